@@ -1,0 +1,52 @@
+"""The fallback budget: what fallback may add to the load of a legacy backend."""
+
+from __future__ import annotations
+
+from figway.model import FallbackBudgetPolicy
+
+_WINDOW = 10  # seconds over which legacy's own rate is taken
+
+
+class FallbackBudget:
+    """Counts a legacy backend's own requests, and grants fallbacks in proportion.
+
+    In each second, fallbacks may reach `percent` of the backend's own mean rate over the last
+    ten seconds, or `min_per_s` where that is more. `workers` is how many processes share the
+    load: each takes its part of the minimum. Time is monotonic milliseconds.
+    """
+
+    __slots__ = ("_granted", "_own", "_second", "_workers", "policy")
+
+    def __init__(self, policy: FallbackBudgetPolicy, workers: int = 1) -> None:
+        self.policy = policy
+        self._workers = max(1, workers)
+        self._own = [0] * (_WINDOW + 1)
+        self._second = 0
+        self._granted = 0
+
+    def own_request(self, now: int) -> None:
+        """Legacy serves a request in its own right."""
+        second = now // 1000
+        if second != self._second:
+            self._advance(second)
+        self._own[second % (_WINDOW + 1)] += 1
+
+    def spend(self, now: int) -> bool:
+        """Take one fallback from the budget; False when this second's is spent."""
+        second = now // 1000
+        if second != self._second:
+            self._advance(second)
+        if self._granted >= self._allowance():
+            return False
+        self._granted += 1
+        return True
+
+    def _allowance(self) -> float:
+        share = self.policy.percent * sum(self._own) / (100 * _WINDOW)
+        return max(share, self.policy.min_per_s / self._workers)
+
+    def _advance(self, second: int) -> None:
+        for step in range(1, min(second - self._second, _WINDOW + 1) + 1):
+            self._own[(self._second + step) % (_WINDOW + 1)] = 0
+        self._second = second
+        self._granted = 0

@@ -1,0 +1,45 @@
+"""What the core may know of an HTTP message: the narrow view that matching and deciding need.
+
+Doors implement `RequestHead` over whatever they received, so that nothing is parsed that no
+rule asks for. Bytes stay as the client sent them. Terms are those of RFC 9110.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+Headers = list[tuple[bytes, bytes]]
+"""A header section: raw (name, value) pairs; order, case and repetition kept."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""RFC 9110, 9.2.1."""
+
+IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+"""RFC 9110, 9.2.2."""
+
+
+class RequestHead(Protocol):
+    """The head of a request as the core sees it."""
+
+    @property
+    def method(self) -> str:
+        """The method, case kept."""
+
+    @property
+    def path(self) -> bytes:
+        """The raw path of the target, without the query; never decoded or normalised."""
+
+    @property
+    def query(self) -> bytes:
+        """The raw query, without the question mark; empty when there is none."""
+
+    @property
+    def host(self) -> bytes:
+        """Host of the target or of the Host header, with port if one was sent."""
+
+    @property
+    def client(self) -> str:
+        """The client's address, after trusted proxies were taken into account."""
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header; `name` in lower case."""

@@ -1,0 +1,309 @@
+"""The nouns of a migration: backends, capabilities, routes, and the table that holds them.
+
+Everything here is an immutable value without behaviour. What may stand in a field is checked by
+`figway.validate`; how a value is written down is the business of `figway.codec`. Durations are
+milliseconds and sizes are bytes unless a name says otherwise; a weight is in basis points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+WEIGHT_SCALE = 10_000
+"""Basis points in the whole: a weight of 10 000 sends every sticky key to new."""
+
+
+class Side(StrEnum):
+    """The two sides of a route."""
+
+    LEGACY = "legacy"
+    NEW = "new"
+
+    @property
+    def other(self) -> Side:
+        return Side.NEW if self is Side.LEGACY else Side.LEGACY
+
+
+class Stage(StrEnum):
+    """Where a route stands on its way from legacy to new."""
+
+    LEGACY = "legacy"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    NEW = "new"
+    RETIRED = "retired"
+
+
+class BackendKind(StrEnum):
+    """How a backend is spoken to."""
+
+    HTTP = "http"
+    LAMBDA = "lambda"
+
+
+class HostPolicy(StrEnum):
+    """Which Host a backend is sent: the client's, the backend's own, or a literal."""
+
+    PRESERVE = "preserve"
+    BACKEND = "backend"
+    LITERAL = "literal"
+
+
+class KeySource(StrEnum):
+    """Where a sticky key is read from."""
+
+    COOKIE = "cookie"
+    HEADER = "header"
+    JWT_CLAIM = "jwt_claim"
+    CLIENT_ADDRESS = "client_address"
+
+
+class ConditionKind(StrEnum):
+    """How a header, query parameter or cookie is held against a condition."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class BreakerForce(StrEnum):
+    """An operator's override of a breaker."""
+
+    NONE = "none"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class _Strict:
+    """Makes schema libraries refuse unknown fields and read the docstrings below fields."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
+        "extra": "forbid",
+        "use_attribute_docstrings": True,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts(_Strict):
+    """How long a backend may take, per attempt, in milliseconds."""
+
+    connect_ms: int = 2_000
+    """To open a connection, TLS included."""
+    head_ms: int = 30_000
+    """From the request being sent to the response head."""
+    idle_ms: int = 60_000
+    """Between two pieces of a body. Does not apply to upgraded connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits(_Strict):
+    """What one worker may open towards a backend."""
+
+    max_connections: int = 512
+    """Connections at once; a request beyond it waits."""
+    max_waiting: int = 1_024
+    """Requests that may wait for a connection; beyond it they are shed."""
+    wait_ms: int = 1_000
+    """How long a request waits for a connection before it is shed."""
+    keep_alive_ms: int = 55_000
+    """How long an idle connection is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackBudgetPolicy(_Strict):
+    """The load that fallback may add to a legacy backend."""
+
+    percent: int = 20
+    """Of the backend's own recent rate."""
+    min_per_s: int = 10
+    """Requests a second allowed whatever the rate, over all workers of a proxy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend(_Strict):
+    """Something that answers requests for one side."""
+
+    id: str
+    """Name, unique among backends: lower case letters, digits, `-`, `_`, `.`; at most 64."""
+    side: Side
+    """The side it stands for."""
+    kind: BackendKind = BackendKind.HTTP
+    """`http` (needs `url`) or `lambda` (needs `function`)."""
+    url: str = ""
+    """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target."""
+    host_policy: HostPolicy = HostPolicy.PRESERVE
+    """Which Host header the backend is sent."""
+    host: str = ""
+    """The Host sent when `host_policy` is `literal`."""
+    function: str = ""
+    """Function name or ARN, with an optional `:qualifier`."""
+    region: str = ""
+    """AWS region of the function; taken from the ARN or the environment when empty."""
+    endpoint_url: str = ""
+    """Another Invoke endpoint than AWS's own: a local function host, SAM, LocalStack."""
+    ca_file: str = ""
+    """PEM bundle to verify the backend's certificate with, instead of the system's."""
+    allow_link_local: bool = False
+    """Permit a link-local address (169.254.0.0/16, fe80::/10), which holds cloud credentials."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    fallback_budget: FallbackBudgetPolicy = field(default_factory=FallbackBudgetPolicy)
+    """What fallback may add to this backend's load; read on side legacy."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StickyKey(_Strict):
+    """One link of the chain that a capability reads its sticky key from."""
+
+    source: KeySource
+    name: str = ""
+    """Cookie, header or claim name; the claim is read from the Authorization bearer token."""
+
+
+DEFAULT_COOKIE = "figway_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability(_Strict):
+    """A piece of functionality that moves as one journey: groups routes and owns their salt."""
+
+    id: str
+    salt: str = ""
+    """Separates this capability's buckets from others'; its id when empty."""
+    sticky: tuple[StickyKey, ...] = (StickyKey(source=KeySource.COOKIE, name=DEFAULT_COOKIE),)
+    """Where the sticky key comes from: the first that the request carries."""
+    issue_cookie: bool = True
+    """Issue the first cookie of the chain to clients that bring no key; else their address."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition(_Strict):
+    """What a header, query parameter or cookie must look like. Values compare as sent."""
+
+    name: str
+    kind: ConditionKind = ConditionKind.EXACT
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMatch(_Strict):
+    """Which requests belong to a route."""
+
+    path: str
+    """Path template: `/orders/{id}`, `/files/{rest=**}`; whole raw segments only."""
+    hosts: tuple[str, ...] = ()
+    """Hosts without port, exact or `*.example.com`; any when empty."""
+    methods: tuple[str, ...] = ()
+    """Methods, upper case; any when empty."""
+    headers: tuple[Condition, ...] = ()
+    query: tuple[Condition, ...] = ()
+    cookies: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackPolicy(_Strict):
+    """When legacy serves because new could not; only before the first byte reaches the client."""
+
+    enabled: bool = True
+    statuses: tuple[int, ...] = (502, 503, 504)
+    """Statuses of new that count as "could not"."""
+    idempotent_methods: bool = False
+    """Also repeat PUT and DELETE, as both sides treat them as idempotent (RFC 9110, 9.2.2)."""
+    idempotency_key: bool = False
+    """Both sides honour `Idempotency-Key`, so that a keyed write may be repeated."""
+    replay_buffer: int = 65_536
+    """Body bytes kept for a second attempt; a larger body streams and forfeits it."""
+    deadline_ms: int = 60_000
+    """Until the response head, over all attempts together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy(_Strict):
+    """When new is left alone for a while, per route and backend."""
+
+    enabled: bool = True
+    window_ms: int = 30_000
+    min_calls: int = 20
+    failure_percent: int = 50
+    slow_ms: int = 0
+    """A response head later than this counts as a failure; 0 counts none."""
+    open_ms: int = 10_000
+    """First open time; doubles while probes fail."""
+    max_open_ms: int = 300_000
+    probes: int = 3
+    """Concurrent probes while half-open."""
+    ramp_ms: int = 10_000
+    """Time over which the share of requests rises from nothing to all after recovery."""
+    force: BreakerForce = BreakerForce.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowPolicy(_Strict):
+    """What is copied to the side that did not serve."""
+
+    sample: int = WEIGHT_SCALE
+    """Share of requests copied, in basis points, by a salted bucket of the request."""
+    from_new: bool = False
+    """In stage canary and new, also copy what new served back to legacy."""
+    dry_run: str = ""
+    """Written contract under which unsafe methods may be copied; names how the side is told."""
+    body_limit: int = 262_144
+    """A larger request or response body is skipped, and counted."""
+    unsafe_get: bool = False
+    """A GET of this route changes something: never copy it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(_Strict):
+    """A match plus a policy."""
+
+    id: str
+    match: RouteMatch
+    stage: Stage = Stage.LEGACY
+    weight: int = 0
+    """Share of sticky keys that new serves in stage canary, in basis points."""
+    legacy: str = ""
+    """Backend of side legacy; the table's default when empty."""
+    new: str = ""
+    """Backend of side new; may be empty only in stage legacy."""
+    capability: str = ""
+    """The capability it moves with; a route without one is one of its own."""
+    fallback: FallbackPolicy = field(default_factory=FallbackPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
+    description: str = ""
+
+
+def _no_items() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(_Strict):
+    """An immutable set of routes and backends; the unit that proxies pull and swap."""
+
+    default_backend: str = ""
+    """Backend that serves what no route matches: legacy."""
+    kill_switch: bool = False
+    """Send everything to legacy, whatever the routes say."""
+    backends: Mapping[str, Backend] = field(default_factory=_no_items)
+    capabilities: Mapping[str, Capability] = field(default_factory=_no_items)
+    routes: Mapping[str, Route] = field(default_factory=_no_items)
+
+    def capability_of(self, route: Route) -> Capability:
+        """The capability that `route` moves with: the named one, or one of its own."""
+        return self.capabilities.get(route.capability) or Capability(id=route.id)
+
+    def legacy_of(self, route: Route) -> str:
+        """Id of the backend that serves `route` on side legacy."""
+        return route.legacy or self.default_backend

@@ -1,0 +1,45 @@
+"""The facade's own answers, as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+CONTENT_TYPE = b"application/problem+json"
+_BASE = "urn:figway:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An answer that the facade gives itself. `code` is stable; `detail` is for people."""
+
+    status: int
+    code: str
+    title: str
+    detail: str = ""
+    retry_after: int | None = None
+    """Seconds for the Retry-After header, when waiting helps."""
+
+    def body(self, instance: str = "") -> bytes:
+        """The JSON body. `instance` is the request's trace id, so that logs can be found."""
+        members: dict[str, object] = {
+            "type": _BASE + self.code,
+            "title": self.title,
+            "status": self.status,
+        }
+        if self.detail:
+            members["detail"] = self.detail
+        if instance:
+            members["instance"] = f"urn:trace:{instance}"
+        return json.dumps(members, separators=(",", ":")).encode()
+
+    def headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
+        """The header section that goes with `body`."""
+        pairs = [
+            (b"content-type", CONTENT_TYPE),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+        ]
+        if self.retry_after is not None:
+            pairs.append((b"retry-after", b"%d" % self.retry_after))
+        return pairs

@@ -1,0 +1,123 @@
+"""The narrow port through which requests leave: what every kind of upstream offers.
+
+It is made of callbacks, not coroutines, so that the hot path needs no task. The caller hands a
+request and a sink to `Upstream.send`, and gets a `Sending` to feed the body into; the upstream
+calls the sink. All calls happen on the event loop's thread. After `response_end` or
+`response_failed` the sink is called no more; after `Sending.abort` it is called no more.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from figway.exchange import FailureKind, Sent
+from figway.http import Headers
+
+
+class OutboundRequest:
+    """A request as it leaves for a backend: hop-by-hop fields gone, Host policy applied.
+
+    `target` is the raw request target in origin form (or `*`). `content_length` is the body's
+    length if known, None for a body of unknown length (sent chunked); `has_body` tells a
+    request without a body from one whose length is 0. `upgrade` asks for a tunnel: the
+    Connection and Upgrade fields are then part of `headers`.
+    """
+
+    __slots__ = ("content_length", "has_body", "headers", "method", "target", "upgrade")
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        *,
+        has_body: bool = False,
+        content_length: int | None = None,
+        upgrade: bool = False,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.has_body = has_body
+        self.content_length = content_length
+        self.upgrade = upgrade
+
+
+class ResponseHead:
+    """Status line and header section of an answer, as received, framing fields included."""
+
+    __slots__ = ("headers", "reason", "status")
+
+    def __init__(self, status: int, reason: bytes, headers: Headers) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+
+class Failure:
+    """How an attempt failed, what had been written by then, and a detail for people."""
+
+    __slots__ = ("detail", "kind", "sent")
+
+    def __init__(self, kind: FailureKind, sent: Sent, detail: str = "") -> None:
+        self.kind = kind
+        self.sent = sent
+        self.detail = detail
+
+    def __repr__(self) -> str:
+        return f"Failure({self.kind.value}, sent={self.sent.name}, {self.detail!r})"
+
+
+class ResponseSink(Protocol):
+    """What the upstream tells. Body bytes arrive de-chunked and otherwise untouched."""
+
+    def response_informational(self, head: ResponseHead) -> None:
+        """A 1xx answer other than 101; any number may come before the head."""
+
+    def response_head(self, head: ResponseHead) -> None:
+        """The final head; 101 means that the tunnel is open and bytes flow raw both ways."""
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of the body, or of the tunnel; never empty."""
+
+    def response_end(self, trailers: Headers) -> None:
+        """The answer, or the backend's half of the tunnel, is complete."""
+
+    def response_failed(self, failure: Failure) -> None:
+        """The attempt failed; before the head or after it."""
+
+    def request_paused(self) -> None:
+        """The backend takes no more body for now: stop calling `Sending.write`."""
+
+    def request_resumed(self) -> None:
+        """The backend takes body again."""
+
+
+class Sending(Protocol):
+    """A request under way."""
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the body, or of the tunnel."""
+
+    def end(self) -> None:
+        """The body, or the client's half of the tunnel, is complete."""
+
+    def pause(self) -> None:
+        """Stop delivering the answer: the client is slow."""
+
+    def resume(self) -> None:
+        """Deliver again."""
+
+    def abort(self) -> None:
+        """Give the attempt up and free its connection. Safe to call at any time."""
+
+
+class Upstream(Protocol):
+    """A backend that can be asked. One instance serves one backend in one worker."""
+
+    def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
+        """Begin an attempt. Failures come to the sink, never as an exception, and never
+        before this call has returned."""
+
+    async def close(self) -> None:
+        """Close idle connections and those still in use."""
