@@ -1,0 +1,127 @@
+"""Which side serves a request, and why."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from figway.compile import Plan
+from figway.http import RequestHead
+from figway.model import KeySource, Side, Stage, StickyKey
+from figway.split import bucket
+
+
+class Why(StrEnum):
+    """Why a side was chosen."""
+
+    NO_ROUTE = "no_route"
+    STAGE = "stage"
+    WEIGHT = "weight"
+    FORCED = "forced"
+    KILL_SWITCH = "kill_switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A side and the reason. `bucket` is -1 and `key_source` empty where no split took place.
+
+    `issue` is the identity to put into the plan's cookie: the client brought no key, and this
+    new one decided. It says who the client is, never which side it met.
+    """
+
+    side: Side
+    why: Why
+    bucket: int = -1
+    key_source: str = ""
+    issue: bytes = b""
+
+
+_NO_ROUTE = Decision(Side.LEGACY, Why.NO_ROUTE)
+_KILLED = Decision(Side.LEGACY, Why.KILL_SWITCH)
+_FORCED = {side: Decision(side, Why.FORCED) for side in Side}
+_BY_STAGE = {
+    Stage.LEGACY: Decision(Side.LEGACY, Why.STAGE),
+    Stage.SHADOW: Decision(Side.LEGACY, Why.STAGE),
+    Stage.NEW: Decision(Side.NEW, Why.STAGE),
+    Stage.RETIRED: Decision(Side.NEW, Why.STAGE),
+}
+
+
+def decide(
+    plan: Plan,
+    head: RequestHead,
+    *,
+    kill: bool,
+    forced: Side | None,
+    fresh_id: Callable[[], bytes],
+) -> Decision:
+    """The side that serves `head` under `plan`.
+
+    `kill` sends everything to legacy. `forced` is a tester's verified wish; it cannot bring a
+    retired route back to legacy, nor send a route to a new backend that it does not have.
+    `fresh_id` makes a new identity, and is called only where a split needs one.
+    """
+    if kill:
+        return _KILLED
+    if plan.route is None:
+        return _NO_ROUTE
+    if forced is not None and plan.new is not None and plan.stage is not Stage.RETIRED:
+        return _FORCED[forced]
+    if plan.stage is not Stage.CANARY:
+        return _BY_STAGE[plan.stage]
+    issue = b""
+    for link in plan.sticky:
+        if key := sticky_key(link, head):
+            source = link.source.value
+            break
+    else:
+        if plan.issue:
+            key = issue = fresh_id()
+            source = "issued"
+        else:
+            key, source = head.client.encode(), KeySource.CLIENT_ADDRESS.value
+    number = bucket(plan.salt, key)
+    side = Side.NEW if number < plan.weight else Side.LEGACY
+    return Decision(side, Why.WEIGHT, number, source, issue)
+
+
+def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
+    """The key that one link of a chain finds in a request; empty if none."""
+    if link.source is KeySource.COOKIE:
+        return cookie_value(head.get(b"cookie"), link.name.encode())
+    if link.source is KeySource.HEADER:
+        return head.get(link.name.lower().encode()) or b""
+    if link.source is KeySource.CLIENT_ADDRESS:
+        return head.client.encode()
+    return _jwt_claim(head.get(b"authorization"), link.name)
+
+
+def cookie_value(header: bytes | None, name: bytes) -> bytes:
+    """The first cookie called `name` in a Cookie header (RFC 6265, 4.2); empty if none."""
+    if not header or name not in header:
+        return b""
+    for pair in header.split(b";"):
+        found, _, value = pair.strip().partition(b"=")
+        if found == name:
+            return value.strip(b'"')
+    return b""
+
+
+def _jwt_claim(authorization: bytes | None, claim: str) -> bytes:
+    """A claim of the bearer token (RFC 7519), read without verification: it chooses a bucket,
+    and grants nothing."""
+    if not authorization or authorization[:7].lower() != b"bearer ":
+        return b""
+    parts = authorization[7:].strip().split(b".")
+    if len(parts) != 3 or len(parts[1]) > 8_192:
+        return b""
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return b""
+    value = payload.get(claim) if isinstance(payload, dict) else None
+    return str(value).encode() if isinstance(value, (str, int)) else b""
