@@ -1,0 +1,74 @@
+"""What is compared: two answers to one request, and what the comparer must know around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from figway.compare.limits import Limits
+
+RawHeader = tuple[bytes, bytes] | tuple[str, str]
+
+Decoder = Callable[[bytes, int], bytes]
+"""A content coding undone: (coded bytes, most bytes to produce) -> plain bytes.
+
+It must stop once it has produced more than that many bytes (what it returns then may be cut), and
+raise an exception on data that is broken or ends early.
+"""
+
+Redact = Callable[[str, object], object]
+"""(exact path of the value, JSON-like value) -> the same with secrets replaced."""
+
+LISTED_HEADERS = ("content-disposition", "content-language", "www-authenticate", "allow")
+"""Compared unless the route lists others. Caching and platform headers are a route's own choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side's answer, or its failure to give one."""
+
+    status: int = 0
+    headers: tuple[RawHeader, ...] = ()
+    body: bytes = b""
+    truncated: bool = False
+    """The body was longer than the capture's cap, so that it cannot be compared."""
+    elapsed_ms: float = 0.0
+    failure: str | None = None
+    """The name of a transport failure (`connect`, `timeout`, `reset`...); status is then 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything beside the two answers and the rules that a comparison depends on."""
+
+    facade: str = ""
+    """The origin that end users see, such as `https://shop.example`."""
+    backend_hosts: frozenset[str] = frozenset()
+    """Lower-case `host` or `host:port` of known backends: in Location they mean the facade."""
+    method: str = "GET"
+    path: str = "/"
+    """Path of the request, against which a relative Location is resolved."""
+    headers: tuple[str, ...] = LISTED_HEADERS
+    decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    """Codings beyond gzip and deflate, such as `br` and `zstd`, by lower-case name."""
+    noise: frozenset[str] = frozenset()
+    """`Difference.field` keys that are learned noise: shown, not counted."""
+    server_errors_fail: bool = True
+    """A 5xx counts as that side having failed, rather than as an answer to compare."""
+    cookie_expiry_seconds: float = 300.0
+    """How far apart two cookies' Expires may be: the two answers were made at two moments."""
+    redact: Redact | None = None
+    """Applied to every value before any of it is kept as an excerpt."""
+    limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], float] | None = None
+    """Seconds, monotonic; bounds the comparison's time by `limits.seconds`."""
+
+
+def header_values(headers: Iterable[RawHeader]) -> dict[str, list[str]]:
+    """Header values by lower-case name, repeated fields kept apart and in order."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        key = name.decode("latin-1").lower() if isinstance(name, bytes) else name.lower()
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        found.setdefault(key, []).append(text.strip(" \t"))
+    return found

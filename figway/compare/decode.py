@@ -1,0 +1,193 @@
+"""From the bytes on the wire to text or plain bytes: content codings, media types, charsets.
+
+Codings and charsets carry no meaning of their own (trap 30), so both sides are brought to the same
+form before they are compared. Every step is bounded in what it may produce.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from figway.compare.answer import Decoder
+from figway.compare.limits import CompareError, Limits
+
+# Labels and what they mean. ISO-8859-1 and ASCII are read as windows-1252, as browsers do
+# (WHATWG Encoding, section 4.2). A closed list: Python's own has codecs that are not charsets.
+_CHARSETS = {
+    "us-ascii": "cp1252",
+    "ascii": "cp1252",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "utf8": "utf-8",
+    "x-sjis": "shift_jis",
+    "gb2312": "gbk",
+    **{
+        name: name
+        for name in (
+            *("utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32", "koi8-r", "koi8-u"),
+            *(f"iso-8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)),
+            *(f"windows-{page}" for page in range(1250, 1259)),
+            *("shift_jis", "euc-jp", "iso-2022-jp", "gbk", "gb18030", "big5", "euc-kr"),
+        )
+    },
+}
+_META_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})""", re.I)
+_PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s]*)""")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A Content-Type (RFC 9110 section 8.3), lower-case, with its charset set apart."""
+
+    essence: str
+    charset: str
+    parameters: tuple[tuple[str, str], ...] = ()
+    """The other parameters, sorted, without those that only frame the body (`boundary`)."""
+
+    @classmethod
+    def parse(cls, value: str) -> MediaType:
+        """Read a Content-Type leniently: what cannot be read is left out."""
+        essence, _, _ = value.partition(";")
+        charset = ""
+        others = []
+        for name, raw in _PARAMETER.findall(value[len(essence) :]):
+            text = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') else raw
+            if name.lower() == "charset":
+                charset = text.strip("'\" ").lower()
+            elif name.lower() != "boundary":
+                others.append((name.lower(), text))
+        return cls(essence.strip().lower(), charset, tuple(sorted(others)))
+
+    def family(self, body: bytes) -> str:
+        """Which canonical form fits: json, form, xml, html, text or binary; sniffed when
+        unlabelled.
+        """
+        essence = self.essence
+        if essence == "application/json" or essence.endswith("+json"):
+            return "json"
+        if essence == "application/x-www-form-urlencoded":
+            return "form"
+        if essence in ("text/html", "application/xhtml+xml"):
+            return "html"
+        if essence in ("application/xml", "text/xml") or essence.endswith("+xml"):
+            return "xml"
+        if essence.startswith("text/") or essence.endswith(("javascript", "x-ndjson", "yaml")):
+            return "text"
+        return "binary" if essence else _sniff(body)
+
+
+def _sniff(body: bytes) -> str:
+    start = body[:512].lstrip()
+    if start[:1] in (b"{", b"["):
+        return "json"
+    if start[:9].lower() in (b"<!doctype", b"<html>"):
+        return "html"
+    return "binary" if b"\0" in body[:4096] or not _is_utf8(body) else "text"
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def content_codings(values: list[str]) -> tuple[str, ...]:
+    """The codings applied, in the order they were applied; `identity` left out."""
+    names = (name.strip().lower() for value in values for name in value.split(","))
+    return tuple(name for name in names if name and name != "identity")
+
+
+def undo_codings(
+    body: bytes, codings: tuple[str, ...], decoders: Mapping[str, Decoder], limits: Limits
+) -> bytes:
+    """The body with its content codings undone.
+
+    Raises:
+        CompareError: `unknown_coding`, `broken_coding` (cut or corrupt) or `too_large`.
+    """
+    if len(codings) > limits.codings:
+        raise CompareError("unknown_coding", "too many content codings")
+    for coding in reversed(codings):
+        if not body:
+            # A bodiless answer may well name the coding that its body would have had.
+            return body
+        body = _undo(body, coding, decoders, limits.decoded_bytes)
+        if len(body) > limits.decoded_bytes:
+            raise CompareError("too_large", f"more than {limits.decoded_bytes} bytes decoded")
+    if len(body) > limits.decoded_bytes:
+        raise CompareError("too_large", f"more than {limits.decoded_bytes} bytes")
+    return body
+
+
+def _undo(body: bytes, coding: str, decoders: Mapping[str, Decoder], most: int) -> bytes:
+    try:
+        if coding in ("gzip", "x-gzip"):
+            return _inflate(body, 31, most)
+        if coding == "deflate":
+            return _deflate(body, most)
+        decoder = decoders.get(coding)
+        if decoder is None:
+            raise CompareError("unknown_coding", coding[:40])
+        return decoder(body, most)
+    except CompareError:
+        raise
+    except Exception as error:
+        # Injected decoders raise types of their own; whatever they raise, the data could not be
+        # read.
+        raise CompareError("broken_coding", f"{coding}: {error}"[:200]) from error
+
+
+def _deflate(body: bytes, most: int) -> bytes:
+    """`deflate` is zlib's format; some servers send it without the wrapper (RFC 9110 8.4.1.2)."""
+    try:
+        return _inflate(body, zlib.MAX_WBITS, most)
+    except zlib.error:
+        return _inflate(body, -zlib.MAX_WBITS, most)
+
+
+def _inflate(body: bytes, window: int, most: int) -> bytes:
+    parts: list[bytes] = []
+    room = most + 1
+    while body and room > 0:
+        stream = zlib.decompressobj(window)
+        part = stream.decompress(body, room)
+        parts.append(part)
+        room -= len(part)
+        if room > 0 and not stream.eof:
+            raise CompareError("broken_coding", "ends early")
+        # gzip may be several members in a row (RFC 1952 section 2.2); padding after them is
+        # ignored.
+        body = stream.unused_data.lstrip(b"\0") if window == 31 else b""
+    return b"".join(parts)
+
+
+def to_text(body: bytes, family: str, charset: str) -> str:
+    """The body as text: by its label, then by what it says of itself, then UTF-8, then
+    windows-1252.
+
+    Bytes that are not of the charset are kept apart as lone surrogates, so that two bodies with
+    different broken bytes differ, and a body equals itself.
+    """
+    codec = _CHARSETS.get(charset)
+    if codec is None and family == "html" and (meta := _META_CHARSET.search(body[:2048])):
+        codec = _CHARSETS.get(meta[1].decode("ascii", "replace").lower())
+    if codec is None and family == "json":
+        codec = json.detect_encoding(body)
+    if codec is None or codec == "utf-8":
+        codec = "utf-8" if codec or family in ("json", "xml") or _is_utf8(body) else "cp1252"
+    text = _decode(body, codec)
+    return text.removeprefix("\ufeff")
+
+
+def _decode(body: bytes, codec: str) -> str:
+    try:
+        return body.decode(codec, "surrogateescape")
+    except UnicodeDecodeError:
+        return body.decode(codec, "backslashreplace")

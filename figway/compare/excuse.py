@@ -1,0 +1,82 @@
+"""Whether a rule covers one pair of differing values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from figway.compare.canonical_json import Value, same_scalar
+from figway.compare.moments import moment
+from figway.compare.patterns import substitute
+from figway.compare.rules import ComparisonRule
+
+_LONGEST_FOR_PATTERNS = 1_000_000
+
+
+def covered_by(rules: Iterable[ComparisonRule], kind: str, legacy: Value, new: Value) -> str | None:
+    """The id of the first rule that covers this difference.
+
+    `kind` is the difference's kind: only `ignore` covers a value that is missing on a side or of
+    another type, but for `map_value` and `time_tolerance`, which may cross types.
+    """
+    for rule in rules:
+        if rule.kind == "ignore" or (
+            kind in ("changed", "type") and _covers(rule, kind, legacy, new)
+        ):
+            return rule.id
+    return None
+
+
+def _covers(rule: ComparisonRule, kind: str, legacy: Value, new: Value) -> bool:
+    if rule.kind == "map_value":
+        return any(same_scalar(legacy, a) and same_scalar(new, b) for a, b in rule.pairs)
+    if rule.kind == "time_tolerance":
+        left, right = moment(legacy), moment(new)
+        return bool(left and right and abs(left[1] - right[1]) <= rule.seconds)
+    if kind == "type":
+        return False
+    if rule.kind == "number_tolerance":
+        return _near(rule, legacy, new)
+    if rule.kind == "pattern":
+        return _same_masked(rule.pattern, legacy, new)
+    if not isinstance(legacy, str) or not isinstance(new, str):
+        return False
+    if rule.kind == "case":
+        return legacy.casefold() == new.casefold()
+    # A header whose value is a list (RFC 9110 section 5.6.1).
+    return rule.kind == "unordered" and sorted(_list(legacy)) == sorted(_list(new))
+
+
+def _near(rule: ComparisonRule, legacy: Value, new: Value) -> bool:
+    left, right = _number(legacy), _number(new)
+    if left is None or right is None:
+        return False
+    apart = abs(left - right)
+    return apart <= rule.absolute or apart <= rule.relative * max(abs(left), abs(right))
+
+
+def _number(value: Value) -> float | None:
+    """The number, also when a header, a form or XML writes it as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if number - number == 0 else None
+
+
+def _same_masked(pattern: str, legacy: Value, new: Value) -> bool:
+    left, right = _as_text(legacy), _as_text(new)
+    if left is None or right is None:
+        return False
+    return substitute(pattern, "\0", left) == substitute(pattern, "\0", right)
+
+
+def _as_text(value: Value) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
+    return value if isinstance(value, str) and len(value) <= _LONGEST_FOR_PATTERNS else None
+
+
+def _list(header: str) -> list[str]:
+    return [part.strip() for part in header.split(",")]

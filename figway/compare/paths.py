@@ -1,0 +1,156 @@
+"""Paths into a body: JSONPath (RFC 9535), the part of it that names places rather than queries
+them.
+
+Understood: `$`, `.name`, `['name']`, `["name"]`, `[0]`, `[*]`, `.*`, and the descendant forms
+`..name`, `..['name']`, `..*`, `..[0]`. Slices, filters, unions and indexes from the end are
+refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+LONGEST = 500
+
+_NAME = r"[A-Za-z_\u0080-\uffff\U00010000-\U0010ffff][\w\u0080-\uffff\U00010000-\U0010ffff]*"
+_SHORTHAND = re.compile(_NAME)
+_DOT = re.compile(rf"\.(\.)?(?:({_NAME})|(\*))")
+_BRACKET = re.compile(
+    r"""(\.\.)?\[\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(0|[1-9][0-9]{0,8})|(\*))\s*\]"""
+)
+_ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\"}
+# Member names that are ids rather than names: they would make a path of their own each (trap 34).
+_ID_LIKE = re.compile(
+    r"\d+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=[a-fA-F]*\d)[0-9a-fA-F]{16,}"
+    r"|(?=(?:[\w-]*?\d){4})[\w-]{20,}|[^@\s\[\]]+@[^@\s\[\]]+"
+)
+
+
+class PathError(ValueError):
+    """A path that is not understood, with the place where reading it stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step down: to a member, to an element, or (None) to every child."""
+
+    selector: str | int | None
+    descend: bool = False
+    """The step may also start at any descendant (`..`)."""
+
+
+Trail = tuple["Trail", str | int] | tuple[()]
+"""Where a walk is: its parent's trail and the key that led on. Text is made only when it is
+needed.
+"""
+
+
+def parse_path(text: str) -> tuple[Step, ...]:
+    """The steps of a path.
+
+    Raises:
+        PathError: with what is wrong and where.
+    """
+    if len(text) > LONGEST:
+        raise PathError(f"a path may have {LONGEST} characters, this one has {len(text)}")
+    if not text.startswith("$"):
+        raise PathError(f"a path starts with $, not {text[:1]!r}: {text!r}")
+    steps: list[Step] = []
+    at = 1
+    while at < len(text):
+        step, at = _step(text, at)
+        steps.append(step)
+    return tuple(steps)
+
+
+def _step(text: str, at: int) -> tuple[Step, int]:
+    if found := _DOT.match(text, at):
+        descend, name, _ = found.groups()
+        return Step(name, descend is not None), found.end()
+    if found := _BRACKET.match(text, at):
+        descend, single, double, index, _ = found.groups()
+        quoted = single if single is not None else double
+        if quoted is not None:
+            return Step(_unescape(quoted, text), descend is not None), found.end()
+        return Step(int(index) if index is not None else None, descend is not None), found.end()
+    raise PathError(f"{_why(text[at:])} at character {at + 1} of {text!r}")
+
+
+def _why(rest: str) -> str:
+    inside = rest.lstrip(".")[1:].split("]")[0]
+    if rest.lstrip(".").startswith("["):
+        if inside.lstrip().startswith("?"):
+            return "filters are not supported"
+        if ":" in inside:
+            return "slices are not supported"
+        if "," in inside:
+            return "several selectors in one bracket are not supported"
+        if inside.lstrip().startswith("-"):
+            return "indexes from the end are not supported"
+        return "expected ['name'], [0] or [*]"
+    return "expected .name, ..name or [...]"
+
+
+def _unescape(quoted: str, text: str) -> str:
+    def one(found: re.Match[str]) -> str:
+        code = found[1]
+        if len(code) == 5:
+            return chr(int(code[1:], 16))
+        if code in "'\"":
+            return code
+        if code not in _ESCAPES:
+            raise PathError(f"unknown escape \\{code} in {text!r}")
+        return _ESCAPES[code]
+
+    return _ESCAPE.sub(one, quoted)
+
+
+def exact(trail: Trail) -> str:
+    """The path of this one place, such as `$.items[3].price`."""
+    return "$" + "".join(_written(key) for key in _keys(trail))
+
+
+def template(trail: Trail) -> str:
+    """The path of all places like this one: indexes and id-like names become `[*]`."""
+    return "$" + "".join(
+        "[*]" if isinstance(key, int) or _is_id(key) else _written(key) for key in _keys(trail)
+    )
+
+
+def last_name(trail: Trail) -> str:
+    """The nearest member name, which is what a person would call the value."""
+    while trail:
+        trail, key = trail
+        if isinstance(key, str):
+            return key
+    return ""
+
+
+def _keys(trail: Trail) -> list[str | int]:
+    keys: list[str | int] = []
+    while trail:
+        trail, key = trail
+        keys.append(key)
+    keys.reverse()
+    return keys
+
+
+@lru_cache(maxsize=4096)
+def _is_id(name: str) -> bool:
+    return len(name) <= 200 and _ID_LIKE.fullmatch(name) is not None
+
+
+@lru_cache(maxsize=4096)
+def _written(key: str | int) -> str:
+    if isinstance(key, int):
+        return f"[{key}]"
+    if _SHORTHAND.fullmatch(key):
+        return f".{key}"
+    key = key if len(key) <= 80 else key[:79] + "…"
+    escaped = key.replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        "['" + re.sub(r"[\x00-\x1f\ud800-\udfff]", lambda c: f"\\u{ord(c[0]):04x}", escaped) + "']"
+    )

@@ -1,0 +1,165 @@
+"""Two trees of values walked side by side, with the rules that apply at each place."""
+
+from __future__ import annotations
+
+from figway.compare import align
+from figway.compare.align import Alignment
+from figway.compare.canonical_json import Order, Repeated, Value, same, same_scalar, type_name
+from figway.compare.differences import DifferenceKind, Findings
+from figway.compare.excuse import covered_by
+from figway.compare.limits import Budget
+from figway.compare.paths import Trail, exact, last_name, template
+from figway.compare.rules import (
+    NO_RULES,
+    ComparisonRule,
+    RuleError,
+    RuleKind,
+    RuleNode,
+    is_array_kind,
+)
+
+_MOST_READ_FOR_ORDER = 4_000_000
+
+
+class Walk:
+    """Reports every difference of two trees to `findings`. Depth must be bounded before."""
+
+    def __init__(self, findings: Findings, budget: Budget) -> None:
+        self._findings = findings
+        self._budget = budget
+        # Looking for a mere reordering reads a whole subtree at each level: it explains, so it may
+        # end.
+        self._order_allowance = _MOST_READ_FOR_ORDER
+
+    def values(self, legacy: Value, new: Value, rules: RuleNode, trail: Trail = ()) -> None:
+        """Compare what stands at one place.
+
+        Raises:
+            CompareError: when the budget is spent.
+        """
+        self._budget.spend(1)
+        if rules.hits and any(rule.kind == "ignore" for rule in rules.hits):
+            if not same(legacy, new):
+                self._report(_kind(legacy, new), legacy, new, rules, trail)
+        elif isinstance(legacy, dict) and isinstance(new, dict):
+            self._objects(legacy, new, rules, trail)
+        elif isinstance(legacy, list) and type(legacy) is type(new):
+            self._arrays(legacy, new, rules, trail)
+        elif isinstance(legacy, Order) and isinstance(new, Order):
+            if legacy != new and sorted(legacy) == sorted(new):
+                self._report("order", legacy, new, rules, trail)
+        elif not same_scalar(legacy, new):
+            self._report(_kind(legacy, new), legacy, new, rules, trail)
+
+    def _objects(
+        self, legacy: dict[str, Value], new: dict[str, Value], rules: RuleNode, trail: Trail
+    ) -> None:
+        live = rules.live
+        for name, value in legacy.items():
+            below = rules.step(name) if live else NO_RULES
+            if name in new:
+                self.values(value, new[name], below, (trail, name))
+            elif not isinstance(value, Order):
+                self._report("missing", value, None, below, (trail, name))
+        if len(new) > len(legacy) or new.keys() != legacy.keys():
+            for name, value in new.items():
+                if name not in legacy and not isinstance(value, Order):
+                    below = rules.step(name) if live else NO_RULES
+                    self._report("added", None, value, below, (trail, name))
+
+    def _arrays(self, legacy: list[Value], new: list[Value], rules: RuleNode, trail: Trail) -> None:
+        rule = next((rule for rule in rules.hits if is_array_kind(rule)), None)
+        if rule is not None:
+            self._budget.spend(len(legacy) + len(new))
+            found = (
+                align.by_key(legacy, new, rule.key)
+                if rule.kind == "keyed_array"
+                else align.as_sets(legacy, new, self._budget)
+            )
+        elif legacy == new:
+            # Equal but for `True == 1`, which only a walk can tell.
+            found = align.by_position(legacy, new)
+        else:
+            self._budget.spend(len(legacy) + len(new))
+            key = "" if isinstance(legacy, Repeated) else align.identity(legacy, new)
+            found = align.by_key(legacy, new, key) if key else align.by_position(legacy, new)
+            if not key and self._only_reordered(legacy, new):
+                self._report_order(legacy, new, "", None, trail)
+                return
+        if found.reordered:
+            self._report_order(legacy, new, found.key, rule, trail)
+        self._aligned(legacy, new, found, rules, trail)
+
+    def _only_reordered(self, legacy: list[Value], new: list[Value]) -> bool:
+        unequal = 0
+        if len(legacy) == len(new):
+            unequal = sum(a != b for a, b in zip(legacy, new, strict=True))
+        if unequal < 2 or self._order_allowance <= 0:
+            return False
+        reordered, cost = align.is_reordered(legacy, new, self._order_allowance)
+        self._order_allowance -= cost
+        return reordered
+
+    def _aligned(
+        self,
+        legacy: list[Value],
+        new: list[Value],
+        found: Alignment,
+        rules: RuleNode,
+        trail: Trail,
+    ) -> None:
+        live = rules.live
+        for here, there in found.pairs:
+            below = rules.step(here) if live else NO_RULES
+            self.values(legacy[here], new[there], below, (trail, here))
+        for at in found.missing:
+            below = rules.step(at) if live else NO_RULES
+            self._report("missing", legacy[at], None, below, (trail, at))
+        for at in found.added:
+            below = rules.step(at) if live else NO_RULES
+            self._report("added", None, new[at], below, (trail, at))
+
+    def _report_order(
+        self,
+        legacy: list[Value],
+        new: list[Value],
+        key: str,
+        rule: ComparisonRule | None,
+        trail: Trail,
+    ) -> None:
+        self._findings.add(
+            "order",
+            legacy,
+            new,
+            path=template(trail),
+            exact=exact(trail),
+            name=last_name(trail),
+            ignored_by=rule.id if rule else None,
+            proposal=_array_rule(template(trail), key),
+        )
+
+    def _report(
+        self, kind: DifferenceKind, legacy: Value, new: Value, rules: RuleNode, trail: Trail
+    ) -> None:
+        self._findings.add(
+            kind,
+            legacy,
+            new,
+            path=template(trail),
+            exact=exact(trail),
+            name=last_name(trail),
+            ignored_by=covered_by(rules.hits, kind, legacy, new) if rules.hits else None,
+        )
+
+
+def _kind(legacy: Value, new: Value) -> DifferenceKind:
+    return "changed" if type_name(legacy) == type_name(new) else "type"
+
+
+def _array_rule(target: str, key: str) -> ComparisonRule | None:
+    kind: RuleKind = "keyed_array" if key else "unordered"
+    try:
+        return ComparisonRule(f"{kind}:{target}", kind, target, key=key)
+    except RuleError:
+        # The path is longer than a target may be.
+        return None
