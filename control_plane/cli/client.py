@@ -1,0 +1,131 @@
+"""The CLI's side of the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from control_plane import outbound
+from control_plane.cli.errors import CliError, Exit
+
+_BY_STATUS = {
+    401: Exit.FORBIDDEN,
+    403: Exit.FORBIDDEN,
+    404: Exit.NOT_FOUND,
+    409: Exit.CONFLICT,
+    412: Exit.CONFLICT,
+    422: Exit.REFUSED,
+    428: Exit.CONFLICT,
+}
+_HINTS = {
+    401: "Give a key: export FIGWAY_ADMIN_KEY=..., or --key. `figway keys create` makes one.",
+    403: "Use a key with a higher role; `figway keys list` shows whose is which.",
+    412: "Somebody changed it meanwhile. Look at it again, then repeat the command.",
+}
+
+
+class Api:
+    """Calls the admin API and turns its problems into `CliError`."""
+
+    def __init__(self, url: str, key: str, *, timeout: float = 30.0) -> None:
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        try:
+            self._client = outbound.Client(
+                base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+            )
+        except outbound.InvalidURL as error:
+            raise CliError(
+                f"{url!r} is not a URL: {error}",
+                hint="Give the control plane's address: --url http://127.0.0.1:8070",
+                code=Exit.USAGE,
+            ) from None
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET; the decoded JSON."""
+        return self.call("GET", path, query=query)[0]
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The items of a paged list, page by page."""
+        cursor = None
+        while True:
+            page = self.get(path, **query, cursor=cursor)
+            yield from page["items"]
+            cursor = page.get("next")
+            if not cursor:
+                return
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> tuple[Any, dict[str, str]]:
+        """Any call under /api/v1; the decoded answer (None when empty) and its headers."""
+        with self._reachable():
+            response = self._client.request(
+                method,
+                f"/api/v1{path}",
+                params={name: value for name, value in (query or {}).items() if value is not None},
+                json=body,
+                headers=headers,
+                timeout=self._client.timeout if timeout is None else timeout,
+            )
+        if response.status_code >= 400:
+            raise _problem(response)
+        return _decoded(response), {name.lower(): value for name, value in response.headers.items()}
+
+    def lines(self, path: str, **query: Any) -> Iterator[str]:
+        """The lines of a stream of server-sent events, until it ends."""
+        unbounded = outbound.Timeout(30.0, read=None)
+        with (
+            self._reachable(),
+            self._client.stream(
+                "GET", f"/api/v1{path}", params=query, timeout=unbounded
+            ) as response,
+        ):
+            if response.status_code >= 400:
+                response.read()
+                raise _problem(response)
+            yield from response.iter_lines()
+
+    @contextmanager
+    def _reachable(self) -> Iterator[None]:
+        try:
+            yield
+        except outbound.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise CliError(
+                f"the control plane at {self.url} does not answer: {reason}",
+                hint="Is it running, and is --url (FIGWAY_ADMIN_URL) right? Without it, "
+                "`figway kill on --local` still sends everything to legacy on this host.",
+                code=Exit.UNREACHABLE,
+            ) from None
+
+
+def _decoded(response: outbound.Response) -> Any:
+    if not response.content:
+        return None
+    if "json" in response.headers.get("content-type", ""):
+        return response.json()
+    return response.text
+
+
+def _problem(response: outbound.Response) -> CliError:
+    try:
+        problem = response.json()
+    except ValueError:
+        problem = {}
+    title = problem.get("title") or f"HTTP {response.status_code}"
+    detail = problem.get("detail") or ""
+    return CliError(
+        f"{title}: {detail}" if detail else title,
+        hint=_HINTS.get(response.status_code, ""),
+        code=_BY_STATUS.get(response.status_code, Exit.FAILED),
+        findings=problem.get("findings") or (),
+    )

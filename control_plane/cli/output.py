@@ -1,0 +1,89 @@
+"""How the CLI shows things: tables for people, JSON and YAML for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+
+class Output(StrEnum):
+    """Forms of output."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Cell = Callable[[Mapping[str, Any]], object]
+STAGE_STYLES = {
+    "legacy": "dim",
+    "shadow": "magenta",
+    "canary": "yellow",
+    "new": "green",
+    "retired": "bold green",
+}
+
+# Rich drops colours and redraws by itself when the output is no terminal, or NO_COLOR is set.
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show(
+    data: Any,
+    output: Output,
+    columns: Sequence[tuple[str, Cell]] = (),
+    *,
+    empty: str = "nothing here yet",
+) -> None:
+    """Print `data`: as a table of `columns` (rows are mappings), or whole as JSON or YAML."""
+    if output is Output.JSON:
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    elif output is Output.YAML:
+        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    elif not data:
+        console.print(f"[dim]{escape(empty)}[/dim]")
+    else:
+        console.print(grid(data, columns))
+
+
+def grid(rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, Cell]]) -> Grid:
+    """A plain table: no borders, so that it reads well and cuts well when piped."""
+    table = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name, _ in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(cell(row)) for _, cell in columns))
+    return table
+
+
+def stage(name: str) -> str:
+    """A stage in its colour."""
+    style = STAGE_STYLES.get(name, "")
+    return f"[{style}]{name}[/{style}]" if style else escape(name)
+
+
+def percent(weight: int | None) -> str:
+    """Basis points as a percentage, without needless digits."""
+    return "" if weight is None else f"{weight / 100:g} %"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Markup):
+        return str(value)
+    return escape(str(value))
+
+
+class Markup(str):
+    """Text that holds markup of ours; everything else is escaped."""
+
+    __slots__ = ()
