@@ -151,7 +151,9 @@ class Findings:
 
     def _clean(self, path: str) -> str:
         """A path may hold a secret as a member's name; under no name of its own it is just text."""
-        return path if self._context.redact is None else str(self._context.redact("", path))
+        if self._context.redact is None or not path.startswith("$"):
+            return path
+        return str(self._context.redact("", path))
 
     def all(self) -> tuple[Difference, ...]:
         """The groups, those that count first, else in the order found."""

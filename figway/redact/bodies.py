@@ -1,0 +1,84 @@
+"""A whole body without its secrets, as text that may be stored.
+
+What cannot be read cannot be searched, so it is not kept: a body of an unknown coding, binary, too
+deep or too large becomes one placeholder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from figway.compare.answer import Decoder, RawHeader, header_values
+from figway.compare.canonical_json import (
+    Constant,
+    LongInteger,
+    NotThisFormat,
+    Value,
+    check_depth,
+    parse_json,
+)
+from figway.compare.decode import MediaType, content_codings, to_text, undo_codings
+from figway.compare.limits import CompareError, Limits
+from figway.redact.markup import redact_markup
+from figway.redact.redactor import Redactor
+
+
+def redact_body(
+    headers: tuple[RawHeader, ...],
+    body: bytes,
+    redactor: Redactor,
+    decoders: Mapping[str, Decoder] | None = None,
+    limits: Limits | None = None,
+) -> str:
+    """The body's text, decoded, without secrets; or a placeholder. `headers` are the body's own."""
+    if not body:
+        return ""
+    values = header_values(headers)
+    media_type = MediaType.parse(values.get("content-type", [""])[-1])
+    codings = content_codings(values.get("content-encoding", []))
+    limits = limits or Limits()
+    try:
+        plain = undo_codings(body, codings, decoders or {}, limits)
+        family = media_type.family(plain)
+        if family == "binary":
+            return f"{len(plain)} bytes {redactor.hide('binary', plain.decode('latin-1'))}"
+        text = to_text(plain, family, media_type.charset)
+        return _clean(_by_family(text, family, redactor, limits))
+    except (CompareError, RecursionError):
+        return f"{len(body)} bytes {redactor.hide('unreadable', body.decode('latin-1'))}"
+
+
+def _by_family(text: str, family: str, redactor: Redactor, limits: Limits) -> str:
+    if family == "json":
+        try:
+            tree = parse_json(text)
+        except NotThisFormat:
+            # Cut or broken JSON: its pairs are still found, by name and by looks.
+            return redactor.text(text)
+        check_depth(tree, limits.depth)
+        return json.dumps(redactor.value("$", _writable(tree)), ensure_ascii=False)
+    if family == "form":
+        return redactor.query(text)
+    if family in ("html", "xml"):
+        return redact_markup(text, redactor)
+    return redactor.text(text)
+
+
+def _writable(tree: Value) -> Any:
+    """Without the values that JSON cannot write again."""
+    if isinstance(tree, dict):
+        return {name: _writable(child) for name, child in tree.items()}
+    if isinstance(tree, Constant):
+        return tree.name
+    if isinstance(tree, LongInteger):
+        return f"an integer of {len(tree.digits)} digits"
+    if isinstance(tree, list):
+        return [_writable(child) for child in tree]
+    return tree
+
+
+def _clean(text: str) -> str:
+    """Writable as UTF-8: broken bytes are spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
