@@ -228,10 +228,10 @@ def _changed_routes(
         return [], True
     if len(before) == len(after):
         differ = list(map(is_not, before.values(), after.values()))
-        old = list(compress(before.values(), differ))
-        new = list(compress(after.values(), differ))
-        if all(map(eq, map(_ID, old), map(_ID, new))):
-            return list(compress(new, map(ne, old, new))), True
+        replaced = list(compress(before.values(), differ))
+        replacing = list(compress(after.values(), differ))
+        if all(map(eq, map(_ID, replaced), map(_ID, replacing))):
+            return list(compress(replacing, map(ne, replaced, replacing))), True
     known = before.get
     changed = [
         route for key, route in after.items() if (old := known(key)) is not route and old != route
