@@ -8,6 +8,7 @@ calls the sink. All calls happen on the event loop's thread. After `response_end
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 from figway.exchange import FailureKind, Sent
@@ -17,10 +18,11 @@ from figway.http import Headers
 class OutboundRequest:
     """A request as it leaves for a backend: hop-by-hop fields gone, Host policy applied.
 
-    `target` is the raw request target in origin form (or `*`). `content_length` is the body's
-    length if known, None for a body of unknown length (sent chunked); `has_body` tells a
-    request without a body from one whose length is 0. `upgrade` asks for a tunnel: the
-    Connection and Upgrade fields are then part of `headers`.
+    `target` is the raw request target in origin form (or `*`). `headers` holds Host but no
+    framing: the upstream adds Content-Length or Transfer-Encoding itself, and nothing else.
+    `content_length` is the body's length if known, None for a body of unknown length (sent
+    chunked); `has_body` tells a request without a body from one whose length is 0. `upgrade`
+    asks for a tunnel: the Connection and Upgrade fields are then part of `headers`.
     """
 
     __slots__ = ("content_length", "has_body", "headers", "method", "target", "upgrade")
@@ -43,15 +45,45 @@ class OutboundRequest:
         self.upgrade = upgrade
 
 
+_FIELD = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
+
+
 class ResponseHead:
-    """Status line and header section of an answer, as received, framing fields included."""
+    """Status line and header section of an answer, as received, framing fields included.
 
-    __slots__ = ("headers", "reason", "status")
+    An upstream that has the header section as bytes gives them as `raw` (every line ending in
+    CRLF, already validated); `headers` is then taken apart only when it is asked for. `plain`
+    promises that no field is hop-by-hop, so that all of them may be relayed as they are.
+    """
 
-    def __init__(self, status: int, reason: bytes, headers: Headers) -> None:
+    __slots__ = ("_headers", "plain", "raw", "reason", "status")
+
+    def __init__(
+        self,
+        status: int,
+        reason: bytes,
+        headers: Headers | None = None,
+        *,
+        raw: bytes | None = None,
+        plain: bool = False,
+    ) -> None:
         self.status = status
         self.reason = reason
-        self.headers = headers
+        self.raw = raw
+        self.plain = plain
+        self._headers = headers
+
+    @property
+    def headers(self) -> Headers:
+        """The fields, as received: order, case and repetition kept."""
+        headers = self._headers
+        if headers is None:
+            raw = self.raw or b""
+            headers = _FIELD.findall(raw)
+            if b" \r\n" in raw or b"\t\r\n" in raw:
+                headers = [(name, value.rstrip(b" \t")) for name, value in headers]
+            self._headers = headers
+        return headers
 
 
 class Failure:
@@ -78,10 +110,13 @@ class ResponseSink(Protocol):
         """The final head; 101 means that the tunnel is open and bytes flow raw both ways."""
 
     def response_body(self, data: bytes) -> None:
-        """A piece of the body, or of the tunnel; never empty."""
+        """A piece of the body, or of the tunnel; never empty. One that was in hand already may
+        come after `Sending.pause`."""
 
     def response_end(self, trailers: Headers) -> None:
-        """The answer, or the backend's half of the tunnel, is complete."""
+        """The answer, or the backend's half of the tunnel, is complete. In a tunnel the calls
+        of back-pressure may still follow; otherwise nothing does, and what is left of the
+        request's body is not wanted any more."""
 
     def response_failed(self, failure: Failure) -> None:
         """The attempt failed; before the head or after it."""
@@ -97,10 +132,11 @@ class Sending(Protocol):
     """A request under way."""
 
     def write(self, data: bytes) -> None:
-        """Send a piece of the body, or of the tunnel."""
+        """Send a piece of the body, or of the tunnel. Ignored once the attempt is over."""
 
     def end(self) -> None:
-        """The body, or the client's half of the tunnel, is complete."""
+        """The body, or the client's half of the tunnel, is complete. Ignored for a request
+        without a body, and before a tunnel is open."""
 
     def pause(self) -> None:
         """Stop delivering the answer: the client is slow."""
@@ -119,5 +155,8 @@ class Upstream(Protocol):
         """Begin an attempt. Failures come to the sink, never as an exception, and never
         before this call has returned."""
 
+    def retire(self) -> None:
+        """Let attempts under way finish, but keep nothing for later: the table has moved on."""
+
     async def close(self) -> None:
-        """Close idle connections and those still in use."""
+        """Close idle connections and those still in use, whose attempts fail."""

@@ -1,0 +1,319 @@
+"""The upstream for backends of kind lambda: AWS Lambda's Invoke API over the http upstream.
+
+An invocation is one POST with the whole request as an HTTP API event, so bodies are collected,
+within the platform's limit, and the answer comes whole. Signed with SigV4 when there are
+credentials; without, only another endpoint than AWS's own (`endpoint_url`) is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from figway.exchange import FailureKind, Sent
+from figway.http import Headers
+from figway.model import Backend, BackendKind
+from proxy.sweep import Sweep
+from proxy.upstreams.http import HttpUpstream
+from proxy.upstreams.lambda_event import MAX_PAYLOAD, BadPayload, build_event, read_answer
+from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, ResponseSink, Sending
+from proxy.upstreams.sigv4 import Credentials, sign
+
+CredentialSource = Callable[[], Credentials | None]
+"""Gives the credentials to sign with now, or None; must return at once."""
+
+_MAX_RESPONSE = MAX_PAYLOAD + 65_536
+_SERVICE = "lambda"
+
+
+def environment_credentials() -> Credentials | None:
+    """Credentials from AWS_ACCESS_KEY_ID and its companions, as Lambda itself sets them."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret:
+        return None
+    return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
+
+
+class FunctionAddress:
+    """Which function, where: `function` of a backend (name or ARN, optional qualifier) resolved.
+
+    Raises ValueError when no region is known and no `endpoint_url` is set.
+    """
+
+    __slots__ = ("endpoint", "host", "path", "query", "region")
+
+    def __init__(self, backend: Backend) -> None:
+        name, qualifier, arn_region, partition = _split_function(backend.function)
+        region = backend.region or arn_region or os.environ.get("AWS_REGION", "")
+        region = region or os.environ.get("AWS_DEFAULT_REGION", "")
+        if not region and not backend.endpoint_url:
+            raise ValueError(f"Backend {backend.id}: no AWS region: set region, or use an ARN.")
+        suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        self.region = region or "us-east-1"
+        self.endpoint = backend.endpoint_url or f"https://lambda.{region}.{suffix}"
+        url = urlsplit(self.endpoint)
+        self.host = url.netloc.rpartition("@")[2].encode("ascii")
+        self.path = (
+            f"{url.path.rstrip('/')}/2015-03-31/functions/{quote(name, safe='')}/invocations"
+        )
+        self.query = f"Qualifier={quote(qualifier, safe='-_.~')}" if qualifier else ""
+
+    @property
+    def target(self) -> bytes:
+        """The request target of an invocation."""
+        return f"{self.path}?{self.query}".encode() if self.query else self.path.encode()
+
+
+def _split_function(function: str) -> tuple[str, str, str, str]:
+    """Name (or ARN without qualifier), qualifier, region and partition of `function`."""
+    parts = function.split(":")
+    if parts[0] == "arn" and len(parts) >= 7:
+        qualifier = parts[7] if len(parts) > 7 else ""
+        return ":".join(parts[:7]), qualifier, parts[3], parts[1]
+    name, _, qualifier = function.partition(":")
+    return name, qualifier, "", "aws"
+
+
+class LambdaUpstream:
+    """Implements `Upstream`. Must be made on the running loop."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        sweep: Sweep,
+        *,
+        credentials: CredentialSource = environment_credentials,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.address = FunctionAddress(backend)
+        self.http = HttpUpstream(
+            replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), sweep
+        )
+        self.loop = asyncio.get_running_loop()
+        self._credentials = credentials
+        self._clock = clock
+        self._local = bool(backend.endpoint_url)
+
+    def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
+        """See `Upstream.send`. The function is invoked when the request's body is complete."""
+        invocation = _Invocation(self, request, sink)
+        if request.upgrade:
+            detail = "A function cannot be upgraded to a tunnel."
+            self.loop.call_soon(invocation.fail, FailureKind.PROTOCOL, Sent.NOTHING, detail)
+        elif (request.content_length or 0) > MAX_PAYLOAD:
+            self.loop.call_soon(invocation.too_large)
+        elif not request.has_body:
+            invocation.invoke()
+        return invocation
+
+    def retire(self) -> None:
+        """See `Upstream.retire`."""
+        self.http.retire()
+
+    async def close(self) -> None:
+        """See `Upstream.close`."""
+        await self.http.close()
+
+    def invocation(self, event: bytes) -> OutboundRequest | None:
+        """The POST that carries `event`, signed; None when AWS is to be called unsigned."""
+        address = self.address
+        headers: Headers = [
+            (b"Host", address.host),
+            (b"Content-Type", b"application/json"),
+            (b"X-Amz-Invocation-Type", b"RequestResponse"),
+        ]
+        credentials = self._credentials()
+        if credentials is not None:
+            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+            headers += sign(
+                credentials,
+                method="POST",
+                path=address.path,
+                query=address.query,
+                headers=headers,
+                body=event,
+                region=address.region,
+                service=_SERVICE,
+                amz_date=stamp,
+            )
+        elif not self._local:
+            return None
+        return OutboundRequest(
+            "POST", address.target, headers, has_body=True, content_length=len(event)
+        )
+
+    def event(self, request: OutboundRequest, body: bytes) -> bytes:
+        """The event for `request`."""
+        now = int(self._clock() * 1_000)
+        return build_event(request, body, request_id=secrets.token_hex(8), epoch_ms=now)
+
+
+class _Invocation:
+    """One request to a function: the caller's `Sending`, and the sink of the POST."""
+
+    def __init__(
+        self, upstream: LambdaUpstream, request: OutboundRequest, sink: ResponseSink
+    ) -> None:
+        self._upstream = upstream
+        self._request = request
+        self._sink = sink
+        self._post: Sending | None = None
+        self._body: list[bytes] = []
+        self._size = 0
+        self._head: ResponseHead | None = None
+        self._payload: list[bytes] = []
+        self._payload_size = 0
+        self._invoked = False
+        self._done = False
+
+    # -- Sending -----------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self._done or self._invoked:
+            return
+        self._size += len(data)
+        if self._size > MAX_PAYLOAD:
+            self._body.clear()
+            self._invoked = True
+            self._upstream.loop.call_soon(self.too_large)
+        else:
+            self._body.append(data)
+
+    def end(self) -> None:
+        if not self._done and not self._invoked and self._request.has_body:
+            self.invoke()
+
+    def pause(self) -> None:
+        """The answer comes in one piece: there is nothing to hold back."""
+
+    def resume(self) -> None:
+        """See `pause`."""
+
+    def abort(self) -> None:
+        self._done = True
+        if self._post is not None:
+            self._post.abort()
+
+    # -- what the upstream calls -------------------------------------------------------------
+
+    def invoke(self) -> None:
+        """The request is complete."""
+        self._invoked = True
+        event = self._upstream.event(self._request, b"".join(self._body))
+        self._body.clear()
+        if len(event) > MAX_PAYLOAD:
+            self._upstream.loop.call_soon(self.too_large)
+            return
+        post = self._upstream.invocation(event)
+        if post is None:
+            detail = "No AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            self._upstream.loop.call_soon(self.fail, FailureKind.CONNECT, Sent.NOTHING, detail)
+            return
+        self._post = self._upstream.http.send(post, self)
+        self._post.write(event)
+        self._post.end()
+
+    def too_large(self) -> None:
+        """Over what the platform takes: said before it is sent."""
+        detail = "The request is over the 6 MB that a function takes."
+        self.fail(FailureKind.TOO_LARGE, Sent.NOTHING, detail)
+
+    def fail(self, kind: FailureKind, sent: Sent, detail: str) -> None:
+        """End with a failure, once."""
+        if not self._done:
+            self._done = True
+            self._sink.response_failed(Failure(kind, sent, detail))
+
+    # -- the sink of the POST ----------------------------------------------------------------
+
+    def response_informational(self, head: ResponseHead) -> None:
+        """Interim answers of the platform are of no interest."""
+
+    def response_head(self, head: ResponseHead) -> None:
+        self._head = head
+
+    def response_body(self, data: bytes) -> None:
+        self._payload_size += len(data)
+        if self._payload_size > _MAX_RESPONSE:
+            if self._post is not None:
+                self._post.abort()
+            detail = "The function's answer is over 6 MB."
+            self.fail(FailureKind.TOO_LARGE, Sent.SOME, detail)
+        else:
+            self._payload.append(data)
+
+    def response_end(self, trailers: Headers) -> None:
+        head = self._head
+        if self._done or head is None:
+            return
+        payload = b"".join(self._payload)
+        fields = {name.lower(): value for name, value in head.headers}
+        failure = _failure_of(head.status, fields, payload)
+        if failure is not None:
+            self.fail(failure.kind, failure.sent, failure.detail)
+            return
+        try:
+            answer = read_answer(payload, to_head=self._request.method == "HEAD")
+        except BadPayload as error:
+            self.fail(FailureKind.PROTOCOL, Sent.SOME, str(error))
+            return
+        self._sink.response_head(ResponseHead(answer.status, b"", answer.headers))
+        if answer.body and not self._done:
+            self._sink.response_body(answer.body)
+        if not self._done:
+            self._done = True
+            self._sink.response_end([])
+
+    def response_failed(self, failure: Failure) -> None:
+        self.fail(failure.kind, failure.sent, failure.detail)
+
+    def request_paused(self) -> None:
+        """The event is written whole: nobody to pause."""
+
+    def request_resumed(self) -> None:
+        """See `request_paused`."""
+
+
+def _failure_of(status: int, fields: dict[bytes, bytes], payload: bytes) -> Failure | None:
+    """The failure that the Invoke API reports, or None for a returned payload.
+
+    With a status from 400 to 499 the platform refused: the function has not run, and nothing
+    was sent as far as it goes. Details name the type only; messages and stack traces may hold
+    what no client should read.
+    """
+    kind = fields.get(b"x-amz-function-error")
+    if status == 200 and kind is None:
+        return None
+    error = fields.get(b"x-amzn-errortype", b"").decode("latin-1").partition(":")[0]
+    error = _error_type(payload) or error or f"status {status}"
+    if status == 200:
+        too_large = error.endswith("ResponseSizeTooLarge")
+        named = FailureKind.TOO_LARGE if too_large else FailureKind.FUNCTION_ERROR
+        return Failure(named, Sent.SOME, f"The function failed: {error}.")
+    sent = Sent.NOTHING if 400 <= status < 500 else Sent.SOME
+    detail = f"The platform refused the invocation: {error}."
+    if status == 429:
+        return Failure(FailureKind.THROTTLED, sent, detail)
+    if status == 413:
+        return Failure(FailureKind.TOO_LARGE, sent, detail)
+    return Failure(FailureKind.FUNCTION_ERROR, sent, detail)
+
+
+def _error_type(payload: bytes) -> str:
+    try:
+        value = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(value, dict):
+        return ""
+    named = value.get("errorType") or value.get("Type") or ""
+    if not named and "Task timed out" in str(value.get("errorMessage", "")):
+        return "timed out"
+    return "".join(c for c in str(named)[:100] if c.isprintable())

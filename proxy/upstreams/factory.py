@@ -1,0 +1,22 @@
+"""From a backend to the upstream that speaks to it."""
+
+from __future__ import annotations
+
+from figway.model import Backend, BackendKind
+from proxy.sweep import Sweep
+from proxy.upstreams.http import HttpUpstream
+from proxy.upstreams.port import Upstream
+
+
+def open_upstream(backend: Backend, sweep: Sweep) -> Upstream:
+    """The upstream for `backend`; nothing is connected yet. Call it on the running loop.
+
+    Raises ValueError or OSError, with a message for people, for a backend that cannot be spoken
+    to: a bad URL, an unreadable `ca_file`, a function without a region.
+    """
+    if backend.kind is BackendKind.LAMBDA:
+        # Imported where it is used: a proxy without functions need not load it.
+        from proxy.upstreams.aws_lambda import LambdaUpstream
+
+        return LambdaUpstream(backend, sweep)
+    return HttpUpstream(backend, sweep)
