@@ -82,13 +82,15 @@ class Breaker:
         force = self.policy.force
         if force is BreakerForce.OPEN:
             return Admission.REFUSED
-        if self.state is BreakerState.CLOSED or force is BreakerForce.CLOSED:
+        if force is BreakerForce.CLOSED or not self.policy.enabled:
+            return Admission.CALL
+        if self.state is BreakerState.CLOSED:
             return Admission.CALL
         if self.state is BreakerState.OPEN:
             if now - self.changed_at < self._open_for:
                 return Admission.REFUSED
             self._change(BreakerState.HALF_OPEN, now)
-            self._probes = self._probes_passed = 0
+            self._probes_passed = 0
         if self.state is BreakerState.HALF_OPEN:
             if self._probes >= self.policy.probes:
                 return Admission.REFUSED
@@ -121,8 +123,8 @@ class Breaker:
         if self.policy.slow_ms and elapsed > self.policy.slow_ms:
             self.failure(now, admission)
             return
+        self.abandon(admission)
         if admission is Admission.PROBE and self.state is BreakerState.HALF_OPEN:
-            self._probes -= 1
             self._probes_passed += 1
             if self._probes_passed >= self.policy.probes:
                 self._credit = 0.0
@@ -133,6 +135,7 @@ class Breaker:
 
     def failure(self, now: int, admission: Admission) -> None:
         """The backend answered 5xx, timed out, or broke the connection."""
+        self.abandon(admission)
         if self.state is BreakerState.HALF_OPEN:
             if admission is Admission.PROBE:
                 self._open(now)
@@ -149,8 +152,12 @@ class Breaker:
             self._open(now)
 
     def abandon(self, admission: Admission) -> None:
-        """The request ended without an outcome: its client went away."""
-        if admission is Admission.PROBE and self.state is BreakerState.HALF_OPEN:
+        """The request ended without an outcome: its client went away.
+
+        Probes are counted out in every state: one that outlives its half-open time still loads
+        the backend, and takes a place in the next.
+        """
+        if admission is Admission.PROBE:
             self._probes -= 1
 
     # -- inside ------------------------------------------------------------------------------
@@ -170,9 +177,10 @@ class Breaker:
 
     def _open(self, now: int) -> None:
         self._opened += 1
-        base = min(self.policy.open_ms << min(self._opened - 1, 16), self.policy.max_open_ms)
+        longest = self.policy.max_open_ms
+        base = min(self.policy.open_ms << min(self._opened - 1, 16), int(longest / (1 + _JITTER)))
         jitter = bucket(self._seed, b"%d" % self._opened) / 10_000
-        self._open_for = min(int(base * (1 + _JITTER * jitter)), self.policy.max_open_ms)
+        self._open_for = int(base * (1 + _JITTER * jitter))
         self._change(BreakerState.OPEN, now)
 
     def _close(self, now: int) -> None:

@@ -10,8 +10,8 @@ _WINDOW = 10  # seconds over which legacy's own rate is taken
 class FallbackBudget:
     """Counts a legacy backend's own requests, and grants fallbacks in proportion.
 
-    In each second, fallbacks may reach `percent` of the backend's own mean rate over the last
-    ten seconds, or `min_per_s` where that is more. `workers` is how many processes share the
+    In each second, fallbacks may reach `percent` of the backend's own mean rate over the ten
+    seconds before, or `min_per_s` where that is more. `workers` is how many processes share the
     load: each takes its part of the minimum. Time is monotonic milliseconds.
     """
 
@@ -42,7 +42,8 @@ class FallbackBudget:
         return True
 
     def _allowance(self) -> float:
-        share = self.policy.percent * sum(self._own) / (100 * _WINDOW)
+        before = sum(self._own) - self._own[self._second % (_WINDOW + 1)]
+        share = self.policy.percent * before / (100 * _WINDOW)
         return max(share, self.policy.min_per_s / self._workers)
 
     def _advance(self, second: int) -> None:

@@ -12,7 +12,7 @@ attempt live in this file and nowhere else, so every door treats a request alike
 
 One case stays on the same side: a kept-alive connection that the backend closed just as it was
 reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1). Time is
-monotonic milliseconds.
+monotonic milliseconds. An event that comes too late for its state changes nothing.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ class Exchange:
         "_admission",
         "_breaker",
         "_budget",
-        "_keyed",
         "_kept",
+        "_keyed",
         "_method",
         "_policy",
         "_retired",
@@ -216,6 +216,8 @@ class Exchange:
 
     def response_head(self, status: int, now: int) -> Action:
         """A final response head arrived from the side that was asked."""
+        if self.state is not State.TRYING:
+            return NOTHING
         if self.side is Side.LEGACY:
             self.state = State.RELAYING
             return RELAY
@@ -230,13 +232,17 @@ class Exchange:
 
     def failed(self, kind: FailureKind, sent: Sent, now: int, detail: str = "") -> Action:
         """The attempt ended before a response head."""
+        if self.state is not State.TRYING:
+            return NOTHING
         self.failure = kind
-        if kind is FailureKind.STALE and not self._retried:
-            if sent is Sent.NOTHING or (self._kept and self._may_repeat()):
-                self._retried = True
-                return self._try(self.side, now)
+        if kind is FailureKind.STALE and self._may_retry(sent, now):
+            self._retried = True
+            return self._try(self.side, now)
         if self.side is Side.NEW:
-            self._tell_breaker(True, now)
+            if kind is FailureKind.TOO_LARGE:
+                self._abandon()  # the size of a message says nothing about the backend's health
+            else:
+                self._tell_breaker(True, now)
         refused = self._why_not(now, rule_3=sent is not Sent.NOTHING)
         if refused is None:
             return self._fall_back(kind.value, now)
@@ -245,6 +251,8 @@ class Exchange:
 
     def deadline(self, now: int) -> Action:
         """The deadline over all attempts passed before a response head."""
+        if self.state is not State.TRYING:
+            return NOTHING
         self.failure = FailureKind.DEADLINE
         if self.side is Side.NEW:
             self._tell_breaker(True, now)
@@ -253,6 +261,8 @@ class Exchange:
 
     def body_failed(self, kind: FailureKind, now: int) -> Action:
         """The answer broke off while it was relayed: too late for anything but saying so."""
+        if self.state is not State.RELAYING:
+            return NOTHING
         self.failure = kind
         self.no_fallback = NoFallback.RESPONSE_STARTED
         self.state = State.DONE
@@ -266,8 +276,8 @@ class Exchange:
 
     def client_gone(self) -> None:
         """The client went away; the attempt has no outcome."""
-        if self.state is State.TRYING and self._breaker is not None and self.side is Side.NEW:
-            self._breaker.abandon(self._admission)
+        if self.state is State.TRYING and self.side is Side.NEW:
+            self._abandon()
         self.state = State.DONE
 
     # -- what follows ------------------------------------------------------------------------
@@ -281,6 +291,7 @@ class Exchange:
 
     def _fall_back(self, reason: str, now: int) -> Action:
         self.fallback = reason
+        self._retried = False  # legacy's pool may hold a connection gone stale as well
         return self._try(Side.LEGACY, now)
 
     def _answer(self, problem: Problem) -> Action:
@@ -297,7 +308,7 @@ class Exchange:
             return NoFallback.DISABLED
         if rule_3 and not self._may_repeat():
             return NoFallback.UNSAFE_METHOD
-        if rule_3 and not self._kept:
+        if not self._kept:
             return NoFallback.BODY_NOT_KEPT
         if now >= self.deadline_at:
             return NoFallback.DEADLINE
@@ -305,12 +316,22 @@ class Exchange:
             return NoFallback.BUDGET_SPENT
         return None
 
+    def _may_retry(self, sent: Sent, now: int) -> bool:
+        """May a stale connection be followed by another one to the same side?"""
+        if self._retried or not self._kept or now >= self.deadline_at:
+            return False
+        return sent is Sent.NOTHING or self._may_repeat()
+
     def _may_repeat(self) -> bool:
         if self._method in SAFE_METHODS:
             return True
         if self._policy.idempotent_methods and self._method in IDEMPOTENT_METHODS:
             return True
         return self._keyed and self._policy.idempotency_key
+
+    def _abandon(self) -> None:
+        if self._breaker is not None:
+            self._breaker.abandon(self._admission)
 
     def _tell_breaker(self, failed: bool, now: int) -> None:
         if self._breaker is None:

@@ -51,15 +51,14 @@ class Leaf:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.by_method: dict[str, list[Entry]] = {}
-        self.other: list[Entry] = []
+        self.by_method: dict[str, list[Entry]] = _NO_METHODS
+        self.other: list[Entry] = self.entries
 
     def add(self, entry: Entry) -> None:
         """Put a route in its place."""
         self.entries.append(entry)
         if len(self.entries) == 1 and not entry.methods:
-            self.other = self.entries  # by far the most common leaf: any method, one route
-            return
+            return  # by far the most common leaf: any method, one route
         listed = {method for known in self.entries for method in known.methods}
         if "GET" in listed:
             listed.add("HEAD")
@@ -92,6 +91,9 @@ class Leaf:
         for entry in self.entries:
             if entry not in takers:
                 yield Candidate(entry.route_id, "method")
+
+
+_NO_METHODS: dict[str, list[Entry]] = {}
 
 
 class Node:
@@ -280,21 +282,22 @@ def compile_conditions(match: RouteMatch) -> tuple[Check, ...]:
 
 
 def _header_check(condition: Condition) -> Check:
-    name, holds = condition.name.lower().encode(), _value_check(condition)
+    name, holds = condition.name.lower().encode(), value_check(condition)
     return lambda head: holds(head.get(name))
 
 
 def _query_check(condition: Condition) -> Check:
-    name, holds = condition.name.encode(), _value_check(condition)
+    name, holds = condition.name.encode(), value_check(condition)
     return lambda head: holds(query_value(head.query, name))
 
 
 def _cookie_check(condition: Condition) -> Check:
-    name, holds = condition.name.encode(), _value_check(condition)
+    name, holds = condition.name.encode(), value_check(condition)
     return lambda head: holds(raw_cookie(head.get(b"cookie"), name))
 
 
-def _value_check(condition: Condition) -> Callable[[bytes | None], bool]:
+def value_check(condition: Condition) -> Callable[[bytes | None], bool]:
+    """Does a raw value, None for an absent one, satisfy `condition`?"""
     value, kind = condition.value.encode(), condition.kind
     if kind is ConditionKind.EXACT:
         return lambda found: found == value

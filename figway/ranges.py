@@ -1,0 +1,104 @@
+"""Ranges and spellings that single fields must keep to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from figway.findings import Findings
+from figway.model import (
+    BreakerPolicy,
+    ConnectionLimits,
+    FallbackBudgetPolicy,
+    FallbackPolicy,
+    ShadowPolicy,
+    Timeouts,
+)
+
+_MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
+_MEBIBYTE = 1_048_576
+
+_Ranges = tuple[tuple[str, int, int, str], ...]
+_RANGES: dict[type, _Ranges] = {
+    Timeouts: (
+        ("connect_ms", 1, _MINUTE, "timeout_range"),
+        ("head_ms", 1, _HOUR, "timeout_range"),
+        ("idle_ms", 1, _DAY, "timeout_range"),
+    ),
+    ConnectionLimits: (
+        ("max_connections", 1, 65_535, "limit_range"),
+        ("max_waiting", 0, 1_000_000, "limit_range"),
+        ("wait_ms", 0, _MINUTE, "limit_range"),
+        ("keep_alive_ms", 0, _HOUR, "limit_range"),
+    ),
+    FallbackBudgetPolicy: (
+        ("percent", 0, 1_000, "budget_range"),
+        ("min_per_s", 0, 1_000_000, "budget_range"),
+    ),
+    FallbackPolicy: (
+        ("replay_buffer", 0, 16 * _MEBIBYTE, "fallback_range"),
+        ("deadline_ms", 1, _HOUR, "fallback_range"),
+    ),
+    BreakerPolicy: (
+        ("window_ms", 1_000, _HOUR, "breaker_range"),
+        ("min_calls", 1, 1_000_000, "breaker_range"),
+        ("failure_percent", 1, 100, "breaker_range"),
+        ("slow_ms", 0, _HOUR, "breaker_range"),
+        ("open_ms", 100, _HOUR, "breaker_range"),
+        ("max_open_ms", 100, _DAY, "breaker_range"),
+        ("probes", 1, 1_000, "breaker_range"),
+        ("ramp_ms", 0, _HOUR, "breaker_range"),
+    ),
+    ShadowPolicy: (
+        ("sample", 0, 10_000, "sample_range"),
+        ("body_limit", 0, 16 * _MEBIBYTE, "body_limit_range"),
+    ),
+}
+_GETTERS: dict[type, Callable[[Any], tuple[int, ...]]] = {
+    cls: attrgetter(*(name for name, *_ in ranges)) for cls, ranges in _RANGES.items()
+}
+
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}").fullmatch
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+"""RFC 9110, 5.6.2: methods, field names, cookie names."""
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_IPV6 = r"\[[0-9a-f:.]+\]"
+ROUTE_HOST = re.compile(rf"(?:\*\.)?{_NAME}|{_IPV6}").fullmatch
+"""A host that a route names: lower case, without port, `*.` in front at most."""
+LITERAL_HOST = re.compile(rf"(?:{_NAME}|{_IPV6})(?::[0-9]{{1,5}})?", re.IGNORECASE).fullmatch
+FUNCTION = re.compile(
+    r"(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:)?"
+    r"[A-Za-z0-9_-]{1,140}(?::[A-Za-z0-9$_-]{1,128})?"
+).fullmatch
+VISIBLE = re.compile(r"[\x21-\x7e]*").fullmatch
+MAX_TEXT = 4_096
+
+
+def check_ranges(value: object, path: str, findings: Findings) -> None:
+    """Report the numbers of a policy that are out of their range."""
+    numbers = _GETTERS[type(value)](value)
+    for (name, low, high, code), number in zip(_RANGES[type(value)], numbers, strict=True):
+        if not low <= number <= high:
+            message = f"{number} is out of range"
+            findings.error(code, f"{path}.{name}", message, f"use {low} to {high}")
+
+
+def check_text(text: str, path: str, findings: Findings, *, lines: bool = False) -> None:
+    """Report a text that cannot be stored or sent; `lines` permits line breaks and tabs."""
+    if text == "" or (text.isprintable() and len(text) <= MAX_TEXT):
+        return
+    if len(text) > MAX_TEXT:
+        what = f"the text is longer than {MAX_TEXT} characters"
+        findings.error("text_invalid", path, what, "shorten it")
+        return
+    bare = re.sub(r"[\r\n\t\u2028\u2029]", "", text) if lines else text
+    if any(_is_bad(character) for character in bare):
+        what = "the text holds control characters or broken Unicode"
+        findings.error("text_invalid", path, what, "remove them")
+
+
+def _is_bad(character: str) -> bool:
+    return character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff"
