@@ -1,0 +1,476 @@
+"""The native door: an HTTP/1.1 server of callbacks, driving flows without a task or a timer each.
+
+A connection reads one head at a time and answers in order; what a client pipelines waits unread.
+Its states, and what ends them:
+
+    HEAD      a head that is complete and well-formed -> LENGTH, CHUNKED, or WAIT (no body)
+    LENGTH    the last byte of Content-Length -> WAIT, or HEAD if the answer was complete before
+    CHUNKED   the last chunk -> WAIT, or HEAD likewise
+    WAIT      the end of the answer -> HEAD, or CLOSING; 101 -> TUNNEL
+    TUNNEL    either half closed -> CLOSING
+    CLOSING   the answer's bytes are gone, or nobody takes them -> closed
+
+A client that closes its half of a connection while it waits counts as gone, as a close and a
+half-close look the same from here. Timeouts are the sweep's business, and so up to a tick late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from figway.headers import Arrival
+from figway.http import Headers
+from figway.problem import Problem
+from proxy.peer import client_address
+from proxy.pipeline import Flow, problem_answer
+from proxy.sweep import NEVER
+from proxy.upstreams.port import ResponseHead
+from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section
+from proxy.wire.client_body import ChunkedReader
+from proxy.wire.client_head import (
+    BadRequest,
+    RequestHead,
+    check_partial,
+    parse,
+    without_empty_lines,
+)
+
+if TYPE_CHECKING:
+    from proxy.doors.server import NativeDoor
+
+_HEAD, _LENGTH, _CHUNKED, _WAIT, _TUNNEL, _CLOSING = range(6)
+_LINGER_MS = 2_000
+"""How long a closing connection still reads, so that the client gets to see the answer."""
+_FLUSH_MS = 10_000
+"""How long a closing connection may take to send what it has."""
+_DISCARD = 1 << 20
+"""Bytes of an unwanted request body that are read to save the connection."""
+_NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
+_SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
+_SLOW_BODY = Problem(408, "body_timeout", "The request body did not come in time")
+
+
+class NativeConnection(asyncio.Protocol):
+    """One client's connection. Implements `ClientPort` for its flow, and `Swept`."""
+
+    __slots__ = (
+        "_arrival",
+        "_buffer",
+        "_busy",
+        "_chunked",
+        "_delimited",
+        "_discard",
+        "_door",
+        "_flow",
+        "_head",
+        "_held_back",
+        "_keep",
+        "_left",
+        "_peer",
+        "_reader",
+        "_scheme",
+        "_state",
+        "_transport",
+        "_trusted",
+        "_write_paused",
+        "deadline",
+    )
+
+    _transport: asyncio.Transport
+    _head: RequestHead
+
+    def __init__(self, door: NativeDoor) -> None:
+        self._door = door
+        self._state = _HEAD
+        self._buffer = b""
+        self._flow: Flow | None = None
+        self._arrival: Arrival | None = None
+        self._reader: ChunkedReader | None = None
+        self._left = 0
+        self._discard = 0
+        self._busy = False
+        self._keep = True
+        self._chunked = False
+        self._delimited = True
+        self._held_back = False
+        self._write_paused = False
+        self._peer = ""
+        self._scheme = "http"
+        self._trusted = False
+        self.deadline = NEVER
+
+    # -- asyncio.Protocol --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        door = self._door
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self._peer = peer[0]
+        self._scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        self._trusted = door.trusts(self._peer)
+        self.deadline = door.sweep.now + door.settings.idle_ms
+        door.joined(self)
+        if door.crowded:
+            self._refuse(_NO_ROOM)
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state == _HEAD:
+            if self._buffer:
+                data = self._buffer + data
+            self._read(data)
+        elif state in (_LENGTH, _CHUNKED):
+            self._read_body(data)
+        elif state == _WAIT:
+            self._buffer += data
+            self._hold_back()
+        elif state == _TUNNEL and self._flow is not None:
+            self._flow.body(data)
+
+    def eof_received(self) -> bool:
+        if self._state == _TUNNEL and self._flow is not None and self._transport.can_write_eof():
+            self._flow.body_end()
+            return True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state = _CLOSING
+        self._door.left(self)
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            flow.client_gone()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        self.deadline = self._door.sweep.now + self._door.settings.write_ms
+        if self._flow is not None:
+            self._flow.client_paused()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self._state == _CLOSING:
+            return
+        self._set_deadline()
+        if self._flow is not None:
+            self._flow.client_resumed()
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read(self, data: bytes) -> None:
+        """Take heads from `data` as long as each is answered before the next."""
+        self._busy = True
+        while True:
+            if data[:2] == b"\r\n":
+                data = without_empty_lines(data)
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4 or end > self._door.settings.max_head:
+                self._partial(data)
+                break
+            if end == len(data):
+                self._buffer = b""
+            else:
+                self._buffer = data[end:]
+                data = data[:end]
+            try:
+                settings = self._door.settings
+                head = parse(data, settings.max_line, settings.max_fields)
+            except BadRequest as error:
+                self._refuse(Problem(error.status, error.code, "Bad request", error.detail))
+                break
+            self._begin(head)
+            if self._state != _HEAD or not self._buffer:
+                break
+            data = self._buffer
+        self._busy = False
+
+    def _partial(self, data: bytes) -> None:
+        """Keep a head that is not complete, unless it cannot become a good one any more."""
+        settings = self._door.settings
+        if not self._buffer and data:
+            self.deadline = self._door.sweep.now + settings.head_ms
+        self._buffer = data
+        try:
+            check_partial(data, settings.max_head, settings.max_line)
+        except BadRequest as error:
+            self._refuse(Problem(error.status, error.code, "Bad request", error.detail))
+
+    def _begin(self, head: RequestHead) -> None:
+        door = self._door
+        arrival = self._arrival
+        if arrival is None or arrival.host != head.host:
+            arrival = Arrival(self._peer, self._scheme, head.host, self._trusted)
+            self._arrival = arrival
+        if self._trusted:
+            networks = door.settings.trusted_proxies
+            head.client = client_address(self._peer, head.get(b"x-forwarded-for"), networks)
+        else:
+            head.client = self._peer
+        self._head = head
+        self._keep = head.keep_alive and not door.draining
+        self._delimited = True
+        self._chunked = False
+        if not head.has_body:
+            self._state = _WAIT
+        elif head.chunked:
+            self._state = _CHUNKED
+            self._reader = ChunkedReader()
+        else:
+            self._left = head.content_length or 0
+            self._state = _LENGTH if self._left else _WAIT
+        self._flow = flow = Flow(door.runtime, head, self, arrival)
+        self._set_deadline()
+        flow.begin()
+        if head.has_body:
+            self._begin_body(head, flow)
+
+    def _begin_body(self, head: RequestHead, flow: Flow) -> None:
+        if self._flow is flow:
+            if head.expects:
+                head.expects = False
+                if not self._buffer:
+                    self._transport.write(CONTINUE)
+            if self._state == _WAIT:
+                flow.body_end()
+                return
+        data = self._buffer
+        if data and self._state in (_LENGTH, _CHUNKED):
+            self._buffer = b""
+            self._read_body(data)
+
+    def _read_body(self, data: bytes) -> None:
+        """A piece of the request's body came; without a flow it is read only to be rid of it."""
+        flow = self._flow
+        if flow is None:
+            self._discard -= len(data)
+            if self._discard < 0:
+                self._linger()
+                return
+        elif not self._write_paused:
+            self.deadline = self._door.sweep.now + self._door.settings.body_ms
+        if self._state == _LENGTH:
+            left = self._left - len(data)
+            if left > 0:
+                self._left = left
+            elif left < 0:
+                self._body_complete(data[left:])
+                data = data[:left]
+            else:
+                self._body_complete(b"")
+            if flow is not None:
+                flow.body(data)
+        else:
+            self._read_chunks(data, flow)
+        if self._state == _WAIT:
+            if self._flow is None:
+                self._next()
+            elif flow is not None:
+                flow.body_end()
+
+    def _read_chunks(self, data: bytes, flow: Flow | None) -> None:
+        reader = self._reader
+        assert reader is not None
+        try:
+            pieces = reader.feed(data)
+        except BadRequest as error:
+            self._keep = False
+            if flow is not None:
+                flow.refuse(Problem(error.status, error.code, "Bad request", error.detail))
+            else:
+                self._linger()
+            return
+        if reader.done:
+            self._reader = None
+            self._body_complete(reader.rest)
+        if flow is not None:
+            for piece in pieces:
+                flow.body(piece)
+
+    def _body_complete(self, rest: bytes) -> None:
+        self._state = _WAIT
+        self._buffer = rest
+        if not self._write_paused:
+            self.deadline = NEVER
+        if rest and not self._busy:
+            self._hold_back()
+
+    # -- ClientPort --------------------------------------------------------------------------
+
+    def inform(self, head: ResponseHead) -> None:
+        """Relay 1xx; HTTP/1.0 has none."""
+        if self._head.minor:
+            self._transport.write(encode(head))
+
+    def respond(self, head: ResponseHead) -> None:
+        """Write a final head, with the framing that the client understands."""
+        status = head.status
+        if status == 101:
+            self._open_tunnel(head)
+            return
+        request = self._head
+        extra = b""
+        bodiless = request.method == "HEAD" or status in (204, 304)
+        if not bodiless and not has_length(raw_section(head)):
+            if request.minor:
+                self._chunked = True
+                extra = b"Transfer-Encoding: chunked\r\n"
+            else:
+                self._keep = self._delimited = False
+        if request.expects or self._door.draining:
+            self._keep = False  # a client that was not told to go on may never send its body
+        if not self._keep:
+            extra += b"Connection: close\r\n"
+        elif not request.minor:
+            extra += b"Connection: keep-alive\r\n"
+        self._transport.write(encode(head, extra))
+
+    def body(self, data: bytes) -> None:
+        """Write a piece of the answer, or of the tunnel."""
+        self._transport.write(chunk(data) if self._chunked else data)
+
+    def end(self, trailers: Headers) -> None:
+        """The answer is complete: on to the next request, or close."""
+        if self._chunked:
+            self._transport.write(last_chunk(trailers))
+        self._flow = None
+        if self._state == _TUNNEL:
+            self._close()
+        elif self._state != _WAIT:
+            self._discard_body()
+        elif self._keep:
+            self._next()
+        else:
+            self._close()
+
+    def abort(self) -> None:
+        """The answer broke off. A reset tells so where the end of the connection would not."""
+        self._flow = None
+        if self._delimited and self._state != _TUNNEL:
+            self._close()
+        else:
+            self._state = _CLOSING
+            self._transport.abort()
+
+    def pause_body(self) -> None:
+        """The backend is slower than the client."""
+        self._hold_back()
+        if not self._write_paused:
+            self.deadline = NEVER
+
+    def resume_body(self) -> None:
+        """The backend caught up."""
+        if self._state != _WAIT or not self._buffer:
+            self._let_go()
+        self._set_deadline()
+
+    # -- from one request to the next, and to the end ------------------------------------------
+
+    def _next(self) -> None:
+        """Be ready for a request; one that was pipelined is in the buffer."""
+        self._state = _HEAD
+        if not self._keep:
+            self._close()
+            return
+        self._set_deadline()
+        if self._busy:
+            return  # `_read` goes on with the buffer itself
+        if self._buffer:
+            self._read(self._buffer)
+        if self._held_back and self._state != _WAIT:
+            self._let_go()
+
+    def _discard_body(self) -> None:
+        """The answer was early: read a moderate rest of the body for the sake of the connection."""
+        if not self._keep or (self._state == _LENGTH and self._left > _DISCARD):
+            self._linger()
+            return
+        self._discard = _DISCARD
+        self._let_go()
+        self.deadline = self._door.sweep.now + _LINGER_MS
+
+    def _open_tunnel(self, head: ResponseHead) -> None:
+        self._state = _TUNNEL
+        self._transport.write(encode(head))
+        self._let_go()
+        self._set_deadline()
+        early, self._buffer = self._buffer, b""
+        if early and self._flow is not None:
+            self._flow.body(early)
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer what cannot be read as a request, and close."""
+        self._door.refused(self._peer, problem)
+        head, body = problem_answer(problem, "")
+        self._transport.write(encode(head, b"Connection: close\r\n") + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close so that unread bytes do not turn the answer into a reset (RFC 9112, 9.6)."""
+        self._state = _CLOSING
+        self._buffer = b""
+        self._let_go()
+        self.deadline = self._door.sweep.now + _LINGER_MS
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._state = _CLOSING
+        self.deadline = self._door.sweep.now + _FLUSH_MS
+        self._transport.close()
+
+    def _hold_back(self) -> None:
+        if not self._held_back and not self._transport.is_closing():
+            self._held_back = True
+            self._transport.pause_reading()
+
+    def _let_go(self) -> None:
+        if self._held_back and not self._transport.is_closing():
+            self._held_back = False
+            self._transport.resume_reading()
+
+    # -- time --------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Nothing of a request is here."""
+        return self._state == _HEAD and not self._buffer
+
+    def drain(self, grace_ms: int) -> None:
+        """Take no further request after the one under way; an idle client has a last chance."""
+        self._keep = False
+        if self.idle:
+            self.deadline = min(self.deadline, self._door.sweep.now + grace_ms)
+
+    def cut(self) -> None:
+        """Close now, whatever is under way."""
+        self._transport.abort()
+
+    def _set_deadline(self) -> None:
+        if self._write_paused:
+            return
+        settings = self._door.settings
+        if self._state == _HEAD:
+            self.deadline = self._door.sweep.now + settings.idle_ms
+        elif self._state in (_LENGTH, _CHUNKED):
+            self.deadline = self._door.sweep.now + settings.body_ms
+        else:
+            self.deadline = NEVER
+
+    def expired(self, now: int) -> None:
+        """Somebody did not do what was waited for."""
+        self.deadline = NEVER
+        if self._state == _CLOSING or self._write_paused:
+            self._transport.abort()
+        elif self._state == _HEAD:
+            if self._buffer:
+                self._refuse(_SLOW_HEAD)
+            else:
+                self._close()
+        elif self._flow is not None:
+            self._keep = False
+            self._flow.refuse(_SLOW_BODY)
+        else:
+            self._close()

@@ -1,0 +1,98 @@
+"""What the connections of the native door share: the listener, the limits, the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+
+from figway.problem import Problem
+from proxy.doors.native import NativeConnection
+from proxy.peer import is_trusted
+from proxy.record import RequestRecord
+from proxy.runtime import Runtime
+
+_GRACE_MS = 1_000
+"""How long an idle connection outlives the start of a drain: a request may be on its way."""
+
+
+class NativeDoor:
+    """Serves a runtime on listening sockets."""
+
+    def __init__(self, runtime: Runtime, *, tls: ssl.SSLContext | None = None) -> None:
+        self.runtime = runtime
+        self.settings = runtime.settings
+        self.sweep = runtime.sweep
+        self.draining = False
+        self.connections: set[NativeConnection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept on a listening socket from now on. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self.connection, sock=sock, ssl=self._tls)
+        self._servers.append(server)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.drain(_GRACE_MS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        cut_off = sum(not connection.idle for connection in self.connections)
+        await self.close()
+        return cut_off
+
+    async def close(self) -> None:
+        """Close at once, whatever is under way."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.cut()
+        await self._empty.wait()
+
+    # -- what connections ask and tell -------------------------------------------------------
+
+    def connection(self) -> NativeConnection:
+        """A protocol for a connection that was accepted."""
+        return NativeConnection(self)
+
+    @property
+    def crowded(self) -> bool:
+        """There are more connections than the settings allow."""
+        return len(self.connections) > self.settings.max_connections
+
+    def joined(self, connection: NativeConnection) -> None:
+        """A client connected."""
+        self.connections.add(connection)
+        self._empty.clear()
+        self.sweep.add(connection)
+
+    def left(self, connection: NativeConnection) -> None:
+        """A connection is closed."""
+        self.connections.discard(connection)
+        self.sweep.discard(connection)
+        if not self.connections:
+            self._empty.set()
+
+    def trusts(self, peer: str) -> bool:
+        """Whether `peer` is a trusted proxy."""
+        return is_trusted(peer, self.settings.trusted_proxies)
+
+    def refused(self, peer: str, problem: Problem) -> None:
+        """A client was refused before there was a request: leave a record of it."""
+        record = RequestRecord()
+        record.started_ms = int(time.time() * 1_000)
+        record.revision = self.runtime.table.revision
+        record.client = peer
+        record.status = problem.status
+        record.problem = problem.code
+        self.runtime.recorder.record(record)

@@ -1,0 +1,43 @@
+"""Who the client is, when proxies that are trusted stand between it and the facade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def is_trusted(address: str, networks: Networks) -> bool:
+    """Whether `address` belongs to a trusted proxy; nonsense does not."""
+    if not networks:
+        return False
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks)
+
+
+def client_address(peer: str, forwarded_for: bytes | None, networks: Networks) -> str:
+    """The address nearest to the client that a trusted proxy vouches for.
+
+    X-Forwarded-For is read from the right: each trusted proxy vouches for the entry before it. The
+    first that is not trusted is the client; an entry that is no address ends the walk.
+    """
+    client = peer
+    for entry in reversed((forwarded_for or b"").split(b",")):
+        if not is_trusted(client, networks):
+            break
+        text = entry.strip().decode("latin-1")
+        if text.startswith("["):
+            text = text[1:].partition("]")[0]
+        elif text.count(":") == 1:
+            text = text.partition(":")[0]
+        try:
+            client = str(ip_address(text))
+        except ValueError:
+            break
+    return client

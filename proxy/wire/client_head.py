@@ -1,0 +1,263 @@
+"""The head of an HTTP/1.1 request: bytes in, a checked and framed head out (RFC 9112).
+
+Two readers, one grammar. The first takes the common well-formed head with two calls into the
+regular expression engine; the second takes what is rarer yet unambiguous (other white space around
+a value, an empty value), and says precisely what is wrong with the rest. Both are stricter than
+the RFC asks: what two servers could read in two ways is refused, never repaired, because the
+disagreement is what request smuggling lives on. Bytes are kept as sent: header order, case and
+repetition, and the target, whatever octets above 0x20 it is made of.
+"""
+
+from __future__ import annotations
+
+import re
+
+from figway.http import Headers
+
+MAX_HEAD = 65_536
+"""Bytes of a whole head; more is 431."""
+MAX_LINE = 16_384
+"""Bytes of the request line; more is 414."""
+MAX_FIELDS = 200
+"""Header fields of a head; more is 431."""
+
+_TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
+_LINE = re.compile(rb"([" + _TOKEN + rb"]{1,32}) ([!-~\x80-\xff]++) HTTP/1\.([01])\r\n").match
+_FIELDS = re.compile(
+    rb"^([" + _TOKEN + rb"]++): (?! )([^\x00-\x1f\x7f]++)(?<! )\r$", re.MULTILINE
+).findall
+_FIELD = re.compile(rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?").fullmatch
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(.*)", re.DOTALL).fullmatch
+_VERSION = re.compile(rb"[!-~]++ [!-~\x80-\xff]++ HTTP/[0-9](?:\.[0-9])?\r\n").match
+_ONCE = (b"host", b"content-length", b"transfer-encoding")
+_NOT_TUNNELLED = frozenset({b"h2c"})
+"""Protocols that carry further requests, which would pass the table unseen (h2c smuggling)."""
+
+
+class BadRequest(Exception):
+    """A request that is refused unread: answer `status` with the problem `code`, then close."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+
+
+class RequestHead:
+    """A well-formed request head; implements `figway.http.RequestHead`.
+
+    `target` is what goes to a backend: origin form or `*`. `content_length` is None for a chunked
+    body and 0 for none; `has_body` tells a length of 0 that was sent from none. `keep_alive` is
+    what the client asks for; `upgrade` the protocol it wants to switch to, or empty. `client` is
+    filled in by the door.
+    """
+
+    __slots__ = (
+        "chunked",
+        "client",
+        "content_length",
+        "expects",
+        "has_body",
+        "headers",
+        "host",
+        "index",
+        "keep_alive",
+        "method",
+        "minor",
+        "path",
+        "query",
+        "target",
+        "upgrade",
+    )
+
+    def __init__(
+        self, method: str, target: bytes, minor: int, headers: Headers, index: dict[bytes, bytes]
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.headers = headers
+        self.index = index
+        self.client = ""
+        self.host = index.get(b"host", b"")
+        self.path, _, self.query = target.partition(b"?")
+        self.content_length: int | None = 0
+        self.has_body = False
+        self.chunked = False
+        self.expects = False
+        self.keep_alive = minor == 1
+        self.upgrade = b""
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header; `name` in lower case."""
+        return self.index.get(name)
+
+
+def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -> RequestHead:
+    """Read a whole head, its final empty line included. Raises `BadRequest`."""
+    line = _LINE(data)
+    if line is None:
+        raise _bad_line(data, max_line)
+    start = line.end()
+    if start > max_line:
+        raise _long_line()
+    headers: Headers = _FIELDS(data, start)
+    if len(headers) != data.count(b"\n") - 2:
+        headers = _fields(data[start:-2])
+    if len(headers) > max_fields:
+        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
+    index = {pair[0].lower(): pair[1] for pair in headers}
+    if len(index) != len(headers):
+        index = _first_of_each(headers)
+    method, target, minor = line.groups()
+    head = RequestHead(method.decode(), target, 1 if minor == b"1" else 0, headers, index)
+    if target[0] != 0x2F or method == b"CONNECT":
+        _other_form(head)
+    if not _HOST(head.host) or (b"host" not in index and head.minor):
+        raise BadRequest(400, "bad_host", "The Host header is missing or malformed.")
+    if not index.keys().isdisjoint(_FRAMING):
+        _frame(head)
+    return head
+
+
+def without_empty_lines(data: bytes) -> bytes:
+    """Skip the empty lines that may stand before a request line (RFC 9112, 2.2)."""
+    found = _EMPTY_LINES(data)
+    return data if found is None else data[found.end() :]
+
+
+def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LINE) -> None:
+    """Refuse the beginning of a head that can no longer become a good one. Raises `BadRequest`."""
+    if len(data) > max_line and data.find(b"\r\n", 0, max_line) < 0:
+        raise _long_line()
+    if len(data) > max_head:
+        raise BadRequest(431, "head_too_large", "The request head is too large.")
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise BadRequest(400, "bad_header", "A line ends in a bare LF.")
+    if not _BEGINNING(data):
+        raise BadRequest(400, "bad_request_line", "This is not HTTP.")
+
+
+_EMPTY_LINES = re.compile(rb"(?:\r\n)++").match
+_BEGINNING = re.compile(rb"\r?$|[" + _TOKEN + rb"]{1,32}(?: |$)").match
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
+
+
+def _frame(head: RequestHead) -> None:
+    """Take in the fields that say where the message ends and what becomes of the connection."""
+    index = head.index
+    length = index.get(b"content-length")
+    if length is not None:
+        if not length.isdigit() or len(length) > 18:
+            raise _ambiguous("Content-Length is not a plain number.")
+        head.content_length = int(length)
+        head.has_body = True
+    coding = index.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None:
+            raise _ambiguous("Content-Length and Transfer-Encoding together.")
+        if coding.lower() != b"chunked" or not head.minor:
+            raise _ambiguous("The only Transfer-Encoding taken is chunked, in HTTP/1.1.")
+        head.content_length = None
+        head.has_body = head.chunked = True
+    connection = index.get(b"connection")
+    if connection is not None:
+        _connection(head, connection)
+    if head.minor and index.get(b"expect", b"").lower() == b"100-continue":
+        head.expects = head.content_length != 0
+
+
+def _connection(head: RequestHead, value: bytes) -> None:
+    lowered = value.lower()
+    if lowered == b"keep-alive":
+        head.keep_alive = True
+        return
+    if sum(pair[0].lower() == b"connection" for pair in head.headers) > 1:
+        lowered = b",".join(v for n, v in head.headers if n.lower() == b"connection").lower()
+    options = {option.strip() for option in lowered.split(b",")}
+    if b"close" in options:
+        head.keep_alive = False
+    elif b"keep-alive" in options:
+        head.keep_alive = True
+    if b"upgrade" in options and head.minor and head.content_length == 0:
+        protocol = head.index.get(b"upgrade", b"")
+        if protocol.lower() not in _NOT_TUNNELLED:
+            head.upgrade = protocol
+
+
+def _other_form(head: RequestHead) -> None:
+    """Targets that are not in origin form (RFC 9112, 3.2.2 to 3.2.4)."""
+    if head.method == "CONNECT":
+        raise BadRequest(501, "connect_refused", "This is no forward proxy: CONNECT is refused.")
+    if head.target == b"*" and head.method == "OPTIONS":
+        return
+    absolute = _ABSOLUTE(head.target)
+    if absolute is None:
+        raise BadRequest(400, "bad_target", "The request target has no known form.")
+    head.host, rest = absolute.groups()
+    head.target = rest if rest[:1] == b"/" else b"/" + rest
+    head.path, _, head.query = head.target.partition(b"?")
+
+
+def _fields(section: bytes) -> Headers:
+    """The slow reader: `section` is the header section, each line with its CRLF."""
+    if not section:
+        return []
+    headers: Headers = []
+    for line in section[:-2].split(b"\r\n"):
+        field = _FIELD(line)
+        if field is None:
+            raise BadRequest(400, "bad_header", _what_is_wrong(line))
+        headers.append((field[1], field[2].rstrip(b" \t")))
+    return headers
+
+
+def trailer_fields(section: bytes) -> Headers:
+    """Read a trailer section (RFC 9112, 7.1.2), each line with its CRLF. Raises `BadRequest`."""
+    return _fields(section)
+
+
+def _what_is_wrong(line: bytes) -> str:
+    if line[:1] in (b" ", b"\t"):
+        return "A header line is folded."
+    if b"\r" in line or b"\n" in line:
+        return "A header line ends in a bare CR or LF."
+    if b"\0" in line:
+        return "A header holds a NUL."
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        return "A header line has no colon."
+    if name.rstrip() != name:
+        return "There is white space before a colon."
+    return "A header name or value holds a forbidden character."
+
+
+def _first_of_each(headers: Headers) -> dict[bytes, bytes]:
+    """The index when names repeat: the first value counts, and some names may not repeat."""
+    index: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in index:
+            if lowered in _ONCE:
+                raise _ambiguous(f"{name.decode()} is there more than once.")
+        else:
+            index[lowered] = value
+    return index
+
+
+def _bad_line(data: bytes, max_line: int) -> BadRequest:
+    if data.find(b"\r\n") > max_line:
+        return _long_line()
+    if _VERSION(data):
+        return BadRequest(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    return BadRequest(400, "bad_request_line", "The request line is malformed.")
+
+
+def _long_line() -> BadRequest:
+    return BadRequest(414, "uri_too_long", "The request line is too long.")
+
+
+def _ambiguous(detail: str) -> BadRequest:
+    return BadRequest(400, "ambiguous_framing", detail)
