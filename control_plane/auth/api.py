@@ -1,0 +1,60 @@
+"""Keys over HTTP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from control_plane import paging
+from control_plane.auth import store
+from control_plane.auth.access import Admin, Anyone
+from control_plane.auth.schemas import KeyIn, KeyMade, KeyOut, Me
+from control_plane.auth.service import create_key, revoke_key
+from control_plane.clock import now_ms
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.problems import COMMON, documented, not_found
+from control_plane.services import Svc
+
+router = APIRouter(tags=["keys"], responses=documented(*COMMON))
+
+
+@router.get("/me")
+async def who_am_i(actor: Anyone) -> Me:
+    """Name and role of the key that asks."""
+    return Me(name=actor.name, prefix=actor.prefix, role=actor.role)
+
+
+@router.get("/keys")
+async def list_keys(
+    _: Admin, services: Svc, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[KeyOut]:
+    """Every key, revoked ones too, by prefix."""
+    after = paging.decode(cursor, str) or ""
+    async with services.database.read() as connection:
+        rows, following = paging.cut(
+            await store.page(connection, after, limit + 1), limit, lambda row: row.prefix
+        )
+    return Page(items=[KeyOut(**row._mapping) for row in rows], next=following)
+
+
+@router.post("/keys", status_code=201)
+async def make_key(body: KeyIn, actor: Admin, services: Svc) -> KeyMade:
+    """Make a key. The answer shows it; nothing ever shows it again."""
+    now = now_ms()
+    expires = None if body.expires_in_days is None else now + body.expires_in_days * 86_400_000
+    deed = actor.deed("key.create", f"key {body.name}", body.reason)
+    key = await create_key(
+        services.database, name=body.name, role=body.role, deed=deed, expires_ms=expires
+    )
+    async with services.database.read() as connection:
+        row = await store.find(connection, key.prefix)
+    if row is None:
+        raise not_found("key", key.prefix)
+    return KeyMade(**row._mapping, key=str(key))
+
+
+@router.delete("/keys/{prefix}", status_code=204, responses=documented(404, 409))
+async def delete_key(prefix: str, actor: Admin, services: Svc, reason: str = "") -> None:
+    """Revoke a key: at once here, within five seconds at other control planes."""
+    deed = actor.deed("key.revoke", f"key {prefix}", reason[:500])
+    await revoke_key(services.database, prefix, deed)
+    services.auth.forget(prefix)

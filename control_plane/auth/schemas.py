@@ -1,0 +1,50 @@
+"""Keys as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from control_plane.auth.keys import Role
+
+
+class KeyIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A key to make."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+    """Whose it is; stands in the audit log."""
+    role: Role
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3_650)] = None
+    """Never, when absent."""
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class KeyOut(BaseModel, use_attribute_docstrings=True):
+    """A key, without its secret."""
+
+    prefix: str
+    """Names the key; the part between the underscores."""
+    name: str
+    role: Role
+    created_ms: int
+    created_by: str
+    expires_ms: int | None
+    revoked_ms: int | None
+    last_used_ms: int | None
+    """To the minute."""
+
+
+class KeyMade(KeyOut):
+    """A new key."""
+
+    key: str
+    """The key itself, shown this one time; only its hash is stored."""
+
+
+class Me(BaseModel):
+    """Who is asking."""
+
+    name: str
+    prefix: str
+    role: Role

@@ -1,0 +1,186 @@
+"""Checking keys, and the first ones."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.audit import store as audit
+from control_plane.audit.store import Deed
+from control_plane.auth import store
+from control_plane.auth.keys import ApiKey, Role, generate, parse
+from control_plane.auth.limiter import FailureLimiter
+from control_plane.clock import now_ms
+from control_plane.db.engine import Database
+from control_plane.problems import ApiProblem, conflict, not_found
+from control_plane.settings import Settings, SettingsError
+
+_FRESH_MS = 5_000  # a revoked key dies within this time at the other control planes
+_STALE_MS = 3_600_000  # without the database, a key that was valid lately stays so for this long
+_TOUCH_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is asking: a key, its role, and where from."""
+
+    name: str
+    prefix: str
+    role: Role
+    address: str
+    source: str = "api"
+
+    def deed(self, action: str, subject: str, reason: str = "") -> Deed:
+        """What is written into the audit log."""
+        return Deed(f"{self.name} ({self.prefix})", self.address, action, subject, reason)
+
+
+@dataclass(slots=True)
+class _Checked:
+    hash: str
+    name: str
+    role: Role
+    expires_ms: int | None
+    at_ms: int
+    touched_ms: int
+
+
+class AuthService:
+    """Turns a bearer token into an actor."""
+
+    def __init__(self, database: Database, *, failures: int) -> None:
+        self._database = database
+        self._limiter = FailureLimiter(failures)
+        self._checked: dict[str, _Checked] = {}
+
+    async def authenticate(self, token: str, address: str, source: str) -> Actor:
+        """The actor of a token. Raises `ApiProblem` (401, or 429 after too many failures)."""
+        key = parse(token)
+        checked = None if key is None else await self._check(key)
+        if key is None or checked is None:
+            raise self._failure(address, given=bool(token))
+        return Actor(checked.name, key.prefix, checked.role, address, source)
+
+    def forget(self, prefix: str) -> None:
+        """Check a key anew at its next use."""
+        self._checked.pop(prefix, None)
+
+    async def _check(self, key: ApiKey) -> _Checked | None:
+        now = now_ms()
+        known = self._checked.get(key.prefix)
+        if known is None or now - known.at_ms > _FRESH_MS:
+            known = await self._load(key, known, now)
+        if known is None or not hmac.compare_digest(known.hash, key.hash):
+            return None
+        if known.expires_ms is not None and known.expires_ms <= now:
+            return None
+        return known
+
+    async def _load(self, key: ApiKey, known: _Checked | None, now: int) -> _Checked | None:
+        try:
+            async with self._database.read() as connection:
+                row = await store.find(connection, key.prefix)
+        except (SQLAlchemyError, OSError):
+            if known is not None and now - known.at_ms <= _STALE_MS:
+                return known
+            raise
+        if row is None or row.revoked_ms is not None:
+            self.forget(key.prefix)
+            return None
+        touched = row.last_used_ms or 0
+        found = _Checked(row.hash, row.name, Role(row.role), row.expires_ms, now, touched)
+        if not hmac.compare_digest(found.hash, key.hash):
+            return None
+        if now - touched >= _TOUCH_MS:
+            found.touched_ms = now
+            async with self._database.write() as connection:
+                await store.touch(connection, key.prefix, now)
+        if len(self._checked) > 10_000:
+            self._checked.clear()
+        self._checked[key.prefix] = found
+        return found
+
+    def _failure(self, address: str, *, given: bool) -> ApiProblem:
+        wait = self._limiter.failed(address, now_ms())
+        if wait:
+            return ApiProblem(
+                429,
+                "too_many_failures",
+                "Too many failed attempts",
+                f"wait {wait} s, and give a valid key",
+                headers={"Retry-After": str(wait)},
+            )
+        detail = (
+            "this key is unknown, expired or revoked"
+            if given
+            else "send an API key: Authorization: Bearer fgw_..."
+        )
+        challenge = 'Bearer realm="figway"' + (', error="invalid_token"' if given else "")
+        return ApiProblem(
+            401, "unauthenticated", "Not authenticated", detail,
+            headers={"WWW-Authenticate": challenge},
+        )  # fmt: skip
+
+
+async def create_key(
+    database: Database, *, name: str, role: Role, deed: Deed, expires_ms: int | None = None
+) -> ApiKey:
+    """Make a key; the only time that its secret is seen."""
+    key = generate()
+    now = now_ms()
+    async with database.write() as connection:
+        await store.add(
+            database, connection, key,
+            name=name, role=role, by=deed.actor, now=now, expires_ms=expires_ms,
+        )  # fmt: skip
+        await audit.record(
+            connection, deed, now=now,
+            details={"prefix": key.prefix, "role": role.value, "expires_ms": expires_ms},
+        )  # fmt: skip
+    return key
+
+
+async def revoke_key(database: Database, prefix: str, deed: Deed) -> None:
+    """Revoke a key. Raises `ApiProblem`: 404, or 409 for the last admin key."""
+    now = now_ms()
+    async with database.write() as connection:
+        if not await store.revoke(connection, prefix, now):
+            raise not_found("key", prefix)
+        if await store.count(connection, Role.ADMIN, now) == 0:
+            raise conflict("this is the last admin key; make another one first", "last_admin_key")
+        await audit.record(connection, deed, now=now, details={"prefix": prefix})
+
+
+async def first_keys(database: Database, settings: Settings) -> ApiKey | None:
+    """Accept the keys given at start; make an admin key if there is none at all, and return it.
+
+    Raises `SettingsError`.
+    """
+    now = now_ms()
+    given = {role: settings.given_key(role.value) for role in (Role.ADMIN, Role.PROXY)}
+    async with database.write() as connection:
+        for role, text in given.items():
+            if not text:
+                continue
+            key = parse(text)
+            if key is None:
+                raise SettingsError(
+                    f"FIGWAY_BOOTSTRAP_{role.value.upper()}_KEY is not an API key. "
+                    "`python -m control_plane new-key` prints one"
+                )
+            await store.add(
+                database, connection, key,
+                name=f"bootstrap-{role.value}", role=role, by="environment", now=now,
+            )  # fmt: skip
+        if given[Role.ADMIN] or await store.count(connection, None, now):
+            return None
+        first = generate()
+        await store.add(
+            database, connection, first, name="first", role=Role.ADMIN, by="first start", now=now
+        )
+        await audit.record(
+            connection, Deed("system", "", "key.create", f"key {first.prefix}"), now=now
+        )
+        return first

@@ -1,0 +1,173 @@
+"""The composition root: the only place that knows every part."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+
+from control_plane import headers, health, openapi, problems
+from control_plane.audit.api import router as audit_router
+from control_plane.audit.store import Deed
+from control_plane.auth.access import Anyone
+from control_plane.auth.api import router as auth_router
+from control_plane.auth.keys import ApiKey
+from control_plane.auth.service import AuthService, first_keys
+from control_plane.clock import now_ms
+from control_plane.db.engine import Database, database_url
+from control_plane.db.migrate import prepared
+from control_plane.explain.api import router as explain_router
+from control_plane.fleet import store as fleet_store
+from control_plane.fleet.api import router as fleet_router
+from control_plane.fleet.service import FleetService
+from control_plane.kill.api import router as kill_router
+from control_plane.publishing.api import router as publishing_router
+from control_plane.publishing.compiled import LiveCompiled
+from control_plane.publishing.follow import listen
+from control_plane.publishing.hub import Hub
+from control_plane.publishing.service import Publisher
+from control_plane.publishing.state import Snapshot, TableState
+from control_plane.revisions.api import router as revisions_router
+from control_plane.revisions.history import History
+from control_plane.routes.api import router as routes_router
+from control_plane.routes.backends import router as backends_router
+from control_plane.routes.capabilities import router as capabilities_router
+from control_plane.services import Services
+from control_plane.settings import Settings, SettingsError
+from control_plane.tables.api import router as tables_router
+from control_plane.tasks import TaskKeeper
+from control_plane.traffic.api import router as traffic_router
+from control_plane.traffic.service import TrafficService
+from figway.change import Change, Kind
+from figway.model import Backend, Side
+
+_ROUTERS = (
+    backends_router,
+    capabilities_router,
+    routes_router,
+    # Before publishing, whose `/table` is a prefix of theirs in name only.
+    tables_router,
+    publishing_router,
+    revisions_router,
+    explain_router,
+    kill_router,
+    fleet_router,
+    traffic_router,
+    audit_router,
+    auth_router,
+)
+
+
+def make_services(settings: Settings) -> Services:
+    """The parts of one control plane, not yet started. Raises `SettingsError`."""
+    database = Database(database_url(settings), pool=settings.database_pool)
+    state = TableState()
+    tables, live = Hub(settings.max_streams), Hub(settings.max_streams)
+    return Services(
+        settings=settings,
+        database=database,
+        auth=AuthService(database, failures=settings.auth_failures),
+        state=state,
+        publisher=Publisher(database, state, tables, live),
+        history=History(database, state),
+        compiled=LiveCompiled(),
+        fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
+        traffic=TrafficService(database, settings, live),
+        tables=tables,
+        live=live,
+    )
+
+
+async def prepare(services: Services) -> ApiKey | None:
+    """Migrate the database, accept or make the first keys, load the table.
+
+    Returns the one-time admin key of a first start. Raises `SettingsError`, `NewerDatabase`,
+    `DatabaseUnreachable`.
+    """
+    async with prepared(services.database):
+        first = await first_keys(services.database, services.settings)
+        await services.publisher.load()
+        await _seed(services)
+    return first
+
+
+async def _seed(services: Services) -> None:
+    """Give an empty installation its legacy, so that the first table can already serve."""
+    url = services.settings.legacy_url
+    if not url or services.state.current.revision:
+        return
+
+    def make(_: Snapshot) -> list[Change]:
+        backend = Backend(id="legacy", side=Side.LEGACY, url=url)
+        return [
+            Change(Kind.BACKEND, backend.id, backend),
+            Change(Kind.SETTING, "default_backend", backend.id),
+        ]
+
+    try:
+        await services.publisher.change(
+            make, Deed("system", "", "table.seed", "table", "first start"), source="start"
+        )
+    except problems.ApiProblem as error:
+        raise SettingsError(f"FIGWAY_LEGACY_URL={url}: {error.detail}") from None
+
+
+def start_tasks(services: Services, keeper: TaskKeeper) -> None:
+    """What runs beside the requests: following other control planes, and retention."""
+    publisher, database = services.publisher, services.database
+    keeper.every("following the database", services.settings.poll_seconds, publisher.refresh)
+    if database.is_postgres:
+        keeper.start("listening for revisions", listen(database.url, publisher.refresh))
+    keeper.every("trimming traffic", 60.0, services.traffic.trim)
+
+    async def forget() -> None:
+        before = now_ms() - services.settings.forget_instance_hours * 3_600_000
+        async with database.write() as connection:
+            await fleet_store.forget(connection, before)
+
+    keeper.every("forgetting proxies", 300.0, forget)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application over prepared services. Starting and stopping it starts and stops the tasks."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        keeper = TaskKeeper()
+        start_tasks(services, keeper)
+        try:
+            yield
+        finally:
+            services.tables.close()
+            services.live.close()
+            await keeper.stop()
+            await services.database.close()
+
+    app = FastAPI(
+        title="Figway admin API",
+        version=version("figway"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        max_body_size=services.settings.max_body,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.services = services
+    problems.install(app)
+    app.add_middleware(headers.SecurityHeaders)
+    api = APIRouter(prefix="/api/v1")
+    for router in _ROUTERS:
+        api.include_router(router)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    async def description(_: Anyone) -> dict[str, object]:
+        return openapi.describe(app)
+
+    app.include_router(api)
+    app.include_router(health.router)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    return app

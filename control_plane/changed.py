@@ -1,0 +1,102 @@
+"""What every change answers: the revision, what differs, how to undo it, and who serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel
+
+from control_plane.fleet.schemas import Propagation
+from control_plane.problems import FindingOut
+from control_plane.publishing.service import Published
+from control_plane.services import Services
+from figway.change import FieldChange
+
+Reason = Annotated[
+    str, Query(max_length=500, description="Why; kept in the revision and the audit log.")
+]
+Wait = Annotated[
+    Literal["applied"] | None,
+    Query(description="`applied`: answer when every live proxy serves the revision."),
+]
+Timeout = Annotated[float, Query(ge=0, le=60, description="Seconds to wait at most.")]
+
+
+class FieldChangeOut(BaseModel, use_attribute_docstrings=True):
+    """One field that a change alters; null stands for absent or default."""
+
+    kind: str
+    id: str
+    path: str
+    """Empty for an item that was added or deleted whole."""
+    before: Any
+    after: Any
+    text: str
+    """`route orders: weight 100 -> 2500`"""
+
+
+class Undo(BaseModel, use_attribute_docstrings=True):
+    """How to take the change back."""
+
+    method: str
+    path: str
+    cli: str
+
+
+class Changed(BaseModel, use_attribute_docstrings=True):
+    """What came of a change."""
+
+    changed: bool
+    """False: nothing differed, and no revision was made."""
+    revision: int
+    """The revision that holds it: the new one, or the current one when nothing differed."""
+    etag: str
+    """ETag of the table."""
+    changes: list[FieldChangeOut]
+    more_changes: int = 0
+    """Changed fields beyond the 1 000 that `changes` lists."""
+    warnings: list[FindingOut]
+    """Worth a look, but no reason to refuse."""
+    undo: Undo | None
+    propagation: Propagation | None = None
+    """With `wait=applied`: which proxies serve it."""
+
+
+_MOST_SHOWN = 1_000
+
+
+def shown(described: Iterable[FieldChange]) -> list[FieldChangeOut]:
+    """Field changes as the API shows them."""
+    return [
+        FieldChangeOut(
+            kind=entry.kind.value,
+            id=entry.id,
+            path=entry.path,
+            before=entry.before,
+            after=entry.after,
+            text=str(entry),
+        )
+        for entry in described
+    ]
+
+
+async def answer(
+    services: Services, published: Published, wait: str | None, timeout: float
+) -> Changed:
+    """The answer to a change, after waiting for the proxies if that was asked for."""
+    number = published.after.revision
+    undo = Undo(method="POST", path=f"/api/v1/revisions/{number}/undo", cli=f"figway undo {number}")
+    result = Changed(
+        changed=published.changed,
+        revision=number,
+        etag=published.after.etag,
+        changes=shown(published.described[:_MOST_SHOWN]),
+        more_changes=max(0, len(published.described) - _MOST_SHOWN),
+        warnings=published.warnings,
+        undo=undo if published.changed else None,
+    )
+    if wait is not None:
+        result.propagation = await services.fleet.wait(published.after, timeout)
+    return result

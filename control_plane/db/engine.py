@@ -1,0 +1,102 @@
+"""Connections to SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from control_plane.settings import Settings, SettingsError
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_SQLITE = ("journal_mode=WAL", "busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL")
+
+
+def database_url(settings: Settings) -> URL:
+    """The URL with an asynchronous driver. Raises `SettingsError`."""
+    text = settings.database_url or f"sqlite:///{settings.state_dir.resolve()}/figway.sqlite3"
+    try:
+        url = make_url(text.replace("postgres://", "postgresql://", 1))
+    except ArgumentError:
+        raise SettingsError(
+            "FIGWAY_DATABASE_URL is not a database URL, such as postgresql://user:password@host/name "
+            "or sqlite:////var/lib/figway/figway.sqlite3"
+        ) from None
+    driver = _DRIVERS.get(url.get_backend_name())
+    if driver is None:
+        raise SettingsError(
+            f"FIGWAY_DATABASE_URL names {url.get_backend_name()!r}; Figway runs on postgresql and sqlite"
+        )
+    return url.set(drivername=driver)
+
+
+class Database:
+    """One engine, and transactions on it."""
+
+    def __init__(self, url: URL, *, pool: int = 10) -> None:
+        self.url = url
+        self.is_postgres = url.get_backend_name() == "postgresql"
+        self.engine = _engine(url, pool, is_postgres=self.is_postgres)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database."""
+        return None if self.is_postgres else Path(self.url.database or "figway.sqlite3")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for reading."""
+        async with self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end, rolled back on an exception.
+
+        Write before you read in it: SQLite takes its write lock at the first write, and refuses to
+        take it over what was read before somebody else's write.
+        """
+        async with self.engine.begin() as connection:
+            yield connection
+
+    def insert(self, table: Any) -> Any:
+        """An INSERT that knows ON CONFLICT, in the dialect of this database."""
+        if self.is_postgres:
+            from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+            return postgres_insert(table)
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _engine(url: URL, pool: int, *, is_postgres: bool) -> AsyncEngine:
+    if is_postgres:
+        return create_async_engine(
+            url,
+            pool_size=pool,
+            max_overflow=0,
+            pool_pre_ping=True,
+            pool_timeout=5,
+            connect_args={"timeout": 5, "command_timeout": 30},
+        )
+    engine = create_async_engine(url, pool_size=pool, max_overflow=0, pool_timeout=10)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in _SQLITE:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

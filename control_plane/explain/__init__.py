@@ -1,0 +1,1 @@
+"""Which side would serve this request, and why."""

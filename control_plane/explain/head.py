@@ -1,0 +1,41 @@
+"""A request head made from what somebody typed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from control_plane.problems import invalid
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TypedHead:
+    """Implements `figway.http.RequestHead`."""
+
+    method: str
+    path: bytes
+    query: bytes
+    host: bytes
+    client: str
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header."""
+        return next((value for known, value in self.headers if known == name), None)
+
+
+def typed_head(method: str, url: str, headers: list[tuple[str, str]], client: str) -> TypedHead:
+    """The head of a request for `url`. Raises `ApiProblem` 422."""
+    pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers)
+    host = next((value for name, value in pairs if name == b"host"), b"")
+    target = url
+    if found := _ABSOLUTE.fullmatch(url):
+        host, target = found[1].rpartition("@")[2].encode(), found[2]
+        if not target.startswith("/"):
+            target = "/" + target
+    if not target.startswith("/"):
+        raise invalid("url", "give an absolute URL, or a path that begins with /")
+    path, _, query = target.partition("#")[0].partition("?")
+    return TypedHead(method, path.encode(), query.encode(), host, client, pairs)

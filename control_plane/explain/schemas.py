@@ -1,0 +1,41 @@
+"""A request to be explained, and the explanation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from figway.explain import Explanation
+from figway.model import Side
+
+Header = tuple[
+    Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=16_384)]
+]
+
+
+class ExplainIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A request, and the table to hold it against."""
+
+    method: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$")] = "GET"
+    url: Annotated[str, Field(min_length=1, max_length=16_384)]
+    """`https://shop.example/orders/7?x=1`, or only the path; taken as written, never normalised."""
+    headers: Annotated[list[Header] | dict[str, str], Field(max_length=200)] = []
+    """Pairs, or an object."""
+    client: Annotated[str, Field(max_length=64)] = "192.0.2.1"
+    """Address of the client."""
+    at: Literal["live"] | Annotated[int, Field(ge=0, lt=2**63)] = "live"
+    """`live`, or the number of an old revision."""
+    changes: Annotated[list[dict[str, Any]], Field(max_length=1_000)] = []
+    """A draft on top: `{kind, id, value}`, as revisions list them."""
+    kill: bool | None = None
+    """As if the kill switch stood like this."""
+    forced: Side | None = None
+    """As if a tester forced this side."""
+
+
+class ExplainOut(BaseModel):
+    """The way of one request through one table."""
+
+    draft: bool
+    explanation: Explanation

@@ -1,0 +1,1 @@
+"""The proxies: what each serves, and whether it took the last change."""

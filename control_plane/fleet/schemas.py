@@ -1,0 +1,124 @@
+"""What proxies say of themselves, and what is shown of them. Unknown fields are let pass: a newer
+proxy may say more."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from control_plane.problems import FindingOut
+
+Short = Annotated[str, Field(max_length=200)]
+Etag = Annotated[str, Field(max_length=64)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class WorkerIn(BaseModel, use_attribute_docstrings=True):
+    """One worker process of a proxy."""
+
+    id: Count
+    pid: Count = 0
+    revision: Count
+    etag: Etag = ""
+    started_ms: Count = 0
+    """When it started, since the epoch."""
+    kill: bool = False
+    """It sends everything to legacy because of a kill file or signal on its host."""
+
+
+class RefusalIn(BaseModel, use_attribute_docstrings=True):
+    """A revision that a proxy would not serve."""
+
+    revision: Count
+    etag: Etag = ""
+    findings: Annotated[list[FindingOut], Field(max_length=100)] = []
+
+
+class BreakerIn(BaseModel, use_attribute_docstrings=True):
+    """A breaker of one worker that is not simply closed."""
+
+    worker: Count
+    route: Short
+    backend: Short
+    state: Annotated[str, Field(max_length=40)]
+    since_ms: Count = 0
+
+
+class AckIn(BaseModel, use_attribute_docstrings=True):
+    """What a proxy serves now; sent on every change, and every five seconds."""
+
+    instance: Annotated[str, Field(min_length=1, max_length=200)]
+    """Its name, stable over restarts."""
+    boot: Annotated[str, Field(min_length=1, max_length=64)]
+    """Names this start of it."""
+    facade: Annotated[str, Field(max_length=500)] = ""
+    """Where it listens."""
+    workers: Annotated[list[WorkerIn], Field(max_length=1_024)] = []
+    revision: Count
+    """The lowest that every live worker serves."""
+    etag: Etag = ""
+    applied_ms: Count = 0
+    """Milliseconds from hearing of the revision to the last worker serving it."""
+    refused: RefusalIn | None = None
+    kill_file: bool = False
+    breakers: Annotated[list[BreakerIn], Field(max_length=10_000)] = []
+    version: Annotated[str, Field(max_length=40)] = ""
+    stopping: bool = False
+
+
+class InstanceOut(AckIn):
+    """A proxy as it last described itself."""
+
+    live: bool
+    """It was heard of lately, and is not stopping."""
+    behind: Count
+    """Revisions between what it serves and the newest."""
+    since_ms: Count
+    """When it was first heard to serve this revision."""
+    first_seen_ms: Count
+    seen_ms: Count
+
+
+class FleetOut(BaseModel, use_attribute_docstrings=True):
+    """All proxies."""
+
+    revision: Count
+    """The newest revision."""
+    etag: str
+    live: int
+    """How many proxies are live."""
+    current: int
+    """How many of those serve the newest table."""
+    summary: str
+    """`3 of 3 proxies on revision 42`"""
+    items: list[InstanceOut]
+    next: str | None = None
+
+
+class ProxyProgress(BaseModel, use_attribute_docstrings=True):
+    """How far one proxy is with one revision."""
+
+    instance: str
+    state: Literal["applied", "refused", "waiting"]
+    revision: Count
+    """What it serves."""
+    ms: int | None = None
+    """From the revision being stored to this proxy saying that every worker serves it."""
+    applied_ms: int | None = None
+    """Of that, what the proxy itself measured."""
+    findings: list[FindingOut] = []
+    """Why it refused."""
+
+
+class Propagation(BaseModel, use_attribute_docstrings=True):
+    """How far the live proxies are with one revision."""
+
+    revision: Count
+    applied: bool
+    """Every live proxy serves it (or none is live)."""
+    ms: int
+    """Until the last proxy had it, or until waiting ended."""
+    summary: str
+    """`3 of 3 proxies on revision 42 in 80 ms`"""
+    proxies: list[ProxyProgress]

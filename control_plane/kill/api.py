@@ -1,0 +1,52 @@
+"""The kill switch over HTTP. The one on a proxy's own host works without any of this."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import Changed, Timeout, Wait, answer
+from control_plane.problems import COMMON, documented
+from control_plane.publishing.state import Snapshot
+from control_plane.routes.schemas import ReasonField
+from control_plane.services import Svc
+from figway.change import Change, Kind
+
+router = APIRouter(tags=["kill switch"], responses=documented(*COMMON, 409, 413))
+
+
+class KillIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """Pull or release the switch."""
+
+    on: bool
+    """True sends everything to legacy."""
+    reason: ReasonField
+
+
+class KillOut(BaseModel):
+    """Where the switch stands."""
+
+    on: bool
+    revision: int
+
+
+@router.get("/kill")
+async def get_kill(_: Viewer, services: Svc) -> KillOut:
+    """Where the switch stands in the newest table. Kill files of single hosts show in the fleet."""
+    now = services.state.current
+    return KillOut(on=now.table.kill_switch, revision=now.revision)
+
+
+@router.post("/kill")
+async def set_kill(
+    body: KillIn, actor: Operator, services: Svc, wait: Wait = None, timeout: Timeout = 10
+) -> Changed:
+    """Send everything to legacy whatever the routes say, or let them speak again."""
+
+    def make(_: Snapshot) -> list[Change]:
+        return [Change(Kind.SETTING, "kill_switch", body.on)]
+
+    deed = actor.deed("kill.on" if body.on else "kill.off", "kill switch", body.reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)

@@ -1,0 +1,234 @@
+"""Every error of the admin API, as problem details (RFC 9457).
+
+`type` is `urn:figway:problem:<code>`; codes are stable, titles and details are for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+_log = logging.getLogger(__name__)
+_BASE = "urn:figway:problem:"
+
+
+class FindingOut(BaseModel, use_attribute_docstrings=True):
+    """One thing that is wrong, or looks wrong, and what to do about it."""
+
+    code: str
+    """Stable name of the finding."""
+    severity: str
+    """`error` refuses the change; `warning` does not."""
+    path: str
+    """Where: `route orders: match.path`, or the field of the request."""
+    message: str
+    resolution: str = ""
+    """What to do about it."""
+
+
+class ProblemOut(BaseModel, use_attribute_docstrings=True):
+    """An error (RFC 9457)."""
+
+    type: str
+    """`urn:figway:problem:<code>`"""
+    title: str
+    status: int
+    detail: str = ""
+    findings: list[FindingOut] | None = None
+
+
+class ApiProblem(Exception):
+    """An error that the caller is told about."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str = "",
+        *,
+        findings: Sequence[FindingOut] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{title}: {detail}" if detail else title)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.findings = findings
+        self.headers = dict(headers or {})
+
+    def response(self) -> Response:
+        """The answer."""
+        body: dict[str, Any] = {
+            "type": _BASE + self.code,
+            "title": self.title,
+            "status": self.status,
+        }
+        if self.detail:
+            body["detail"] = self.detail
+        if self.findings:
+            body["findings"] = [finding.model_dump() for finding in self.findings]
+        return Response(
+            orjson.dumps(body), self.status, self.headers, media_type="application/problem+json"
+        )
+
+
+def not_found(what: str, name: object) -> ApiProblem:
+    """404: there is no such thing."""
+    return ApiProblem(404, "not_found", "Not found", f"there is no {what} {str(name)!r}")
+
+
+def conflict(detail: str, code: str = "conflict") -> ApiProblem:
+    """409: it does not go with what is there."""
+    return ApiProblem(409, code, "Conflict", detail)
+
+
+def stale(what: str, etag: str | None) -> ApiProblem:
+    """412: it was changed since the caller looked at it."""
+    now = f"; its ETag is now {etag}" if etag else "; it is gone"
+    return ApiProblem(
+        412,
+        "changed_meanwhile",
+        "Changed meanwhile",
+        f"{what} is not as If-Match says{now}. Read it again, then decide anew",
+        headers={"ETag": f'"{etag}"'} if etag else None,
+    )
+
+
+def precondition_required(what: str) -> ApiProblem:
+    """428: an edit of what exists says which state it was made for."""
+    return ApiProblem(
+        428,
+        "precondition_required",
+        "If-Match is required",
+        f"send If-Match with the ETag of {what} as you read it, or If-Match: * to overwrite",
+    )
+
+
+def refused(findings: Sequence[FindingOut], title: str = "The table would be wrong") -> ApiProblem:
+    """422: with what is wrong."""
+    count = sum(finding.severity == "error" for finding in findings)
+    first = next((f for f in findings if f.severity == "error"), findings[0])
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    detail = f"{first.path}: {first.message}{more}. {first.resolution}".rstrip(" .")
+    return ApiProblem(422, "invalid_table", title, detail, findings=findings)
+
+
+def invalid(path: str, message: str, resolution: str = "") -> ApiProblem:
+    """422: one field of the request is wrong."""
+    finding = FindingOut(
+        code="invalid_field", severity="error", path=path, message=message, resolution=resolution
+    )
+    return ApiProblem(
+        422, "invalid_request", "The request is wrong", f"{path}: {message}", findings=[finding]
+    )
+
+
+_UNAVAILABLE = ApiProblem(
+    503,
+    "database_unavailable",
+    "The database does not answer",
+    "Nothing was changed. Proxies go on serving the table that they have; try again",
+    headers={"Retry-After": "2"},
+)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of `app` answered as a problem."""
+
+    @app.exception_handler(ApiProblem)
+    async def known(_request: Request, error: ApiProblem) -> Response:
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> Response:
+        title = HTTPStatus(error.status_code).phrase
+        code = title.lower().replace(" ", "_").replace("-", "_")
+        detail = str(error.detail) if str(error.detail) != title else ""
+        return ApiProblem(error.status_code, code, title, detail, headers=error.headers).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(_request: Request, error: RequestValidationError) -> Response:
+        findings = [_finding(entry) for entry in error.errors()[:50]]
+        first = findings[0]
+        return ApiProblem(
+            422,
+            "invalid_request",
+            "The request is wrong",
+            f"{first.path}: {first.message}",
+            findings=findings,
+        ).response()
+
+    @app.exception_handler(SQLAlchemyError)
+    async def database(_request: Request, error: SQLAlchemyError) -> Response:
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            _log.error("a statement failed: %s", error)
+        return _UNAVAILABLE.response()
+
+    @app.exception_handler(ConnectionError)
+    async def connection(_request: Request, _error: ConnectionError) -> Response:
+        return _UNAVAILABLE.response()
+
+    @app.exception_handler(asyncio.TimeoutError)
+    async def timed_out(_request: Request, _error: TimeoutError) -> Response:
+        return _UNAVAILABLE.response()
+
+    @app.exception_handler(Exception)
+    async def unexpected(_request: Request, error: Exception) -> Response:
+        # The server logs the traceback after this answer.
+        return ApiProblem(
+            500, "internal", "Internal error", f"{type(error).__name__}; see the log"
+        ).response()
+
+
+def _finding(entry: Mapping[str, Any]) -> FindingOut:
+    where = [str(part) for part in entry["loc"] if part != "body"]
+    return FindingOut(
+        code="invalid_field",
+        severity="error",
+        path=".".join(where) or "body",
+        message=str(entry["msg"]),
+    )
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that may answer with these errors."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemOut"}}
+            },
+        }
+        for status in statuses
+    }
+
+
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "No key, or not a valid one.",
+    403: "The key's role may not do this.",
+    404: "There is no such thing.",
+    409: "It does not go with what is there.",
+    412: "Changed meanwhile: If-Match does not hold.",
+    413: "The body is too large.",
+    422: "The request, or the table that it would make, is wrong; `findings` say what and where.",
+    428: "If-Match is missing.",
+    429: "Too many failed attempts from this address, or too many streams.",
+    503: "The database does not answer; nothing was changed.",
+}
+COMMON = (401, 403, 422, 429, 503)
+"""What every endpoint may answer."""
+EDIT = (*COMMON, 400, 404, 409, 412, 413, 428)
+"""What an endpoint that edits an item may answer."""

@@ -1,0 +1,70 @@
+"""What proxies follow: the table, and a stream of its revisions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+
+from control_plane.auth.access import Anyone, Viewer
+from control_plane.preconditions import etags, quoted
+from control_plane.problems import COMMON, documented
+from control_plane.publishing.hub import event
+from control_plane.services import Svc
+
+router = APIRouter(tags=["publishing"], responses=documented(*COMMON))
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@router.get(
+    "/table",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+        304: {"description": "The table is still the one of If-None-Match."},
+    },
+)
+async def get_table(
+    _: Anyone, services: Svc, if_none_match: Annotated[str, Header()] = ""
+) -> Response:
+    """The current table: `{revision, etag, table}`. The ETag covers the table, not its number."""
+    etag = services.state.current.etag
+    headers = {"ETag": quoted(etag), "Cache-Control": "no-cache"}
+    if etag in etags(if_none_match):
+        return Response(status_code=304, headers=headers)
+    return Response(services.state.encoded(), headers=headers, media_type="application/json")
+
+
+@router.get("/table/stream", response_class=StreamingResponse, responses=_STREAM)
+async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
+    """Server-sent events: `current` at once, then `revision` for every change.
+
+    `current` is `{revision, etag}`. `revision` is `{revision, etag, base, changes}`: who has the table of
+    ETag `base` may apply `changes` and must arrive at `etag`; everybody else pulls the table. A comment
+    comes every ten seconds. A reader that falls behind is cut off, and comes back.
+    """
+    queue = services.tables.subscribe()
+    now = services.state.current
+    first = event("current", {"revision": now.revision, "etag": now.etag})
+    return _streamed(services.tables.stream(queue, first))
+
+
+@router.get("/live", response_class=StreamingResponse, responses=_STREAM, tags=["fleet"])
+async def stream_live(_: Viewer, services: Svc) -> StreamingResponse:
+    """Server-sent events for people who watch: `current`, `revision`, `ack`, `breaker`, `traffic`.
+
+    Acknowledgements, breakers and traffic are those that reached this control plane.
+    """
+    queue = services.live.subscribe()
+    now = services.state.current
+    first = event("current", {"revision": now.revision, "etag": now.etag})
+    return _streamed(services.live.stream(queue, first))
+
+
+def _streamed(body: Any) -> StreamingResponse:
+    return StreamingResponse(body, headers=_HEADERS, media_type="text/event-stream")

@@ -1,0 +1,42 @@
+"""Holds a table to `figway.validate`, in the shape that the API answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from control_plane.problems import FindingOut
+from figway.model import Table
+from figway.validate import Finding, Severity, validate, validate_change
+
+
+def shown(findings: Iterable[Finding]) -> list[FindingOut]:
+    """Findings as the API shows them."""
+    return [
+        FindingOut(
+            code=finding.code,
+            severity=finding.severity.value,
+            path=finding.path,
+            message=finding.message,
+            resolution=finding.resolution,
+        )
+        for finding in findings
+    ]
+
+
+def errors(findings: Iterable[FindingOut]) -> list[FindingOut]:
+    """Those that refuse a table."""
+    return [finding for finding in findings if finding.severity == Severity.ERROR.value]
+
+
+def check(before: Table, after: Table) -> tuple[list[FindingOut], list[FindingOut]]:
+    """What refuses the step from `before` to `after`, and what is worth a warning.
+
+    An error that `before` has as well does not refuse: a table that an older release let through
+    must not stand in the way of going back to legacy.
+    """
+    found = shown(validate_change(before, after))
+    wrong = errors(found)
+    if wrong:
+        known = {(finding.code, finding.path) for finding in errors(shown(validate(before)))}
+        wrong = [finding for finding in wrong if (finding.code, finding.path) not in known]
+    return wrong, [finding for finding in found if finding not in wrong]

@@ -1,0 +1,197 @@
+"""The one way a table changes: check, validate, store, publish."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import IntegrityError
+
+from control_plane.audit.store import Deed
+from control_plane.clock import now_ms
+from control_plane.db.engine import Database
+from control_plane.problems import FindingOut, conflict, not_found, refused
+from control_plane.publishing import store
+from control_plane.publishing.check import check
+from control_plane.publishing.hub import Hub, event
+from control_plane.publishing.state import Snapshot, TableState
+from figway import change
+from figway.change import Change, FieldChange, UnknownItem, changes_to_data
+
+_log = logging.getLogger(__name__)
+_ATTEMPTS = 5
+_STREAMED = 500
+"""A larger revision is announced without its changes: proxies pull the whole table."""
+
+Make = Callable[[Snapshot], Iterable[Change]]
+"""Makes the changes for the snapshot that they will be applied to, or raises `ApiProblem`. It is
+called again when another control plane was faster, so that its preconditions hold for what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What came of a change. When nothing differed, `changed` is False and there is no revision."""
+
+    before: Snapshot
+    after: Snapshot
+    changed: bool
+    described: tuple[FieldChange, ...] = ()
+    warnings: list[FindingOut] = field(default_factory=list)
+
+
+class Publisher:
+    """Changes the table, and follows the changes of other control planes."""
+
+    def __init__(self, database: Database, state: TableState, tables: Hub, live: Hub) -> None:
+        self._database = database
+        self._state = state
+        self._tables = tables
+        self._live = live
+        self._lock = asyncio.Lock()
+
+    async def change(self, make: Make, deed: Deed, *, source: str = "api") -> Published:
+        """Make a revision. Raises `ApiProblem`: what `make` raises, 422 with findings, 409."""
+        async with self._lock:
+            for _ in range(_ATTEMPTS):
+                drafted = self.draft(make)
+                if not drafted.changed:
+                    return drafted
+                if await self._commit(drafted, deed, source):
+                    return drafted
+                await self._refresh()
+        raise conflict("others changed the table at the same time, again and again; try again")
+
+    def draft(self, make: Make) -> Published:
+        """What `change` would do, without doing it. Raises `ApiProblem`."""
+        before = self._state.current
+        changes = tuple(
+            entry
+            for entry in make(before)
+            if entry.value is None or change.get(before.table, entry.kind, entry.id) != entry.value
+        )
+        if not changes:
+            return Published(before, before, changed=False)
+        try:
+            table = change.apply(before.table, changes)
+        except UnknownItem as error:
+            raise not_found(error.kind.value, error.id) from None
+        wrong, warnings = check(before.table, table)
+        if wrong:
+            raise refused(wrong + warnings)
+        now = max(now_ms(), before.created_ms)
+        after = Snapshot(before.revision + 1, self._state.hasher.table(table), table, now)
+        described = change.describe(before.table, changes)
+        return Published(before, after, True, described, warnings)
+
+    async def _commit(self, drafted: Published, deed: Deed, source: str) -> bool:
+        before, after = drafted.before, drafted.after
+        changes = change.diff(before.table, after.table)
+        new = store.NewRevision(
+            base=before,
+            after=after,
+            changes=changes,
+            inverse=change.invert(before.table, changes),
+            summary=summary(drafted.described),
+            source=source,
+            deed=deed,
+        )
+        try:
+            async with self._database.write() as connection:
+                await store.append(self._database, connection, self._state, new)
+        except IntegrityError:
+            return False
+        self._advance(after, changes, deed.actor, deed.reason, new.summary)
+        return True
+
+    def _advance(
+        self,
+        after: Snapshot,
+        changes: tuple[Change, ...],
+        actor: str,
+        reason: str,
+        lines: list[str],
+    ) -> None:
+        base = self._state.current
+        self._state.advance(after, changes)
+        whole = len(changes) > _STREAMED
+        told = {"revision": after.revision, "etag": after.etag}
+        self._tables.publish(
+            event(
+                "revision",
+                {
+                    **told,
+                    "base": "" if whole else base.etag,
+                    "changes": [] if whole else changes_to_data(changes),
+                },
+            )
+        )
+        self._live.publish(
+            event(
+                "revision",
+                {
+                    **told,
+                    "at_ms": after.created_ms,
+                    "actor": actor,
+                    "reason": reason,
+                    "summary": lines,
+                },
+            )
+        )
+
+    # -- following the database ----------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Take over the table that the database holds."""
+        async with self._lock:
+            await self._reload()
+
+    async def refresh(self) -> None:
+        """Take over what other control planes have published since."""
+        async with self._lock:
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        while True:
+            current = self._state.current
+            async with self._database.read() as connection:
+                newest = await store.head(connection)
+                rows = await store.since(connection, current.revision, 100)
+            if newest < current.revision:
+                _log.warning("the database went back from %s to %s", current.revision, newest)
+                await self._reload()
+                return
+            for row in rows:
+                changes = store.changes(row.changes)
+                if row.base_etag != self._state.current.etag:
+                    await self._reload()
+                    return
+                table = change.apply(self._state.current.table, changes)
+                etag = self._state.hasher.table(table)
+                if etag != row.etag:
+                    await self._reload()
+                    return
+                after = Snapshot(row.number, etag, table, row.created_ms)
+                lines = store.lines(row.summary)
+                self._advance(after, changes, row.actor, row.reason, lines)
+            if len(rows) < 100:
+                return
+
+    async def _reload(self) -> None:
+        async with self._database.read() as connection:
+            snapshot, written = await store.load(connection, self._state)
+        before = self._state.current
+        self._state.replace(snapshot, written)
+        if (snapshot.revision, snapshot.etag) != (before.revision, before.etag):
+            told = {"revision": snapshot.revision, "etag": snapshot.etag}
+            self._tables.publish(event("revision", {**told, "base": "", "changes": []}))
+            self._live.publish(
+                event("revision", {**told, "at_ms": snapshot.created_ms, "summary": []})
+            )
+
+
+def summary(described: Iterable[FieldChange]) -> list[str]:
+    """A few lines that say what a revision did."""
+    lines = [str(entry) for entry in described]
+    return lines if len(lines) <= 20 else [*lines[:19], f"and {len(lines) - 19} more"]

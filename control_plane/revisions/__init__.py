@@ -1,0 +1,1 @@
+"""The numbered tables of the past: list, compare, undo."""

@@ -1,0 +1,135 @@
+"""Revisions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from control_plane import paging
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import Changed, Timeout, Wait, answer, shown
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.problems import COMMON, EDIT, documented, not_found
+from control_plane.publishing import store as revisions
+from control_plane.revisions import service, store
+from control_plane.revisions.describe import described
+from control_plane.revisions.schemas import DiffOut, RevisionDetail, RevisionOut, UndoIn
+from control_plane.services import Svc
+from figway import change
+
+router = APIRouter(tags=["revisions"], responses=documented(*COMMON))
+Number = Annotated[int, Path(ge=0, lt=2**63)]
+_MOST_SHOWN = 10_000
+
+
+@router.get("/revisions")
+async def list_revisions(
+    _: Viewer,
+    services: Svc,
+    actor: str = "",
+    touches: Annotated[
+        str, Query(max_length=250, description="Only those that changed it: `route orders`.")
+    ] = "",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Page[RevisionOut]:
+    """Every change of the table, newest first."""
+    before = paging.decode(cursor, int)
+    async with services.database.read() as connection:
+        rows, following = paging.cut(
+            await store.page(
+                connection, before=before, limit=limit + 1, actor=actor, touches=touches
+            ),
+            limit,
+            lambda row: row.number,
+        )
+    return Page(items=[RevisionOut(**_fields(row)) for row in rows], next=following)
+
+
+@router.get("/revisions/diff", responses=documented(404))
+async def diff_revisions(
+    _: Viewer,
+    services: Svc,
+    from_revision: Annotated[int, Query(alias="from", ge=0, lt=2**63)],
+    to_revision: Annotated[int | None, Query(alias="to", ge=0, lt=2**63)] = None,
+) -> DiffOut:
+    """What differs between two revisions; the newest one when `to` is left out."""
+    to = services.state.current.revision if to_revision is None else to_revision
+    before = await services.history.table(from_revision)
+    after = await services.history.table(to)
+    found = change.describe(before, change.diff(before, after))
+    return DiffOut(
+        from_revision=from_revision,
+        to_revision=to,
+        changes=shown(found[:_MOST_SHOWN]),
+        more_changes=max(0, len(found) - _MOST_SHOWN),
+    )
+
+
+@router.get("/revisions/{number}", responses=documented(404))
+async def get_revision(number: Number, _: Viewer, services: Svc) -> RevisionDetail:
+    """One revision, with every field that it changed."""
+    row = await service.stored(services, number)
+    changes, inverse = revisions.changes(row.changes), revisions.changes(row.inverse)
+    found = described(changes, inverse)
+    return RevisionDetail(**_fields(row), changes=shown(found[:_MOST_SHOWN]))
+
+
+@router.post("/revisions/undo", responses=documented(*EDIT))
+async def undo_last(
+    body: UndoIn, actor: Operator, services: Svc, wait: Wait = None, timeout: Timeout = 10
+) -> Changed:
+    """Take back the newest revision, as a new one."""
+    number = services.state.current.revision
+    if number == 0:
+        raise not_found("revision", "newest")
+    return await undo_revision(number, body, actor, services, wait, timeout)
+
+
+@router.post("/revisions/{number}/undo", responses=documented(*EDIT))
+async def undo_revision(
+    number: Number,
+    body: UndoIn,
+    actor: Operator,
+    services: Svc,
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Take back what one revision did, as a new one; what came after it stays.
+
+    409 when the same items were changed again since, unless `force` is set.
+    """
+    make = await service.undo(services, number, force=body.force)
+    deed = actor.deed("revision.undo", f"revision {number}", body.reason or f"undo {number}")
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.post("/revisions/{number}/restore", responses=documented(*EDIT))
+async def restore_revision(
+    number: Number,
+    body: UndoIn,
+    actor: Operator,
+    services: Svc,
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Go back to the table of one revision, whole; everything after it is taken back."""
+    make = await service.restore(services, number)
+    deed = actor.deed("revision.restore", f"revision {number}", body.reason or f"back to {number}")
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return {
+        "revision": row.number,
+        "etag": row.etag,
+        "base_etag": row.base_etag,
+        "actor": row.actor,
+        "reason": row.reason,
+        "source": row.source,
+        "created_ms": row.created_ms,
+        "summary": revisions.lines(row.summary),
+    }

@@ -1,0 +1,1 @@
+"""Backends, capabilities and routes: reading and editing them, and the flip."""

@@ -1,0 +1,155 @@
+"""Routes over HTTP, and the flip."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Response
+
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.preconditions import IfMatch
+from control_plane.problems import COMMON, EDIT, documented
+from control_plane.routes import service
+from control_plane.routes.listing import item_answer, listed
+from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut
+from control_plane.services import Svc
+from figway.change import Kind
+from figway.model import Route, Stage
+
+router = APIRouter(tags=["routes"], responses=documented(*COMMON))
+_EDIT = documented(*EDIT)
+
+
+@router.get("/routes")
+async def list_routes(
+    _: Viewer,
+    services: Svc,
+    q: Annotated[str, Query(max_length=200, description="Part of id, path or description.")] = "",
+    stage: Stage | None = None,
+    capability: str = "",
+    backend: str = "",
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[ItemOut[Route]]:
+    """Routes by id. Filters narrow the list together."""
+    matches = service.matching(q=q, stage=stage or "", capability=capability, backend=backend)
+    return listed(services, Kind.ROUTE, Route, limit, cursor, matches)
+
+
+@router.get("/routes/{route_id}", responses=documented(404))
+async def get_route(route_id: str, _: Viewer, services: Svc, response: Response) -> Route:
+    """One route; its ETag is in the header."""
+    return item_answer(services, Kind.ROUTE, Route, route_id, response)
+
+
+@router.post("/routes", status_code=201, responses=_EDIT)
+async def create_route(
+    body: Route,
+    actor: Operator,
+    services: Svc,
+    response: Response,
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Create a route; 409 if there is one of this id."""
+    deed = actor.deed("route.create", f"route {body.id}", reason)
+    published = await services.publisher.change(
+        service.create(Kind.ROUTE, body), deed, source=actor.source
+    )
+    response.headers["Location"] = f"/api/v1/routes/{body.id}"
+    return await answer(services, published, wait, timeout)
+
+
+@router.put("/routes/{route_id}", responses=_EDIT)
+async def put_route(
+    route_id: str,
+    body: Route,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Create a route, or replace the one that is there (If-Match)."""
+    make = service.put(services.state, Kind.ROUTE, route_id, body, if_match)
+    deed = actor.deed("route.put", f"route {route_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.patch("/routes/{route_id}", responses=_EDIT)
+async def patch_route(
+    route_id: str,
+    body: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Change some fields of a route (JSON merge patch, RFC 7396); null means the default."""
+    make = service.patch(services.state, Kind.ROUTE, Route, route_id, body, if_match)
+    deed = actor.deed("route.patch", f"route {route_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.delete("/routes/{route_id}", responses=_EDIT)
+async def delete_route(
+    route_id: str,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Delete a route; 422 while something still needs it."""
+    make = service.delete(services.state, Kind.ROUTE, route_id, if_match)
+    deed = actor.deed("route.delete", f"route {route_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.post("/routes/{route_id}/flip", responses=_EDIT)
+async def flip_route(
+    route_id: str,
+    body: FlipIn,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Flip a route: another stage, another weight.
+
+    If-Match is the route's ETag, or `*`. With `wait=applied` the answer comes when every live proxy
+    serves the revision (or refused it, or the time is over) and says so proxy by proxy; the
+    change is stored either way. Going back to legacy needs no approval and no proxy's consent.
+    """
+    make = service.flip(services.state, route_id, body, if_match)
+    deed = actor.deed("route.flip", f"route {route_id}", body.reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.post("/routes/{route_id}/breaker", responses=_EDIT)
+async def force_breaker(
+    route_id: str,
+    body: BreakerIn,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Force the breaker of a route open or closed, or leave it to itself again."""
+    make = service.force_breaker(services.state, route_id, body, if_match)
+    deed = actor.deed("route.breaker", f"route {route_id}", body.reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)

@@ -1,0 +1,114 @@
+"""Backends over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.preconditions import IfMatch
+from control_plane.problems import COMMON, EDIT, documented
+from control_plane.routes import service
+from control_plane.routes.listing import item_answer, listed
+from control_plane.routes.schemas import ItemOut
+from control_plane.services import Svc
+from figway.change import Kind
+from figway.model import Backend
+
+router = APIRouter(tags=["backends"], responses=documented(*COMMON))
+_EDIT = documented(*EDIT)
+
+
+@router.get("/backends")
+async def list_backends(
+    _: Viewer,
+    services: Svc,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[ItemOut[Backend]]:
+    """Backends by id."""
+    return listed(services, Kind.BACKEND, Backend, limit, cursor)
+
+
+@router.get("/backends/{backend_id}", responses=documented(404))
+async def get_backend(backend_id: str, _: Viewer, services: Svc, response: Response) -> Backend:
+    """One backend; its ETag is in the header."""
+    return item_answer(services, Kind.BACKEND, Backend, backend_id, response)
+
+
+@router.post("/backends", status_code=201, responses=_EDIT)
+async def create_backend(
+    body: Backend,
+    actor: Operator,
+    services: Svc,
+    response: Response,
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Create a backend; 409 if there is one of this id.
+
+    The first one of side legacy becomes the table's default: it serves what no route matches.
+    """
+    deed = actor.deed("backend.create", f"backend {body.id}", reason)
+    published = await services.publisher.change(
+        service.create(Kind.BACKEND, body), deed, source=actor.source
+    )
+    response.headers["Location"] = f"/api/v1/backends/{body.id}"
+    return await answer(services, published, wait, timeout)
+
+
+@router.put("/backends/{backend_id}", responses=_EDIT)
+async def put_backend(
+    backend_id: str,
+    body: Backend,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Create a backend, or replace the one that is there (If-Match)."""
+    make = service.put(services.state, Kind.BACKEND, backend_id, body, if_match)
+    deed = actor.deed("backend.put", f"backend {backend_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.patch("/backends/{backend_id}", responses=_EDIT)
+async def patch_backend(
+    backend_id: str,
+    body: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Change some fields of a backend (JSON merge patch, RFC 7396); null means the default."""
+    make = service.patch(services.state, Kind.BACKEND, Backend, backend_id, body, if_match)
+    deed = actor.deed("backend.patch", f"backend {backend_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.delete("/backends/{backend_id}", responses=_EDIT)
+async def delete_backend(
+    backend_id: str,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Delete a backend; 422 while something still needs it."""
+    make = service.delete(services.state, Kind.BACKEND, backend_id, if_match)
+    deed = actor.deed("backend.delete", f"backend {backend_id}", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)

@@ -1,0 +1,50 @@
+"""What the endpoints of items take and give."""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+
+from figway.model import BreakerForce, Stage
+
+T = TypeVar("T")
+
+ReasonField = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class ItemOut(BaseModel, Generic[T], use_attribute_docstrings=True):
+    """An item of the current table."""
+
+    item: T
+    etag: str
+    """For If-Match."""
+    revision: int
+    """The revision that last wrote it."""
+
+
+class Expected(BaseModel, extra="forbid"):
+    """Where the caller believes a route to stand."""
+
+    stage: Stage | None = None
+    weight: int | None = None
+
+
+class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A flip: another stage, another weight, or both. A weight alone means stage canary."""
+
+    stage: Stage | None = None
+    weight: int | None = None
+    """Share of sticky keys that new serves, in basis points: 0 to 10 000."""
+    reason: ReasonField
+    """Why; kept in the revision and the audit log."""
+    expected: Expected | None = None
+    """Refuse with 409 unless the route stands here."""
+
+
+class BreakerIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """An operator's override of a breaker."""
+
+    force: BreakerForce
+    """`open`: new is not called. `closed`: failures do not open it. `none`: it decides itself."""
+    reason: ReasonField

@@ -1,0 +1,186 @@
+"""What an edit of an item becomes: changes, once its preconditions hold.
+
+Everything here makes a `Make` for the publisher, which runs it against the table that the change will be
+applied to; so a precondition is checked again when another control plane was faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from control_plane.preconditions import check_match
+from control_plane.problems import conflict, invalid, not_found
+from control_plane.publishing.service import Make
+from control_plane.publishing.state import Snapshot, TableState
+from control_plane.routes.schemas import BreakerIn, FlipIn
+from figway import change
+from figway.change import Change, Kind
+from figway.codec import CodecError, Item, from_data, to_data
+from figway.model import Backend, Capability, Route, Side
+
+T = TypeVar("T", Backend, Capability, Route)
+
+
+def put(state: TableState, kind: Kind, item_id: str, item: Item, if_match: str) -> Make:
+    """Create an item, or replace it under If-Match."""
+    if item.id != item_id:
+        raise invalid("id", f"{item.id!r} is not the id of the address, {item_id!r}")
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        _check(state, snapshot, kind, item_id, if_match)
+        return _with_default(snapshot, Change(kind, item_id, item))
+
+    return make
+
+
+def create(kind: Kind, item: Item) -> Make:
+    """Create an item that must not be there yet."""
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        if change.get(snapshot.table, kind, item.id) is not None:
+            raise conflict(f"{kind.value} {item.id!r} exists already", "exists_already")
+        return _with_default(snapshot, Change(kind, item.id, item))
+
+    return make
+
+
+def patch(
+    state: TableState, kind: Kind, cls: type[T], item_id: str, patch: dict[str, Any], if_match: str
+) -> Make:
+    """Merge a patch into an item (RFC 7396); null puts a field back to its default."""
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        known = _check(state, snapshot, kind, item_id, if_match, must_exist=True)
+        try:
+            item = from_data(cls, _merged(to_data(known), patch))
+        except CodecError as error:
+            raise invalid(error.path, error.message) from None
+        if item.id != item_id:
+            raise invalid("$.id", "an id cannot be changed; create another and delete this one")
+        return [Change(kind, item_id, item)]
+
+    return make
+
+
+def delete(state: TableState, kind: Kind, item_id: str, if_match: str) -> Make:
+    """Delete an item."""
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        _check(state, snapshot, kind, item_id, if_match, must_exist=True)
+        return [Change(kind, item_id, None)]
+
+    return make
+
+
+def flip(state: TableState, route_id: str, body: FlipIn, if_match: str) -> Make:
+    """Flip one route."""
+    _needs_a_move(body)
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        known = _check(state, snapshot, Kind.ROUTE, route_id, if_match, must_exist=True)
+        return [_flipped(cast(Route, known), body)]
+
+    return make
+
+
+def flip_capability(capability_id: str, body: FlipIn, if_match: str) -> Make:
+    """Flip every route of a capability at once, or none. If-Match is of the table."""
+    _needs_a_move(body)
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        check_match(if_match, "the table", snapshot.etag)
+        if capability_id not in snapshot.table.capabilities:
+            raise not_found("capability", capability_id)
+        routes = [r for r in snapshot.table.routes.values() if r.capability == capability_id]
+        if not routes:
+            raise conflict(f"no route belongs to capability {capability_id!r}", "no_routes")
+        return [_flipped(route, body) for route in routes]
+
+    return make
+
+
+def force_breaker(state: TableState, route_id: str, body: BreakerIn, if_match: str) -> Make:
+    """Override the breaker of a route. If-Match may be left out: this is for emergencies."""
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        known = _check(state, snapshot, Kind.ROUTE, route_id, if_match or "*", must_exist=True)
+        route = cast(Route, known)
+        forced = replace(route, breaker=replace(route.breaker, force=body.force))
+        return [Change(Kind.ROUTE, route_id, forced)]
+
+    return make
+
+
+def matching(*, q: str, stage: str, capability: str, backend: str) -> Callable[[Route], bool]:
+    """A filter of routes; an empty argument lets everything pass."""
+    wanted = q.lower()
+
+    def matches(route: Route) -> bool:
+        return (
+            (not wanted or wanted in f"{route.id} {route.match.path} {route.description}".lower())
+            and (not stage or route.stage == stage)
+            and (not capability or route.capability == capability)
+            and (not backend or backend in (route.new, route.legacy))
+        )
+
+    return matches
+
+
+def _check(
+    state: TableState,
+    snapshot: Snapshot,
+    kind: Kind,
+    item_id: str,
+    if_match: str,
+    *,
+    must_exist: bool = False,
+) -> Item | None:
+    known = cast("Item | None", change.get(snapshot.table, kind, item_id))
+    if known is None and must_exist:
+        raise not_found(kind.value, item_id)
+    etag = None if known is None else state.etag(kind, known)
+    check_match(if_match, f"{kind.value} {item_id!r}", etag)
+    return known
+
+
+def _with_default(snapshot: Snapshot, entry: Change) -> list[Change]:
+    """The first legacy backend becomes the table's default: without one nothing could be served."""
+    found = [entry]
+    backend = entry.value
+    if (
+        isinstance(backend, Backend)
+        and backend.side is Side.LEGACY
+        and not snapshot.table.default_backend
+    ):
+        found.append(Change(Kind.SETTING, "default_backend", backend.id))
+    return found
+
+
+def _needs_a_move(body: FlipIn) -> None:
+    if body.stage is None and body.weight is None:
+        raise invalid("stage", "a flip needs a stage, a weight, or both")
+
+
+def _flipped(route: Route, body: FlipIn) -> Change:
+    if (expected := body.expected) is not None:
+        for name in ("stage", "weight"):
+            wanted, found = getattr(expected, name), getattr(route, name)
+            if wanted is not None and wanted != found:
+                raise conflict(
+                    f"route {route.id!r} has {name} {found}, not {wanted} as expected", "unexpected"
+                )
+    return Change(Kind.ROUTE, route.id, change.flip(route, body.stage, body.weight))
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    found = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = _merged(found.get(name), value)
+    return found

@@ -1,0 +1,137 @@
+"""Runs the control plane under uvicorn, and ends with one clear line when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import sys
+from enum import IntEnum
+
+import uvicorn
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from control_plane.bootstrap import create_app, make_services, prepare
+from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
+from control_plane.services import Services
+from control_plane.settings import Settings, SettingsError
+
+_GRACE_S = 5
+
+
+class Exit(IntEnum):
+    """Exit codes of the control plane."""
+
+    OK = 0
+    FAILED = 1
+    SETTINGS = 2
+    """A setting is wrong, or the address is not free."""
+    DATABASE = 3
+    """The database does not answer."""
+    NEWER_DATABASE = 4
+    """The database belongs to a newer release."""
+
+
+class Server(uvicorn.Server):
+    """Ends the streams first: they would keep the server from stopping for ever."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop: streams, then requests in flight, then the application."""
+        self._services.tables.close()
+        self._services.live.close()
+        await super().shutdown(sockets)
+
+
+def main(settings: Settings | None = None) -> int:
+    """Run until a signal comes; the exit code."""
+    try:
+        return asyncio.run(serve(settings or Settings()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
+        return _fail(Exit.SETTINGS, f"{name.removeprefix('FIGWAY_')}: {first['msg']}")
+    except SettingsError as error:
+        return _fail(Exit.SETTINGS, str(error))
+    except DatabaseUnreachable as error:
+        return _fail(Exit.DATABASE, str(error))
+    except NewerDatabase as error:
+        return _fail(Exit.NEWER_DATABASE, str(error))
+    except SQLAlchemyError as error:
+        line = str(error).splitlines()[0]
+        return _fail(Exit.DATABASE, f"the database failed: {line}. Check FIGWAY_DATABASE_URL")
+    except KeyboardInterrupt:
+        return Exit.OK
+
+
+async def serve(settings: Settings) -> int:
+    """Prepare and serve. Raises `SettingsError`, `DatabaseUnreachable`, `NewerDatabase`."""
+    settings.check_listener()
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    listener = _listener(settings)
+    services = make_services(settings)
+    try:
+        first = await prepare(services)
+    except BaseException:
+        listener.close()
+        await services.database.close()
+        raise
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.admin_tls_cert else "http"
+    shown = f"[{host}]" if ":" in host else host
+    if first is not None:
+        _say(f"Admin key, shown this once (only its hash is stored): {first}")
+    config = uvicorn.Config(
+        create_app(services),
+        log_level=settings.log_level,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=settings.admin_tls_cert,
+        ssl_keyfile=settings.admin_tls_key,
+        timeout_graceful_shutdown=_GRACE_S,
+        timeout_keep_alive=65,
+    )
+    listener.listen(2_048)
+    _say(f"Admin API on {scheme}://{shown}:{port}/api/v1")
+    await Server(config, services).serve(sockets=[listener])
+    return Exit.OK
+
+
+def _listener(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.port
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1)  # now, so that a used port is noticed before the database is touched
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"port {port} on {host} is in use. Stop what uses it, or set FIGWAY_ADMIN_LISTEN to "
+                "another address"
+            ) from None
+        raise SettingsError(
+            f"cannot listen on FIGWAY_ADMIN_LISTEN={settings.admin_listen}: {error.strerror}"
+        ) from None
+    return listener
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _fail(code: Exit, line: str) -> int:
+    sys.stderr.write(f"figway control: {line}\n")
+    return code

@@ -1,0 +1,46 @@
+"""What the endpoints work with: made by `bootstrap`, found through the request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from control_plane.auth.service import AuthService
+from control_plane.db.engine import Database
+from control_plane.fleet.service import FleetService
+from control_plane.publishing.compiled import LiveCompiled
+from control_plane.publishing.hub import Hub
+from control_plane.publishing.service import Publisher
+from control_plane.publishing.state import TableState
+from control_plane.revisions.history import History
+from control_plane.settings import Settings
+from control_plane.traffic.service import TrafficService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one control plane."""
+
+    settings: Settings
+    database: Database
+    auth: AuthService
+    state: TableState
+    publisher: Publisher
+    history: History
+    compiled: LiveCompiled
+    fleet: FleetService
+    traffic: TrafficService
+    tables: Hub
+    """Feeds `GET /table/stream`."""
+    live: Hub
+    """Feeds `GET /live`."""
+
+
+def services(request: Request) -> Services:
+    """The services of the application that got this request."""
+    return cast(Services, request.app.state.services)
+
+
+Svc = Annotated[Services, Depends(services)]

@@ -1,0 +1,130 @@
+"""Whole tables over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import (
+    Changed,
+    FieldChangeOut,
+    Reason,
+    Timeout,
+    Wait,
+    answer,
+    shown,
+)
+from control_plane.preconditions import IfMatch, check_match, quoted
+from control_plane.problems import COMMON, EDIT, FindingOut, documented
+from control_plane.publishing.check import errors
+from control_plane.publishing.check import shown as findings_shown
+from control_plane.publishing.state import Snapshot
+from control_plane.services import Svc
+from control_plane.tables import documents
+from figway import change
+from figway.change import Change
+from figway.validate import validate
+
+router = APIRouter(tags=["tables"], responses=documented(*COMMON))
+_MOST_SHOWN = 10_000
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/yaml": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+        },
+    }
+}
+
+
+class ValidateOut(BaseModel, use_attribute_docstrings=True):
+    """What applying a table would do."""
+
+    valid: bool
+    findings: list[FindingOut]
+    changes: list[FieldChangeOut]
+    """What it would change in the current table."""
+    more_changes: int = 0
+
+
+@router.get(
+    "/table/export",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                "application/yaml": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+            }
+        },
+        **documented(404),
+    },
+)
+async def export_table(
+    _: Viewer,
+    services: Svc,
+    format: Literal["yaml", "json"] = "yaml",
+    revision: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+) -> Response:
+    """The current table, or an old one, as a document that `apply` takes; without the kill switch."""
+    now = services.state.current
+    table = now.table if revision is None else await services.history.table(revision)
+    body = await asyncio.to_thread(documents.export, table, format)
+    headers = {"ETag": quoted(now.etag)} if revision is None else {}
+    return Response(body, headers=headers, media_type=f"application/{format}")
+
+
+@router.post("/table/validate", openapi_extra=_BODY, responses=documented(413))
+async def validate_table(request: Request, _: Viewer, services: Svc) -> ValidateOut:
+    """Check a whole table, and show what applying it would change. Nothing is stored."""
+    current = services.state.current.table
+    body, kind = await request.body(), request.headers.get("content-type", "")
+    table = await asyncio.to_thread(documents.read, body, kind, current)
+    found = findings_shown(await asyncio.to_thread(validate, table))
+    fields = change.describe(current, change.diff(current, table))
+    return ValidateOut(
+        valid=not errors(found),
+        findings=found,
+        changes=shown(fields[:_MOST_SHOWN]),
+        more_changes=max(0, len(fields) - _MOST_SHOWN),
+    )
+
+
+@router.post("/table/apply", openapi_extra=_BODY, responses=documented(*EDIT))
+async def apply_table(
+    request: Request,
+    actor: Operator,
+    services: Svc,
+    dry_run: Annotated[bool, Query(description="Only say what would change.")] = False,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Make the table what the document says: what it does not name is deleted.
+
+    Idempotent: applied again, nothing changes and no revision is made. If-Match is the table's ETag, and
+    may be left out. The kill switch stays as it is unless the document names it.
+    """
+    body, kind = await request.body(), request.headers.get("content-type", "")
+    current = services.state.current.table
+    table = await asyncio.to_thread(documents.read, body, kind, current)
+
+    def make(snapshot: Snapshot) -> tuple[Change, ...]:
+        check_match(if_match, "the table", snapshot.etag, required=False)
+        return change.diff(snapshot.table, table)
+
+    if dry_run:
+        drafted = services.publisher.draft(make)
+        result = await answer(services, drafted, None, 0)
+        return result.model_copy(
+            update={"undo": None, "revision": drafted.before.revision, "etag": drafted.before.etag}
+        )
+    deed = actor.deed("table.apply", "table", reason)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)

@@ -1,0 +1,94 @@
+"""Traffic over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from control_plane import paging
+from control_plane.auth.access import Proxy, Viewer
+from control_plane.clock import now_ms
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.problems import COMMON, documented, invalid
+from control_plane.services import Svc
+from control_plane.traffic import store
+from control_plane.traffic.schemas import EventOut, ReportIn, ReportOut, SummaryOut, TrafficOut
+
+router = APIRouter(tags=["traffic"], responses=documented(*COMMON))
+
+_MOST_POINTS = 3_000
+Moment = Annotated[int, Query(ge=0, lt=2**53, description="Milliseconds since the epoch.")]
+
+
+@router.post("/reports", responses=documented(413))
+async def report(body: ReportIn, _: Proxy, services: Svc) -> ReportOut:
+    """A proxy reports what it counted. The same boot and sequence count once."""
+    return ReportOut(accepted=await services.traffic.ingest(body))
+
+
+@router.get("/traffic")
+async def get_traffic(
+    _: Viewer,
+    services: Svc,
+    route: Annotated[
+        str, Query(max_length=200, description="`-`: what no route matched; `*`: everything.")
+    ] = store.ALL,
+    from_ms: Annotated[Moment | None, Query(alias="from")] = None,
+    to_ms: Annotated[Moment | None, Query(alias="to")] = None,
+    step: Annotated[int, Query(ge=10, le=86_400, description="Seconds, a multiple of 10.")] = 60,
+) -> TrafficOut:
+    """Requests, statuses, failures, fallbacks and latency of both sides over time.
+
+    The last hour by default. Steps under a minute exist for the last hour only
+    (`FIGWAY_KEEP_RECENT_MINUTES`). Quantiles come from merged histograms, exact to about 9 %.
+    """
+    if step % 10 or (step > 60 and step % 60):
+        raise invalid("step", "use 10 to 60 in tens, or a multiple of 60")
+    until = now_ms() if to_ms is None else to_ms
+    since = until - 3_600_000 if from_ms is None else from_ms
+    if since >= until:
+        raise invalid("from", "it lies after `to`")
+    if (until - since) // (step * 1_000) > _MOST_POINTS:
+        raise invalid("step", f"that makes more than {_MOST_POINTS} points; take a larger step")
+    return await services.traffic.series(route, since, until, step)
+
+
+@router.get("/traffic/summary")
+async def get_summary(
+    _: Viewer,
+    services: Svc,
+    minutes: Annotated[int, Query(ge=1, le=60)] = 5,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+    cursor: Cursor = "",
+) -> SummaryOut:
+    """Both sides of every route over the last minutes: what lists show."""
+    after = paging.decode(cursor, str)
+    summary = await services.traffic.summary(minutes)
+    rows = [row for route, row in summary.routes.items() if after is None or route > after]
+    page, following = paging.cut(rows, limit, lambda row: row.route)
+    return SummaryOut(
+        from_ms=summary.from_ms, to_ms=summary.to_ms, items=list(page), next=following
+    )
+
+
+@router.get("/events")
+async def list_events(
+    _: Viewer,
+    services: Svc,
+    route: str = "",
+    kind: str = "",
+    instance: str = "",
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[EventOut]:
+    """What happened at the proxies (breakers), newest first."""
+    before = paging.decode(cursor, int)
+    equal = {"route": route, "kind": kind, "instance": instance}
+    async with services.database.read() as connection:
+        rows, following = paging.cut(
+            await store.event_page(connection, before=before, limit=limit + 1, equal=equal),
+            limit,
+            lambda row: row.id,
+        )
+    return Page(items=[EventOut(**row._mapping) for row in rows], next=following)

@@ -1,0 +1,146 @@
+"""Reports as proxies send them, and traffic as it is shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from control_plane.paging import Page
+
+Short = Annotated[str, Field(max_length=200)]
+Code = Annotated[str, Field(max_length=40)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Counters = Annotated[dict[Code, Count], Field(max_length=100)]
+
+
+class SeriesIn(BaseModel, use_attribute_docstrings=True):
+    """What one side of one route did since the last report."""
+
+    route: Short
+    """`-` for requests that no route matched."""
+    side: Literal["legacy", "new"]
+    backend: Short
+    requests: Count
+    statuses: Counters = {}
+    """By class: `2xx`."""
+    fallbacks: Counters = {}
+    """Requests that legacy served because new could not, by reason."""
+    no_fallbacks: Counters = {}
+    """Failures of new without a fallback, by the reason why not."""
+    failures: Counters = {}
+    """Attempts that failed, by kind."""
+    problems: Counters = {}
+    """The facade's own answers, by code."""
+    client_gone: Count = 0
+    latency: Annotated[
+        dict[Annotated[int, Field(ge=0, lt=1_000)], Count], Field(max_length=500)
+    ] = {}
+    """Time to the response head: counts by bucket of `figway.histogram`."""
+    request_bytes: Count = 0
+    response_bytes: Count = 0
+
+
+class EventIn(BaseModel, use_attribute_docstrings=True):
+    """A breaker that changed its state."""
+
+    at_ms: Count
+    kind: Code = "breaker"
+    route: Short = ""
+    backend: Short = ""
+    worker: Annotated[int, Field(ge=-1, lt=2**31)] = 0
+    was: Annotated[Code, Field(alias="from")] = ""
+    becomes: Annotated[Code, Field(alias="to")] = ""
+
+
+class ReportIn(BaseModel, use_attribute_docstrings=True):
+    """What a proxy counted between two moments. Sent again, it counts once."""
+
+    instance: Annotated[str, Field(min_length=1, max_length=200)]
+    boot: Annotated[str, Field(min_length=1, max_length=64)]
+    sequence: Annotated[int, Field(ge=0, lt=2**63)]
+    """Numbers the reports of one boot."""
+    from_ms: Count
+    to_ms: Count
+    series: Annotated[list[SeriesIn], Field(max_length=50_000)] = []
+    events: Annotated[list[EventIn], Field(max_length=10_000)] = []
+
+
+class ReportOut(BaseModel, use_attribute_docstrings=True):
+    """What became of a report."""
+
+    accepted: bool
+    """False: it was counted before."""
+
+
+class SideOut(BaseModel, use_attribute_docstrings=True):
+    """One side in one stretch of time. Latencies are to the response head, in milliseconds."""
+
+    requests: int = 0
+    rps: float = 0.0
+    errors: int = 0
+    """Answers of class 5xx."""
+    error_rate: float = 0.0
+    """0 to 1."""
+    statuses: dict[str, int] = {}
+    fallbacks: dict[str, int] = {}
+    no_fallbacks: dict[str, int] = {}
+    failures: dict[str, int] = {}
+    problems: dict[str, int] = {}
+    client_gone: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class PointOut(BaseModel, use_attribute_docstrings=True):
+    """Both sides in one step of time; a side without a request is absent."""
+
+    at_ms: int
+    """Start of the step."""
+    legacy: SideOut | None = None
+    new: SideOut | None = None
+
+
+class TrafficOut(BaseModel, use_attribute_docstrings=True):
+    """A route, or all of them together, over time. Steps without a request are absent."""
+
+    route: str
+    """`*`: all of them."""
+    from_ms: int
+    to_ms: int
+    step_s: int
+    total: PointOut
+    """The whole time as one step."""
+    points: list[PointOut]
+
+
+class RouteTraffic(BaseModel, use_attribute_docstrings=True):
+    """Both sides of a route over the last minutes."""
+
+    route: str
+    legacy: SideOut | None = None
+    new: SideOut | None = None
+
+
+class SummaryOut(Page[RouteTraffic], use_attribute_docstrings=True):
+    """The routes that had traffic, by id; `-` is what no route matched, `*` everything together."""
+
+    from_ms: int
+    to_ms: int
+
+
+class EventOut(BaseModel, use_attribute_docstrings=True):
+    """Something that happened at a proxy."""
+
+    id: int
+    at_ms: int
+    kind: str
+    instance: str
+    worker: int
+    route: str
+    backend: str
+    was: str
+    becomes: str
