@@ -131,7 +131,8 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
 
 
 def create_app(services: Services) -> FastAPI:
-    """The application over prepared services. Starting and stopping it starts and stops the tasks."""
+    """The application over prepared services. Starting and stopping it starts and stops the
+    tasks."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

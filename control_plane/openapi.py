@@ -12,10 +12,10 @@ from control_plane.problems import FindingOut, ProblemOut
 _ABOUT = """
 Routes, flips and evidence of a Figway installation.
 
-Every call takes an API key: `Authorization: Bearer fgw_...`. Errors are problem details (RFC 9457), and
-`type` ends in a stable code. An edit of what exists carries If-Match with its ETag, or `*`. Lists come by the
-page: `next` of one page is the `cursor` of the following. Times are milliseconds since the epoch;
-weights are basis points, 10 000 being everything.
+Every call takes an API key: `Authorization: Bearer fgw_...`. Errors are problem details (RFC 9457),
+and `type` ends in a stable code. An edit of what exists carries If-Match with its ETag, or `*`.
+Lists come by the page: `next` of one page is the `cursor` of the following. Times are milliseconds
+since the epoch; weights are basis points, 10 000 being everything.
 """
 
 

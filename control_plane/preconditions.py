@@ -34,8 +34,8 @@ def etags(header: str) -> list[str]:
 def check_match(header: str, what: str, etag: str | None, *, required: bool = True) -> None:
     """Hold If-Match against the `etag` of `what`, None for what is not there.
 
-    Raises `ApiProblem`: 428 when it is missing for what exists, 412 when it does not hold, 400 when it
-    cannot be read.
+    Raises `ApiProblem`: 428 when it is missing for what exists, 412 when it does not hold, 400 when
+    it cannot be read.
     """
     header = header.strip()
     if not header:

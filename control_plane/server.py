@@ -118,8 +118,8 @@ def _listener(settings: Settings) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(
-                f"port {port} on {host} is in use. Stop what uses it, or set FIGWAY_ADMIN_LISTEN to "
-                "another address"
+                f"port {port} on {host} is in use. Stop what uses it, or set "
+                "FIGWAY_ADMIN_LISTEN to another address"
             ) from None
         raise SettingsError(
             f"cannot listen on FIGWAY_ADMIN_LISTEN={settings.admin_listen}: {error.strerror}"

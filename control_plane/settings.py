@@ -40,7 +40,8 @@ class Settings(BaseSettings):
     admin_tls_key: Path | None = None
     """PEM private key that belongs to `admin_tls_cert`."""
     admin_allow_plain: bool = False
-    """Listen without TLS on an address that is not loopback. Only behind something that adds TLS."""
+    """Listen without TLS on an address that is not loopback. Only behind something that adds
+    TLS."""
     legacy_url: str = ""
     """Base URL of legacy. An empty database starts with it as the default backend `legacy`."""
     bootstrap_admin_key: str = ""
@@ -83,7 +84,8 @@ class Settings(BaseSettings):
         text = self.admin_listen.rpartition(":")[2]
         if not text.isdecimal() or int(text) > 65_535:
             raise SettingsError(
-                f"FIGWAY_ADMIN_LISTEN={self.admin_listen!r} is not host:port, such as 127.0.0.1:8070"
+                f"FIGWAY_ADMIN_LISTEN={self.admin_listen!r} is not host:port, "
+                "such as 127.0.0.1:8070"
             )
         return int(text)
 
@@ -95,8 +97,8 @@ class Settings(BaseSettings):
         if self.admin_tls_cert is not None or self.admin_allow_plain or _is_loopback(self.host):
             return
         raise SettingsError(
-            f"FIGWAY_ADMIN_LISTEN={self.admin_listen} is not loopback, and there is no TLS: keys would "
-            "travel in the clear. Give FIGWAY_ADMIN_TLS_CERT and FIGWAY_ADMIN_TLS_KEY, or set "
+            f"FIGWAY_ADMIN_LISTEN={self.admin_listen} is not loopback, and there is no TLS: keys "
+            "would travel in the clear. Give FIGWAY_ADMIN_TLS_CERT and FIGWAY_ADMIN_TLS_KEY, or set "
             "FIGWAY_ADMIN_ALLOW_PLAIN=true behind something that adds TLS"
         )
 

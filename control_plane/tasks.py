@@ -1,4 +1,5 @@
-"""Background tasks that are kept alive, whose errors are reported, and that end with the process."""
+"""Background tasks that are kept alive, whose errors are reported, and that end with the
+process."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class TaskKeeper:
         task.add_done_callback(self._done)
 
     def every(self, name: str, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
-        """Run `work` again and again, `seconds` apart; a failed round is logged, and the next comes."""
+        """Run `work` again and again, `seconds` apart; a failed round is logged, and the next
+        comes."""
         self.start(name, _repeat(name, seconds, work))
 
     async def stop(self) -> None:

@@ -1,4 +1,5 @@
-"""What an endpoint asks for to know who is calling: `Viewer`, `Operator`, `Admin`, `Proxy`, `Anyone`."""
+"""What an endpoint asks for to know who is calling: `Viewer`, `Operator`, `Admin`, `Proxy`,
+`Anyone`."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def _needs(role: Role) -> Callable[[Actor], Awaitable[Actor]]:
                 403,
                 "forbidden",
                 "Not allowed",
-                f"this takes a key of role {role.value}; {actor.name!r} has role {actor.role.value}",
+                f"this takes a key of role {role.value}; {actor.name!r} is {actor.role.value}",
             )
         return actor
 

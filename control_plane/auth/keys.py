@@ -1,8 +1,8 @@
 """API keys as values: `fgw_<prefix>_<secret>`.
 
-The prefix names a key in lists and logs; the secret has 192 random bits. A secret of that size cannot be
-guessed or looked up in a dictionary, so one round of SHA-256 protects it as well as a slow hash would,
-and a check costs microseconds.
+The prefix names a key in lists and logs; the secret has 192 random bits. A secret of that size
+cannot be guessed or looked up in a dictionary, so one round of SHA-256 protects it as well as a
+slow hash would, and a check costs microseconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Counts failed attempts by address.
 
 Only failures are ever answered 429: a valid key passes from a limited address too. An operator who
-shares an address with a misconfigured proxy (loopback, NAT) must still be able to go back to legacy, and a
-secret of 192 bits is not found by trying.
+shares an address with a misconfigured proxy (loopback, NAT) must still be able to go back to
+legacy, and a secret of 192 bits is not found by trying.
 """
 
 from __future__ import annotations

@@ -25,13 +25,14 @@ def database_url(settings: Settings) -> URL:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
     except ArgumentError:
         raise SettingsError(
-            "FIGWAY_DATABASE_URL is not a database URL, such as postgresql://user:password@host/name "
-            "or sqlite:////var/lib/figway/figway.sqlite3"
+            "FIGWAY_DATABASE_URL is not a database URL, such as "
+            "postgresql://user:password@host/name or sqlite:////var/lib/figway/figway.sqlite3"
         ) from None
     driver = _DRIVERS.get(url.get_backend_name())
     if driver is None:
         raise SettingsError(
-            f"FIGWAY_DATABASE_URL names {url.get_backend_name()!r}; Figway runs on postgresql and sqlite"
+            f"FIGWAY_DATABASE_URL names {url.get_backend_name()!r}; "
+            "Figway runs on postgresql and sqlite"
         )
     return url.set(drivername=driver)
 

@@ -1,7 +1,7 @@
 """Brings the database to this release's schema, once, whoever starts first.
 
-A database that a newer release has migrated is left as it is: an older program would write rows that
-the newer one does not expect.
+A database that a newer release has migrated is left as it is: an older program would write rows
+that the newer one does not expect.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ router = APIRouter(tags=["explain"], responses=documented(*COMMON, 404, 413))
 async def explain_request(body: ExplainIn, _: Viewer, services: Svc) -> ExplainOut:
     """Route, sticky key, bucket, side, backend, shadow and fallback of a request, and why.
 
-    Against the live table, an old revision, or either with a draft on top ("what if the weight were 25 %").
-    Nothing is sent anywhere.
+    Against the live table, an old revision, or either with a draft on top ("what if the weight were
+    25 %"). Nothing is sent anywhere.
     """
     pairs = list(body.headers.items()) if isinstance(body.headers, dict) else body.headers
     head = typed_head(body.method, body.url, pairs, body.client)

@@ -66,7 +66,8 @@ class FleetService:
     async def wait(self, snapshot: Snapshot, timeout: float) -> Propagation:
         """Wait until every live proxy serves `snapshot` or a later table, or has refused it.
 
-        Ends after `timeout` seconds at the latest and says how far each proxy is; never raises for that.
+        Ends after `timeout` seconds at the latest and says how far each proxy is; never raises for
+        that.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         while True:

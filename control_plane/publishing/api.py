@@ -44,9 +44,9 @@ async def get_table(
 async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
     """Server-sent events: `current` at once, then `revision` for every change.
 
-    `current` is `{revision, etag}`. `revision` is `{revision, etag, base, changes}`: who has the table of
-    ETag `base` may apply `changes` and must arrive at `etag`; everybody else pulls the table. A comment
-    comes every ten seconds. A reader that falls behind is cut off, and comes back.
+    `current` is `{revision, etag}`. `revision` is `{revision, etag, base, changes}`: who has the
+    table of ETag `base` may apply `changes` and must arrive at `etag`; everybody else pulls the
+    table. A comment comes every ten seconds. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()
     now = services.state.current

@@ -1,4 +1,5 @@
-"""Hears of revisions that other control planes publish: PostgreSQL notifies; polling lies beneath."""
+"""Hears of revisions that other control planes publish: PostgreSQL notifies; polling lies
+beneath."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ _STREAMED = 500
 
 Make = Callable[[Snapshot], Iterable[Change]]
 """Makes the changes for the snapshot that they will be applied to, or raises `ApiProblem`. It is
-called again when another control plane was faster, so that its preconditions hold for what is there."""
+called again when another control plane was faster, so that its preconditions hold for what is
+there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What an edit of an item becomes: changes, once its preconditions hold.
 
-Everything here makes a `Make` for the publisher, which runs it against the table that the change will be
-applied to; so a precondition is checked again when another control plane was faster.
+Everything here makes a `Make` for the publisher, which runs it against the table that the change
+will be applied to; so a precondition is checked again when another control plane was faster.
 """
 
 from __future__ import annotations

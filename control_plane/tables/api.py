@@ -71,7 +71,8 @@ async def export_table(
     format: Literal["yaml", "json"] = "yaml",
     revision: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
 ) -> Response:
-    """The current table, or an old one, as a document that `apply` takes; without the kill switch."""
+    """The current table, or an old one, as a document that `apply` takes; without the kill
+    switch."""
     now = services.state.current
     table = now.table if revision is None else await services.history.table(revision)
     body = await asyncio.to_thread(documents.export, table, format)
@@ -108,8 +109,8 @@ async def apply_table(
 ) -> Changed:
     """Make the table what the document says: what it does not name is deleted.
 
-    Idempotent: applied again, nothing changes and no revision is made. If-Match is the table's ETag, and
-    may be left out. The kill switch stays as it is unless the document names it.
+    Idempotent: applied again, nothing changes and no revision is made. If-Match is the table's
+    ETag, and may be left out. The kill switch stays as it is unless the document names it.
     """
     body, kind = await request.body(), request.headers.get("content-type", "")
     current = services.state.current.table
