@@ -15,7 +15,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 _log = logging.getLogger(__name__)
@@ -169,6 +169,14 @@ def install(app: FastAPI) -> None:
             f"{first.path}: {first.message}",
             findings=findings,
         ).response()
+
+    @app.exception_handler(DataError)
+    async def data(_request: Request, _error: DataError) -> Response:
+        return invalid("body", "a value cannot be stored (a NUL, or a number too large)").response()
+
+    @app.exception_handler(UnicodeEncodeError)
+    async def text(_request: Request, _error: UnicodeEncodeError) -> Response:
+        return invalid("body", "a text holds half a character (a lone surrogate)").response()
 
     @app.exception_handler(SQLAlchemyError)
     async def database(_request: Request, error: SQLAlchemyError) -> Response:

@@ -98,8 +98,8 @@ class Settings(BaseSettings):
             return
         raise SettingsError(
             f"FIGWAY_ADMIN_LISTEN={self.admin_listen} is not loopback, and there is no TLS: keys "
-            "would travel in the clear. Give FIGWAY_ADMIN_TLS_CERT and FIGWAY_ADMIN_TLS_KEY, or set "
-            "FIGWAY_ADMIN_ALLOW_PLAIN=true behind something that adds TLS"
+            "would travel in the clear. Give FIGWAY_ADMIN_TLS_CERT and FIGWAY_ADMIN_TLS_KEY, or "
+            "set FIGWAY_ADMIN_ALLOW_PLAIN=true behind something that adds TLS"
         )
 
     def given_key(self, role: str) -> str:

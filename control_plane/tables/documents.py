@@ -76,5 +76,5 @@ def _refuse_aliases(text: str) -> None:
                 422,
                 "yaml_alias",
                 "The table cannot be read",
-                f"line {found.start_mark.line + 1}: aliases (*name) are not read; write it out",
+                f"the alias *{found.anchor} is not read; write out what it stands for",
             )
