@@ -79,6 +79,28 @@ def _names(elements: Sequence[Value], key: str) -> list[tuple[str, int]]:
     return names
 
 
+def in_step(legacy: Sequence[Value], new: Sequence[Value]) -> bool:
+    """Whether a member names the elements of both arrays, uniquely, alike and in the same order.
+
+    A quick look at what is most often the case; no only means that more must be looked at.
+    """
+    first = legacy[0] if len(legacy) == len(new) and legacy else None
+    if not isinstance(first, dict):
+        return False
+    key = next((key for key in _IDENTITIES if key in first), None)
+    if key is None:
+        return False
+    left, right = (
+        [element.get(key) if isinstance(element, dict) else None for element in side]
+        for side in (legacy, new)
+    )
+    return (
+        left == right
+        and all(type(name) in (str, int) for name in left)
+        and len(set(left)) == len(left)
+    )
+
+
 def identity(legacy: Sequence[Value], new: Sequence[Value]) -> str:
     """A member that names the elements of both arrays, uniquely, with half of the names on both
     sides.
@@ -120,10 +142,14 @@ def as_sets(legacy: Sequence[Value], new: Sequence[Value], budget: Budget) -> Al
     """Equal elements first, wherever they are; then the most alike of what is left."""
     spare: defaultdict[str, list[int]] = defaultdict(list)
     for at in range(len(new) - 1, -1, -1):
-        spare[fingerprint(new[at])].append(at)
+        text = fingerprint(new[at])
+        budget.spend(1 + len(text) // 8)
+        spare[text].append(at)
     pairs, left = [], []
     for at, element in enumerate(legacy):
-        places = spare.get(fingerprint(element))
+        text = fingerprint(element)
+        budget.spend(1 + len(text) // 8)
+        places = spare.get(text)
         if places:
             pairs.append((at, places.pop()))
         else:

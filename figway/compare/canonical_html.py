@@ -10,7 +10,10 @@ from figway.compare.html_tokens import Token, tokens
 from figway.compare.limits import Budget
 
 _VOID = frozenset(
-    "area base br col embed hr img input link meta param source track wbr".split(" ")  # noqa: SIM905
+    (
+        *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"),
+        *("param", "source", "track", "wbr"),
+    )
 )
 # Start tags that end an open element of these names (HTML standard, section 13.1.2.4), as far as
 # common.
@@ -71,6 +74,9 @@ def _start(builder: ElementBuilder, token: Token, budget: Budget) -> None:
     name = attributes.get("name") or attributes.get("property")
     if label in _NAMED and name:
         label = f"{label}[name={name[:60]}]"
+    elif label == "input" and attributes.get("type", "").lower() == "password":
+        # Told apart so that its value is known for what it is wherever it is shown.
+        label = "input[type=password]"
     builder.start(label, attributes, leaf=token.name in _VOID or token.raw.endswith("/>"))
 
 

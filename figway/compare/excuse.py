@@ -50,8 +50,10 @@ def _near(rule: ComparisonRule, legacy: Value, new: Value) -> bool:
     left, right = _number(legacy), _number(new)
     if left is None or right is None:
         return False
-    apart = abs(left - right)
-    return apart <= rule.absolute or apart <= rule.relative * max(abs(left), abs(right))
+    larger = max(abs(left), abs(right))
+    # 1.01 and 1.0 are a hair more than 0.01 apart in binary, which no one who writes 0.01 means.
+    apart = abs(left - right) - 1e-12 * larger
+    return apart <= rule.absolute or apart <= rule.relative * larger
 
 
 def _number(value: Value) -> float | None:

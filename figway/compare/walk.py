@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from figway.compare import align
 from figway.compare.align import Alignment
-from figway.compare.canonical_json import Order, Repeated, Value, same, same_scalar, type_name
+from figway.compare.canonical_json import (
+    Order,
+    Repeated,
+    Value,
+    same,
+    same_scalar,
+    surely_same,
+    type_name,
+)
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
@@ -19,6 +27,10 @@ from figway.compare.rules import (
 )
 
 _MOST_READ_FOR_ORDER = 4_000_000
+_MOST_ALIGNED_LEVELS = 24
+"""Arrays in arrays that are aligned; each level reads all that is below. Deeper, position alone
+counts.
+"""
 
 
 class Walk:
@@ -27,6 +39,8 @@ class Walk:
     def __init__(self, findings: Findings, budget: Budget) -> None:
         self._findings = findings
         self._budget = budget
+        self._arrays_open = 0
+        self._in_vain = 0
         # Looking for a mere reordering reads a whole subtree at each level: it explains, so it may
         # end.
         self._order_allowance = _MOST_READ_FOR_ORDER
@@ -68,6 +82,7 @@ class Walk:
                     self._report("added", None, value, below, (trail, name))
 
     def _arrays(self, legacy: list[Value], new: list[Value], rules: RuleNode, trail: Trail) -> None:
+        self._arrays_open += 1
         rule = next((rule for rule in rules.hits if is_array_kind(rule)), None)
         if rule is not None:
             self._budget.spend(len(legacy) + len(new))
@@ -76,19 +91,38 @@ class Walk:
                 if rule.kind == "keyed_array"
                 else align.as_sets(legacy, new, self._budget)
             )
-        elif legacy == new:
-            # Equal but for `True == 1`, which only a walk can tell.
+        elif (
+            self._arrays_open > _MOST_ALIGNED_LEVELS
+            or legacy == new  # but for `True == 1`, which only a walk can tell
+            or align.in_step(legacy, new)
+        ):
             found = align.by_position(legacy, new)
         else:
             self._budget.spend(len(legacy) + len(new))
             key = "" if isinstance(legacy, Repeated) else align.identity(legacy, new)
             found = align.by_key(legacy, new, key) if key else align.by_position(legacy, new)
+            if key and not found.reordered and found.missing == found.added:
+                # Each in its place, some with another id: it is the id that has changed.
+                found = align.by_position(legacy, new)
             if not key and self._only_reordered(legacy, new):
-                self._report_order(legacy, new, "", None, trail)
-                return
+                found = Alignment((), reordered=True)
         if found.reordered:
             self._report_order(legacy, new, found.key, rule, trail)
         self._aligned(legacy, new, found, rules, trail)
+        self._arrays_open -= 1
+
+    def _quickly_same(self, legacy: Value, new: Value) -> bool:
+        """Whether two elements are the same, found in C: most elements of most arrays are.
+
+        Given up where it keeps being in vain, as then each level would read all that is below it.
+        """
+        if self._arrays_open > _MOST_ALIGNED_LEVELS or self._in_vain > 100 or legacy != new:
+            return False
+        if surely_same(legacy, new):
+            self._budget.spend(1)
+            return True
+        self._in_vain += 1
+        return False
 
     def _only_reordered(self, legacy: list[Value], new: list[Value]) -> bool:
         unequal = 0
@@ -111,7 +145,10 @@ class Walk:
         live = rules.live
         for here, there in found.pairs:
             below = rules.step(here) if live else NO_RULES
-            self.values(legacy[here], new[there], below, (trail, here))
+            one, other = legacy[here], new[there]
+            if self._quickly_same(one, other):
+                continue
+            self.values(one, other, below, (trail, here))
         for at in found.missing:
             below = rules.step(at) if live else NO_RULES
             self._report("missing", legacy[at], None, below, (trail, at))

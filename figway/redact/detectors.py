@@ -51,9 +51,12 @@ def _whole(found: str, hide: Callable[[str], str]) -> str:
 
 
 def _after_scheme(found: str, hide: Callable[[str], str]) -> str:
-    """`Bearer abc` keeps its first word."""
+    """`Bearer abc` keeps its first word; `basic training` is no credential."""
     scheme, space, rest = found.partition(" ")
-    return f"{scheme}{space}{hide(rest.strip())}"
+    token = rest.strip()
+    if len(token) < 20 and (token[1:].islower() or token.isupper()) and token.isalpha():
+        return found
+    return f"{scheme}{space}{hide(token)}"
 
 
 def _user_info(found: str, hide: Callable[[str], str]) -> str:
@@ -149,7 +152,7 @@ DETECTORS: tuple[SecretDetector, ...] = (
     SecretDetector(
         "email",
         "@",
-        r"[\pL\pN._%+'-]{1,64}@[\pL\pN-]{1,63}(?:\.[\pL\pN-]{1,63}){1,8}",
+        r"[\pL\pN._%+'-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+",
         _whole,
     ),
     SecretDetector(

@@ -49,7 +49,19 @@ _PARTS = re.compile(
 _WHOLE = frozenset(
     (
         *("pwd", "pw", "pin", "otp", "cvv", "cvc", "cvv2", "ssn", "sid", "auth", "jwt", "bearer"),
-        *("cookie", "mobile", "dob", "email", "mail", "pan", "nonce", "codeverifier", "phone", "phonenumber", "telephone"),
+        *(
+            "cookie",
+            "mobile",
+            "dob",
+            "email",
+            "mail",
+            "pan",
+            "nonce",
+            "codeverifier",
+            "phone",
+            "phonenumber",
+            "telephone",
+        ),
     )
 )
 _NOT_LETTERS = re.compile(r"[^a-z0-9]+")

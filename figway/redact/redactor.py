@@ -19,10 +19,13 @@ LEAST_KEY = 16
 
 _DONE = re.compile(r"\[redacted:[a-z_]{1,20}:[0-9a-f]{8}\]")
 # name = value as logs, scripts, query strings and cut JSON write it. Bounded, so that it is linear.
-_PAIR = re.compile(
-    r"""([A-Za-z][\w.-]{1,60}+)(["']?\s{0,4}[:=]\s{0,4})"""
-    r"""("(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?|[^\s"'<>&;,(){}\[\]]++)"""
+_NAME = re.compile(r"""([A-Za-z][\w.-]{1,60}+)\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
+# Quoted; quoted within a quoted string, whose quotes are escaped; or bare.
+_VALUE = re.compile(
+    r"""(")((?:[^"\\]|\\.)*+)|(\\{1,4}["'])([^"'\\]*+)|(')((?:[^'\\]|\\.)*+)"""
+    r"""|()([^\s"'\\<>&;,(){}\[\]]++)"""
 )
+_BRACKETS = re.compile(r"""[{}\[\]]|"(?:[^"\\]|\\.)*+"?""")
 _NAMES_IN_PATH = re.compile(r"""\.([^.\[\]'"]+)|\['((?:[^'\\]|\\.)*)'\]""")
 
 
@@ -68,15 +71,23 @@ class Redactor:
         for pattern in self.policy.patterns:
             text = substitute(pattern, lambda found: self.hide("pattern", found), text)
         text = hide_secrets(text, self.hide)
-        return _PAIR.sub(self._pair, text) if "=" in text or ":" in text else text
+        return self._pairs(text) if "=" in text or ":" in text else text
 
-    def _pair(self, found: re.Match[str]) -> str:
-        name, between, value = found.groups()
-        if not self.policy.hides(name) or value.startswith("[redacted"):
-            return found[0]
-        quoted = value[0] if value[0] in "\"'" else ""
-        plain = value.strip(quoted) if quoted else value
-        return f"{name}{between}{quoted}{self.hide('field', plain)}{quoted}" if plain else found[0]
+    def _pairs(self, text: str) -> str:
+        """The values of secret names hidden; looked for again inside the values of all others."""
+        parts: list[str] = []
+        done = at = 0
+        while found := _NAME.search(text, at):
+            at = found.end()
+            placeholder = _DONE.match(text, found.start() - 1) if found.start() else None
+            if placeholder is not None:
+                at = placeholder.end()
+            elif self.policy.hides(found[1]):
+                start, end, at = _secret_at(text, at)
+                if end > start:
+                    parts += (text[done:start], self.hide("field", text[start:end]))
+                    done = end
+        return "".join((*parts, text[done:]))
 
     def value(self, path: str, value: Any) -> Any:
         """A JSON-like value at a path (JSONPath, `header:name`, `set-cookie:name;attribute`,
@@ -191,6 +202,25 @@ class Redactor:
     def _encoded(self, written: str, plain: str, encode: Any) -> str:
         hidden = self.search(plain)
         return written if hidden == plain else str(encode(hidden))
+
+
+def _secret_at(text: str, at: int) -> tuple[int, int, int]:
+    """(start, end, where to go on) of the value that stands here; an empty one if there is none."""
+    if placeholder := _DONE.match(text, at):
+        return at, at, placeholder.end()
+    if text[at : at + 1] in ("{", "["):
+        # Everything below a secret name is secret, also where the JSON around it is cut or broken.
+        depth = 0
+        for token in _BRACKETS.finditer(text, at):
+            depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(token[0], 0)
+            if depth == 0:
+                return at, token.end(), token.end()
+        return at, len(text), len(text)
+    value = _VALUE.match(text, at)
+    if value is None:
+        return at, at, at
+    group = next(number for number in (2, 4, 6, 8) if value[number] is not None)
+    return value.start(group), value.end(group), value.end()
 
 
 def _quoted(hidden: str) -> str:
