@@ -66,7 +66,9 @@ class Sweep:
         self.now = int(monotonic() * 1_000)
         self.generation = 0
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
+        """How many it looks after."""
         return len(self._entries)
 
     def add(self, entry: Swept) -> None:

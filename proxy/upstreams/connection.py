@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         "_attempt",
         "_buffer",
         "_chunks",
+        "_client_ended",
         "_eof",
         "_interims",
         "_keep",
@@ -97,6 +98,7 @@ class Connection(asyncio.Protocol):
         self._chunks: ChunkedReader | None = None
         self._keep = False
         self._reused = False
+        self._client_ended = False
         self._eof = False
         self.loop = pool.loop
         self.opening: asyncio.Task[None] | None = None
@@ -166,6 +168,7 @@ class Connection(asyncio.Protocol):
             if not ended:
                 attempt.sink.response_end([])
         elif not transport.is_closing():
+            self._client_ended = True
             transport.write_eof()
 
     def close(self) -> None:
@@ -187,7 +190,11 @@ class Connection(asyncio.Protocol):
         """Close at once and fail the attempt, if there is one."""
         attempt = self._attempt
         self.abandon()
-        if attempt is not None:
+        if attempt is None:
+            return
+        if self._eof:
+            attempt.done = True  # a tunnel whose end was told already
+        else:
             attempt.fail(kind, detail)
 
     def expired(self, now: int) -> None:
@@ -241,7 +248,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         attempt = self._attempt
-        if attempt is not None and self.state is _TUNNEL:
+        if attempt is not None and self.state is _TUNNEL and not self._client_ended:
             self._eof = True
             attempt.sink.response_end([])
             transport = self._transport

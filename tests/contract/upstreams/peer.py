@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -61,7 +63,9 @@ class Peer:
             pass
 
     def reset(self) -> None:
-        """Close with RST."""
+        """Close with RST: no lingering, nothing flushed."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
@@ -210,7 +214,7 @@ async def client_for(
     **fields: Any,
 ) -> AsyncIterator[Client]:
     """An http upstream to `port` of this machine; closed at the end, with nothing left over."""
-    sweep = sweep or Sweep(10)
+    sweep = Sweep(10) if sweep is None else sweep
     backend = Backend(id="b", side=Side.NEW, url=fields.pop("url", f"http://127.0.0.1:{port}"))
     backend = replace(
         backend, timeouts=timeouts or Timeouts(), limits=limits or ConnectionLimits(), **fields
@@ -223,7 +227,7 @@ async def client_for(
         await client.upstream.close()
         sweep.stop()
         assert (client.pool.open, client.pool.idle, client.pool.waiting) == (0, 0, 0)
-        assert len(sweep) == 0
+        assert sweep.entries == 0
 
 
 @asynccontextmanager

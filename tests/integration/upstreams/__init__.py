@@ -1,0 +1,1 @@
+"""The http and lambda upstreams against real sockets and hostile peers."""
