@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from time import time
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from figway.compile import CompiledTable, Plan
 from figway.decide import Decision
 from figway.headers import MAX_HOPS
 from figway.model import Backend, Side, Stage
+from figway.problem import Problem
 from proxy.record import Recorder, RequestRecord
 from proxy.sweep import Sweep
 from proxy.upstreams.port import ResponseHead, Upstream
@@ -283,6 +285,16 @@ class Runtime:
             self._budgets[legacy.id] = budget
         budget.policy = legacy.fallback_budget
         return budget
+
+    def refused(self, peer: str, problem: Problem) -> None:
+        """A client was refused before there was a request: leave a record of it."""
+        record = RequestRecord()
+        record.started_ms = int(time() * 1_000)
+        record.revision = self.table.revision
+        record.client = peer
+        record.status = problem.status
+        record.problem = problem.code
+        self.recorder.record(record)
 
     def breakers(self) -> list[tuple[str, str, Breaker]]:
         """Route, backend and breaker of every pair that has served a request."""

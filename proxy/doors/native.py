@@ -400,7 +400,7 @@ class NativeConnection(asyncio.Protocol):
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot be read as a request, and close."""
-        self._door.refused(self._peer, problem)
+        self._door.runtime.refused(self._peer, problem)
         head, body = problem_answer(problem, "")
         self._transport.write(encode(head, b"Connection: close\r\n") + body)
         self._linger()

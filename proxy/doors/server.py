@@ -6,15 +6,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import time
 
-from figway.problem import Problem
 from proxy.doors.native import NativeConnection
 from proxy.peer import is_trusted
-from proxy.record import RequestRecord
 from proxy.runtime import Runtime
 
-_GRACE_MS = 1_000
+GRACE_MS = 1_000
 """How long an idle connection outlives the start of a drain: a request may be on its way."""
 
 
@@ -44,7 +41,7 @@ class NativeDoor:
         for server in self._servers:
             server.close()
         for connection in list(self.connections):
-            connection.drain(_GRACE_MS)
+            connection.drain(GRACE_MS)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), timeout_s)
         cut_off = sum(not connection.idle for connection in self.connections)
@@ -86,13 +83,3 @@ class NativeDoor:
     def trusts(self, peer: str) -> bool:
         """Whether `peer` is a trusted proxy."""
         return is_trusted(peer, self.settings.trusted_proxies)
-
-    def refused(self, peer: str, problem: Problem) -> None:
-        """A client was refused before there was a request: leave a record of it."""
-        record = RequestRecord()
-        record.started_ms = int(time.time() * 1_000)
-        record.revision = self.runtime.table.revision
-        record.client = peer
-        record.status = problem.status
-        record.problem = problem.code
-        self.runtime.recorder.record(record)

@@ -108,14 +108,19 @@ def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -
         headers = _fields(data[start:-2])
     if len(headers) > max_fields:
         raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
+    method, target, minor = line.groups()
+    return assemble(method.decode(), target, 1 if minor == b"1" else 0, headers)
+
+
+def assemble(method: str, target: bytes, minor: int, headers: Headers) -> RequestHead:
+    """Check what a head says: its target, its host, its framing. Raises `BadRequest`."""
     index = {pair[0].lower(): pair[1] for pair in headers}
     if len(index) != len(headers):
         index = _first_of_each(headers)
-    method, target, minor = line.groups()
-    head = RequestHead(method.decode(), target, 1 if minor == b"1" else 0, headers, index)
-    if target[0] != 0x2F or method == b"CONNECT":
+    head = RequestHead(method, target, minor, headers, index)
+    if target[0] != 0x2F or method == "CONNECT":
         _other_form(head)
-    if not _HOST(head.host) or (b"host" not in index and head.minor):
+    if not _HOST(head.host) or (b"host" not in index and minor):
         raise BadRequest(400, "bad_host", "The Host header is missing or malformed.")
     if not index.keys().isdisjoint(_FRAMING):
         _frame(head)

@@ -1,0 +1,230 @@
+"""The ASGI door: a raw ASGI callable around the same flow as the native door's.
+
+It has no framework, no middleware and no path of its own. What ASGI cannot carry is lost at this
+door, and only here:
+
+- header names arrive in lower case; reason phrases are the server's own; a lone `?` is dropped;
+- 1xx answers other than the server's own 100 are not relayed, and trailers are dropped;
+- targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get the server's own 400;
+- Content-Length is not relayed with a 304, and no status above 599 is;
+- an answer of unknown length to an HTTP/1.0 client is framed as the server does it;
+- upgrades other than WebSocket are answered as plain requests. WebSockets are tunnelled raw where
+  the server hands its transport over, as `proxy.doors.uvicorn` arranges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from figway.headers import Arrival
+from figway.http import Headers
+from figway.problem import Problem
+from proxy.peer import client_address, is_trusted
+from proxy.pipeline import Flow, problem_answer
+from proxy.runtime import Runtime
+from proxy.upstreams.port import ResponseHead
+from proxy.wire.client_head import BadRequest, RequestHead, assemble
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+HOLD = 65_536
+"""Bytes of an answer that wait for the server before the backend is told to pause."""
+_CLOSE = (b"connection", b"close")
+
+
+class AsgiDoor:
+    """An ASGI 3 application that serves a runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.draining = False
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:  # a WebSocket that the server has opened itself cannot be tunnelled raw any more
+            await receive()
+            await send({"type": "websocket.close", "code": 1011})
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        client = AsgiClient(self)
+        first: Message | None = None
+        try:
+            head = _head(scope)
+            if scope["http_version"] not in ("1.0", "1.1") and not head.has_body:
+                first = await receive()  # HTTP/2 and 3 need no header to announce a body
+                head.has_body = bool(first.get("body") or first.get("more_body"))
+                head.content_length = None if head.has_body else 0
+        except BadRequest as error:
+            problem = Problem(error.status, error.code, "Bad request", error.detail)
+            self.runtime.refused(_peer(scope), problem)
+            answer, body = problem_answer(problem, "")
+            client.close = True
+            client.respond(answer)
+            client.body(body)
+            client.end([])
+            await client.deliver(send)
+            return
+        flow = Flow(self.runtime, head, client, self._arrival(scope, head))
+        client.flow = flow
+        flow.begin()
+        if first is not None:
+            client.take(first, flow)
+        reader = asyncio.get_running_loop().create_task(client.read(receive, flow))
+        try:
+            await client.deliver(send)
+        except OSError:
+            flow.client_gone()
+        except asyncio.CancelledError:
+            flow.client_gone()
+            raise
+        finally:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    def _arrival(self, scope: Message, head: RequestHead) -> Arrival:
+        networks = self.runtime.settings.trusted_proxies
+        peer = _peer(scope)
+        trusted = is_trusted(peer, networks)
+        head.client = peer
+        if trusted:
+            head.client = client_address(peer, head.get(b"x-forwarded-for"), networks)
+        return Arrival(peer, scope.get("scheme", "http"), head.host, trusted)
+
+
+class AsgiClient:
+    """The client's end of one request: callbacks on one side, coroutines on the other."""
+
+    def __init__(self, door: AsgiDoor) -> None:
+        self.flow: Flow | None = None
+        self.close = door.draining
+        self._door = door
+        self._out: list[Message] = []
+        self._size = 0
+        self._paused = False
+        self._ended = False
+        self._wake: asyncio.Future[None] | None = None
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+
+    # -- ClientPort --------------------------------------------------------------------------
+
+    def inform(self, head: ResponseHead) -> None:
+        """ASGI has no message for interim answers."""
+
+    def respond(self, head: ResponseHead) -> None:
+        """Begin the answer."""
+        headers = [(name.lower(), value) for name, value in head.headers]
+        if head.status == 304:  # uvicorn would wait for the bytes that the length announces
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
+        if self.close or self._door.draining:
+            headers.append(_CLOSE)
+        self._put({"type": "http.response.start", "status": head.status, "headers": headers})
+
+    def body(self, data: bytes) -> None:
+        """A piece of the answer."""
+        self._put({"type": "http.response.body", "body": data, "more_body": True})
+        self._size += len(data)
+        if self._size > HOLD and not self._paused and self.flow is not None:
+            self._paused = True
+            self.flow.client_paused()
+
+    def end(self, trailers: Headers) -> None:
+        """The answer is complete."""
+        self._ended = True
+        if self._out and "body" in self._out[-1]:
+            self._out[-1]["more_body"] = False
+        else:
+            self._put({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def abort(self) -> None:
+        """Return without the end of the answer: the server then breaks the connection off."""
+        self._ended = True
+        self._rouse()
+
+    def pause_body(self) -> None:
+        """Ask the server for no more of the body."""
+        self._wanted.clear()
+
+    def resume_body(self) -> None:
+        """Ask again."""
+        self._wanted.set()
+
+    # -- the coroutines ----------------------------------------------------------------------
+
+    async def deliver(self, send: Send) -> None:
+        """Send what the flow says until the answer has ended. Raises OSError for a dead client."""
+        while True:
+            while self._out:
+                out, self._out, self._size = self._out, [], 0
+                for message in out:
+                    await send(message)
+            if self._paused and self.flow is not None:
+                self._paused = False
+                self.flow.client_resumed()
+            if self._out:
+                continue
+            if self._ended:
+                return
+            self._wake = asyncio.get_running_loop().create_future()
+            await self._wake
+
+    async def read(self, receive: Receive, flow: Flow) -> None:
+        """Tell the flow what the client sends, and that it went away."""
+        while True:
+            await self._wanted.wait()
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                flow.client_gone()
+                self.abort()
+                return
+            self.take(message, flow)
+
+    def take(self, message: Message, flow: Flow) -> None:
+        """One message of the request's body."""
+        if message["type"] == "http.request":
+            if data := message.get("body"):
+                flow.body(data)
+            if not message.get("more_body"):
+                flow.body_end()
+
+    def _put(self, message: Message) -> None:
+        self._out.append(message)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """There is nothing to start or stop here: the runtime belongs to whoever made it."""
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def _head(scope: Message) -> RequestHead:
+    """The request head that a scope describes. Raises `BadRequest`."""
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    if query := scope.get("query_string"):
+        target = target + b"?" + query
+    headers: Headers = [(bytes(name), bytes(value)) for name, value in scope["headers"]]
+    minor = 0 if scope["http_version"] == "1.0" else 1
+    head = assemble(scope["method"], target, minor, headers)
+    head.upgrade = b""
+    return head
+
+
+def _peer(scope: Message) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -1,0 +1,193 @@
+"""The ASGI door under uvicorn: its HTTP protocol, made transparent and finite.
+
+uvicorn's own server is not used, as it would install signal handlers and a ticker; its protocol
+on httptools is, with what it lacks added: a limit on the head and on the time for it, and a drain
+that gives a request on its way a chance. A WebSocket handshake is handed to the native door's
+connection together with the transport, so that the tunnel carries raw bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from functools import partial
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from figway.problem import Problem
+from proxy.doors.asgi import AsgiDoor
+from proxy.doors.server import GRACE_MS, NativeDoor
+from proxy.pipeline import problem_answer
+from proxy.runtime import Runtime
+from proxy.sweep import NEVER
+from proxy.wire.client_answer import encode
+
+_SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
+_LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
+_LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
+_NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
+
+
+class UvicornDoor:
+    """Serves a runtime through ASGI on listening sockets. The same calls as `NativeDoor`."""
+
+    def __init__(self, runtime: Runtime, *, tls: ssl.SSLContext | None = None) -> None:
+        self.runtime = runtime
+        self.app = AsgiDoor(runtime)
+        self.native = NativeDoor(runtime)
+        self.state = ServerState()
+        self.config = self._configure()
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
+
+    def _configure(self) -> Config:
+        def tunnel(**_: Any) -> asyncio.Protocol:
+            return self.native.connection()
+
+        config = Config(
+            cast(Any, self.app),
+            http=FacadeProtocol,
+            ws=cast(Any, tunnel),
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=self.runtime.settings.idle_ms // 1_000,
+        )
+        config.load()
+        return config
+
+    @property
+    def draining(self) -> bool:
+        """No further connection is accepted, and none is kept after its request."""
+        return self.app.draining
+
+    @property
+    def connections(self) -> set[Any]:
+        """What is open now."""
+        return {*self.state.connections, *self.native.connections}
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept on a listening socket from now on. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        make = partial(FacadeProtocol, self)
+        self._servers.append(await loop.create_server(make, sock=sock, ssl=self._tls))
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+        self.app.draining = True
+        for server in self._servers:
+            server.close()
+        for connection in list(self.state.connections):
+            cast(FacadeProtocol, connection).drain()
+        cut_off = await self.native.drain(timeout_s) if self.native.connections else 0
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty(), timeout_s)
+        cut_off += len(self.state.tasks)
+        await self.close()
+        return cut_off
+
+    async def close(self) -> None:
+        """Close at once, whatever is under way."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self.state.connections):
+            cast(FacadeProtocol, connection).transport.abort()
+        await self.native.close()
+        await self._empty()
+
+    async def _empty(self) -> None:
+        while self.state.connections or self.state.tasks:  # noqa: ASYNC110  uvicorn has no event
+            await asyncio.sleep(0.02)
+
+
+class FacadeProtocol(HttpToolsProtocol):
+    """One client's connection under uvicorn. Implements `Swept` for the time of a head."""
+
+    def __init__(self, door: UvicornDoor) -> None:
+        super().__init__(config=door.config, server_state=door.state, app_state={})
+        self._door = door
+        self._head_bytes = 0
+        self._reading_head = True
+        self.deadline = NEVER
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.deadline = self._door.runtime.sweep.now + self._door.runtime.settings.idle_ms
+        self._door.runtime.sweep.add(self)
+        if len(self.connections) > self._door.runtime.settings.max_connections:
+            self._refuse(_NO_ROOM)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.runtime.sweep.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        settings = self._door.runtime.settings
+        if self._reading_head:
+            if not self._head_bytes:
+                self.deadline = self._door.runtime.sweep.now + settings.head_ms
+            end = data.find(b"\r\n\r\n")
+            self._head_bytes += len(data) if end < 0 else end
+            if self._head_bytes > settings.max_head:
+                self._refuse(_LARGE_HEAD)
+                return
+        super().data_received(data)
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        super().on_url(url)
+        if len(self.url) > self._door.runtime.settings.max_line:
+            self._refuse(_LONG_LINE)
+
+    def on_headers_complete(self) -> None:
+        """The head is in."""
+        self._reading_head = False
+        self._head_bytes = 0
+        self.deadline = NEVER
+        if self.transport.is_closing():
+            return
+        super().on_headers_complete()
+        if self._door.draining and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """The body is in: what comes next is a head."""
+        self._reading_head = True
+        super().on_message_complete()
+
+    def drain(self) -> None:
+        """Take no further request after the one under way; an idle client has a last chance."""
+        if self._idle:
+            self.deadline = self._door.runtime.sweep.now + GRACE_MS
+        else:
+            self.cycle.keep_alive = False
+
+    def expired(self, now: int) -> None:
+        """A head did not come in time."""
+        self.deadline = NEVER
+        if self._head_bytes:
+            self._refuse(_SLOW_HEAD)
+        else:
+            self.transport.close()
+
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse(self, problem: Problem) -> None:
+        if self.transport.is_closing():
+            return
+        peer = self.client[0] if self.client else ""
+        self._door.runtime.refused(peer, problem)
+        head, body = problem_answer(problem, "")
+        self.transport.write(encode(head, b"connection: close\r\n") + body)
+        self.transport.close()
