@@ -28,14 +28,14 @@ class Difference:
     """One seeded disagreement of the new functions with legacy."""
 
     name: str
+    kind: str
     function: str
     route: str
     """"METHOD /path/{template}" as legacy knows it."""
-    part: str
-    """status, body, or header:NAME."""
-    path: str
-    """JSONPath (RFC 9535) of a difference in a JSON body; empty for other parts."""
-    kind: str
+    paths: list[str]
+    """Templates as a comparison names them: `$.items[*].price`, `status`, `header:location`."""
+    change: str
+    """changed, type, missing, added or order."""
     legacy: str
     new: str
     when: str

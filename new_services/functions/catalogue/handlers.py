@@ -1,0 +1,69 @@
+"""Request handlers of the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from new_services.differences import enabled
+from new_services.functions.catalogue import availability, export, pages, search
+from new_services.functions.vendor import paging
+from new_services.functions.vendor.http import ApiError, Request, Response, handler, single
+
+
+@handler("GET", "HEAD")
+def search_hotels(request: Request) -> Response:
+    """GET /api/catalogue"""
+    bounds = paging.bounds(request)
+    found = search.Search.parse(request.query())
+
+    def items(limit: int, offset: int) -> list[dict[str, Any]]:
+        hotels = [search.summary(hotel, request.url) for hotel in found.hotels(limit, offset)]
+        if enabled("search-reviews"):
+            for hotel in hotels:
+                if hotel["id"] % 7 == 0:
+                    hotel["reviews"] += 1
+        return hotels
+
+    return paging.page(request, found.total(), items, bounds)
+
+
+@handler("GET", "HEAD")
+def get_hotel(request: Request) -> Response:
+    """GET /api/catalogue/{id}"""
+    hotel = search.get(request.number(2, "hotel"))
+    etag = f'W/"hotel-{hotel["id"]}-{hotel["version"]}"'
+    if request.headers.get("if-none-match") == etag:
+        return Response(304, headers={"ETag": etag})
+    if enabled("hotel-amenities-order"):
+        hotel["amenities"].reverse()
+    if enabled("hotel-location-rounded"):
+        hotel["location"] = {name: round(value, 3) for name, value in hotel["location"].items()}
+    described = search.detailed(hotel, request.url)
+    return single(request, described, 200, ETag=etag)
+
+
+@handler("GET", "HEAD")
+def get_availability(request: Request) -> Response:
+    """GET /api/catalogue/{id}/availability"""
+    hotel = search.get(request.number(2, "hotel"))
+    query = request.query()
+    stay = availability.Stay.parse(query.get("from"), query.get("to"))
+    return single(request, availability.of(hotel, stay))
+
+
+@handler("GET", "HEAD")
+def hotel_page(request: Request) -> Response:
+    """GET /hotels/{id}"""
+    try:
+        hotel = search.get(request.number(1, "hotel"))
+    except ApiError:
+        return Response(404, pages.missing(), pages.CONTENT_TYPE)
+    # The fault: bytes of UTF-8 that call themselves Latin-1.
+    kind = "text/html; charset=iso-8859-1" if enabled("hotel-page-charset") else pages.CONTENT_TYPE
+    return Response(200, pages.hotel(hotel, request), kind)
+
+
+@handler("GET", "HEAD")
+def export_catalogue(request: Request) -> Response:
+    """GET /export/catalogue.xml"""
+    return Response(200, export.catalogue(search.all_hotels()), export.CONTENT_TYPE)

@@ -1,0 +1,1 @@
+"""Keeps the read model up to date with legacy's outbox."""

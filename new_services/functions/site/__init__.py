@@ -1,0 +1,1 @@
+"""Single pages of the site that have moved."""

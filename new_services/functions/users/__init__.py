@@ -1,0 +1,1 @@
+"""The user profile service: six functions on one application layer."""
