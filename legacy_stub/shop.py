@@ -1,0 +1,60 @@
+"""What every part of the monolith can reach: a monolith, after all."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import dataclass, field
+
+from legacy_stub.counters import Counters
+from legacy_stub.database import Database
+from legacy_stub.faults import FaultPlan
+from legacy_stub.outbox import Outbox
+from legacy_stub.seed import fill
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the shop was started."""
+
+    seed: int = 42
+    internal_host: str | None = None
+    access_log: bool = False
+
+
+@dataclass(slots=True)
+class Shop:
+    """The open shop."""
+
+    settings: Settings
+    db: Database
+    outbox: Outbox
+    counters: Counters = field(default_factory=Counters)
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    dice: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.settings.seed)
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but not beyond the end of the shop."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+
+
+def open_shop(settings: Settings, path: str, *, durable: bool) -> Shop:
+    """Open the file and seed it if it is new. Raises `sqlite3.Error`."""
+    db = Database(path, durable=durable)
+    outbox = Outbox(db)
+    if not db.seeded:
+        with db.transaction():
+            db.create()
+            fill(db, outbox, settings.seed)
+        outbox.written.clear()
+    return Shop(settings, db, outbox)
