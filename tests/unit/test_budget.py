@@ -1,0 +1,76 @@
+"""The fallback budget: a share of legacy's own rate, a minimum, and not more."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from figway.budget import FallbackBudget
+from figway.model import FallbackBudgetPolicy
+
+
+def granted(budget: FallbackBudget, now: int, wanted: int = 1_000) -> int:
+    """How many of `wanted` fallbacks are granted at one moment."""
+    return sum(budget.spend(now) for _ in range(wanted))
+
+
+def test_the_minimum_holds_without_any_traffic() -> None:
+    """trap 46: ten a second, then no more until the next second."""
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=20, min_per_s=10))
+    assert granted(budget, 5_000) == 10
+    assert granted(budget, 5_999) == 0
+    assert granted(budget, 6_000) == 10
+
+
+def test_a_busy_legacy_takes_its_share() -> None:
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=20, min_per_s=10))
+    for second in range(100, 110):
+        for _ in range(200):
+            budget.own_request(second * 1_000)
+    assert granted(budget, 110_000) == 40
+    # Fallbacks are no traffic of legacy's own: the share does not feed itself.
+    assert granted(budget, 111_000) == 36
+
+
+def test_the_rate_is_forgotten_after_ten_seconds() -> None:
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=100, min_per_s=0))
+    for _ in range(100):
+        budget.own_request(50_000)
+    assert granted(budget, 50_000) == 0
+    assert granted(budget, 51_000) == 10
+    assert granted(budget, 60_000) == 10
+    assert granted(budget, 61_000) == 0
+    assert granted(budget, 90_000_000) == 0
+
+
+def test_workers_divide_the_minimum() -> None:
+    policy = FallbackBudgetPolicy(percent=0, min_per_s=10)
+    assert granted(FallbackBudget(policy, workers=5), 0) == 2
+    assert granted(FallbackBudget(policy, workers=20), 0) == 1
+    assert granted(FallbackBudget(FallbackBudgetPolicy(percent=0, min_per_s=0)), 0) == 0
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 3_000)), max_size=200),
+    st.integers(0, 200),
+    st.integers(0, 5),
+)
+def test_never_more_than_share_or_minimum(
+    steps: list[tuple[bool, int]], percent: int, minimum: int
+) -> None:
+    """trap 46: whatever the traffic, each second's grants stay within the allowance."""
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=percent, min_per_s=minimum))
+    now, own, fallbacks = 0, dict[int, int](), dict[int, int]()
+    for is_own, gap in steps:
+        now += gap
+        second = now // 1_000
+        if is_own:
+            budget.own_request(now)
+            own[second] = own.get(second, 0) + 1
+        elif budget.spend(now):
+            fallbacks[second] = fallbacks.get(second, 0) + 1
+    for second, number in fallbacks.items():
+        recent = sum(own.get(second - back, 0) for back in range(1, 11))
+        assert number <= math.ceil(max(minimum, percent * recent / 1_000))

@@ -1,0 +1,439 @@
+"""The exchange machine, as conversations: what happened, and what is done next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from figway.breaker import Breaker, BreakerState
+from figway.budget import FallbackBudget
+from figway.exchange import (
+    Action,
+    Do,
+    Exchange,
+    FailureKind,
+    NoFallback,
+    Sent,
+    State,
+)
+from figway.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.model import (
+    BreakerForce,
+    BreakerPolicy,
+    FallbackBudgetPolicy,
+    FallbackPolicy,
+    Side,
+)
+
+NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME
+ALL_KINDS = [kind for kind in FailureKind if kind is not FailureKind.DEADLINE]
+
+
+def begin(
+    method: str = "GET",
+    side: Side = Side.NEW,
+    *,
+    breaker: Breaker | None = None,
+    per_second: int = 10,
+    keyed: bool = False,
+    retired: bool = False,
+    **policy: Any,
+) -> Exchange:
+    """An exchange at time 0, with a small budget of its own."""
+    return Exchange(
+        FallbackPolicy(**policy),
+        side,
+        method,
+        0,
+        breaker=breaker,
+        budget=FallbackBudget(FallbackBudgetPolicy(percent=0, min_per_s=per_second)),
+        keyed=keyed,
+        retired=retired,
+    )
+
+
+def said(action: Action) -> str:
+    """An action in words: `try new`, `relay`, `answer 502 backend_reset`."""
+    if action.do is Do.TRY:
+        return f"try {action.side}"
+    if action.problem is not None:
+        return f"answer {action.problem.status} {action.problem.code}"
+    return action.do.name.lower()
+
+
+def talk(exchange: Exchange, *events: tuple[str, Any]) -> list[str]:
+    """Start, then tell what happened; each event is a pair of name and detail."""
+    heard = [said(exchange.start(0))]
+    for event, detail in events:
+        if event == "head":
+            heard.append(said(exchange.response_head(detail, 10)))
+        elif event == "body failed":
+            heard.append(said(exchange.body_failed(detail, 20)))
+        elif event == "deadline":
+            heard.append(said(exchange.deadline(detail)))
+        else:
+            sent = SOME_SENT if event == "failed after sending" else NOTHING_SENT
+            heard.append(said(exchange.failed(detail, sent, 10)))
+    return heard
+
+
+RESET, CONNECT, TIMEOUT = FailureKind.RESET, FailureKind.CONNECT, FailureKind.TIMEOUT
+STALE = FailureKind.STALE
+
+
+def test_an_answer_is_relayed() -> None:
+    for side in Side:
+        exchange = begin(side=side)
+        assert talk(exchange, ("head", 200)) == [f"try {side}", "relay"]
+        exchange.finished()
+        assert (exchange.state, exchange.attempts, exchange.fallback) == (State.DONE, 1, "")
+
+
+def test_rule_1_an_open_breaker_sends_any_method_to_legacy() -> None:
+    forced = Breaker(BreakerPolicy(force=BreakerForce.OPEN))
+    exchange = begin("POST", breaker=forced)
+    assert talk(exchange, ("head", 201)) == ["try legacy", "relay"]
+    assert exchange.fallback == "breaker_open"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "answer"),
+    [
+        ({"retired": True}, NoFallback.RETIRED, "answer 503 breaker_open"),
+        ({"enabled": False}, NoFallback.DISABLED, "answer 503 breaker_open"),
+        ({"per_second": 0}, NoFallback.BUDGET_SPENT, "answer 503 fallback_budget_spent"),
+    ],
+)
+def test_an_open_breaker_without_fallback_answers_at_once(
+    options: dict[str, Any], reason: NoFallback, answer: str
+) -> None:
+    forced = Breaker(BreakerPolicy(force=BreakerForce.OPEN))
+    exchange = begin(breaker=forced, **options)
+    action = exchange.start(0)
+    assert said(action) == answer
+    assert action.problem is not None
+    assert action.problem.retry_after == 1
+    assert (exchange.no_fallback, exchange.attempts) == (reason, 0)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_rule_2_unsent_requests_fall_back_whatever_their_method(
+    method: str, kind: FailureKind
+) -> None:
+    exchange = begin(method)
+    heard = talk(exchange, *[("failed", kind)] * (2 if kind is STALE else 1), ("head", 200))
+    assert heard[-2:] == ["try legacy", "relay"]
+    assert exchange.fallback == kind.value
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "repeats"),
+    [
+        ("GET", {}, True),
+        ("HEAD", {}, True),
+        ("OPTIONS", {}, True),
+        ("PUT", {}, False),
+        ("PUT", {"idempotent_methods": True}, True),
+        ("DELETE", {"idempotent_methods": True}, True),
+        ("POST", {"idempotent_methods": True}, False),
+        ("PATCH", {"idempotent_methods": True}, False),
+        ("POST", {"keyed": True}, False),
+        ("POST", {"idempotency_key": True}, False),
+        ("POST", {"keyed": True, "idempotency_key": True}, True),
+        ("get", {}, False),
+    ],
+)
+@pytest.mark.parametrize("event", [("failed after sending", TIMEOUT), ("head", 503)])
+def test_rule_3_what_may_be_repeated(
+    method: str, options: dict[str, Any], repeats: bool, event: tuple[str, Any]
+) -> None:
+    """trap 44: a write is not run twice unless it is idempotent by method or by key."""
+    exchange = begin(method, **options)
+    heard = talk(exchange, event)
+    if repeats:
+        assert heard == ["try new", "try legacy"]
+        assert exchange.no_fallback is None
+    else:
+        assert heard == ["try new", "relay" if event[0] == "head" else "answer 504 backend_timeout"]
+        assert exchange.no_fallback is NoFallback.UNSAFE_METHOD
+
+
+def test_only_listed_statuses_fall_back() -> None:
+    assert talk(begin(), ("head", 500)) == ["try new", "relay"]
+    assert talk(begin(), ("head", 404)) == ["try new", "relay"]
+    assert talk(begin(statuses=(404,)), ("head", 404)) == ["try new", "try legacy"]
+
+
+@pytest.mark.parametrize(
+    "event", [("failed", CONNECT), ("failed after sending", RESET), ("head", 503)]
+)
+def test_a_body_that_is_gone_forbids_every_repetition(event: tuple[str, Any]) -> None:
+    """A second attempt without its body would be another request."""
+    exchange = begin()
+    exchange.start(0)
+    exchange.body_not_kept()
+    if event[0] == "head":
+        assert said(exchange.response_head(event[1], 5)) == "relay"
+    else:
+        sent = SOME_SENT if "after" in event[0] else NOTHING_SENT
+        assert exchange.failed(event[1], sent, 5).do is Do.ANSWER
+    assert exchange.no_fallback is NoFallback.BODY_NOT_KEPT
+
+
+def test_rule_4_nothing_after_the_first_byte() -> None:
+    """trap 45: an answer that breaks off is aborted, never repeated."""
+    exchange = begin()
+    heard = talk(exchange, ("head", 200), ("body failed", RESET))
+    assert heard == ["try new", "relay", "abort"]
+    assert exchange.no_fallback is NoFallback.RESPONSE_STARTED
+
+
+def test_the_budget_bounds_fallbacks() -> None:
+    """trap 46: beyond the budget the client is told to come back."""
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=0, min_per_s=2))
+    answers = []
+    for _ in range(3):
+        exchange = Exchange(FallbackPolicy(), Side.NEW, "GET", 0, breaker=None, budget=budget)
+        exchange.start(0)
+        answers.append(exchange.failed(CONNECT, NOTHING_SENT, 1))
+    assert [said(answer) for answer in answers] == [
+        "try legacy",
+        "try legacy",
+        "answer 503 fallback_budget_spent",
+    ]
+    assert answers[2].problem is not None
+    assert answers[2].problem.retry_after == 1
+
+
+def test_one_deadline_covers_all_attempts() -> None:
+    """trap 49: new's time and legacy's time come out of the same purse."""
+    exchange = begin(deadline_ms=1_000)
+    exchange.start(0)
+    assert said(exchange.failed(TIMEOUT, SOME_SENT, 999)) == "try legacy"
+    assert exchange.deadline_at == 1_000
+    assert said(exchange.deadline(1_000)) == "answer 504 deadline"
+    late = begin(deadline_ms=1_000)
+    late.start(0)
+    assert said(late.failed(TIMEOUT, SOME_SENT, 1_000)) == "answer 504 backend_timeout"
+    assert late.no_fallback is NoFallback.DEADLINE
+
+
+def test_a_stale_connection_is_tried_once_more_on_its_side() -> None:
+    """trap 22: closed just as it was reused."""
+    assert talk(begin(), ("failed after sending", STALE), ("head", 200)) == [
+        "try new",
+        "try new",
+        "relay",
+    ]
+    assert talk(begin("POST"), ("failed", STALE), ("head", 200)) == ["try new", "try new", "relay"]
+    assert talk(begin("POST"), ("failed after sending", STALE)) == [
+        "try new",
+        "answer 502 backend_reset",
+    ]
+    legacy = begin("POST", Side.LEGACY)
+    assert talk(legacy, ("failed after sending", STALE)) == [
+        "try legacy",
+        "answer 502 backend_reset",
+    ]
+    assert legacy.no_fallback is NoFallback.ON_LEGACY
+
+
+def test_legacys_own_stale_connection_does_not_spoil_a_fallback() -> None:
+    stale = ("failed after sending", STALE)
+    exchange = begin()
+    assert talk(exchange, stale, stale, stale, ("head", 200)) == [
+        "try new",
+        "try new",
+        "try legacy",
+        "try legacy",
+        "relay",
+    ]
+    assert talk(begin(), stale, stale, stale, stale)[-1] == "answer 502 backend_reset"
+
+
+def test_legacys_failures_are_answered() -> None:
+    for kind in ALL_KINDS:
+        exchange = begin(side=Side.LEGACY)
+        exchange.start(0)
+        action = exchange.failed(kind, SOME_SENT, 1, "why")
+        if kind is STALE:
+            action = exchange.failed(kind, SOME_SENT, 1, "why")
+        assert action.problem is not None
+        assert action.problem.status in (502, 503, 504)
+        assert action.problem.detail == "why"
+
+
+def test_the_breaker_learns_from_new_only_and_never_from_4xx() -> None:
+    """trap 48: 4xx belongs to parity; the size of a message is nobody's illness."""
+    policy = BreakerPolicy(min_calls=1)
+
+    def state_after(side: Side, *events: tuple[str, Any]) -> BreakerState:
+        breaker = Breaker(policy)
+        talk(begin("POST", side, breaker=breaker), *events)
+        return breaker.state
+
+    assert state_after(Side.NEW, ("head", 500)) is BreakerState.OPEN
+    assert state_after(Side.NEW, ("failed", CONNECT)) is BreakerState.OPEN
+    assert state_after(Side.NEW, ("deadline", 60_000)) is BreakerState.OPEN
+    assert state_after(Side.NEW, ("head", 200), ("body failed", RESET)) is BreakerState.OPEN
+    for event in (("head", 404), ("head", 429), ("failed", FailureKind.TOO_LARGE)):
+        assert state_after(Side.NEW, event) is BreakerState.CLOSED
+    assert state_after(Side.LEGACY, ("head", 500)) is BreakerState.CLOSED
+
+
+@pytest.mark.parametrize("end", ["client", "too large"])
+def test_a_probe_without_outcome_gives_its_place_back(end: str) -> None:
+    """trap 21: the client went away."""
+    breaker = Breaker(BreakerPolicy(min_calls=1, probes=1, open_ms=100))
+    talk(begin(breaker=breaker, enabled=False), ("head", 500))
+    first = begin("POST", breaker=breaker, enabled=False)
+    assert said(first.start(1_000)) == "try new"
+    assert begin(breaker=breaker, enabled=False).start(1_000).do is Do.ANSWER
+    if end == "client":
+        first.client_gone()
+    else:
+        first.failed(FailureKind.TOO_LARGE, NOTHING_SENT, 1_001)
+    assert said(begin(breaker=breaker, enabled=False).start(1_002)) == "try new"
+
+
+def test_late_events_change_nothing() -> None:
+    exchange = begin()
+    talk(exchange, ("head", 200))
+    assert said(exchange.deadline(99_999)) == "nothing"
+    assert said(exchange.failed(RESET, SOME_SENT, 5)) == "nothing"
+    assert said(exchange.response_head(200, 5)) == "nothing"
+    exchange.finished()
+    assert said(exchange.body_failed(RESET, 6)) == "nothing"
+    assert exchange.failure is None
+    gone = begin()
+    gone.start(0)
+    gone.client_gone()
+    assert said(gone.response_head(200, 5)) == "nothing"
+    assert said(gone.deadline(99_999)) == "nothing"
+
+
+class Life(RuleBasedStateMachine):
+    """Any order of events: no write twice, nothing after the answer, one answer, one budget."""
+
+    @initialize(
+        method=st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"]),
+        side=st.sampled_from(list(Side)),
+        flags=st.tuples(*[st.booleans()] * 5),
+        breaker=st.sampled_from([None, BreakerForce.NONE, BreakerForce.OPEN]),
+        per_second=st.integers(0, 1),
+    )
+    def begin(
+        self,
+        method: str,
+        side: Side,
+        flags: tuple[bool, ...],
+        breaker: BreakerForce | None,
+        per_second: int,
+    ) -> None:
+        idempotent, by_key, keyed, retired, enabled = flags
+        self.method, self.per_second = method, per_second
+        self.may_repeat = (
+            method in SAFE_METHODS
+            or (idempotent and method in IDEMPOTENT_METHODS)
+            or (keyed and by_key)
+        )
+        self.may_fall_back = enabled and not retired
+        self.kept, self.now = True, 0
+        self.answers = self.falls = 0
+        self.possibly_run = 0  # attempts of which the backend may have seen something
+        self.exchange = Exchange(
+            FallbackPolicy(
+                enabled=enabled,
+                idempotent_methods=idempotent,
+                idempotency_key=by_key,
+                deadline_ms=500,
+            ),
+            side,
+            method,
+            0,
+            breaker=None if breaker is None else Breaker(BreakerPolicy(force=breaker)),
+            budget=FallbackBudget(FallbackBudgetPolicy(percent=0, min_per_s=per_second)),
+            keyed=keyed,
+            retired=retired,
+        )
+        self.first = side
+        self.was = side
+        self._do(self.exchange.start(0), sent=False)
+
+    def _do(self, action: Action, *, sent: bool) -> None:
+        """Check the step that follows an attempt of which the backend saw something or not."""
+        self.possibly_run += sent
+        if action.do is Do.TRY:
+            assert self.answers == 0
+            assert self.kept
+            assert not self.possibly_run or self.may_repeat
+            assert self.now < self.exchange.deadline_at
+            if action.side is not self.was:
+                assert action.side is Side.LEGACY
+                assert self.may_fall_back
+                self.falls += 1
+            self.was = action.side or self.was
+        elif action.do in (Do.RELAY, Do.ANSWER):
+            self.answers += 1
+        elif action.do is Do.ABORT:
+            assert self.answers == 1
+
+    @rule(gap=st.integers(0, 300))
+    def wait(self, gap: int) -> None:
+        self.now += gap
+
+    @rule()
+    def lose_body(self) -> None:
+        self.kept = False
+        self.exchange.body_not_kept()
+
+    @rule(status=st.sampled_from([200, 404, 500, 502, 503]))
+    def head(self, status: int) -> None:
+        self._do(self.exchange.response_head(status, self.now), sent=True)
+
+    @rule(kind=st.sampled_from(ALL_KINDS), sent=st.sampled_from(list(Sent)))
+    def fail(self, kind: FailureKind, sent: Sent) -> None:
+        action = self.exchange.failed(kind, sent, self.now)
+        self._do(action, sent=sent is SOME_SENT)
+
+    @rule()
+    def deadline(self) -> None:
+        self.now = max(self.now, self.exchange.deadline_at)
+        self._do(self.exchange.deadline(self.now), sent=True)
+
+    @rule()
+    def break_body(self) -> None:
+        self._do(self.exchange.body_failed(RESET, self.now), sent=True)
+
+    @precondition(lambda self: self.exchange.state is State.RELAYING)
+    @rule()
+    def finish(self) -> None:
+        self.exchange.finished()
+
+    @rule()
+    def leave(self) -> None:
+        self.exchange.client_gone()
+
+    @invariant()
+    def holds(self) -> None:
+        if not hasattr(self, "exchange"):
+            return
+        assert self.answers <= 1
+        assert self.falls <= min(1, self.per_second)
+        assert self.exchange.attempts <= 4
+        assert (self.exchange.state is State.TRYING) == (
+            self.answers == 0 and self.exchange.state is not State.DONE
+        )
+        if self.first is Side.LEGACY:
+            assert self.exchange.side is Side.LEGACY
+            assert not self.exchange.fallback
+
+
+TestLife = Life.TestCase
+TestLife.__doc__ = "trap 44, trap 45, trap 46: held in any order of events."
+TestLife.settings = settings(max_examples=300, stateful_step_count=15, deadline=None)
