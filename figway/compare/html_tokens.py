@@ -18,6 +18,8 @@ RAW_TEXT = frozenset({"script", "style", "textarea", "title", "xmp"})
 _TAG = re.compile(
     r"""<(/?)([A-Za-z][^\s/>]*+)((?:[^>"'=]++|=\s*+"[^"]*+"|=\s*+'[^']*+'|=|["'])*+)>"""
 )
+# Signs that open nothing; the last of a run may yet open a tag.
+_STRAY = re.compile(r"<+(?=<)|<")
 _ATTRIBUTE = re.compile(
     r"""([^\s"'>/=][^\s>/=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?+"""
 )
@@ -94,7 +96,8 @@ def _markup(page: str, at: int) -> Token | None:
     elif following in ("!", "?", "/") and following:
         end, width = page.find(">", at), 1
     else:
-        return Token("text", "<", text="<")
+        stray = _STRAY.match(page, at)
+        return _text(stray[0] if stray else "<")
     return None if end < 0 else Token("other", page[at : end + width])
 
 

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 
 from figway.compare.answer import Answer, Context
+from figway.compare.limits import Limits
 from figway.compare.verdict import compare
 from tests.unit.compare.support import DECODERS, answer, found
 
@@ -62,6 +63,22 @@ def test_what_cannot_be_decoded_is_an_error_not_a_verdict(
     for pair in ((answer(PAGE), coded(body, coding)), (coded(body, coding), answer(PAGE))):
         comparison = compare(*pair, (), Context(decoders=DECODERS))
         assert (comparison.verdict, comparison.reason) == ("compare_error", reason)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a_small_body_that_grows_without_end_is_cut_short(coding: str) -> None:
+    """Trap 36: decoding stops at the limit."""
+    most = 100_000
+    plain = b"0" * (50 * most)
+    packed = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "br": brotli.compress,
+        "zstd": zstandard.compress,
+    }[coding](plain)
+    context = Context(decoders=DECODERS, limits=Limits(decoded_bytes=most))
+    comparison = compare(answer("0"), coded(packed, coding), (), context)
+    assert (comparison.verdict, comparison.reason) == ("compare_error", "too_large")
 
 
 @pytest.mark.parametrize(
