@@ -45,11 +45,16 @@ class Candidate(NamedTuple):
 
 
 class Leaf:
-    """The routes of one host and path. `by_method` and `other` are in order of precedence."""
+    """The routes of one host and path. `by_method` and `other` are in order of precedence.
 
-    __slots__ = ("by_method", "entries", "other")
+    `only` is the id of a single route that takes whatever comes: by far the most common leaf, and
+    one that is read without touching more memory than itself.
+    """
+
+    __slots__ = ("by_method", "entries", "only", "other")
 
     def __init__(self) -> None:
+        self.only: str | None = None
         self.entries: list[Entry] = []
         self.by_method: dict[str, list[Entry]] = _NO_METHODS
         self.other: list[Entry] = self.entries
@@ -58,7 +63,9 @@ class Leaf:
         """Put a route in its place."""
         self.entries.append(entry)
         if len(self.entries) == 1 and not entry.methods:
-            return  # by far the most common leaf: any method, one route
+            self.only = None if entry.checks else entry.route_id
+            return
+        self.only = None
         listed = {method for known in self.entries for method in known.methods}
         if "GET" in listed:
             listed.add("HEAD")
@@ -74,6 +81,8 @@ class Leaf:
 
     def find(self, method: str, head: RequestHead) -> str | None:
         """The id of the route that takes `head`."""
+        if self.only is not None:
+            return self.only
         for entry in self.by_method.get(method, self.other):
             for check in entry.checks:
                 if not check(head):
@@ -102,7 +111,7 @@ class Node:
     __slots__ = ("here", "literals", "rest", "wild")
 
     def __init__(self) -> None:
-        self.literals: dict[bytes, Node] = {}
+        self.literals: dict[bytes, Node] | None = None
         self.wild: Node | None = None
         self.here: Leaf | None = None
         self.rest: Leaf | None = None
@@ -111,30 +120,36 @@ class Node:
         """The leaf of `pattern` below this root, made if needed."""
         node = self
         for segment in pattern.segments:
-            step = node.wild if segment is None else node.literals.get(segment)
-            if step is None:
-                step = Node()
-                if segment is None:
-                    node.wild = step
-                else:
-                    node.literals[segment] = step
-            node = step
+            node = node._step(segment)
         if pattern.rest:
             node.rest = node.rest or Leaf()
             return node.rest
         node.here = node.here or Leaf()
         return node.here
 
+    def _step(self, segment: bytes | None) -> Node:
+        """The node below, by a literal or a variable; made if needed."""
+        if segment is None:
+            self.wild = self.wild or Node()
+            return self.wild
+        if self.literals is None:
+            self.literals = {}
+        found = self.literals.get(segment)
+        if found is None:
+            found = self.literals[segment] = Node()
+        return found
+
     def find(self, parts: list[bytes], index: int, method: str, head: RequestHead) -> str | None:
         """The id of the route that takes `head`, whose path goes on with `parts[index]`."""
         if index == len(parts):
             return None if self.here is None else self.here.find(method, head)
         part = parts[index]
-        step = self.literals.get(part)
-        if step is not None:
-            found = step.find(parts, index + 1, method, head)
-            if found is not None:
-                return found
+        if self.literals is not None:
+            step = self.literals.get(part)
+            if step is not None:
+                found = step.find(parts, index + 1, method, head)
+                if found is not None:
+                    return found
         if self.wild is not None and part:
             found = self.wild.find(parts, index + 1, method, head)
             if found is not None:
@@ -147,7 +162,7 @@ class Node:
             if self.here is not None:
                 yield self.here
             return
-        if (step := self.literals.get(parts[index])) is not None:
+        if self.literals is not None and (step := self.literals.get(parts[index])) is not None:
             yield from step.leaves(parts, index + 1)
         if self.wild is not None and parts[index]:
             yield from self.wild.leaves(parts, index + 1)
