@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -15,8 +14,10 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
-from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
+
+from control_plane.db.engine import UNAVAILABLE
 
 _log = logging.getLogger(__name__)
 _BASE = "urn:figway:problem:"
@@ -178,19 +179,13 @@ def install(app: FastAPI) -> None:
     async def text(_request: Request, _error: UnicodeEncodeError) -> Response:
         return invalid("body", "a text holds half a character (a lone surrogate)").response()
 
-    @app.exception_handler(SQLAlchemyError)
-    async def database(_request: Request, error: SQLAlchemyError) -> Response:
+    async def unavailable(_request: Request, error: Exception) -> Response:
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             _log.error("a statement failed: %s", error)
         return _UNAVAILABLE.response()
 
-    @app.exception_handler(ConnectionError)
-    async def connection(_request: Request, _error: ConnectionError) -> Response:
-        return _UNAVAILABLE.response()
-
-    @app.exception_handler(asyncio.TimeoutError)
-    async def timed_out(_request: Request, _error: TimeoutError) -> Response:
-        return _UNAVAILABLE.response()
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, unavailable)
 
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, error: Exception) -> Response:

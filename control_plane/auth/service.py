@@ -5,15 +5,13 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from control_plane.audit import store as audit
 from control_plane.audit.store import Deed
 from control_plane.auth import store
 from control_plane.auth.keys import ApiKey, Role, generate, parse
 from control_plane.auth.limiter import FailureLimiter
 from control_plane.clock import now_ms
-from control_plane.db.engine import Database
+from control_plane.db.engine import UNAVAILABLE, Database
 from control_plane.problems import ApiProblem, conflict, not_found
 from control_plane.settings import Settings, SettingsError
 
@@ -82,7 +80,7 @@ class AuthService:
         try:
             async with self._database.read() as connection:
                 row = await store.find(connection, key.prefix)
-        except (SQLAlchemyError, OSError):
+        except UNAVAILABLE:
             if known is not None and now - known.at_ms <= _STALE_MS:
                 return known
             raise

@@ -58,15 +58,15 @@ async def prepared(database: Database) -> AsyncIterator[None]:
             f"the database {shown} does not answer: {error or type(error).__name__}. "
             "Check FIGWAY_DATABASE_URL and that the server runs"
         ) from None
-    async with connection:
+    try:
         await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
         await connection.commit()
-        try:
-            await _migrate(database)
-            yield
-        finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
-            await connection.commit()
+        await _migrate(database)
+        yield
+    finally:
+        # The lock belongs to the session: it must end with this block, not go back to the pool.
+        await connection.invalidate()
+        await connection.close()
 
 
 @asynccontextmanager
