@@ -42,8 +42,8 @@ def _text(error: Exception) -> str:
 def check_pattern(pattern: str) -> None:
     """Refuse what cannot be used.
 
-    Without RE2 only the length is looked at: a proxy that compares nothing has no use for it, and must
-    not refuse a table for a rule that the control plane has checked when it was saved.
+    Without RE2 only the length is looked at: a proxy that compares nothing has no use for it, and
+    must not refuse a table for a rule that the control plane has checked when it was saved.
 
     Raises:
         PatternError: for an empty, over-long or wrong pattern, or one that matches the empty text.

@@ -94,8 +94,7 @@ def compare(
     except RecursionError:
         return Comparison("compare_error", reason="too_deep")
     except Exception as error:
-        # The last resort against a hostile body: whatever it broke, the worker goes on to the next
-        # pair.
+        # The last resort against a hostile body: the worker goes on to the next pair.
         return Comparison("compare_error", reason="internal", detail=type(error).__name__)
 
 
@@ -229,7 +228,7 @@ class _Bodies:
         if surely_same(left, right):
             return False
         before = self._findings.total
-        self._walk(left, right)
+        self._walk(left, right, nested_twice=family in ("xml", "html"))
         return self._findings.total > before
 
     def _tree(self, family: str, text: str) -> Value | NotThisFormat:
@@ -245,9 +244,9 @@ class _Bodies:
             return error
         return parse_html(text, self._budget, depth) if family == "html" else parse_text(text)
 
-    def _walk(self, legacy: Value, new: Value) -> None:
-        # Elements nest twice in a tree: as an object and as the array under its label.
-        most = 2 * self._context.limits.depth + 2
+    def _walk(self, legacy: Value, new: Value, *, nested_twice: bool = False) -> None:
+        # An element is two levels of a tree: an object, and the array under its label.
+        most = self._context.limits.depth * (1 + nested_twice) + 2
         check_depth(legacy, most)
         check_depth(new, most)
         Walk(self._findings, self._budget).values(legacy, new, self._rules.body)

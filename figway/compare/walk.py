@@ -28,9 +28,7 @@ from figway.compare.rules import (
 
 _MOST_READ_FOR_ORDER = 4_000_000
 _MOST_ALIGNED_LEVELS = 24
-"""Arrays in arrays that are aligned; each level reads all that is below. Deeper, position alone
-counts.
-"""
+"""Arrays in arrays that are aligned: each level reads all below it. Deeper, only position counts."""
 
 
 class Walk:
@@ -41,8 +39,7 @@ class Walk:
         self._budget = budget
         self._arrays_open = 0
         self._in_vain = 0
-        # Looking for a mere reordering reads a whole subtree at each level: it explains, so it may
-        # end.
+        # Looking for a mere reordering reads all that is below. It only explains, so it may end.
         self._order_allowance = _MOST_READ_FOR_ORDER
 
     def values(self, legacy: Value, new: Value, rules: RuleNode, trail: Trail = ()) -> None:
