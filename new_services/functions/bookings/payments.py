@@ -8,10 +8,12 @@ from typing import Any
 
 from new_services.functions.bookings import service
 from new_services.functions.users.service import timestamp
-from new_services.functions.vendor import storage
+from new_services.functions.vendor import fields, storage
 from new_services.functions.vendor.http import conflict, invalid
-from new_services.functions.vendor.money import money, parse
+from new_services.functions.vendor.money import decimal, money
 
+FIRST_ID = 1_000_001
+"""Far above legacy's, as with users and bookings."""
 _FEWEST_DIGITS = 12
 
 
@@ -19,13 +21,16 @@ def pay(booking_id: str, data: dict[str, Any]) -> dict[str, Any]:
     """Pay a part of the balance, or all. Raises ApiError (404, 409, 422)."""
     with storage.writing():
         booking = service.get(booking_id)
-        if booking["status"] == "cancelled":
-            raise conflict("The booking is cancelled.")
-        amount = _amount(booking, data)
+        fields.only(data, ("amount", "method", "card_number"))
+        amount = _amount(data)
         method, last4 = _method(data)
+        if booking["status"] == "cancelled":
+            raise conflict("This booking is cancelled.")
+        if amount > Decimal(booking["balance"]["amount"]):
+            raise invalid("amount", "This is more than the balance.")
         at = timestamp()
         payment = {
-            "id": len(booking["payments"]) + 1,
+            "id": storage.next_number("payments", FIRST_ID),
             "amount": money(amount, booking["balance"]["currency"]),
             "method": method,
             "card_last4": last4,
@@ -50,25 +55,23 @@ def _book(booking: dict[str, Any], payment: dict[str, Any], amount: Decimal, at:
     booking["version"] += 1
 
 
-def _amount(booking: dict[str, Any], data: dict[str, Any]) -> Decimal:
-    parsed = parse(data.get("amount"))
-    if parsed is None or parsed[0] <= 0:
-        raise invalid("amount", "amount must be money above zero.")
-    amount, currency = parsed
-    if currency != booking["balance"]["currency"]:
-        raise invalid("amount", "amount must be in the currency of the booking.")
-    if amount > Decimal(booking["balance"]["amount"]):
-        raise invalid("amount", "amount is above the balance.")
+def _amount(data: dict[str, Any]) -> Decimal:
+    wanted = fields.mapping(data, "amount")
+    amount = decimal(wanted.get("amount"))
+    if not amount:
+        raise invalid("amount", "amount must be a positive decimal string.")
+    if wanted.get("currency") != "EUR":
+        raise invalid("amount", "Bookings are paid in EUR.")
     return amount
 
 
 def _method(data: dict[str, Any]) -> tuple[str, str | None]:
-    method = data.get("method")
+    method = fields.text(data, "method", 20)
+    if method not in ("card", "transfer"):
+        raise invalid("method", "method is card or transfer.")
     if method == "transfer":
         return method, None
-    if method != "card":
-        raise invalid("method", "method must be card or transfer.")
-    digits = "".join(c for c in str(data.get("card_number", "")) if c in "0123456789")
-    if len(digits) < _FEWEST_DIGITS:
-        raise invalid("card_number", "card_number needs at least 12 digits.")
-    return method, digits[-4:]
+    number = fields.text(data, "card_number", 40).replace(" ", "")
+    if not (number.isascii() and number.isdecimal() and len(number) >= _FEWEST_DIGITS):
+        raise invalid("card_number", "card_number must have at least 12 digits.")
+    return method, number[-4:]

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from new_services.functions.catalogue import availability, search
+from new_services.functions.catalogue import availability
 from new_services.functions.users import service as users
-from new_services.functions.vendor import storage
-from new_services.functions.vendor.http import ApiError, bad_request, conflict, invalid, not_found
+from new_services.functions.vendor import fields, storage
+from new_services.functions.vendor.http import bad_request, conflict, invalid, not_found
 from new_services.functions.vendor.money import money
 
 FIRST_NUMBER = 9_000_001
 """Bookings made here count from far above legacy's, which goes on counting."""
 
-_FIELDS = {"user_id", "hotel_id", "room", "from", "to", "guests", "notes"}
+_FIELDS = ("user_id", "hotel_id", "room", "from", "to", "guests", "notes")
+_LARGEST_ID = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Listing:
         )
 
     def bookings(self, limit: int, offset: int) -> list[dict[str, Any]]:
-        return storage.documents(
+        found = storage.documents(
             "SELECT document FROM bookings WHERE ?1 IS NULL OR user_id = ?1 "
             "ORDER BY number DESC LIMIT ?2 OFFSET ?3",
             self.user_id,
             limit,
             offset,
         )
+        return [_named(booking) for booking in found]
 
 
 def get(booking_id: str) -> dict[str, Any]:
@@ -52,24 +54,23 @@ def get(booking_id: str) -> dict[str, Any]:
     booking = storage.document("SELECT document FROM bookings WHERE id = ?", booking_id)
     if booking is None:
         raise not_found("booking")
-    return booking
+    return _named(booking)
 
 
 def create(data: dict[str, Any]) -> dict[str, Any]:
     """Book a room. Raises ApiError (409 when none is left, 422)."""
-    user, hotel, room, stay = _checked(data)
+    user_id, hotel, room, stay = _checked(data)
     price, currency, at = (
         availability.cost(room, stay),
         room["price"]["currency"],
         users.timestamp(),
     )
-    with storage.writing() as connection:
+    with storage.writing():
         if availability.left(hotel["id"], room, stay) < 1:
-            raise conflict("No such room is left for these nights.")
-        highest = connection.execute("SELECT max(number) FROM bookings").fetchone()[0] or 0
+            raise conflict("No such room is left.", "room")
         booking = {
-            "id": f"WF-{max(highest + 1, FIRST_NUMBER)}",
-            "user_id": user["id"],
+            "id": f"WF-{storage.next_number('bookings', FIRST_NUMBER)}",
+            "user_id": user_id,
             "hotel_id": hotel["id"],
             "hotel_name": hotel["name"],
             "room": room["code"],
@@ -98,7 +99,7 @@ def cancel(booking_id: str) -> None:
     with storage.writing():
         booking = get(booking_id)
         if booking["status"] == "cancelled":
-            raise conflict("The booking is cancelled already.")
+            raise conflict("This booking is cancelled already.")
         booking.update(
             status="cancelled", updated_at=users.timestamp(), version=booking["version"] + 1
         )
@@ -107,42 +108,33 @@ def cancel(booking_id: str) -> None:
 
 def _checked(
     data: dict[str, Any],
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], availability.Stay]:
-    for name in data:
-        if name not in _FIELDS:
-            raise invalid(name, f"Unknown field: {name}.")
-    user = _existing("user_id", data, users.get)
-    hotel = _existing("hotel_id", data, search.get)
-    room = next((room for room in hotel["rooms"] if room["code"] == data.get("room")), None)
+) -> tuple[int, dict[str, Any], dict[str, Any], availability.Stay]:
+    """User, hotel, room and stay, in the order that legacy checks them in."""
+    fields.only(data, _FIELDS)
+    user_id = fields.whole(data, "user_id", 1, _LARGEST_ID)
+    hotel_id = fields.whole(data, "hotel_id", 1, _LARGEST_ID)
+    stay = availability.Stay(fields.day(data, "from"), fields.day(data, "to"))
+    if not stay.possible:
+        raise invalid("to", availability.TOO_LONG)
+    guests = fields.whole(data, "guests", 1, 20)
+    fields.optional_text(data, "notes")
+    if not storage.count("SELECT count(*) FROM users WHERE id = ?", user_id):
+        raise invalid("user_id", "No such user.")
+    code = fields.text(data, "room", 10)
+    hotel = storage.document("SELECT document FROM hotels WHERE id = ?", hotel_id)
+    if hotel is None:
+        raise invalid("hotel_id", "No such hotel.")
+    room = next((room for room in hotel["rooms"] if room["code"] == code), None)
     if room is None:
-        raise invalid("room", "The hotel has no such room.")
-    try:
-        stay = availability.Stay.parse(_text(data, "from"), _text(data, "to"))
-    except ApiError as error:
-        raise invalid(error.field or "from", error.message) from None
-    guests = data.get("guests")
-    if not isinstance(guests, int) or isinstance(guests, bool) or guests < 1:
-        raise invalid("guests", "guests must be a whole number from 1.")
+        raise invalid("room", "This hotel has no such room.")
     if guests > room["max_guests"]:
-        raise invalid("guests", "Too many guests for this room.")
-    if not isinstance(data.get("notes"), str | None):
-        raise invalid("notes", "notes must be a string.")
-    return user, hotel, room, stay
+        raise invalid("guests", f"This room takes {room['max_guests']}.")
+    return user_id, hotel, room, stay
 
 
-def _existing(name: str, data: dict[str, Any], find: Any) -> dict[str, Any]:
-    value = data.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise invalid(name, f"{name} must be a whole number.")
-    try:
-        found: dict[str, Any] = find(value)
-    except ApiError as error:
-        raise invalid(name, error.message) from None
-    return found
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name)
-    if not isinstance(value, str):
-        raise invalid(name, f"{name} must be a date, YYYY-MM-DD.")
-    return value
+def _named(booking: dict[str, Any]) -> dict[str, Any]:
+    """With the hotel's name of today: the event holds the name of then."""
+    hotel = storage.document("SELECT document FROM hotels WHERE id = ?", booking["hotel_id"])
+    if hotel is not None:
+        booking["hotel_name"] = hotel["name"]
+    return booking

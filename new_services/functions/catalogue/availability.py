@@ -13,6 +13,7 @@ from new_services.functions.vendor.http import bad_request
 from new_services.functions.vendor.money import money, rounded
 
 _MOST_NIGHTS = 30
+TOO_LONG = f"A stay is 1 to {_MOST_NIGHTS} nights."
 _TAX = Decimal("0.075")
 _WEEKEND = Decimal("1.15")
 _SEASONS = {month: Decimal("1.25") for month in (7, 8)} | {
@@ -32,9 +33,13 @@ class Stay:
     def parse(cls, first: str | None, last: str | None) -> Stay:
         """From two dates. Raises ApiError (400)."""
         stay = cls(_date("from", first), _date("to", last))
-        if not 0 < stay.nights <= _MOST_NIGHTS:
-            raise bad_request(f"to must be 1 to {_MOST_NIGHTS} nights after from.", "to")
+        if not stay.possible:
+            raise bad_request(TOO_LONG, "to")
         return stay
+
+    @property
+    def possible(self) -> bool:
+        return 0 < self.nights <= _MOST_NIGHTS
 
     @property
     def nights(self) -> int:
@@ -117,11 +122,7 @@ def _room(hotel: dict[str, Any], room: dict[str, Any], stay: Stay) -> dict[str, 
 
 
 def _date(name: str, text: str | None) -> date:
-    if text is None:
-        raise bad_request(f"{name} is required.", name)
     try:
-        if len(text) != 10:  # Python also reads forms without dashes
-            raise ValueError
-        return date.fromisoformat(text)
+        return date.fromisoformat(text or "")
     except ValueError:
-        raise bad_request(f"{name} must be a date, YYYY-MM-DD.", name) from None
+        raise bad_request(f"{name} must be YYYY-MM-DD.", name) from None

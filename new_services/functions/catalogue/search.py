@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Any
 
 from new_services.functions.vendor import storage
 from new_services.functions.vendor.http import bad_request, not_found
+from new_services.functions.vendor.money import decimal
 
 _ORDERS = {
     "name": "name, id",
@@ -57,7 +57,7 @@ class Search:
             values.append(_cents(query["max_price"]))
         sort = query.get("sort", "name")
         if sort not in _ORDERS:
-            raise bad_request(f"sort must be one of {', '.join(_ORDERS)}.", "sort")
+            raise bad_request(f"sort is one of {', '.join(_ORDERS)}.", "sort")
         return cls(" AND ".join(conditions), tuple(values), _ORDERS[sort])
 
     def total(self) -> int:
@@ -95,10 +95,7 @@ def detailed(hotel: dict[str, Any], url: Callable[[str], str]) -> dict[str, Any]
 
 
 def _cents(text: str) -> int:
-    try:
-        price = Decimal(text)
-    except InvalidOperation:
-        price = Decimal("NaN")
-    if not price.is_finite() or abs(price) > 10**12:
+    amount = decimal(text)
+    if amount is None:
         raise bad_request("max_price must be a number.", "max_price")
-    return int((price * 100).to_integral_value(ROUND_FLOOR))
+    return int(amount * 100)

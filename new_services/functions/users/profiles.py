@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from new_services.functions.vendor import storage
+from new_services.functions.vendor import fields, storage
 from new_services.functions.vendor.http import invalid, not_found
 
-_WRITABLE = {
+_WRITABLE = (
     "display_name",
     "phone",
     "date_of_birth",
@@ -16,7 +16,7 @@ _WRITABLE = {
     "preferences",
     "companions",
     "emergency_contact",
-}
+)
 
 
 def get(user_id: int) -> dict[str, Any]:
@@ -27,14 +27,20 @@ def get(user_id: int) -> dict[str, Any]:
     return profile
 
 
-def default_preferences() -> dict[str, Any]:
+def preferences(data: dict[str, Any]) -> dict[str, Any]:
+    """Preferences, with defaults for what is absent. Raises ApiError (422)."""
+    room = fields.mapping(data, "room")
     return {
-        "currency": "EUR",
-        "language": "en",
-        "newsletter": False,
-        "seat": None,
-        "dietary": [],
-        "room": {"bed": "double", "floor": "any", "smoking": False},
+        "currency": fields.optional_text(data, "currency", 3) or "EUR",
+        "language": fields.optional_text(data, "language", 5) or "en",
+        "newsletter": fields.truth(data, "newsletter"),
+        "seat": fields.optional_text(data, "seat", 20),
+        "dietary": fields.texts(data, "dietary"),
+        "room": {
+            "bed": fields.optional_text(room, "bed", 20) or "double",
+            "floor": fields.optional_text(room, "floor", 20) or "any",
+            "smoking": fields.truth(room, "smoking"),
+        },
     }
 
 
@@ -46,7 +52,7 @@ def initial(user: dict[str, Any], at: str) -> dict[str, Any]:
         "phone": None,
         "date_of_birth": None,
         "address": None,
-        "preferences": default_preferences(),
+        "preferences": preferences({}),
         "companions": [],
         "emergency_contact": None,
         "credit": {"amount": "0.00", "currency": "EUR"},
@@ -60,16 +66,10 @@ def replace(user_id: int, data: dict[str, Any]) -> dict[str, Any]:
     """Replace every writable field. Raises ApiError (404, 422)."""
     with storage.writing():
         current = get(user_id)
-        _check(data)
+        fields.only(data, _WRITABLE)
         profile = {
             "user_id": user_id,
-            "display_name": data["display_name"],
-            "phone": data.get("phone"),
-            "date_of_birth": data.get("date_of_birth"),
-            "address": data.get("address"),
-            "preferences": {**default_preferences(), **(data.get("preferences") or {})},
-            "companions": data.get("companions") or [],
-            "emergency_contact": data.get("emergency_contact"),
+            **_checked(data),
             "credit": current["credit"],
             "avatar": current["avatar"],
             "updated_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -79,13 +79,18 @@ def replace(user_id: int, data: dict[str, Any]) -> dict[str, Any]:
     return profile
 
 
-def _check(data: dict[str, Any]) -> None:
-    for name in data:
-        if name not in _WRITABLE:
-            raise invalid(name, f"{name} cannot be written.")
-    display_name = data.get("display_name")
-    if not isinstance(display_name, str) or not display_name.strip():
-        raise invalid("display_name", "display_name is required.")
-    for name, kind in (("preferences", dict), ("companions", list)):
-        if not isinstance(data.get(name), kind | None):
-            raise invalid(name, f"{name} is not of the right kind.")
+def _checked(data: dict[str, Any]) -> dict[str, Any]:
+    """The writable fields, in the order that legacy checks them in."""
+    born = fields.day(data, "date_of_birth").isoformat() if data.get("date_of_birth") else None
+    companions = data.get("companions") or []
+    if not isinstance(companions, list) or not all(isinstance(one, dict) for one in companions):
+        raise invalid("companions", "companions must be a list of objects.")
+    return {
+        "display_name": fields.text(data, "display_name"),
+        "phone": fields.optional_text(data, "phone", 40),
+        "date_of_birth": born,
+        "address": fields.mapping(data, "address") or None,
+        "preferences": preferences(fields.mapping(data, "preferences")),
+        "companions": companions,
+        "emergency_contact": fields.mapping(data, "emergency_contact") or None,
+    }

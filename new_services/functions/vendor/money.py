@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+_AMOUNT = re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)
 _CENT = Decimal("0.01")
 
 
@@ -16,12 +18,6 @@ def money(amount: Decimal, currency: str) -> dict[str, str]:
     return {"amount": str(rounded(amount)), "currency": currency}
 
 
-def parse(data: Any) -> tuple[Decimal, str] | None:
-    """Amount and currency, or None for what is no money."""
-    if not isinstance(data, dict) or not isinstance(data.get("amount"), str):
-        return None
-    try:
-        amount = Decimal(data["amount"])
-    except InvalidOperation:
-        return None
-    return (amount, str(data.get("currency"))) if amount.is_finite() else None
+def decimal(text: Any) -> Decimal | None:
+    """An amount from a decimal string with at most two places; None for anything else."""
+    return Decimal(text) if isinstance(text, str) and _AMOUNT.fullmatch(text) else None

@@ -27,11 +27,12 @@ CREATE TABLE IF NOT EXISTS bookings (
 );
 CREATE INDEX IF NOT EXISTS bookings_user ON bookings (user_id, number);
 CREATE INDEX IF NOT EXISTS bookings_hotel ON bookings (hotel_id, room);
+CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, last INTEGER);
 CREATE TABLE IF NOT EXISTS replays (
     key TEXT PRIMARY KEY, path TEXT, request TEXT, status INTEGER, location TEXT, answer TEXT
 );
 """
-_TABLES = ("cursor", "users", "profiles", "hotels", "bookings", "replays")
+_TABLES = ("cursor", "users", "profiles", "hotels", "bookings", "numbers", "replays")
 
 
 @cache
@@ -142,6 +143,16 @@ def clear() -> None:
     """Forget everything: legacy has begun again."""
     for table in _TABLES:
         connect().execute(f"DELETE FROM {table}")
+
+
+def next_number(name: str, first: int) -> int:
+    """The next of a series that counts up from `first`."""
+    row = connect().execute(
+        "INSERT INTO numbers VALUES (?1, ?2) "
+        "ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING last",
+        (name, first),
+    )
+    return int(row.fetchone()[0])
 
 
 def _dump(document: dict[str, Any]) -> str:
