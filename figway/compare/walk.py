@@ -28,7 +28,7 @@ from figway.compare.rules import (
 
 _MOST_READ_FOR_ORDER = 4_000_000
 _MOST_ALIGNED_LEVELS = 24
-"""Arrays in arrays that are aligned: each level reads all below it. Deeper, only position counts."""
+"""Arrays in arrays that are aligned: each level reads all below. Deeper, only position counts."""
 
 
 class Walk:
