@@ -1,0 +1,184 @@
+"""The private listener: live, ready, metrics and table, for the operator's machines only.
+
+It is apart from the facade, whose path space belongs to legacy whole (trap 11), and on loopback
+unless a setting says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from figway.problem import Problem
+from proxy.answering import Answer
+from proxy.fleet import release
+from proxy.telemetry.prometheus import CONTENT_TYPE, Exposition, add_requests
+
+if TYPE_CHECKING:
+    from proxy.supervisor import Supervisor
+
+_PATHS = "/live, /ready, /metrics and /table"
+
+
+class Private:
+    """Answers for a supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    async def respond(self, method: str, path: str) -> Answer:
+        """The answer to one request."""
+        if method not in ("GET", "HEAD"):
+            return _problem(Problem(405, "method", "Only GET and HEAD are answered here"))
+        if path == "/live":
+            return _json(200, {"live": True})
+        if path == "/ready":
+            return self._ready()
+        if path == "/metrics":
+            await self._supervisor.flush()
+            body = exposition(self._supervisor)
+            return Answer(200, body, [(b"content-type", CONTENT_TYPE.encode())])
+        if path == "/table":
+            return _json(200, self._table())
+        return _problem(Problem(404, "not_found", "Nothing here", f"There are {_PATHS}."))
+
+    def _ready(self) -> Answer:
+        """Ready when every worker serves a table, and none is going away."""
+        supervisor = self._supervisor
+        why = ""
+        if supervisor.stopping:
+            why = "stopping"
+        elif supervisor.served is None:
+            why = "no table"
+        elif not supervisor.workers.ready:
+            why = "workers are starting"
+        return _json(503 if why else 200, {"ready": not why, "why": why})
+
+    def _table(self) -> dict[str, Any]:
+        supervisor = self._supervisor
+        served, follower, refused = supervisor.served, supervisor.follower, supervisor.refused
+        return {
+            "revision": None if served is None else served.revision,
+            "etag": None if served is None else served.etag,
+            "source": None if served is None else served.source.value,
+            "routes": 0 if served is None else len(served.table.routes),
+            "kill_switch": {
+                "table": served is not None and served.table.kill_switch,
+                "file": supervisor.kill_file,
+            },
+            "control_plane": None
+            if follower is None
+            else {"reachable": follower.reachable, "streaming": follower.streaming},
+            "refused": None
+            if refused is None
+            else {"revision": refused.revision, "findings": refused.findings},
+            "store_error": supervisor.store_error,
+            "workers": [
+                {
+                    "id": worker.number,
+                    "pid": worker.pid,
+                    "ready": worker.ready,
+                    "revision": worker.revision,
+                    "etag": worker.etag,
+                    "kill": worker.kill,
+                    "restarts": worker.restarts,
+                    "breakers": worker.breakers,
+                }
+                for worker in supervisor.workers.all
+            ],
+        }
+
+
+def exposition(supervisor: Supervisor) -> bytes:
+    """All metrics. Counters outlive the workers that counted, so they never go backwards."""
+    out = Exposition()
+    add_requests(out, supervisor.totals)
+    _add_workers(out, supervisor)
+    _add_table(out, supervisor)
+    _add_reports(out, supervisor)
+    out.family("figway_info", "gauge", "The release that runs.", [((("version", release()),), 1)])
+    return out.text()
+
+
+def _add_workers(out: Exposition, supervisor: Supervisor) -> None:
+    workers = supervisor.workers.all
+    out.one(
+        "figway_workers",
+        "gauge",
+        "Workers that run.",
+        len([item for item in workers if item.alive]),
+    )
+    restarts = sum(item.restarts for item in workers)
+    out.one("figway_worker_restarts_total", "counter", "Workers that were replaced.", restarts)
+    in_flight = sum(item.gauges.get("in_flight", 0) for item in workers)
+    out.one("figway_requests_in_flight", "gauge", "Requests being served.", in_flight)
+    dropped = supervisor.lost("log_dropped")
+    out.one("figway_log_dropped_total", "counter", "Requests whose log line was lost.", dropped)
+    errors = supervisor.lost("unexpected_errors")
+    out.one("figway_unexpected_errors_total", "counter", "Faults of the proxy itself.", errors)
+    killed = [((("worker", str(item.number)),), float(item.kill)) for item in workers]
+    out.family("figway_kill_switch", "gauge", "Kill switch of this host in effect.", killed)
+    breakers = [
+        (
+            (
+                ("worker", str(item["worker"])),
+                ("route", item["route"]),
+                ("backend", item["backend"]),
+                ("state", item["state"]),
+            ),
+            1.0,
+        )
+        for worker in workers
+        for item in worker.breakers
+    ]
+    out.family("figway_breaker", "gauge", "Breakers that are not closed.", breakers)
+
+
+def _add_table(out: Exposition, supervisor: Supervisor) -> None:
+    served = supervisor.served
+    revisions = [
+        ((("worker", str(worker.number)),), float(max(0, worker.revision)))
+        for worker in supervisor.workers.all
+    ]
+    out.family("figway_table_revision", "gauge", "Revision served.", revisions)
+    routes = 0 if served is None else len(served.table.routes)
+    out.one("figway_table_routes", "gauge", "Routes of the table.", routes)
+    refused = 0 if supervisor.refused is None else 1
+    out.one("figway_table_refused", "gauge", "1 while a published table is refused.", refused)
+    stored = 0 if supervisor.store_error else 1
+    out.one("figway_table_kept", "gauge", "0 while the table cannot be kept on disk.", stored)
+    if supervisor.follower is not None:
+        reachable = float(supervisor.follower.reachable)
+        out.one("figway_control_plane_up", "gauge", "Control plane reachable.", reachable)
+        silent = supervisor.follower.silent_s
+        out.one("figway_control_plane_silent_seconds", "gauge", "Time since it was heard.", silent)
+
+
+def _add_reports(out: Exposition, supervisor: Supervisor) -> None:
+    reporter = supervisor.reporter
+    if reporter is None:
+        return
+    out.one("figway_reports_total", "counter", "Reports sent.", reporter.sent_batches)
+    out.one("figway_reports_waiting", "gauge", "Reports that wait.", reporter.backlog)
+    lost = reporter.dropped_batches
+    out.one("figway_reports_dropped_total", "counter", "Reports lost.", lost)
+    events = reporter.dropped_events
+    out.one("figway_report_events_dropped_total", "counter", "Events lost.", events)
+
+
+def _json(status: int, data: Any) -> Answer:
+    body = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return Answer(
+        status,
+        body,
+        [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"no-store"),
+        ],
+    )
+
+
+def _problem(problem: Problem) -> Answer:
+    body = problem.body()
+    return Answer(problem.status, body, problem.headers(body))

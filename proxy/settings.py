@@ -1,0 +1,304 @@
+"""The start-up settings of a proxy: read once from the environment, by the supervisor alone.
+
+Workers get what they need over their channel, so that pydantic is not loaded N times. Every
+setting is a variable `FIGWAY_<NAME>`; a secret may also come from a file named by
+`FIGWAY_<NAME>_FILE`. Rules that may change while the proxy runs live in the table instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import socket
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "FIGWAY_"
+SECRETS = ("control_key", "force_secret")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used. `lines` has one line a mistake, each with a way out."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class Door(StrEnum):
+    """How requests come in."""
+
+    NATIVE = "native"
+    ASGI = "asgi"
+
+
+class LogMode(StrEnum):
+    """What is written for each request."""
+
+    JSON = "json"
+    OFF = "off"
+
+
+def _http_url(value: str) -> str:
+    if not value:
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be a URL such as http://127.0.0.1:8000")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must not carry a user, a password, a query or a fragment")
+    _ = parts.port  # raises ValueError on a port that is none
+    return value.rstrip("/")
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """`host:port`, `[v6]:port` or `:port` (every interface) as host and port.
+
+    Raises `ValueError`.
+    """
+    host, separator, port = value.rpartition(":")
+    if not separator or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError("must be an address and a port, such as 127.0.0.1:8080")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError("an IPv6 address needs brackets, such as [::1]:8080")
+    return host or "0.0.0.0", int(port)  # noqa: S104  an address without a host asks for it
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _networks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = [part.strip() for part in value.split(",") if part.strip()]
+    for part in found:
+        try:
+            ipaddress.ip_network(part, strict=False)
+        except ValueError:
+            raise ValueError(f"{part!r} is not an address or network such as 10.0.0.0/8") from None
+    return tuple(found)
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{0,200}", value):
+        raise ValueError("may hold letters, digits and . _ : - [ ], at most 200")
+    return value
+
+
+def _state_dir() -> Path:
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "figway"
+
+
+def _workers() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)  # missing on macOS
+    count = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, min(8, count))
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Url = Annotated[str, AfterValidator(_http_url)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class Settings(BaseSettings):
+    """What a proxy needs to know before it starts. The docstrings are the reference."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+    )
+
+    # -- where from ------------------------------------------------------------------------------
+    control_url: Url = ""
+    """Base URL of the control plane, such as `http://127.0.0.1:8070`."""
+    control_key: SecretStr = SecretStr("")
+    """API key of role `proxy` for the control plane."""
+    legacy_url: Url = ""
+    """Base URL of legacy. Used when there is no control plane: everything goes there."""
+
+    # -- who listens where -----------------------------------------------------------------------
+    listen: Address = "127.0.0.1:8080"
+    """Address and port of the facade; port 0 lets the system choose."""
+    private_listen: Address = "127.0.0.1:8081"
+    """Address and port of `/live`, `/ready`, `/metrics` and `/table`. Not for end users."""
+    facade_url: Url = ""
+    """URL of the facade as end users see it, shown in the fleet; made from `listen` when empty."""
+    door: Door = Door.NATIVE
+    """How requests come in: `native` (own HTTP/1.1 server) or `asgi` (uvicorn)."""
+    workers: int = Field(default_factory=_workers, ge=1, le=256)
+    """Worker processes. Default: one a processor, at most 8."""
+    backlog: int = Field(2048, ge=1, le=65_535)
+    """Connections that may wait to be accepted, per worker."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks, separated by commas, whose X-Forwarded-* and Forwarded are kept."""
+    force_secret: SecretStr = SecretStr("")
+    """Key of the signature by which testers force a side; without it nobody can."""
+
+    # -- this instance ---------------------------------------------------------------------------
+    instance: Name = ""
+    """Stable name in the fleet; host name and port when empty."""
+    state_dir: Path = Field(default_factory=_state_dir)
+    """Directory of the last good table (`table.json`) and the kill file (`kill`); one a proxy."""
+
+    # -- limits of the facade --------------------------------------------------------------------
+    max_line_bytes: int = Field(16_384, ge=256, le=1_048_576)
+    """Longest request line in bytes (414)."""
+    max_header_bytes: int = Field(65_536, ge=1_024, le=1_048_576)
+    """Size of a request's whole header section in bytes (431)."""
+    max_headers: int = Field(200, ge=8, le=10_000)
+    """Number of header lines of a request (431)."""
+    max_body_bytes: int = Field(0, ge=0)
+    """Longest request body in bytes (413); 0 is no limit, as legacy has its own."""
+    max_connections: int = Field(10_000, ge=1, le=1_000_000)
+    """Client connections at once, per worker."""
+    head_timeout_s: float = Field(15.0, gt=0, le=3_600)
+    """Seconds for a client to send a request head (408)."""
+    body_timeout_s: float = Field(60.0, gt=0, le=3_600)
+    """Seconds between two pieces of a request body (408)."""
+    idle_timeout_s: float = Field(75.0, gt=0, le=3_600)
+    """Seconds that an idle client connection is kept."""
+    write_timeout_s: float = Field(75.0, gt=0, le=3_600)
+    """Seconds that a client may take no byte of an answer that waits for it."""
+    secure: bool = False
+    """End users speak HTTPS, although nothing here says so: issued cookies are Secure."""
+    drain_timeout_s: float = Field(30.0, ge=0, le=3_600)
+    """Seconds that requests in flight have to finish after SIGTERM."""
+
+    # -- telemetry -------------------------------------------------------------------------------
+    log: LogMode = LogMode.JSON
+    """A JSON line for each request on standard output, or `off`."""
+    log_sample: float = Field(1.0, ge=0, le=1)
+    """Share of requests logged; those with a problem, a fallback or a 5xx always are."""
+    log_query: bool = False
+    """Log the query of the target too. Queries hold secrets more often than paths do."""
+    otel_endpoint: Url = ""
+    """OTLP/HTTP endpoint for traces, such as `http://127.0.0.1:4318`; needs `figway[otel]`."""
+
+    # -- the control plane -----------------------------------------------------------------------
+    poll_s: float = Field(10.0, ge=0.1, le=3_600)
+    """Seconds between two polls of the table, beneath the stream."""
+    heartbeat_s: float = Field(5.0, ge=0.1, le=3_600)
+    """Seconds between two acknowledgements when nothing changes."""
+    report_s: float = Field(2.0, ge=0.1, le=3_600)
+    """Seconds between two reports of counters."""
+    start_wait_s: float = Field(2.0, ge=0, le=60)
+    """Seconds that a start waits for the control plane before it takes the last good table."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Settings:
+        if not self.control_url and not self.legacy_url:
+            raise ValueError(
+                "FIGWAY_LEGACY_URL: missing. Set it to the application to put the facade before, "
+                "such as http://127.0.0.1:8000, or set FIGWAY_CONTROL_URL to follow a control plane"
+            )
+        if self.control_url and not self.control_key.get_secret_value():
+            raise ValueError(
+                "FIGWAY_CONTROL_KEY: missing, but FIGWAY_CONTROL_URL is set. Make one with "
+                "`figway keys create --role proxy`, and pass it or name its file in "
+                "FIGWAY_CONTROL_KEY_FILE"
+            )
+        return self
+
+    @property
+    def instance_name(self) -> str:
+        """The name in the fleet."""
+        return self.instance or f"{socket.gethostname()}:{split_address(self.listen)[1]}"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment. Raises `SettingsError`."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {
+        name: environ[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if environ.get(PREFIX + name.upper(), "") != ""
+    }
+    lines: list[str] = []
+    for name in SECRETS:
+        values.update(_secret_file(name, environ, lines))
+    if lines:
+        raise SettingsError(lines)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError([_line(entry, environ) for entry in error.errors()]) from None
+
+
+def reference() -> list[tuple[str, str, str]]:
+    """Variable, default and description of every setting; the manual is held to it."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        variable, description = PREFIX + name.upper(), " ".join((field.description or "").split())
+        rows.append((variable, _default(field.default), description))
+        if name in SECRETS:
+            rows.append((variable + "_FILE", "", f"File that holds {variable}."))
+    return rows
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, (str, int, float)):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return ""  # computed; the description says how
+
+
+def _secret_file(name: str, environ: Mapping[str, str], lines: list[str]) -> dict[str, str]:
+    variable = PREFIX + name.upper()
+    path = environ.get(variable + "_FILE", "")
+    if not path:
+        return {}
+    if environ.get(variable):
+        lines.append(f"{variable} and {variable}_FILE are both set. Keep one of them.")
+        return {}
+    try:
+        value = Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        lines.append(f"{variable}_FILE: cannot read {path}: {_reason(error)}")
+        return {}
+    if not value:
+        lines.append(f"{variable}_FILE: {path} is empty.")
+        return {}
+    return {name: value}
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "not UTF-8 text"
+
+
+def _line(entry: Any, environ: Mapping[str, str]) -> str:
+    """One mistake as one line: which variable, what is wrong, and an example."""
+    message = str(entry["msg"]).removeprefix("Value error, ").rstrip(".")
+    if not entry["loc"]:
+        return message + "."
+    name = str(entry["loc"][0])
+    variable = PREFIX + name.upper()
+    shown = "" if name in SECRETS else f", found {environ.get(variable, '')!r}"
+    example = _default(Settings.model_fields[name].default)
+    hint = f" Example: {variable}={example}" if example else ""
+    return f"{variable}: {message[:1].lower()}{message[1:]}{shown}.{hint}"

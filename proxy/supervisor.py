@@ -1,0 +1,461 @@
+"""The supervisor: follows the control plane, keeps the workers alive, speaks for all of them.
+
+It serves no request itself, so its death stops nothing at once: the workers finish what they have.
+All outbound calls that are not a user's request are made here, once for all workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from figway.codec import to_data
+from proxy.channel import Message, pack
+from proxy.control import ControlError, ControlPlane
+from proxy.events import EventLog
+from proxy.fleet import Acknowledger, acknowledgement
+from proxy.settings import Settings
+from proxy.tables.check import Checker, RefusedTable, Served, Source
+from proxy.tables.follow import Follower
+from proxy.tables.kill_file import LOOK_MS, KillFile
+from proxy.tables.last_good import CorruptTable, LastGood, Stored
+from proxy.tasks import TaskKeeper
+from proxy.telemetry.report import Reporter
+from proxy.telemetry.series import SeriesSet
+from proxy.worker_settings import WorkerSettings
+from proxy.workers import Worker, Workers
+
+FLUSH_S = 0.3
+"""How long a scrape waits for the workers' latest counters."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the composition root hands to a supervisor."""
+
+    settings: Settings
+    worker_settings: WorkerSettings
+    listeners: list[socket.socket]
+    facade_url: str
+    boot: str
+    log: EventLog
+    checker: Checker
+    last_good: LastGood
+    kill_file: KillFile
+    control: ControlPlane | None
+
+
+class Supervisor:
+    """One proxy."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.settings = parts.settings
+        self.log = parts.log
+        self.keeper = TaskKeeper(self._task_failed)
+        self.totals = SeriesSet()
+        self.refused: RefusedTable | None = None
+        self.store_error = ""
+        self.applied_ms = 0
+        self.kill_file = False
+        self.stopping = False
+        self.workers = Workers(parts.listeners, self, parts.log, self.keeper, self._start_message)
+        self.follower: Follower | None = None
+        self.reporter: Reporter | None = None
+        self.acknowledger: Acknowledger | None = None
+        self._served: Served | None = None
+        self._wish = False
+        self._frame: tuple[str, bytes] | None = None
+        self._published_at = time.monotonic()
+        self._flushes: dict[int, tuple[set[int], asyncio.Event]] = {}
+        self._stop = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._store = asyncio.Event()
+        self._lost: dict[str, int] = {}  # by gauge: what workers that are gone had lost
+        if parts.control is not None:
+            self.follower = Follower(
+                parts.control, parts.checker, self, parts.log, self.settings.poll_s
+            )
+            name = self.settings.instance_name
+            self.reporter = Reporter(parts.control, name, parts.boot)
+            self.acknowledger = Acknowledger(
+                parts.control, lambda: acknowledgement(self), self.settings.heartbeat_s
+            )
+
+    # -- the life of a proxy -------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Serve until told to stop; the number of requests that a drain had to cut off."""
+        self._handle_signals()
+        self._look_for_kill()
+        await self._first_table()
+        self.workers.start()
+        self._forever(self._watch_kill, "kill file")
+        self._forever(self._keep_last_good, "last good table")
+        if self.follower is not None:
+            assert self.acknowledger is not None
+            self._forever(self.follower.poll, "table poll")
+            self._forever(self.follower.stream, "table stream")
+            self._forever(self.acknowledger.run, "acknowledgements")
+            self._forever(self._report, "reports")
+        await self._stop.wait()
+        unfinished = await self._drain()
+        await self._farewell()
+        await self.keeper.close()
+        return unfinished
+
+    async def _drain(self) -> int:
+        self.stopping = True
+        timeout = self.settings.drain_timeout_s
+        self.log.info("draining", f"Stopping: requests in flight have {timeout:g} s to finish.")
+        if self.acknowledger is not None:
+            self.acknowledger.soon()
+        for sock in self.parts.listeners:
+            sock.close()  # the worker's copy is now the last: closing it closes the port
+        drain = self.keeper.spawn(self.workers.drain(timeout), "drain")
+        hurry = self.keeper.spawn(self._at_once.wait(), "second signal")
+        await asyncio.wait((drain, hurry), return_when=asyncio.FIRST_COMPLETED)
+        if not drain.done():
+            self.log.warning("stopped_at_once", "A second signal: stopping at once.")
+            await self.workers.stop()
+        hurry.cancel()
+        await asyncio.wait((drain,))
+        unfinished: int = drain.result()
+        return unfinished
+
+    async def _farewell(self) -> None:
+        """The last report and acknowledgement, within a bound."""
+        with contextlib.suppress(ControlError, TimeoutError):
+            async with asyncio.timeout(0.1 if self._at_once.is_set() else 2.0):
+                if self.reporter is not None:
+                    await self.reporter.send()
+                if self.acknowledger is not None:
+                    await self.acknowledger.send()
+        if self.parts.control is not None:
+            await self.parts.control.close()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGUSR1, self.pull_kill, "SIGUSR1")
+        loop.add_signal_handler(signal.SIGUSR2, self.release_kill)
+
+    def _signalled(self) -> None:
+        (self._at_once if self._stop.is_set() else self._stop).set()
+
+    # -- tables --------------------------------------------------------------------------------
+
+    async def _first_table(self) -> None:
+        """Where the first table comes from: the control plane, else the disk, else day 0."""
+        if self.follower is None:
+            try:
+                served = self.parts.checker.day_0(self.settings.legacy_url)
+            except RefusedTable as refused:
+                self.refuse(refused)
+                self.log.error("day_0_refused", f"FIGWAY_LEGACY_URL cannot be used: {refused}.")
+                return
+            await self.publish(served, None, "")
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.start_wait_s):
+                await self.follower.pull()
+        if self._served is None:
+            await self._from_disk(self.follower)
+
+    async def _from_disk(self, follower: Follower) -> None:
+        try:
+            stored = await asyncio.to_thread(self.parts.last_good.load)
+            if stored is None:
+                self.log.warning(
+                    "no_table",
+                    "No table from the control plane, and none on disk: answering 503 until "
+                    "one comes.",
+                )
+                return
+            served = await asyncio.to_thread(
+                self.parts.checker.stored, stored.revision, stored.etag, stored.table
+            )
+        except CorruptTable as error:
+            self.log.error("last_good_corrupt", f"{error}.")
+            return
+        except OSError as error:
+            path = self.parts.last_good.path
+            self.log.error("last_good_unreadable", f"{path} cannot be read: {error.strerror}.")
+            return
+        except RefusedTable as refused:
+            self.log.error("last_good_refused", f"The last good table is of no use: {refused}.")
+            self.refuse(refused)
+            return
+        self.log.warning(
+            "serving_last_good",
+            f"Serving revision {stored.revision} from disk until the control plane answers.",
+        )
+        follower.begin(served)
+        await self.publish(served, None, "")
+
+    async def publish(self, served: Served, changes: Any, base: str) -> None:
+        """A table passed every check: send it to the workers, and keep it."""
+        self._served = served
+        self.refused = None
+        self._published_at = time.monotonic()
+        if changes is not None:
+            message = {"t": "changes", "base": base, "changes": changes}
+            self.workers.send({**message, "revision": served.revision, "etag": served.etag})
+        elif any(worker.channel is not None for worker in self.workers.all):
+            frame = await self._table_frame(served)
+            for worker in self.workers.all:
+                worker.send(frame)
+        self.changed()
+        if served.source is Source.CONTROL_PLANE:
+            self._store.set()
+        self.log.info(
+            "table_published",
+            f"Revision {served.revision} goes to the workers.",
+            revision=served.revision,
+            etag=served.etag,
+            source=served.source.value,
+        )
+
+    def refuse(self, refused: RefusedTable) -> None:
+        """A table was refused: say so."""
+        self.refused = refused
+        self.changed()
+
+    @property
+    def served(self) -> Served | None:
+        """What the workers are told to serve."""
+        if self.follower is not None and self.follower.served is not None:
+            return self.follower.served
+        return self._served
+
+    async def _table_frame(self, served: Served) -> bytes:
+        """The message with the whole table; kept, as every worker that starts needs it."""
+        key = f"{served.revision}/{served.etag}"
+        if self._frame is None or self._frame[0] != key:
+            frame = await asyncio.to_thread(_whole_table, served)
+            self._frame = (key, frame)
+        return self._frame[1]
+
+    async def _keep_last_good(self) -> None:
+        """Write the served table to disk whenever it changed; only the latest matters."""
+        while True:
+            await self._store.wait()
+            self._store.clear()
+            served = self._served
+            if served is None:
+                continue
+            stored = Stored(served.revision, served.etag, served.table)
+            try:
+                await asyncio.to_thread(self.parts.last_good.save, stored)
+            except OSError as error:
+                self._not_stored(error)
+            else:
+                if self.store_error:
+                    self.log.info("last_good_kept", "The table is kept on disk again.")
+                self.store_error = ""
+
+    def _not_stored(self, error: OSError) -> None:
+        path = self.parts.last_good.path
+        text = f"{path} cannot be written: {error.strerror or error}"
+        if text != self.store_error:
+            self.log.error(
+                "last_good_not_kept",
+                f"Serving goes on, but a start without the control plane would serve an older "
+                f"table: {text}.",
+            )
+        self.store_error = text
+
+    # -- workers -------------------------------------------------------------------------------
+
+    def _start_message(self, number: int) -> Message:
+        return {
+            "t": "start",
+            "settings": self.parts.worker_settings.to_data(),
+            "worker": number,
+            "workers": len(self.workers.all),
+            "kill": self._wish,
+            "plain": self.log.plain,
+        }
+
+    async def greet(self, worker: Worker) -> None:
+        """A worker has started: tell it what to serve."""
+        if self.stopping:
+            worker.send(pack({"t": "stop"}))
+            return
+        while (served := self._served) is not None:
+            frame = await self._table_frame(served)
+            if served is self._served:  # else another was published meanwhile
+                worker.send(frame)
+                return
+
+    def worker_died(self, worker: Worker) -> None:
+        """A worker is gone: its counters stay, in the totals."""
+        for name, value in worker.gauges.items():
+            self._lost[name] = self._lost.get(name, 0) + value
+        for number in list(self._flushes):
+            self._flushed(worker, number)
+        self.changed()
+
+    def lost(self, name: str) -> int:
+        """A count of losses over all workers, those that are gone included."""
+        return self._lost.get(name, 0) + sum(
+            worker.gauges.get(name, 0) for worker in self.workers.all if worker.alive
+        )
+
+    def from_worker(self, worker: Worker, message: Message) -> None:
+        """A worker said something."""
+        kind = message["t"]
+        if kind == "counters":
+            self.totals.merge(message["series"])
+            if self.reporter is not None:
+                self.reporter.add(message["series"])
+            self._flushed(worker, message["n"])
+        elif kind == "breakers":
+            if self.reporter is not None:
+                for event in message["events"]:
+                    self.reporter.event(event)
+            self.changed()
+        elif kind == "refused":
+            self._worker_refused(worker, message)
+        elif kind in ("applied", "ready", "kill"):
+            if kind == "applied":
+                self.applied_ms = int((time.monotonic() - self._published_at) * 1000)
+            self.changed()
+
+    def _worker_refused(self, worker: Worker, message: Message) -> None:
+        if not message["whole"]:
+            self.keeper.spawn(self.greet(worker), "whole table")
+            return
+        text = f"Worker {worker.number} cannot serve it: {message['message']}"
+        finding = {
+            "code": "table_worker",
+            "severity": "error",
+            "path": "$",
+            "message": text,
+            "resolution": "Check the backends of the table: files and regions that it names.",
+        }
+        self.log.error("table_refused", f"Revision {message['revision']} is refused. {text}.")
+        self.refuse(RefusedTable(message["revision"], message["etag"], [finding]))
+
+    async def flush(self) -> None:
+        """Get the workers' latest counters, waiting no longer than `FLUSH_S`."""
+        number = secrets.randbits(31) | 1
+        expected = {worker.number for worker in self.workers.live if worker.channel is not None}
+        event = asyncio.Event()
+        if not expected:
+            return
+        self._flushes[number] = (expected, event)
+        self.workers.send({"t": "flush", "n": number})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_S):
+                await event.wait()
+        del self._flushes[number]
+
+    def _flushed(self, worker: Worker, number: int) -> None:
+        if number in self._flushes:
+            expected, event = self._flushes[number]
+            expected.discard(worker.number)
+            if not expected:
+                event.set()
+
+    # -- kill switch ---------------------------------------------------------------------------
+
+    def pull_kill(self, why: str) -> None:
+        """Everything to legacy: create the kill file, and tell the workers at once."""
+        self._wish = True
+        try:
+            self.parts.kill_file.pull(why)
+        except OSError as error:
+            self.log.error(
+                "kill_file",
+                f"{self.parts.kill_file.path} cannot be written ({error.strerror}); the kill "
+                "switch holds until this proxy ends.",
+            )
+        self._kill_changed()
+
+    def release_kill(self) -> None:
+        """Let go of the kill switch of this host."""
+        self._wish = False
+        try:
+            self.parts.kill_file.release()
+        except OSError as error:
+            path = self.parts.kill_file.path
+            self.log.error("kill_file", f"{path} cannot be removed: {error.strerror}.")
+        self._kill_changed()
+
+    def _kill_changed(self) -> None:
+        self.workers.send({"t": "kill", "on": self._wish})
+        self._look_for_kill()
+
+    def _look_for_kill(self) -> None:
+        found = self.parts.kill_file.look()
+        if found is not self.kill_file:
+            self.kill_file = found
+            where = self.parts.kill_file.path
+            what = f"{where} is there: everything goes to legacy." if found else f"{where} is gone."
+            self.log.warning("kill_switch", what, on=found)
+            if not found and self._wish:  # whoever removed the file meant all of it
+                self._wish = False
+                self.workers.send({"t": "kill", "on": False})
+            self.changed()
+
+    async def _watch_kill(self) -> None:
+        while True:
+            self._look_for_kill()
+            await asyncio.sleep(LOOK_MS / 1000)
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def changed(self) -> None:
+        """Something that the fleet should know changed."""
+        if self.acknowledger is not None:
+            self.acknowledger.soon()
+
+    async def _report(self) -> None:
+        assert self.reporter is not None
+        failing = False
+        while True:
+            await asyncio.sleep(self.settings.report_s)
+            try:
+                await self.reporter.send()
+            except ControlError as error:
+                if not failing:
+                    self.log.warning("report_failed", f"Reports wait: {error}.")
+                failing = True
+            else:
+                failing = False
+
+    def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run work that has no end; a fault in it is reported, and it begins anew."""
+
+        async def run() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:
+                    self._task_failed(name, error)
+                await asyncio.sleep(1.0)
+
+        self.keeper.spawn(run(), name)
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self.log.error("task_failed", f"{name} failed: {type(error).__name__}: {error}")
+
+
+def _whole_table(served: Served) -> bytes:
+    return pack(
+        {
+            "t": "table",
+            "revision": served.revision,
+            "etag": served.etag,
+            "table": to_data(served.table),
+        }
+    )

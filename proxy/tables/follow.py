@@ -1,0 +1,214 @@
+"""Following the control plane: a stream of revisions, with polling beneath it.
+
+The stream brings a change within milliseconds. The poll, which costs a 304, corrects whatever the
+stream missed: one that a middlebox buffers, one that died in silence. Both come to the same place,
+under one lock. What cannot be served is refused and reported; the table before stays (trap 53).
+With the control plane down, nothing changes but the waits between the attempts (trap 52).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Protocol
+
+from proxy.backoff import Backoff, jittered
+from proxy.control import ControlError, ControlPlane, Publication
+from proxy.events import EventLog
+from proxy.tables.check import Checker, RefusedTable, Served, Source, StaleBase
+
+RETRY_FIRST_S = 0.2
+RETRY_CAP_S = 15.0
+
+
+class Audience(Protocol):
+    """Who is told of tables."""
+
+    async def publish(self, served: Served, changes: Any, base: str) -> None:
+        """A new table passed every check. `changes` lead to it from `base`, or are None."""
+
+    def refuse(self, refused: RefusedTable) -> None:
+        """A table was refused."""
+
+
+class Follower:
+    """Keeps `served` in step with the control plane."""
+
+    def __init__(
+        self,
+        control: ControlPlane,
+        checker: Checker,
+        audience: Audience,
+        log: EventLog,
+        poll_s: float,
+    ) -> None:
+        self._control = control
+        self._checker = checker
+        self._audience = audience
+        self._log = log
+        self._poll_s = poll_s
+        self._lock = asyncio.Lock()
+        self._refused = ""
+        self._reachable: bool | None = None
+        self._contact = time.monotonic()
+        self.served: Served | None = None
+        self.streaming = False
+
+    @property
+    def reachable(self) -> bool:
+        """Did the last call reach the control plane?"""
+        return bool(self._reachable)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the control plane was last heard of."""
+        return time.monotonic() - self._contact
+
+    def begin(self, served: Served) -> None:
+        """Start from a table that did not come from the control plane."""
+        self.served = served
+
+    async def pull(self) -> bool:
+        """Ask once for the table; False if the control plane could not be asked."""
+        try:
+            await self._pull()
+        except ControlError as error:
+            self._lost(error)
+            return False
+        self._heard()
+        return True
+
+    async def poll(self) -> None:
+        """Ask again and again, for ever."""
+        backoff = Backoff(RETRY_FIRST_S, max(self._poll_s, RETRY_FIRST_S))
+        while True:
+            if await self.pull():
+                backoff.reset()
+                await asyncio.sleep(jittered(self._poll_s))
+            else:
+                await asyncio.sleep(backoff.next())
+
+    async def stream(self) -> None:
+        """Listen to the stream of revisions, for ever."""
+        backoff = Backoff(RETRY_FIRST_S, RETRY_CAP_S)
+        while True:
+            try:
+                async for name, data in self._control.stream():
+                    backoff.reset()
+                    self.streaming = True
+                    self._heard()
+                    await self._event(name, data)
+            except ControlError as error:
+                self._lost(error)
+            finally:
+                self.streaming = False
+            await asyncio.sleep(backoff.next())
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _event(self, name: str, data: dict[str, Any]) -> None:
+        if name not in ("current", "revision"):
+            return
+        revision, etag = data.get("revision"), data.get("etag")
+        if not isinstance(revision, int) or not isinstance(etag, str):
+            raise ControlError("the table stream sent an event without revision or etag")
+        async with self._lock:
+            served = self.served
+            if served is not None and (changes := self._changes(served, data)) is not None:
+                try:
+                    await self._change(served, revision, etag, changes)
+                    return
+                except StaleBase as stale:
+                    self._log.warning(
+                        "table_delta_unusable", f"Pulling the whole table: {stale}.", etag=etag
+                    )
+        await self._pull()
+
+    @staticmethod
+    def _changes(served: Served, data: dict[str, Any]) -> Any:
+        """What leads from the served table to the one of an event; None if that is not known."""
+        if data["etag"] == served.etag:
+            return []  # at most the number is new: undone and done again while nobody listened
+        return data.get("changes") if data.get("base") == served.etag else None
+
+    async def _change(self, served: Served, revision: int, etag: str, changes: Any) -> None:
+        if revision == served.revision and etag == served.etag and not self._refused:
+            return
+        try:
+            found = await asyncio.to_thread(self._checker.changed, served, revision, etag, changes)
+        except RefusedTable as refused:
+            self._refuse(refused)
+            return
+        await self._publish(found, changes, served.etag)
+
+    async def _pull(self) -> None:
+        before = self.served
+        known = [before.etag] if before is not None else []
+        if self._refused:
+            known.append(self._refused)
+        found = await self._control.table(known)
+        async with self._lock:
+            if self.served is not before:
+                return  # the stream was faster than this answer
+            if found.data is not None:
+                await self._whole(before, found)
+            elif before is not None and found.etag == before.etag:
+                await self._confirmed(before)
+
+    async def _confirmed(self, before: Served) -> None:
+        """The control plane publishes what is served: also when the served came from the disk, or
+        when something that was refused in between has been taken back."""
+        if self._refused:
+            await self._change(before, before.revision, before.etag, [])
+        elif before.source is not Source.CONTROL_PLANE:
+            self.served = Served(before.compiled, Source.CONTROL_PLANE)
+
+    async def _whole(self, before: Served | None, found: Publication) -> None:
+        try:
+            served = await asyncio.to_thread(
+                self._checker.whole,
+                before,
+                found.revision,
+                found.etag,
+                found.data,
+                Source.CONTROL_PLANE,
+            )
+        except RefusedTable as refused:
+            self._refuse(refused)
+            return
+        await self._publish(served, None, "")
+
+    async def _publish(self, served: Served, changes: Any, base: str) -> None:
+        before, self.served = self.served, served
+        self._refused = ""
+        if before is not None and served.revision < before.revision:
+            self._log.warning(
+                "table_went_back",
+                f"The control plane went back from revision {before.revision} to "
+                f"{served.revision}; following it.",
+            )
+        await self._audience.publish(served, changes, base)
+
+    def _refuse(self, refused: RefusedTable) -> None:
+        if self._refused != refused.etag:
+            self._log.error(
+                "table_refused",
+                f"Revision {refused.revision} is refused, the table before it stays: {refused}.",
+                revision=refused.revision,
+                findings=refused.findings,
+            )
+        self._refused = refused.etag
+        self._audience.refuse(refused)
+
+    def _heard(self) -> None:
+        self._contact = time.monotonic()
+        if self._reachable is False:
+            self._log.info("control_plane_back", "The control plane answers again.")
+        self._reachable = True
+
+    def _lost(self, error: ControlError) -> None:
+        if self._reachable is not False:
+            self._log.warning(
+                "control_plane_lost", f"Serving goes on without the control plane: {error}."
+            )
+        self._reachable = False

@@ -1,0 +1,45 @@
+"""The recorder of one worker: counts each request, and passes it to the writer if it is sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.record import RequestRecord
+from proxy.telemetry.log_line import always_logged
+from proxy.telemetry.series import SeriesSet
+from proxy.telemetry.writer import RecordWriter
+
+
+class WorkerRecorder:
+    """Implements `proxy.record.Recorder`. What was counted is taken away by `take`."""
+
+    __slots__ = ("_credit", "_sample", "_writer", "series")
+
+    def __init__(self, writer: RecordWriter | None, sample: float = 1.0) -> None:
+        self._writer = writer
+        self._sample = sample
+        self._credit = 0.0
+        self.series = SeriesSet()
+
+    def record(self, record: RequestRecord) -> None:
+        """Take one finished request."""
+        self.series.count(record)
+        if self._writer is not None and self._sampled(record):
+            self._writer.put(record)
+
+    @property
+    def log_dropped(self) -> int:
+        """Records that the writer dropped."""
+        return 0 if self._writer is None else self._writer.dropped
+
+    def take(self) -> list[dict[str, Any]]:
+        """Rows counted since the last call."""
+        return self.series.take()
+
+    def _sampled(self, record: RequestRecord) -> bool:
+        # Error diffusion: exactly the share that was asked for, evenly, without chance.
+        self._credit += self._sample
+        if self._credit >= 1.0:
+            self._credit -= 1.0
+            return True
+        return always_logged(record)
