@@ -170,7 +170,8 @@ def test_only_listed_statuses_fall_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [("failed", CONNECT), ("failed after sending", RESET), ("head", 503)]
+    "event",
+    [("failed", CONNECT), ("failed", STALE), ("failed after sending", RESET), ("head", 503)],
 )
 def test_a_body_that_is_gone_forbids_every_repetition(event: tuple[str, Any]) -> None:
     """A second attempt without its body would be another request."""
@@ -367,6 +368,8 @@ class Life(RuleBasedStateMachine):
 
     def _do(self, action: Action, *, sent: bool) -> None:
         """Check the step that follows an attempt of which the backend saw something or not."""
+        if action.do is Do.NOTHING:  # too late: no attempt was under way
+            return
         self.possibly_run += sent
         if action.do is Do.TRY:
             assert self.answers == 0
@@ -396,7 +399,7 @@ class Life(RuleBasedStateMachine):
     def head(self, status: int) -> None:
         self._do(self.exchange.response_head(status, self.now), sent=True)
 
-    @rule(kind=st.sampled_from(ALL_KINDS), sent=st.sampled_from(list(Sent)))
+    @rule(kind=st.sampled_from([*ALL_KINDS, STALE, STALE]), sent=st.sampled_from(list(Sent)))
     def fail(self, kind: FailureKind, sent: Sent) -> None:
         action = self.exchange.failed(kind, sent, self.now)
         self._do(action, sent=sent is SOME_SENT)
