@@ -54,6 +54,11 @@ def show(
         console.print(grid(data, columns))
 
 
+def show_one(item: Any, output: Output) -> None:
+    """Print one item whole: as YAML for people, which reads well for nested fields."""
+    show(item, Output.YAML if output is Output.TABLE else output)
+
+
 def grid(rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, Cell]]) -> Grid:
     """A plain table: no borders, so that it reads well and cuts well when piped."""
     table = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)

@@ -10,13 +10,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-Ready = Callable[[str], bool]
-"""Does this line of output say that the process is ready?"""
+from control_plane import outbound
 
+Ready = Callable[[], Awaitable[bool]]
+"""Is the process ready to do its work?"""
+
+_POLL = 0.05
 _STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; the proxy drains in this time
 
 
@@ -63,8 +66,8 @@ class Group:
         ready: Ready,
         env: Mapping[str, str] | None = None,
         timeout: float = 30.0,
-    ) -> str:
-        """Start a process and wait for its ready line, which is returned.
+    ) -> Child:
+        """Start a process and wait until it is ready.
 
         Raises `ProcessFailed` with the process's own last line when it ends first or takes
         longer than `timeout` seconds.
@@ -80,14 +83,19 @@ class Group:
             limit=1 << 20,
         )
         self._children.append(child)
-        found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        child.reader = asyncio.Task(_read(child, ready, found), name=f"output of {name}")
+        child.reader = asyncio.Task(_read(child), name=f"output of {name}")
         try:
-            return await asyncio.wait_for(found, timeout)
+            async with asyncio.timeout(timeout):
+                while not await ready():
+                    if child.reader.done():
+                        code = await child.process.wait()
+                        raise ProcessFailed(f"{name} ended with code {code}: {child.last_words()}")
+                    await asyncio.sleep(_POLL)
         except TimeoutError:
             raise ProcessFailed(
                 f"{name} was not ready after {timeout:g} s: {child.last_words()} (log: {child.log})"
             ) from None
+        return child
 
     async def first_to_end(self) -> Child:
         """Wait until one of the processes ends, and return it."""
@@ -107,8 +115,9 @@ class Group:
             await _stop(self._children.pop())
 
 
-async def _read(child: Child, ready: Ready, found: asyncio.Future[str]) -> None:
-    assert child.process is not None and child.process.stdout is not None
+async def _read(child: Child) -> None:
+    assert child.process is not None
+    assert child.process.stdout is not None
     with child.log.open("a", encoding="utf-8", errors="replace") as log:
         async for raw in child.process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
@@ -116,13 +125,6 @@ async def _read(child: Child, ready: Ready, found: asyncio.Future[str]) -> None:
             del child.lines[:-50]
             log.write(line + "\n")
             log.flush()
-            if not found.done() and ready(line):
-                found.set_result(line)
-    if not found.done():
-        code = await child.process.wait()
-        found.set_exception(
-            ProcessFailed(f"{child.name} ended with code {code}: {child.last_words()}")
-        )
 
 
 async def _stop(child: Child) -> None:
@@ -148,6 +150,19 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
             process.send_signal(number)
     except ProcessLookupError:
         pass
+
+
+def answers(url: str) -> Ready:
+    """Ready means: `url` answers with success."""
+
+    async def ready() -> bool:
+        try:
+            async with outbound.AsyncClient(trust_env=False, timeout=2.0) as client:
+                return (await client.get(url)).is_success
+        except outbound.HTTPError:
+            return False
+
+    return ready
 
 
 def python_module(name: str, *arguments: str) -> list[str]:

@@ -1,0 +1,57 @@
+"""What every command shares: where the control plane is, which key, how to print."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from control_plane.cli.client import Api
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.output import Output
+
+DEFAULT_URL = "http://127.0.0.1:8070"
+
+
+@dataclass(slots=True)
+class Shared:
+    """Global options of one invocation."""
+
+    url: str
+    key: str
+    key_file: Path | None
+    output: Output
+
+    def api(self, *, timeout: float = 30.0) -> Api:
+        """A client for the admin API. Raises `CliError` when the key file cannot be read."""
+        key = self.key
+        if not key and self.key_file is not None:
+            try:
+                key = self.key_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise CliError(
+                    f"the key file {self.key_file} cannot be read: {error.strerror}",
+                    code=Exit.FORBIDDEN,
+                ) from None
+        return Api(self.url, key, timeout=timeout)
+
+
+def shared(ctx: typer.Context) -> Shared:
+    """The global options that belong to `ctx`."""
+    found = ctx.find_object(Shared)
+    assert found is not None, "the main callback sets it"
+    return found
+
+
+def default_reason() -> str:
+    """The reason recorded when none is given: who ran which kind of command, from where."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
+    return f"{user}, by figway on the command line"
+
+
+def command_line(*words: object) -> str:
+    """A figway command as one would type it."""
+    return shlex.join(["figway", *(str(word) for word in words)])

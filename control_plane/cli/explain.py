@@ -1,0 +1,95 @@
+"""`figway explain`: which way a request would go, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from control_plane.cli.context import shared
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.output import Output, console, percent, show, stage
+from control_plane.cli.parsing import basis_points
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the command to `app`."""
+    app.command("explain", rich_help_panel=panel)(explain)
+
+
+def explain(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(help="URL or path, as a client would ask for it.")],
+    method: Annotated[str, typer.Option("--method", "-X", help="Method.")] = "GET",
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="'Name: value', as curl takes it.")
+    ] = None,
+    client: Annotated[str, typer.Option(help="The client's address.")] = "192.0.2.1",
+    revision: Annotated[
+        int | None, typer.Option(help="Against an old revision.", show_default=False)
+    ] = None,
+    if_weight: Annotated[
+        str | None, typer.Option(help="What if the route's weight were this: 25%.")
+    ] = None,
+) -> None:
+    """Say which route, sticky key, bucket, side and backend a request meets, and why.
+
+    Nothing is sent anywhere; the answer comes from the code that serves requests.
+    """
+    context = shared(ctx)
+    api = context.api()
+    body: dict[str, Any] = {
+        "method": method,
+        "url": url,
+        "headers": [_header(text) for text in header or []],
+        "client": client,
+        "at": "live" if revision is None else revision,
+    }
+    found, _ = api.call("POST", "/explain", body)
+    if if_weight is not None:
+        route = found["explanation"]["route_id"]
+        if route == "-":
+            raise CliError("no route matches, so there is no weight to change", code=Exit.NOT_FOUND)
+        item = api.get(f"/routes/{route}")
+        draft = {**item, "stage": "canary", "weight": basis_points(if_weight)}
+        body["changes"] = [{"kind": "route", "id": route, "value": draft}]
+        found, _ = api.call("POST", "/explain", body)
+    if context.output is not Output.TABLE:
+        show(found, context.output)
+        return
+    _print(found["explanation"], draft=found["draft"])
+
+
+def _header(text: str) -> list[str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise CliError(f"{text!r} is not a header", hint="Write -H 'Name: value'.", code=Exit.USAGE)
+    return [name.strip(), value.strip()]
+
+
+def _print(found: dict[str, Any], *, draft: bool) -> None:
+    against = f"revision {found['revision']}{' with a draft on top' if draft else ''}"
+    side = f"[bold]{found['side']}[/bold] ({escape(found['why'])}), backend {found['backend_id']}"
+    rows = [("served by", side), ("against", against)]
+    if found["matched"] == "route":
+        rows.append(("route", f"{escape(found['route_id'])}, stage {stage(found['stage'])}"))
+    else:
+        rows.append(("route", f"none: {found['matched'].replace('_', ' ')}"))
+    if found["variables"]:
+        rows.append(
+            ("path", ", ".join(f"{k} = {escape(v)}" for k, v in found["variables"].items()))
+        )
+    if found["bucket"] >= 0:
+        share = percent(found["weight"])
+        key = escape(found["key"]) or f"issued as cookie {found['issues']}"
+        rows.append(("key", f"{key} (from {found['key_source']})"))
+        rows.append(("bucket", f"{found['bucket']} of 10 000; new serves below {share}"))
+    rows.append(("shadow", "yes" if found["shadow"] else f"no: {escape(found['shadow_why'])}"))
+    for rule in found["fallback"]:
+        verdict = "legacy serves" if rule["allowed"] else f"no fallback: {escape(rule['why'])}"
+        rows.append(("fallback", f"{rule['when'].replace('_', ' ')}: {verdict}"))
+    for loser in found["losers"]:
+        rows.append(("not", f"{escape(loser['route_id'])}: {escape(loser['why'])}"))
+    for name, value in rows:
+        console.print(f"[dim]{name:>10}[/dim]  {value}")

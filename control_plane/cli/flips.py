@@ -1,0 +1,105 @@
+"""`figway flip`, `weight`, `shadow`: move traffic."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from control_plane.cli.changing import Reason, Timeout, Wait, change
+from control_plane.cli.context import Shared, default_reason, shared
+from control_plane.cli.parsing import basis_points
+from figway.model import BreakerForce, Stage
+
+RouteId = Annotated[str, typer.Argument(help="The route's id.")]
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the commands to `app`."""
+    app.command("flip", rich_help_panel=panel)(flip)
+    app.command("weight", rich_help_panel=panel)(weight)
+    app.command("shadow", rich_help_panel=panel)(shadow)
+    app.command("breaker", rich_help_panel=panel)(breaker)
+
+
+def flip(
+    ctx: typer.Context,
+    route: RouteId,
+    stage: Annotated[Stage, typer.Argument(help="legacy, shadow, canary, new or retired.")],
+    weight: Annotated[
+        str | None, typer.Option(help="Per cent of the keys for new, with stage canary.")
+    ] = None,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Put a route into another stage. Going back to legacy is always possible."""
+    points = None if weight is None else basis_points(weight)
+    _flip(shared(ctx), route, stage, points, reason, wait, timeout)
+
+
+def weight(
+    ctx: typer.Context,
+    route: RouteId,
+    share: Annotated[str, typer.Argument(help="Per cent of the keys for new: 1, 25%, 0.5%.")],
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Let new serve a share of the users (stage canary). Raising it moves nobody back."""
+    points = basis_points(share)
+    _flip(shared(ctx), route, Stage.CANARY, points, reason, wait, timeout)
+
+
+def shadow(
+    ctx: typer.Context,
+    route: RouteId,
+    sample: Annotated[
+        str | None, typer.Option(help="Per cent of the requests to copy.", show_default=False)
+    ] = None,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Keep legacy serving, copy requests to new, and compare the answers."""
+    context = shared(ctx)
+    if sample is not None:
+        fields = {"shadow": {"sample": basis_points(sample)}, "stage": Stage.SHADOW.value}
+        change(
+            context, "PATCH", f"/routes/{route}", fields, etag="*",
+            reason=reason, wait=wait, timeout=timeout,
+        )  # fmt: skip
+        return
+    _flip(context, route, Stage.SHADOW, None, reason, wait, timeout)
+
+
+def breaker(
+    ctx: typer.Context,
+    route: RouteId,
+    force: Annotated[
+        BreakerForce, typer.Argument(help="open: leave new alone; closed: never; none: by itself.")
+    ],
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Force the breaker of a route open or closed, or let it decide again."""
+    body = {"force": force.value, "reason": reason or default_reason()}
+    change(
+        shared(ctx), "POST", f"/routes/{route}/breaker", body, etag="*", wait=wait, timeout=timeout
+    )
+
+
+def _flip(
+    context: Shared,
+    route: str,
+    stage: Stage,
+    points: int | None,
+    reason: str,
+    wait: bool,
+    timeout: float,
+) -> None:
+    body = {"stage": stage.value, "reason": reason or default_reason()}
+    if points is not None:
+        body["weight"] = points  # type: ignore[assignment]
+    change(context, "POST", f"/routes/{route}/flip", body, etag="*", wait=wait, timeout=timeout)

@@ -1,0 +1,59 @@
+"""How people write shares, conditions and nested settings on a command line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from control_plane.cli.errors import CliError, Exit
+
+_KINDS = {"^=": "prefix", "$=": "suffix", "*=": "contains", "=": "exact"}
+
+
+def basis_points(text: str) -> int:
+    """`25`, `25%` or `0.5%` as basis points. Raises `CliError`."""
+    try:
+        share = float(text.strip().removesuffix("%").strip())
+    except ValueError:
+        share = -1.0
+    points = round(share * 100)
+    if not 0 <= share <= 100 or abs(share * 100 - points) > 1e-6:
+        raise CliError(
+            f"{text!r} is not a share",
+            hint="Give per cent from 0 to 100, in steps of 0.01: 25, 25% or 0.5%",
+            code=Exit.USAGE,
+        )
+    return points
+
+
+def condition(text: str) -> dict[str, str]:
+    """`name=value`, `name^=prefix`, `name$=suffix`, `name*=part`, `name` (present), `!name`."""
+    if text.startswith("!"):
+        return {"name": text[1:], "kind": "absent"}
+    for sign, kind in _KINDS.items():
+        name, found, value = text.partition(sign)
+        if found and name:
+            return {"name": name, "kind": kind, "value": value}
+    return {"name": text, "kind": "present"}
+
+
+def settings(pairs: list[str]) -> dict[str, Any]:
+    """`fallback.deadline_ms=5000` and the like as nested fields; values are JSON where they can be."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise CliError(
+                f"{pair!r} is not a setting",
+                hint="Write --set name.inner=value, such as --set fallback.deadline_ms=5000",
+                code=Exit.USAGE,
+            )
+        inner = found
+        *path, last = name.split(".")
+        for part in path:
+            inner = inner.setdefault(part, {})
+        try:
+            inner[last] = json.loads(value)
+        except ValueError:
+            inner[last] = value
+    return found

@@ -1,0 +1,201 @@
+"""`figway routes`, `figway get`: which requests move, and where they stand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+
+from control_plane.cli.changing import Reason, Timeout, Wait, delete_item, put_item
+from control_plane.cli.client import Api
+from control_plane.cli.context import shared
+from control_plane.cli.output import (
+    Markup,
+    Output,
+    console,
+    grid,
+    percent,
+    show,
+    show_one,
+)
+from control_plane.cli.output import stage as stage_markup
+from control_plane.cli.parsing import condition, settings
+from figway.model import Stage
+
+routes = typer.Typer(no_args_is_help=True, help="Routes: which requests move.")
+RouteId = Annotated[str, typer.Argument(help="The route's id.")]
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(routes, name="routes", rich_help_panel=panel)
+    app.command("get", rich_help_panel=panel)(get)
+
+
+def _stage(row: Mapping[str, Any]) -> Markup:
+    return Markup(stage_markup(row["item"]["stage"]))
+
+
+def _share(row: Mapping[str, Any]) -> str:
+    stage, weight = row["item"]["stage"], row["item"]["weight"]
+    return percent({"canary": weight, "new": 10_000, "retired": 10_000}.get(stage, 0))
+
+
+def _path(row: Mapping[str, Any]) -> str:
+    match = row["item"]["match"]
+    methods = ",".join(match["methods"])
+    hosts = ",".join(match["hosts"])
+    return " ".join(filter(None, (methods, f"{hosts}{match['path']}")))
+
+
+_COLUMNS = [
+    ("ROUTE", lambda row: row["item"]["id"]),
+    ("MATCH", _path),
+    ("STAGE", _stage),
+    ("NEW", _share),
+    ("BACKEND", lambda row: row["item"]["new"]),
+]
+_EMPTY = "No routes yet: everything goes to legacy. figway routes set ID --path /... --new BACKEND"
+
+
+@routes.command("list")
+def list_routes(
+    ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="Part of id, path or description.")] = "",
+    stage: Annotated[Stage | None, typer.Option(help="In this stage only.")] = None,
+    capability: Annotated[str, typer.Option(help="Of this capability only.")] = "",
+) -> None:
+    """Show routes with their stage and share."""
+    context = shared(ctx)
+    found = context.api().pages(
+        "/routes", q=query, stage=stage.value if stage else None, capability=capability
+    )
+    columns = [*_COLUMNS, ("CAPABILITY", lambda row: row["item"]["capability"])]
+    show(list(found), context.output, columns, empty=_EMPTY)
+
+
+@routes.command("show")
+def show_route(ctx: typer.Context, route: RouteId) -> None:
+    """Show one route whole."""
+    context = shared(ctx)
+    show_one(context.api().get(f"/routes/{route}"), context.output)
+
+
+@routes.command("set")
+def set_route(
+    ctx: typer.Context,
+    route: RouteId,
+    path: Annotated[
+        str | None, typer.Option(help="Path template: /orders/{id}, /files/{rest=**}.")
+    ] = None,
+    host: Annotated[list[str] | None, typer.Option(help="Host, exact or *.example.com.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Method, such as GET.")] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="name=value, name^=prefix, name$=suffix, name*=part, name, !name"),
+    ] = None,
+    query: Annotated[list[str] | None, typer.Option(help="The same for a query parameter.")] = None,
+    cookie: Annotated[list[str] | None, typer.Option(help="The same for a cookie.")] = None,
+    new: Annotated[str | None, typer.Option(help="Backend of side new.")] = None,
+    legacy: Annotated[
+        str | None, typer.Option(help="Backend of side legacy; the default one when left out.")
+    ] = None,
+    capability: Annotated[str | None, typer.Option(help="The journey it moves with.")] = None,
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any field: fallback.deadline_ms=5000")
+    ] = None,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Create a route, or change the given fields of one. A new one stands in stage legacy."""
+    match = {
+        "path": path,
+        "hosts": host,
+        "methods": [name.upper() for name in method] if method else None,
+        "headers": [condition(text) for text in header] if header else None,
+        "query": [condition(text) for text in query] if query else None,
+        "cookies": [condition(text) for text in cookie] if cookie else None,
+    }
+    given: dict[str, Any] = {
+        "match": {name: value for name, value in match.items() if value is not None} or None,
+        "new": new,
+        "legacy": legacy,
+        "capability": capability,
+        "description": description,
+    }
+    fields = {name: value for name, value in given.items() if value is not None}
+    put_item(
+        shared(ctx),
+        "routes",
+        route,
+        {**fields, **settings(setting or [])},
+        {"match": "--path"},
+        reason=reason,
+        wait=wait,
+        timeout=timeout,
+    )
+
+
+@routes.command("rm")
+def remove_route(
+    ctx: typer.Context,
+    route: RouteId,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Delete a route: its requests go to legacy, as what no route matches does."""
+    delete_item(shared(ctx), "routes", route, reason=reason, wait=wait, timeout=timeout)
+
+
+def get(
+    ctx: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing, live.")] = False,
+    minutes: Annotated[int, typer.Option(min=1, max=60, help="Of traffic to look at.")] = 1,
+) -> None:
+    """Show every route with stage, share, and both sides' traffic side by side."""
+    context = shared(ctx)
+    api = context.api()
+    if not watch or context.output is not Output.TABLE:
+        show(_with_traffic(api, minutes), context.output, _TRAFFIC_COLUMNS, empty=_EMPTY)
+        return
+    with Live(console=console, auto_refresh=False, screen=False) as live:
+        while True:
+            live.update(grid(_with_traffic(api, minutes), _TRAFFIC_COLUMNS), refresh=True)
+            time.sleep(1.0)
+
+
+def _with_traffic(api: Api, minutes: int) -> list[dict[str, Any]]:
+    traffic = {row["route"]: row for row in api.pages("/traffic/summary", minutes=minutes)}
+    rows = [{**row, "traffic": traffic.get(row["item"]["id"])} for row in api.pages("/routes")]
+    if "-" in traffic:
+        item = {"id": "-", "stage": "legacy", "weight": 0, "new": "", "match": _ANYTHING}
+        rows.append({"item": item, "traffic": traffic["-"]})
+    return rows
+
+
+_ANYTHING = {"path": "what no route matches", "methods": [], "hosts": []}
+
+
+def _side(side: str, name: str, form: str) -> Any:
+    def cell(row: Mapping[str, Any]) -> str:
+        value = ((row["traffic"] or {}).get(side) or {}).get(name)
+        return "" if value is None else form.format(value)
+
+    return cell
+
+
+_TRAFFIC_COLUMNS = [
+    *_COLUMNS,
+    ("LEGACY/S", _side("legacy", "rps", "{:.1f}")),
+    ("ERRORS", _side("legacy", "error_rate", "{:.1%}")),
+    ("P95", _side("legacy", "p95_ms", "{:.0f} ms")),
+    ("NEW/S", _side("new", "rps", "{:.1f}")),
+    ("ERRORS", _side("new", "error_rate", "{:.1%}")),
+    ("P95", _side("new", "p95_ms", "{:.0f} ms")),
+]

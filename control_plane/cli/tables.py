@@ -1,0 +1,144 @@
+"""`figway apply`, `export`, `validate`, `diff`: the table as a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from control_plane.cli.changing import Reason, Timeout, Wait, report
+from control_plane.cli.client import Api
+from control_plane.cli.context import default_reason, shared
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.output import Output, console, show
+
+File = Annotated[Path, typer.Argument(help="YAML or JSON; - for standard input.")]
+_STYLES = {"error": "red", "warning": "yellow"}
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the commands to `app`."""
+    app.command("export", rich_help_panel=panel)(export)
+    app.command("validate", rich_help_panel=panel)(validate)
+    app.command("apply", rich_help_panel=panel)(apply)
+    app.command("diff", rich_help_panel=panel)(diff)
+
+
+def export(
+    ctx: typer.Context,
+    revision: Annotated[
+        int | None, typer.Option(help="An old one instead of the current.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the whole table as a document that `figway apply` takes."""
+    context = shared(ctx)
+    form = "json" if context.output is Output.JSON else "yaml"
+    found = context.api().get("/table/export", format=form, revision=revision)
+    if form == "json":
+        show(found, context.output)
+    else:
+        sys.stdout.write(found)
+
+
+def validate(ctx: typer.Context, file: File) -> None:
+    """Check a table file against the rules, and change nothing."""
+    context = shared(ctx)
+    found = _checked(context.api(), file)
+    if context.output is not Output.TABLE:
+        show(found, context.output)
+    else:
+        _print_findings(found["findings"])
+        if found["valid"]:
+            console.print(f"Valid. Applying it would change {len(found['changes'])} fields.")
+    if not found["valid"]:
+        raise CliError(f"{file} would make a wrong table", code=Exit.REFUSED)
+
+
+def apply(
+    ctx: typer.Context,
+    file: File,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Make the table what a file says: shows the difference first. Applied twice, it changes
+    nothing the second time. What the file does not name is deleted."""
+    context = shared(ctx)
+    api = context.api()
+    body, kind = _document(file)
+    planned = api.send_document("/table/apply", body, kind, dry_run="true")
+    _print_changes(planned)
+    if dry_run or not planned["changed"]:
+        return
+    if not yes:
+        if not sys.stdin.isatty() or str(file) == "-":
+            raise CliError(
+                "this would change the table, and nobody can be asked here",
+                hint="Say --yes, or --dry-run to only look.",
+                code=Exit.USAGE,
+            )
+        typer.confirm("Apply?", abort=True)
+    made = api.send_document(
+        "/table/apply", body, kind, etag=planned["etag"], reason=reason or default_reason()
+    )
+    report(context, api, {**made, "changes": []}, wait=wait, timeout=timeout)
+
+
+def diff(
+    ctx: typer.Context,
+    before: Annotated[str, typer.Argument(help="A revision, or a table file.")],
+    after: Annotated[
+        int | None, typer.Argument(help="A later revision; the current one when left out.")
+    ] = None,
+) -> None:
+    """Show what differs: between two revisions, or what a file would change."""
+    context = shared(ctx)
+    api = context.api()
+    if before.isdecimal():
+        found = api.get("/revisions/diff", **{"from": int(before), "to": after})
+    else:
+        found = _checked(api, Path(before))
+    if context.output is not Output.TABLE:
+        show(found, context.output)
+        return
+    _print_changes(found)
+
+
+def _checked(api: Api, file: Path) -> Any:
+    body, kind = _document(file)
+    return api.send_document("/table/validate", body, kind)
+
+
+def _document(file: Path) -> tuple[bytes, str]:
+    if str(file) == "-":
+        return sys.stdin.buffer.read(), "application/yaml"
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        raise CliError(f"{file} cannot be read: {error.strerror}", code=Exit.USAGE) from None
+    return body, "application/json" if file.suffix == ".json" else "application/yaml"
+
+
+def _print_changes(found: dict[str, Any]) -> None:
+    if not found["changes"]:
+        console.print("[dim]No difference.[/dim]")
+    for entry in found["changes"]:
+        style = "green" if entry["before"] is None else "red" if entry["after"] is None else ""
+        text = escape(entry["text"])
+        console.print(f"[{style}]{text}[/{style}]" if style else text)
+    if found.get("more_changes"):
+        console.print(f"[dim]and {found['more_changes']} more[/dim]")
+
+
+def _print_findings(findings: list[dict[str, Any]]) -> None:
+    for finding in findings:
+        style = _STYLES.get(finding["severity"], "")
+        where = escape(f"{finding['code']} {finding['path']}")
+        console.print(f"[{style}]{where}[/{style}]: {escape(finding['message'])}")
+        if finding["resolution"]:
+            console.print(f"  [dim]{escape(finding['resolution'])}[/dim]")
