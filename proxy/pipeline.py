@@ -255,8 +255,6 @@ class Flow:
             return
         self._kept.append(data)
         self._kept_size += len(data)
-        if self._kept_size > self._lane.plan.fallback.replay_buffer:
-            self._exchange.body_not_kept()
         self._hand_over()
 
     def body_end(self) -> None:
@@ -316,6 +314,8 @@ class Flow:
     def response_head(self, head: ResponseHead) -> None:
         """The final head of an attempt."""
         self._head_ns = now_ns = monotonic_ns()
+        if self._kept_size:
+            self._forfeit()
         try:
             action = self._exchange.response_head(head.status, now_ns // 1_000_000)
             if action.do is Do.RELAY:
@@ -355,9 +355,9 @@ class Flow:
                 self._exchange.client_gone()
                 self._finish()
             else:
-                # What is not kept cannot be sent again, even if the backend never saw it.
-                sent = failure.sent if self._whole else Sent.SOME
-                self._act(self._exchange.failed(failure.kind, sent, now, failure.detail))
+                if failure.sent is not Sent.NOTHING:
+                    self._forfeit()
+                self._act(self._exchange.failed(failure.kind, failure.sent, now, failure.detail))
         except Exception as error:
             self._broke("failure", error)
 
@@ -447,8 +447,14 @@ class Flow:
             self._handed = 0
         elif self._kept_size > max(HOLD, self._lane.plan.fallback.replay_buffer):
             self._whole = False
+            self._exchange.body_not_kept()
             kept.clear()
             self._handed = 0
+
+    def _forfeit(self) -> None:
+        """The backend has seen something of a body that is over the replay buffer."""
+        if self._kept_size > self._lane.plan.fallback.replay_buffer:
+            self._exchange.body_not_kept()
 
     def _relay(self, head: ResponseHead) -> None:
         self._relaying = True

@@ -6,8 +6,11 @@ door, and only here:
 - header names arrive in lower case; reason phrases are the server's own; a lone `?` is dropped;
 - 1xx answers other than the server's own 100 are not relayed, and trailers are dropped;
 - targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get the server's own 400;
+- what llhttp reads more kindly than the native door (two spaces in a request line) is forwarded,
+  in its one clean form;
 - Content-Length is not relayed with a 304, and no status above 599 is;
 - an answer of unknown length to an HTTP/1.0 client is framed as the server does it;
+- bytes that a client sends in one piece with its WebSocket handshake are dropped by uvicorn;
 - upgrades other than WebSocket are answered as plain requests. WebSockets are tunnelled raw where
   the server hands its transport over, as `proxy.doors.uvicorn` arranges.
 """
@@ -34,6 +37,7 @@ Send = Callable[[Message], Awaitable[None]]
 HOLD = 65_536
 """Bytes of an answer that wait for the server before the backend is told to pause."""
 _CLOSE = (b"connection", b"close")
+_VERSIONS = ("1.1", "1.0", "2", "3")
 
 
 class AsgiDoor:
@@ -56,7 +60,7 @@ class AsgiDoor:
         client = AsgiClient(self)
         first: Message | None = None
         try:
-            head = _head(scope)
+            head = _head(scope, self.runtime.settings.max_fields)
             if scope["http_version"] not in ("1.0", "1.1") and not head.has_body:
                 first = await receive()  # HTTP/2 and 3 need no header to announce a body
                 head.has_body = bool(first.get("body") or first.get("more_body"))
@@ -213,8 +217,12 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-def _head(scope: Message) -> RequestHead:
+def _head(scope: Message, max_fields: int) -> RequestHead:
     """The request head that a scope describes. Raises `BadRequest`."""
+    if scope["http_version"] not in _VERSIONS:
+        raise BadRequest(400, "http_version", "This version of HTTP is not spoken here.")
+    if len(scope["headers"]) > max_fields:
+        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
     target: bytes = scope.get("raw_path") or scope["path"].encode()
     if query := scope.get("query_string"):
         target = target + b"?" + query

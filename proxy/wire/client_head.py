@@ -29,7 +29,9 @@ _FIELDS = re.compile(
 _FIELD = re.compile(rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?").fullmatch
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(.*)", re.DOTALL).fullmatch
-_VERSION = re.compile(rb"[!-~]++ [!-~\x80-\xff]++ HTTP/[0-9](?:\.[0-9])?\r\n").match
+_VERSION = re.compile(
+    rb"[" + _TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
+).match
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
 _NOT_TUNNELLED = frozenset({b"h2c"})
 """Protocols that carry further requests, which would pass the table unseen (h2c smuggling)."""

@@ -164,14 +164,14 @@ class Peer:
         return data[:end]
 
     def exactly(self, count: int) -> bytes:
-        data = b""
+        data = bytearray()
         while len(data) < count:
             piece = self.more()
             if not piece:
-                return data
+                return bytes(data)
             data += piece
-        self.held = data[count:] + self.held
-        return data[:count]
+        self.held = bytes(data[count:]) + self.held
+        return bytes(data[:count])
 
     def rest(self) -> bytes:
         """Everything until the other end closes."""
@@ -308,6 +308,8 @@ class RawBackend:
         return self.requests[-1]
 
     def stop(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         for peer in self._peers:
             with suppress(OSError):
