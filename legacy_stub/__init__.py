@@ -1,1 +1,1 @@
-"""Wayfarer, the old monolith of a travel shop: somebody else's code, to be strangled (see README.md)."""
+"""Wayfarer, the old monolith of a travel shop, to be strangled; README.md has its shapes."""

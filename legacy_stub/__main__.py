@@ -17,7 +17,7 @@ from legacy_stub.shop import Settings, open_shop
 def main() -> int:
     """Start from the command line; 0 after a signal, 1 with one line of complaint otherwise."""
     options = _options()
-    # uvicorn raises the signal again when it is done; by default that would kill before the clean-up.
+    # uvicorn raises the signal again when it is done; the default would kill before cleaning up.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     try:

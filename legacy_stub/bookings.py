@@ -148,7 +148,9 @@ class Bookings:
         return found
 
     def _json(self, row: sqlite3.Row) -> dict[str, object]:
-        payments = self._db.rows("SELECT * FROM payments WHERE booking_id = ? ORDER BY id", row["id"])
+        payments = self._db.rows(
+            "SELECT * FROM payments WHERE booking_id = ? ORDER BY id", row["id"]
+        )
         total = row["subtotal"] + row["tax"]
         nights = date.fromisoformat(row["to_date"]) - date.fromisoformat(row["from_date"])
         return {

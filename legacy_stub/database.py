@@ -9,8 +9,8 @@ from contextlib import contextmanager
 _SCHEMA = """
 CREATE TABLE users (
   id INTEGER PRIMARY KEY, email TEXT NOT NULL, email_key TEXT NOT NULL UNIQUE,
-  first_name TEXT NOT NULL, last_name TEXT NOT NULL, locale TEXT NOT NULL, marketing INTEGER NOT NULL,
-  active INTEGER NOT NULL, points INTEGER NOT NULL, password TEXT,
+  first_name TEXT NOT NULL, last_name TEXT NOT NULL, locale TEXT NOT NULL,
+  marketing INTEGER NOT NULL, active INTEGER NOT NULL, points INTEGER NOT NULL, password TEXT,
   created_at TEXT NOT NULL, updated_at TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE profiles (
   user_id INTEGER PRIMARY KEY REFERENCES users(id), display_name TEXT NOT NULL, phone TEXT,
@@ -20,8 +20,8 @@ CREATE TABLE profiles (
 CREATE TABLE hotels (
   id INTEGER PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, city TEXT NOT NULL,
   city_key TEXT NOT NULL, country TEXT NOT NULL, stars INTEGER NOT NULL, rating REAL,
-  reviews INTEGER NOT NULL, price INTEGER NOT NULL, amenities TEXT NOT NULL, distance_km REAL NOT NULL,
-  description TEXT NOT NULL, address TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL,
+  reviews INTEGER NOT NULL, price INTEGER NOT NULL, amenities TEXT NOT NULL,
+  distance_km REAL NOT NULL, description TEXT NOT NULL, address TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL,
   policies TEXT NOT NULL, tags TEXT NOT NULL, search TEXT NOT NULL,
   updated_at TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE INDEX hotels_name ON hotels(name, id);
@@ -38,8 +38,8 @@ CREATE TABLE bookings (
 CREATE INDEX bookings_user ON bookings(user_id);
 CREATE INDEX bookings_hotel ON bookings(hotel_id, room);
 CREATE TABLE payments (
-  id INTEGER PRIMARY KEY, booking_id INTEGER NOT NULL REFERENCES bookings(id), amount INTEGER NOT NULL,
-  method TEXT NOT NULL, card_last4 TEXT, reference TEXT NOT NULL, at TEXT NOT NULL);
+  id INTEGER PRIMARY KEY, booking_id INTEGER NOT NULL REFERENCES bookings(id),
+  amount INTEGER NOT NULL, method TEXT NOT NULL, card_last4 TEXT, reference TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX payments_booking ON payments(booking_id);
 CREATE TABLE outbox (
   sequence INTEGER PRIMARY KEY, type TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT NULL);

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, counting, the access log, and faults that are real on the wire."""
+"""The outermost layer: request ids, counting, the access log, faults that are real on the wire."""
 
 from __future__ import annotations
 

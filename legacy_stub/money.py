@@ -1,4 +1,4 @@
-"""Money as the old shop keeps it: integer cents inside, a decimal string with two places outside."""
+"""Money as the old shop keeps it: integer cents inside, decimal strings outside."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ HOTELS = 240
 BOOKINGS = 600
 PASSWORD = "wayfarer"  # noqa: S105 - of a demo shop, and documented
 
+_LETTERS = str.maketrans("łŁß", "lLs", "'")
 _OPENED = datetime(2016, 4, 1, 8)  # noqa: DTZ001 - written with a Z below
 
 
@@ -109,9 +110,7 @@ def _user(users: Users, dice: random.Random, number: int) -> None:
     )
 
 
-def _hotel(
-    db: Database, outbox: Outbox, hotels: Hotels, dice: random.Random, number: int
-) -> None:
+def _hotel(db: Database, outbox: Outbox, hotels: Hotels, dice: random.Random, number: int) -> None:
     city, country, lat, lon, postcode, streets = dice.choice(words.CITIES)
     house = dice.choice(words.HOUSES.split()).replace("~", " ")
     name = f"{dice.choice(words.KINDS)} {house}"
@@ -204,9 +203,7 @@ def _booking(
     return True
 
 
-def _payments(
-    db: Database, bookings: Bookings, dice: random.Random, number: int, at: str
-) -> None:
+def _payments(db: Database, bookings: Bookings, dice: random.Random, number: int, at: str) -> None:
     total = db.count("SELECT subtotal + tax FROM bookings WHERE id = ?", number)
     deposit = total // 5
     parts = dice.choice(((total,), (deposit, total - deposit), (deposit,)))
@@ -227,6 +224,6 @@ def _born(dice: random.Random) -> str:
 
 def _plain(text: str) -> str:
     """ASCII small letters, for addresses of any kind."""
-    bare = text.translate(str.maketrans({"ł": "l", "Ł": "L", "ß": "ss", "'": ""}))
+    bare = text.translate(_LETTERS)
     folded = unicodedata.normalize("NFKD", bare).encode("ascii", "ignore").decode()
     return folded.lower()

@@ -7,11 +7,16 @@ import random
 import secrets
 from dataclasses import dataclass, field
 
+from starlette.requests import HTTPConnection
+
+from legacy_stub.bookings import Bookings
 from legacy_stub.counters import Counters
 from legacy_stub.database import Database
 from legacy_stub.faults import FaultPlan
+from legacy_stub.hotels import Hotels
 from legacy_stub.outbox import Outbox
 from legacy_stub.seed import fill
+from legacy_stub.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,14 @@ class Shop:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     dice: random.Random = field(init=False)
+    users: Users = field(init=False)
+    hotels: Hotels = field(init=False)
+    bookings: Bookings = field(init=False)
 
     def __post_init__(self) -> None:
+        self.users = Users(self.db, self.outbox)
+        self.hotels = Hotels(self.db, self.outbox)
+        self.bookings = Bookings(self.db, self.outbox, self.hotels)
         self.dice = random.Random(self.settings.seed)
 
     async def pause(self, seconds: float) -> None:
@@ -46,6 +57,12 @@ class Shop:
                 await self.stopping.wait()
         except TimeoutError:
             return
+
+
+def shop_of(connection: HTTPConnection) -> Shop:
+    """The shop that a request came to."""
+    shop: Shop = connection.app.state.shop
+    return shop
 
 
 def open_shop(settings: Settings, path: str, *, durable: bool) -> Shop:

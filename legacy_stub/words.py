@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# locale: (first names, last names, phone, currency, language, country, streets, cities with postcode)
+# locale: first names, last names, phone, currency, language, country, streets, cities
 PEOPLE: dict[str, tuple[str, str, str, str, str, str, str, str]] = {
     "en-GB": (
         "Alice Oliver Grace Harry Imogen Jack Poppy Arthur",
