@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import sys
 from enum import IntEnum
@@ -54,8 +55,8 @@ def main(settings: Settings | None = None) -> int:
         return asyncio.run(serve(settings or Settings()))
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
-        return _fail(Exit.SETTINGS, f"{name.removeprefix('FIGWAY_')}: {first['msg']}")
+        name = str(first["loc"][0]).upper().removeprefix("FIGWAY_") if first["loc"] else ""
+        return _fail(Exit.SETTINGS, f"FIGWAY_{name}={first['input']!r}: {first['msg']}")
     except SettingsError as error:
         return _fail(Exit.SETTINGS, str(error))
     except DatabaseUnreachable as error:
@@ -76,8 +77,8 @@ async def serve(settings: Settings) -> int:
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    listener = _listener(settings)
     services = make_services(settings)
+    listener = _listener(settings)
     try:
         first = await prepare(services)
     except BaseException:
@@ -103,6 +104,8 @@ async def serve(settings: Settings) -> int:
     )
     listener.listen(2_048)
     _say(f"Admin API on {scheme}://{shown}:{port}/api/v1")
+    # uvicorn raises the signal again once it has stopped; a clean stop is not a death by signal.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     await Server(config, services).serve(sockets=[listener])
     return Exit.OK
 
@@ -112,9 +115,13 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(1)  # now, so that a used port is noticed before the database is touched
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(1)  # now: a used port is noticed before the database is touched
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise SettingsError(

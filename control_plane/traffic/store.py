@@ -81,8 +81,9 @@ async def rows(
     if route is not None:
         query = query.where(TrafficRow.route == route)
     async with connection.stream(query) as result:
-        async for row in result:
-            yield row
+        async for part in result.partitions(1_000):
+            for row in part:
+                yield row
 
 
 async def add_events(connection: AsyncConnection, instance: str, events: Sequence[EventIn]) -> None:
