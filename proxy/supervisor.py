@@ -35,6 +35,9 @@ from proxy.workers import Worker, Workers
 FLUSH_S = 0.3
 """How long a scrape waits for the workers' latest counters."""
 
+SECOND_SIGNAL_S = 0.5
+"""A signal that follows sooner is the same wish: shells and `timeout` signal group and child."""
+
 
 @dataclass(slots=True)
 class Parts:
@@ -76,6 +79,7 @@ class Supervisor:
         self._published_at = time.monotonic()
         self._flushes: dict[int, tuple[set[int], asyncio.Event]] = {}
         self._stop = asyncio.Event()
+        self._signalled_at = 0.0
         self._at_once = asyncio.Event()
         self._store = asyncio.Event()
         self._lost: dict[str, int] = {}  # by gauge: what workers that are gone had lost
@@ -149,7 +153,12 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGUSR2, self.release_kill)
 
     def _signalled(self) -> None:
-        (self._at_once if self._stop.is_set() else self._stop).set()
+        now = time.monotonic()
+        if not self._stop.is_set():
+            self._stop.set()
+            self._signalled_at = now
+        elif now - self._signalled_at >= SECOND_SIGNAL_S:
+            self._at_once.set()
 
     # -- tables --------------------------------------------------------------------------------
 
