@@ -62,7 +62,7 @@ def report(context: Shared, api: Api, made: dict[str, Any], *, wait: bool, timeo
         show({**made, "applied": applied if wait else None}, context.output)
     if not applied:
         raise CliError(
-            f"revision {made['revision']} is saved, but not every proxy serves it after {timeout:g} s",
+            f"revision {made['revision']} is saved, but not served everywhere after {timeout:g} s",
             hint="See who lags and why: figway fleet",
             code=Exit.NOT_APPLIED,
         )

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.markup import escape
 
@@ -27,7 +26,7 @@ from control_plane.cli import (
     up,
 )
 from control_plane.cli.context import DEFAULT_URL, Shared
-from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.errors import CliError
 from control_plane.cli.output import Output, errors
 
 app = typer.Typer(
@@ -86,20 +85,33 @@ for module in (fleet, kill, keys):
 def main() -> None:
     """Run the command line; errors become one line, a next step, and a documented exit code."""
     try:
-        app(standalone_mode=False)
+        app(args=shared_first(sys.argv[1:]), prog_name="figway")
     except CliError as error:
         _complain(error)
         sys.exit(error.code)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(Exit.USAGE)
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(Exit.OK)
+
+
+_SHARED = ("--url", "--key", "--key-file", "--output", "-o")
+
+
+def shared_first(words: list[str]) -> list[str]:
+    """The words with the shared options moved to the front, as they may stand anywhere.
+
+    What follows `--` stays where it is.
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--":
+            rest += [word, *waiting]
+        elif word in _SHARED:
+            front += [word, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif word.startswith(tuple(f"{name}=" for name in _SHARED if name != "-o")):
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest
 
 
 def _complain(error: CliError) -> None:

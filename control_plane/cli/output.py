@@ -31,8 +31,10 @@ STAGE_STYLES = {
     "retired": "bold green",
 }
 
-# Rich drops colours and redraws by itself when the output is no terminal, or NO_COLOR is set.
-console = Console(highlight=False, soft_wrap=True)
+# Rich drops colours and redraws by itself when the output is no terminal, or NO_COLOR is set. A
+# pipe has no width: there a row stays a line, for grep and awk.
+_PIPE_WIDTH = None if sys.stdout.isatty() else 10_000
+console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -62,8 +64,8 @@ def show_one(item: Any, output: Output) -> None:
 def grid(rows: Iterable[Mapping[str, Any]], columns: Sequence[tuple[str, Cell]]) -> Grid:
     """A plain table: no borders, so that it reads well and cuts well when piped."""
     table = Grid(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for name, _ in columns:
-        table.add_column(name, overflow="fold")
+    for index, (name, _) in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(_cell(cell(row)) for _, cell in columns))
     return table

@@ -38,7 +38,7 @@ def condition(text: str) -> dict[str, str]:
 
 
 def settings(pairs: list[str]) -> dict[str, Any]:
-    """`fallback.deadline_ms=5000` and the like as nested fields; values are JSON where they can be."""
+    """`fallback.deadline_ms=5000` and the like as nested fields; values are JSON if they can be."""
     found: dict[str, Any] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")

@@ -16,9 +16,6 @@ from pathlib import Path
 
 from control_plane import outbound
 
-Ready = Callable[[], Awaitable[bool]]
-"""Is the process ready to do its work?"""
-
 _POLL = 0.05
 _STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; the proxy drains in this time
 
@@ -42,6 +39,10 @@ class Child:
     def last_words(self) -> str:
         """The last line that the process wrote, for an error message."""
         return next((line for line in reversed(self.lines) if line.strip()), "it said nothing")
+
+
+Ready = Callable[[Child], Awaitable[bool]]
+"""Is the process ready to do its work?"""
 
 
 class Group:
@@ -86,7 +87,7 @@ class Group:
         child.reader = asyncio.Task(_read(child), name=f"output of {name}")
         try:
             async with asyncio.timeout(timeout):
-                while not await ready():
+                while not await ready(child):
                     if child.reader.done():
                         code = await child.process.wait()
                         raise ProcessFailed(f"{name} ended with code {code}: {child.last_words()}")
@@ -155,12 +156,21 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 def answers(url: str) -> Ready:
     """Ready means: `url` answers with success."""
 
-    async def ready() -> bool:
+    async def ready(_: Child) -> bool:
         try:
             async with outbound.AsyncClient(trust_env=False, timeout=2.0) as client:
                 return (await client.get(url)).is_success
         except outbound.HTTPError:
             return False
+
+    return ready
+
+
+def said(words: str) -> Ready:
+    """Ready means: a line of its output holds `words`."""
+
+    async def ready(child: Child) -> bool:
+        return any(words in line for line in child.lines)
 
     return ready
 

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
-from rich.panel import Panel
 
 from control_plane.auth.keys import generate
 from control_plane.cli.errors import CliError, Exit
@@ -206,7 +205,7 @@ def _reachable(address: str) -> str:
     return f"{LOOPBACK if host in ('', '0.0.0.0', '[::]') else host}:{port}"  # noqa: S104
 
 
-def _welcome(place: Place, legacy: str, key: str) -> Panel:
+def _welcome(place: Place, legacy: str, key: str) -> str:
     lines = [
         f"[bold]Facade[/bold]   {place.facade}   every request goes to {escape(legacy)}",
         f"[bold]Admin[/bold]    {place.admin}",
@@ -224,4 +223,4 @@ def _welcome(place: Place, legacy: str, key: str) -> Panel:
         "  figway routes set orders --path '/orders/{rest=**}' --new orders-new",
         "  figway flip orders new --wait",
     ]
-    return Panel("\n".join(lines), title="Figway", expand=False)
+    return "\n".join(lines)

@@ -1,0 +1,45 @@
+"""The demo's visitors: a few people who browse the travel shop through the facade."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from contextlib import suppress
+
+from control_plane import outbound
+
+_PEOPLE = 12
+_PATHS = (
+    "/",
+    "/hotels",
+    "/hotels/{n}",
+    "/api/catalogue?city=Lisboa",
+    "/api/catalogue?q=pool&sort=price",
+    "/api/catalogue?page={page}",
+    "/api/catalogue/{n}",
+    "/api/users/{n}",
+    "/api/users/{n}/profile",
+    "/api/bookings?user={n}",
+    "/export/catalogue.xml",
+)
+
+
+async def visitors(facade: str, rate: float) -> None:
+    """Ask the facade `rate` times a second, as people with their own cookies, until cancelled."""
+    if rate <= 0:
+        return
+    chance = random.Random(7)  # noqa: S311 - which page comes next is no secret
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_PEOPLE):
+            group.create_task(_visitor(facade, _PEOPLE / rate, random.Random(chance.random())))  # noqa: S311
+
+
+async def _visitor(facade: str, pause: float, chance: random.Random) -> None:
+    # A client each: a browser keeps its own cookies, and with them its side of a split.
+    async with outbound.AsyncClient(base_url=facade, trust_env=False, timeout=10.0) as client:
+        for _ in itertools.count():
+            await asyncio.sleep(pause * (0.5 + chance.random()))
+            path = chance.choice(_PATHS).format(n=chance.randint(1, 200), page=chance.randint(1, 9))
+            with suppress(outbound.HTTPError):
+                await client.get(path)
