@@ -175,6 +175,8 @@ class Load:
         connection: Connection | None = None
         while not self._stop.is_set():
             if connection is None or not connection.open_still:
+                if connection is not None:
+                    connection.close()
                 connection = await self._connect()
                 if connection is None:
                     await asyncio.sleep(0.02)
@@ -200,6 +202,7 @@ class Load:
             try:
                 reply = await connection.ask(request)
             except (OSError, httptools.HttpParserError) as error:
+                connection.close()
                 started = getattr(error, "started", False)
                 again = connection.used and not started and request.startswith(b"GET")
                 fresh = await self._connect() if again else None
