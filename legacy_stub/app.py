@@ -35,7 +35,6 @@ _ROUTES: tuple[tuple[str, str, _Handler], ...] = (
     ("POST", "/api/bookings", api.add_booking),
     ("POST", "/api/bookings/{id}/payments", api.add_payment),
     ("DELETE", "/api/bookings/{id}", api.cancel_booking),
-    ("OPTIONS", "/api/{rest:path}", api.preflight),
     ("GET", "/", pages.home),
     ("GET", "/hotels", pages.list_hotels),
     ("GET", "/hotels/{id}", pages.show_hotel),
@@ -67,7 +66,7 @@ def build(shop: Shop) -> ASGIApp:
     """The whole application."""
     routes: list[BaseRoute] = [
         Route(path, _counted(shop.counters, path, handler), methods=[method])
-        for method, path, handler in _ROUTES
+        for method, path, handler in [*_ROUTES, *_preflights()]
     ]
     routes.append(WebSocketRoute("/ws/support", _counted_socket(shop.counters, "/ws/support")))
     app = Starlette(
@@ -79,13 +78,17 @@ def build(shop: Shop) -> ASGIApp:
     return Edge(app, shop)
 
 
+def _preflights() -> list[tuple[str, str, _Handler]]:
+    paths = sorted({path for _, path, _ in _ROUTES if path.startswith("/api/")})
+    return [("OPTIONS", path, api.preflight) for path in paths]
+
+
 def _counted(counters: Counters, path: str, handler: _Handler) -> _Handler:
-    template = path.replace(":path}", "}")
     internal_path = path.startswith("/internal/")
 
     async def run(request: Request) -> Response:
         if not internal_path:
-            counters.executed[f"{request.method} {template}"] += 1
+            counters.executed[f"{request.method} {path}"] += 1
         answer = await handler(request)
         if path.startswith("/api/") and "origin" in request.headers:
             answer.headers["access-control-allow-origin"] = request.headers["origin"]

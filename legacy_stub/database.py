@@ -21,9 +21,9 @@ CREATE TABLE hotels (
   id INTEGER PRIMARY KEY, slug TEXT NOT NULL, name TEXT NOT NULL, city TEXT NOT NULL,
   city_key TEXT NOT NULL, country TEXT NOT NULL, stars INTEGER NOT NULL, rating REAL,
   reviews INTEGER NOT NULL, price INTEGER NOT NULL, amenities TEXT NOT NULL,
-  distance_km REAL NOT NULL, description TEXT NOT NULL, address TEXT NOT NULL, lat REAL NOT NULL, lon REAL NOT NULL,
-  policies TEXT NOT NULL, tags TEXT NOT NULL, search TEXT NOT NULL,
-  updated_at TEXT NOT NULL, version INTEGER NOT NULL);
+  distance_km REAL NOT NULL, description TEXT NOT NULL, address TEXT NOT NULL,
+  lat REAL NOT NULL, lon REAL NOT NULL, policies TEXT NOT NULL, tags TEXT NOT NULL,
+  search TEXT NOT NULL, updated_at TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE INDEX hotels_name ON hotels(name, id);
 CREATE TABLE rooms (
   hotel_id INTEGER NOT NULL REFERENCES hotels(id), code TEXT NOT NULL, name TEXT NOT NULL,
@@ -39,7 +39,8 @@ CREATE INDEX bookings_user ON bookings(user_id);
 CREATE INDEX bookings_hotel ON bookings(hotel_id, room);
 CREATE TABLE payments (
   id INTEGER PRIMARY KEY, booking_id INTEGER NOT NULL REFERENCES bookings(id),
-  amount INTEGER NOT NULL, method TEXT NOT NULL, card_last4 TEXT, reference TEXT NOT NULL, at TEXT NOT NULL);
+  amount INTEGER NOT NULL, method TEXT NOT NULL, card_last4 TEXT,
+  reference TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX payments_booking ON payments(booking_id);
 CREATE TABLE outbox (
   sequence INTEGER PRIMARY KEY, type TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT NULL);
