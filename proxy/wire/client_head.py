@@ -28,13 +28,11 @@ _FIELDS = re.compile(
 ).findall
 _FIELD = re.compile(rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?").fullmatch
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(.*)", re.DOTALL).fullmatch
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)([/?].*)?", re.DOTALL).fullmatch
 _VERSION = re.compile(
     rb"[" + _TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
 ).match
 _ONCE = (b"host", b"content-length", b"transfer-encoding")
-_NOT_TUNNELLED = frozenset({b"h2c"})
-"""Protocols that carry further requests, which would pass the table unseen (h2c smuggling)."""
 
 
 class BadRequest(Exception):
@@ -190,7 +188,7 @@ def _connection(head: RequestHead, value: bytes) -> None:
         head.keep_alive = True
     if b"upgrade" in options and head.minor and head.content_length == 0:
         protocol = head.index.get(b"upgrade", b"")
-        if protocol.lower() not in _NOT_TUNNELLED:
+        if b"h2c" not in protocol.lower():  # it would carry further requests past the table
             head.upgrade = protocol
 
 
@@ -203,7 +201,7 @@ def _other_form(head: RequestHead) -> None:
     absolute = _ABSOLUTE(head.target)
     if absolute is None:
         raise BadRequest(400, "bad_target", "The request target has no known form.")
-    head.host, rest = absolute.groups()
+    head.host, rest = absolute[1], absolute[2] or b""
     head.target = rest if rest[:1] == b"/" else b"/" + rest
     head.path, _, head.query = head.target.partition(b"?")
 

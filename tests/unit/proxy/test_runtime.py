@@ -1,0 +1,317 @@
+"""A worker's state across swaps, and the flow's seams, on scripted upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from figway.breaker import BreakerState
+from figway.compile import Plan, compile_table
+from figway.decide import Decision
+from figway.exchange import FailureKind, Sent
+from figway.headers import Arrival
+from figway.http import Headers
+from figway.model import Backend, BreakerPolicy, Route, RouteMatch, Side, Stage, Table
+from proxy.pipeline import Flow
+from proxy.record import RequestRecord
+from proxy.runtime import FacadeSettings, Runtime, TraceParents
+from proxy.sweep import NEVER, Sweep
+from proxy.upstreams.fake import Answer, Fail, FakeUpstream
+from proxy.upstreams.port import ResponseHead
+from proxy.wire.client_head import RequestHead, parse
+
+
+def table(*routes: Route, new: str = "http://new") -> Table:
+    backends = {
+        "legacy": Backend(id="legacy", side=Side.LEGACY, url="http://legacy/base/"),
+        "new": Backend(id="new", side=Side.NEW, url=new),
+    }
+    return Table(
+        default_backend="legacy", backends=backends, routes={route.id: route for route in routes}
+    )
+
+
+ROUTE = Route(id="r", match=RouteMatch(path="/r"), stage=Stage.NEW, new="new")
+
+
+class Stand:
+    """A runtime on fakes. Upstreams are kept by backend id, the latest last."""
+
+    def __init__(self, *routes: Route, **settings: Any) -> None:
+        self.fakes: dict[str, list[FakeUpstream]] = {}
+        self.records: list[RequestRecord] = []
+        self.faults: list[BaseException] = []
+        self.spawned: list[Coroutine[Any, Any, Any]] = []
+        self.changes: list[tuple[Any, ...]] = []
+        self.runtime = Runtime(
+            compile_table(table(*routes)),
+            open_upstream=self.open,
+            sweep=Sweep(),
+            recorder=self,
+            spawn=lambda coroutine, name: self.spawned.append(coroutine),
+            report=lambda where, error: self.faults.append(error),
+            settings=FacadeSettings(**settings),
+            breaker_changed=lambda *change: self.changes.append(change),
+        )
+
+    def open(self, backend: Backend) -> FakeUpstream:
+        if backend.url == "http://unusable":
+            raise ValueError("unusable")
+        fake = FakeUpstream()
+        self.fakes.setdefault(backend.id, []).append(fake)
+        return fake
+
+    def record(self, record: RequestRecord) -> None:
+        self.records.append(record)
+
+    def begin(self, data: bytes = b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n") -> Client:
+        client = Client()
+        head = parse(data)
+        head.client = "192.0.2.1"
+        client.flow = Flow(self.runtime, head, client, Arrival("192.0.2.1", "http", head.host))
+        client.flow.begin()
+        if head.content_length == 0:
+            client.flow.body_end()
+        return client
+
+    async def ask(self, data: bytes = b"GET /r HTTP/1.1\r\nHost: a\r\n\r\n") -> Client:
+        client = self.begin(data)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return client
+
+    def close(self) -> None:
+        for coroutine in self.spawned:
+            coroutine.close()
+
+
+class Client:
+    """Implements `ClientPort` by remembering."""
+
+    def __init__(self) -> None:
+        self.flow: Flow
+        self.calls: list[str] = []
+        self.status = 0
+        self.headers: Headers = []
+        self.content = b""
+
+    def inform(self, head: ResponseHead) -> None:
+        self.calls.append(f"inform {head.status}")
+
+    def respond(self, head: ResponseHead) -> None:
+        self.calls.append("respond")
+        self.status, self.headers = head.status, head.headers
+
+    def body(self, data: bytes) -> None:
+        self.content += data
+
+    def end(self, trailers: Headers) -> None:
+        self.calls.append("end")
+
+    def abort(self) -> None:
+        self.calls.append("abort")
+
+    def pause_body(self) -> None:
+        self.calls.append("pause")
+
+    def resume_body(self) -> None:
+        self.calls.append("resume")
+
+
+def run(scenario: Callable[[Stand], Coroutine[Any, Any, None]], *routes: Route, **s: Any) -> None:
+    async def main() -> None:
+        stand = Stand(*routes, **s)
+        try:
+            await scenario(stand)
+            assert stand.runtime.in_flight == 0
+            assert all(entry.deadline == NEVER for entry in stand.runtime.sweep._entries)
+        finally:
+            stand.close()
+
+    asyncio.run(main())
+
+
+def test_a_swap_keeps_what_is_unchanged_and_retires_the_rest() -> None:
+    async def scenario(stand: Stand) -> None:
+        legacy, before = stand.fakes["legacy"][0], stand.fakes["new"][0]
+        before.default = None
+        waiting = stand.begin()
+        stand.runtime.swap(compile_table(table(ROUTE, new="http://newer")))
+        assert (legacy.retired, before.retired) == (False, True)
+        assert stand.spawned == []  # a request is still under way there
+        assert len(stand.fakes["new"]) == 2
+        before.attempts[0].head(200)
+        before.attempts[0].finish()
+        await asyncio.sleep(0)
+        assert waiting.status == 200
+        (closing,) = stand.spawned
+        await closing
+        assert before.closed
+        await stand.ask()
+        assert len(stand.fakes["new"][1].attempts) == 1
+
+    run(scenario, ROUTE)
+
+
+def test_a_swap_that_fails_changes_nothing() -> None:
+    """trap 53: a table with an unusable backend leaves the one before in service."""
+
+    async def scenario(stand: Stand) -> None:
+        before = stand.runtime.table
+        with pytest.raises(ValueError, match="unusable"):
+            stand.runtime.swap(compile_table(table(ROUTE, new="http://unusable")))
+        assert stand.runtime.table is before
+        assert (await stand.ask()).status == 200
+        assert not stand.fakes["new"][0].retired
+
+    run(scenario, ROUTE)
+
+
+def test_a_breaker_survives_swaps_and_takes_new_policies() -> None:
+    async def scenario(stand: Stand) -> None:
+        stand.fakes["new"][0].default = Fail(FailureKind.RESET)
+        for _ in range(2):
+            await stand.ask()
+        ((route, backend, breaker),) = stand.runtime.breakers()
+        assert (route, backend, breaker.state) == ("r", "new", BreakerState.OPEN)
+        assert stand.changes[0][:4] == ("r", "new", BreakerState.CLOSED, BreakerState.OPEN)
+        policy = BreakerPolicy(min_calls=7)
+        stand.runtime.swap(compile_table(table(replace(ROUTE, breaker=policy))))
+        await stand.ask()
+        assert stand.runtime.breakers() == [("r", "new", breaker)]
+        assert breaker.policy is policy
+        assert stand.records[-1].fallback == "breaker_open"
+        stand.runtime.swap(compile_table(table()))
+        assert stand.runtime.breakers() == []
+
+    run(scenario, replace(ROUTE, breaker=BreakerPolicy(min_calls=2)))
+
+
+def test_a_backends_path_is_put_before_the_target() -> None:
+    async def scenario(stand: Stand) -> None:
+        await stand.ask(b"GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n")
+        await stand.ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+        targets = [attempt.request.target for attempt in stand.fakes["legacy"][0].attempts]
+        assert targets == [b"/base/x?y", b"*"]
+
+    run(scenario)
+
+
+class Capture:
+    """Implements `Capture` and `CaptureTap`."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    def begin(self, plan: Plan, decision: Decision, head: RequestHead) -> Capture:
+        self.seen.append((plan.route_id, decision.side.value, head.path))
+        return self
+
+    def request_body(self, data: bytes) -> None:
+        self.seen.append(data)
+
+    def response_head(self, head: ResponseHead) -> None:
+        self.seen.append(head.status)
+
+    def response_body(self, data: bytes) -> None:
+        self.seen.append(data)
+
+    def finished(self, record: RequestRecord) -> None:
+        self.seen.append(record.total_us >= 0)
+
+
+def test_a_tap_follows_the_request_that_a_stage_wants_copied() -> None:
+    async def scenario(stand: Stand) -> None:
+        capture = stand.runtime.capture = Capture()
+        stand.fakes["legacy"][0].default = Answer(201, body=[b"one", b"two"])
+        client = stand.begin(b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+        client.flow.body(b"body")
+        client.flow.body_end()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        expected = [("r", "legacy", b"/r"), b"body", 201, b"one", b"two", True]
+        assert capture.seen == expected
+        await stand.ask(b"GET /unrouted HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert capture.seen == expected
+
+    run(scenario, replace(ROUTE, stage=Stage.SHADOW))
+
+
+def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Habit 9: whatever throws, the client gets one answer and the record is left."""
+
+    async def scenario(stand: Stand) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("boom")
+
+        monkeypatch.setattr(stand.fakes["legacy"][0], "send", broken)
+        client = await stand.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (client.status, client.calls) == (500, ["respond", "end"])
+        assert [str(error) for error in stand.faults] == ["boom"]
+        assert stand.records[0].problem == "internal"
+        monkeypatch.setattr("proxy.pipeline.decide", broken)
+        assert (await stand.ask()).status == 500
+        assert len(stand.records) == 2
+
+    run(scenario)
+
+
+def test_a_deadline_waits_for_a_slow_upload() -> None:
+    """trap 49: the time of the client's own sending is not the backend's."""
+
+    async def scenario(stand: Stand) -> None:
+        stand.fakes["legacy"][0].default = None
+        client = stand.begin(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
+        later = client.flow.deadline + 1
+        client.flow.expired(later)
+        assert client.calls == []
+        client.flow.body(b"body")
+        client.flow.body_end()
+        client.flow.expired(client.flow.deadline)
+        assert client.status == 504
+        assert stand.fakes["legacy"][0].attempts[0].aborted
+
+    run(scenario)
+
+
+def test_a_body_is_handed_over_again_to_the_second_attempt() -> None:
+    async def scenario(stand: Stand) -> None:
+        new, legacy = stand.fakes["new"][0], stand.fakes["legacy"][0]
+        new.default = legacy.default = None
+        client = stand.begin(b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
+        client.flow.body(b"abc")
+        new.attempts[0].sink.request_paused()
+        client.flow.body(b"def")
+        client.flow.body_end()
+        assert new.attempts[0].body == b"abc"
+        new.attempts[0].fail(FailureKind.CONNECT, Sent.NOTHING)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert client.calls == ["pause", "resume"]
+        assert legacy.attempts[0].body == b"abcdef"
+        assert legacy.attempts[0].ended
+        legacy.attempts[0].head(200)
+        legacy.attempts[0].finish()
+        await asyncio.sleep(0)
+        assert stand.records[0].attempts == 2
+
+    run(scenario, ROUTE)
+
+
+def test_the_identity_cookie_is_secure_where_users_speak_https() -> None:
+    async def scenario(stand: Stand) -> None:
+        client = await stand.ask()
+        ((name, value),) = client.headers
+        assert name == b"set-cookie"
+        assert value.endswith(b"; Secure")
+
+    run(scenario, replace(ROUTE, stage=Stage.CANARY, weight=1), secure=True)
+
+
+def test_trace_parents_are_unique() -> None:
+    parents = TraceParents()
+    assert len({parents.fresh() for _ in range(1_000)}) == 1_000
