@@ -231,7 +231,7 @@ _MEANINGS = {
     429: "Too many failed attempts from this address, or too many streams.",
     503: "The database does not answer; nothing was changed.",
 }
-COMMON = (401, 403, 422, 429, 503)
+COMMON = (400, 401, 403, 422, 429, 503)
 """What every endpoint may answer."""
-EDIT = (*COMMON, 400, 404, 409, 412, 413, 428)
+EDIT = (*COMMON, 404, 409, 412, 413, 428)
 """What an endpoint that edits an item may answer."""

@@ -164,3 +164,195 @@ class EventRow(Base):
     becomes: Mapped[str] = mapped_column(String(40))
 
     __table_args__ = (Index("events_at", "at_ms"), Index("events_route", "route"))
+
+
+class ComparedRouteRow(Base):
+    """Which evidence window of a route is the current one."""
+
+    __tablename__ = "compared_routes"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    window: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[BigInt]
+    last_ms: Mapped[BigInt]
+
+
+class ComparedWindowRow(Base):
+    """What was compared of a route while nothing changed that comparisons depend on."""
+
+    __tablename__ = "compared_windows"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    window: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[BigInt]
+    """The newest revision that it was seen with."""
+    first_ms: Mapped[BigInt]
+    last_ms: Mapped[BigInt]
+    captured: Mapped[BigInt]
+    noise_pairs: Mapped[BigInt]
+    """Pairs of legacy with itself."""
+    counts: Mapped[Document]
+    """Verdicts, skipped, dropped, errors of both sides: JSON of counters by name."""
+    latency: Mapped[Document]
+    """JSON of counts by bucket of `figway.histogram`, by side."""
+
+    __table_args__ = (Index("compared_windows_last", "last_ms"),)
+
+
+class ComparedMinuteRow(Base):
+    """The verdicts of a minute."""
+
+    __tablename__ = "compared_minutes"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    bucket_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    window: Mapped[str] = mapped_column(String(64), primary_key=True)
+    verdict: Mapped[str] = mapped_column(String(20), primary_key=True)
+    """A verdict, or `captured`, or `dropped`."""
+    pairs: Mapped[BigInt]
+
+    __table_args__ = (Index("compared_minutes_bucket", "bucket_ms"),)
+
+
+class ComparedFieldRow(Base):
+    """A field that differed within a window."""
+
+    __tablename__ = "compared_fields"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    window: Mapped[str] = mapped_column(String(64), primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Digest of `field`, which may be longer than an index takes."""
+    field: Mapped[Document]
+    path: Mapped[Document]
+    kind: Mapped[str] = mapped_column(String(80))
+    detector: Mapped[str] = mapped_column(String(80))
+    differing: Mapped[BigInt]
+    """Pairs of legacy and new that differ there."""
+    ignored: Mapped[BigInt]
+    self_differing: Mapped[BigInt]
+    """Pairs of legacy with itself that differ there."""
+    rule: Mapped[Document]
+    proposed: Mapped[Document]
+    """The rule that would cover it, as JSON; empty for none."""
+    first_ms: Mapped[BigInt]
+    last_ms: Mapped[BigInt]
+
+
+class ExampleRow(Base):
+    """A stored pair of answers, redacted."""
+
+    __tablename__ = "compared_examples"
+
+    number: Mapped[Serial]
+    """In the order of arrival."""
+    id: Mapped[str] = mapped_column(String(64), unique=True)
+    at_ms: Mapped[BigInt]
+    received_ms: Mapped[BigInt]
+    route: Mapped[Name]
+    window: Mapped[str] = mapped_column(String(64))
+    revision: Mapped[BigInt]
+    instance: Mapped[Name]
+    verdict: Mapped[str] = mapped_column(String(20))
+    signature: Mapped[str] = mapped_column(String(64))
+    served: Mapped[str] = mapped_column(String(10))
+    size: Mapped[BigInt]
+    """Bytes of the document."""
+    summary: Mapped[Document]
+    """What lists show, as JSON."""
+    document: Mapped[Document]
+    """The pair, whole, as JSON."""
+
+    __table_args__ = (
+        Index("compared_examples_route", "route", "number"),
+        Index("compared_examples_verdict", "route", "verdict", "number"),
+        Index("compared_examples_signature", "route", "verdict", "signature", "number"),
+        Index("compared_examples_received", "received_ms"),
+    )
+
+
+class ExampleFieldRow(Base):
+    """Where an example differs: by the digests of its fields, and of their paths."""
+
+    __tablename__ = "compared_example_fields"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+    __table_args__ = (Index("compared_example_fields_key", "key", "number"),)
+
+
+class ExampleUsageRow(Base):
+    """How much the examples of a route take, so that nobody has to add them up."""
+
+    __tablename__ = "compared_usage"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    examples: Mapped[BigInt]
+    size: Mapped[BigInt]
+
+
+class BatchRow(Base):
+    """A batch of comparisons that was counted already."""
+
+    __tablename__ = "compared_batches"
+
+    boot: Mapped[str] = mapped_column(String(64), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at_ms: Mapped[BigInt]
+
+    __table_args__ = (Index("compared_batches_at", "at_ms"),)
+
+
+class ShadowWorkerRow(Base):
+    """A shadow worker as it last described itself."""
+
+    __tablename__ = "shadow_workers"
+
+    instance: Mapped[str] = mapped_column(String(200), primary_key=True)
+    boot: Mapped[str] = mapped_column(String(64))
+    seen_ms: Mapped[BigInt]
+    document: Mapped[Document]
+
+
+class ReplayRow(Base):
+    """Stored requests that are to be sent once more."""
+
+    __tablename__ = "replays"
+
+    number: Mapped[Serial]
+    id: Mapped[str] = mapped_column(String(64), unique=True)
+    route: Mapped[Name]
+    afresh: Mapped[bool]
+    """Ask legacy again as well, instead of holding new against the stored answer."""
+    actor: Mapped[Name]
+    created_ms: Mapped[BigInt]
+    status: Mapped[str] = mapped_column(String(20))
+    instance: Mapped[Name]
+    """The proxy that works on it."""
+    leased_ms: Mapped[BigInt]
+    """Until then nobody else gets it."""
+    finished_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        Index("replays_status", "status", "number"),
+        Index("replays_route", "route", "number"),
+    )
+
+
+class ReplayItemRow(Base):
+    """One example of a replay, and what came of it."""
+
+    __tablename__ = "replay_items"
+
+    replay: Mapped[str] = mapped_column(String(64), primary_key=True)
+    example: Mapped[str] = mapped_column(String(64), primary_key=True)
+    was: Mapped[str] = mapped_column(String(20))
+    """The stored verdict."""
+    verdict: Mapped[str] = mapped_column(String(20))
+    """Empty until it was replayed; `not_replayable` besides the verdicts."""
+    at_ms: Mapped[BigInt]
+    document: Mapped[Document]
+    """Reason, differences and the new answer, as JSON."""
+
+    __table_args__ = (Index("replay_items_example", "example"),)

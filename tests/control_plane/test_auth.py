@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from control_plane.auth import offline
 from control_plane.auth.keys import Role, generate, parse
 from control_plane.auth.limiter import FailureLimiter
 from control_plane.bootstrap import make_services, prepare
 from control_plane.settings import Settings, SettingsError
-from tests.control_plane.support import Control
+from tests.control_plane.support import Control, control_plane
 
 Play = Callable[..., None]
 _NEEDED = {
@@ -180,3 +181,21 @@ def _endpoints(control: Control) -> list[tuple[str, str]]:
 
 def _filled(path: str) -> str:
     return re.sub(r"\{[a-z_]+\}", "1", path)
+
+
+def test_keys_by_the_command_line(database_url: str) -> None:
+    async def story() -> None:
+        settings = Settings(database_url=database_url)
+        key = await offline.create(settings, name="ops", role=Role.ADMIN, days=1)
+        async with control_plane(database_url) as control:
+            client = control.client_with(key)
+            assert (await client.get("/me")).json()["role"] == "admin"
+            prefixes = [entry["prefix"] for entry in await offline.keys(settings)]
+            assert key.split("_")[1] in prefixes
+            await offline.revoke(settings, key.split("_")[1], reason="lost")
+            control.services.auth.forget(key.split("_")[1])
+            assert (await client.get("/me")).status_code == 401
+            entry = (await control.get("/audit"))["items"][0]
+            assert (entry["actor"], entry["reason"]) == ("command line", "lost")
+
+    asyncio.run(story())
