@@ -3,7 +3,8 @@
 Decoding follows the type hints of `figway.model`: an unknown field, a missing one or a wrong type
 is a `CodecError` that names its place. Encoding leaves out what equals the default, so that a
 release which adds a field changes no hash. Canonical JSON is UTF-8 with sorted keys and no spaces;
-numbers are integers throughout, so the subtleties of RFC 8785 do not arise.
+numbers are integers, or finite doubles as Python's shortest `repr` spells them: what reads them
+again is this module alone, so the subtleties of RFC 8785 do not arise.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -155,10 +157,15 @@ def _decoder(cls: Any) -> _Decoder:
         return _enum_decoder(cls)
     origin = typing.get_origin(cls)
     if origin is tuple:
-        return _tuple_decoder(_decoder(typing.get_args(cls)[0]))
+        items = typing.get_args(cls)
+        if items[-1] is Ellipsis:
+            return _tuple_decoder(_decoder(items[0]))
+        return _fixed_decoder([_decoder(item) for item in items])
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         return _items_decoder(_decoder(typing.get_args(cls)[1]))
     if origin in (typing.Union, types.UnionType):
+        if len(typing.get_args(cls)) > 2:
+            return _scalar_decoder(frozenset(typing.get_args(cls)))
         inner = _decoder(next(arg for arg in typing.get_args(cls) if arg is not type(None)))
         return lambda data, path: None if data is None else inner(data, path)
     return _plain_decoder(cls)
@@ -168,10 +175,27 @@ def _plain_decoder(cls: type) -> _Decoder:
     names = {str: "a string", int: "a whole number", bool: "true or false", float: "a number"}
 
     def decode(data: Any, path: str) -> Any:
-        if cls is float and type(data) is int:
+        if cls is float and type(data) is int and abs(data) <= _LARGEST_EXACT:
             return float(data)
-        if type(data) is not cls:
+        if type(data) is not cls or not _finite(data):
             raise CodecError(path, f"expected {names[cls]}, found {_name(data)}")
+        return data
+
+    return decode
+
+
+_LARGEST_EXACT = 1 << 53
+
+
+def _finite(data: Any) -> bool:
+    """JSON has no word for the others."""
+    return type(data) is not float or math.isfinite(data)
+
+
+def _scalar_decoder(classes: frozenset[type]) -> _Decoder:
+    def decode(data: Any, path: str) -> Any:
+        if type(data) not in classes or not _finite(data):
+            raise CodecError(path, f"expected a scalar, found {_name(data)}")
         return data
 
     return decode
@@ -195,6 +219,18 @@ def _tuple_decoder(item: _Decoder) -> _Decoder:
         if not isinstance(data, (list, tuple)):
             raise CodecError(path, f"expected a list, found {_name(data)}")
         return tuple(item(entry, f"{path}[{index}]") for index, entry in enumerate(data))
+
+    return decode
+
+
+def _fixed_decoder(items: list[_Decoder]) -> _Decoder:
+    def decode(data: Any, path: str) -> Any:
+        if not isinstance(data, (list, tuple)) or len(data) != len(items):
+            raise CodecError(path, f"expected a list of {len(items)}, found {_name(data)}")
+        return tuple(
+            item(entry, f"{path}[{index}]")
+            for index, (item, entry) in enumerate(zip(items, data, strict=True))
+        )
 
     return decode
 

@@ -67,6 +67,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "sample_range": "A shadow sample is not between 0 and 10 000 basis points.",
         "body_limit_range": "A shadow body limit is out of its range.",
         "shadow_copies_nothing": "The route is in stage shadow, but its policy copies nothing.",
+        "rule_invalid": "A comparison rule makes no sense.",
+        "rule_duplicate": "Two comparison rules of a route have the same id.",
+        "compared_header_invalid": "A compared header has no valid name, or stands twice.",
+        "noise_sample_range": "A noise sample is not between 0 and 10 000 basis points.",
+        "overrule_invalid": "An overruled field is empty, or stands twice.",
+        "redaction_invalid": "A redaction pattern or allowlist makes no sense.",
     }
 )
 """Every code with its meaning in one line."""

@@ -73,6 +73,26 @@ class ConditionKind(StrEnum):
     ABSENT = "absent"
 
 
+class RuleKind(StrEnum):
+    """What a comparison rule permits at its target; `figway.compare.rules` says how."""
+
+    IGNORE = "ignore"
+    NUMBER_TOLERANCE = "number_tolerance"
+    TIME_TOLERANCE = "time_tolerance"
+    UNORDERED = "unordered"
+    KEYED_ARRAY = "keyed_array"
+    CASE = "case"
+    MAP_VALUE = "map_value"
+    PATTERN = "pattern"
+
+
+class NoiseWord(StrEnum):
+    """A person's word on a field: differences there are noise, or they are not."""
+
+    NOISE = "noise"
+    SIGNAL = "signal"
+
+
 class BreakerForce(StrEnum):
     """An operator's override of a breaker."""
 
@@ -263,6 +283,66 @@ class ShadowPolicy(_Strict):
     """A GET of this route changes something: never copy it."""
 
 
+Scalar = str | int | float | bool | None
+"""A JSON value that is neither an array nor an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSpec(_Strict):
+    """A written comparison rule as plain data; `figway.comparing` makes it one that works."""
+
+    id: str
+    """Name, unique among the rules of its route."""
+    kind: RuleKind
+    target: str
+    """`$.items[*].price`, `header:etag`, `set-cookie:sid;samesite` or `status`."""
+    absolute: float = 0.0
+    """number_tolerance: how far apart two numbers may be."""
+    relative: float = 0.0
+    """number_tolerance: the same as a share of the larger one, 0.01 for 1 %."""
+    seconds: float = 0.0
+    """time_tolerance: how far apart two moments may be."""
+    key: str = ""
+    """keyed_array: the member that names an element."""
+    pairs: tuple[tuple[Scalar, Scalar], ...] = ()
+    """map_value: (legacy's value, the value that new may have instead)."""
+    pattern: str = ""
+    """pattern: RE2; what it matches, on either side, is equal."""
+    note: str = ""
+    """Why it is there, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseOverrule(_Strict):
+    """A person's word against what was learned about one field."""
+
+    field: str
+    """The field's key, `$.items[*].price|changed`, or a path, for every difference there."""
+    word: NoiseWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPolicy(_Strict):
+    """How the two answers of a route are compared, and what of them may be kept."""
+
+    rules: tuple[RuleSpec, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Headers compared besides those that always are; lower case."""
+    noise_sample: int = 200
+    """Share of shadowed safe reads that legacy is asked twice, in basis points."""
+    noise_overrules: tuple[NoiseOverrule, ...] = ()
+    redact_names: tuple[str, ...] = ()
+    """Fields, parameters and headers that are secret besides the built-in ones."""
+    redact_patterns: tuple[str, ...] = ()
+    """RE2; what matches is hidden in any text."""
+    redact_allow: tuple[str, ...] = ()
+    """When set, only values under these names are kept, and everything else is hashed."""
+
+
+PLAIN_COMPARISON = ComparisonPolicy()
+"""Without rules: what a route has that says nothing. One object, as most routes share it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route(_Strict):
     """A match plus a policy."""
@@ -281,6 +361,7 @@ class Route(_Strict):
     fallback: FallbackPolicy = field(default_factory=FallbackPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
+    comparison: ComparisonPolicy = PLAIN_COMPARISON
     description: str = ""
 
 

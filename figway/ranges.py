@@ -10,6 +10,7 @@ from typing import Any
 from figway.findings import Findings
 from figway.model import (
     BreakerPolicy,
+    ComparisonPolicy,
     ConnectionLimits,
     FallbackBudgetPolicy,
     FallbackPolicy,
@@ -55,8 +56,9 @@ _RANGES: dict[type, _Ranges] = {
         ("sample", 0, 10_000, "sample_range"),
         ("body_limit", 0, 16 * _MEBIBYTE, "body_limit_range"),
     ),
+    ComparisonPolicy: (("noise_sample", 0, 10_000, "noise_sample_range"),),
 }
-_GETTERS: dict[type, Callable[[Any], tuple[int, ...]]] = {
+_GETTERS: dict[type, Callable[[Any], Any]] = {
     cls: attrgetter(*(name for name, *_ in ranges)) for cls, ranges in _RANGES.items()
 }
 
@@ -80,6 +82,8 @@ MAX_TEXT = 4_096
 def check_ranges(value: object, path: str, findings: Findings) -> None:
     """Report the numbers of a policy that are out of their range."""
     numbers = _GETTERS[type(value)](value)
+    if len(_RANGES[type(value)]) == 1:  # attrgetter of one name gives no tuple
+        numbers = (numbers,)
     for (name, low, high, code), number in zip(_RANGES[type(value)], numbers, strict=True):
         if not low <= number <= high:
             message = f"{number} is out of range"

@@ -13,12 +13,17 @@ from figway.model import (
     BackendKind,
     BreakerPolicy,
     Capability,
+    ComparisonPolicy,
     ConnectionLimits,
     FallbackBudgetPolicy,
     FallbackPolicy,
     HostPolicy,
     KeySource,
+    NoiseOverrule,
+    NoiseWord,
     Route,
+    RuleKind,
+    RuleSpec,
     ShadowPolicy,
     Side,
     Stage,
@@ -55,6 +60,14 @@ def one(path: str = "/x", **fields: Any) -> Table:
 def moving(**fields: Any) -> Table:
     """A table with one route that has a new backend."""
     return one(**{"new": "functions", "stage": Stage.NEW, **fields})
+
+
+NOISE = NoiseWord.NOISE
+
+
+def rule(**fields: Any) -> RuleSpec:
+    """An ignore rule that differs."""
+    return RuleSpec(**{"id": "a", "kind": RuleKind.IGNORE, "target": "$.x", **fields})
 
 
 SOUND = table(
@@ -197,6 +210,17 @@ CASES: list[tuple[str, Table]] = [
         "shadow_copies_nothing",
         moving(stage=Stage.SHADOW, methods=("GET",), shadow=ShadowPolicy(unsafe_get=True)),
     ),
+    ("rule_invalid", one(comparison=ComparisonPolicy(rules=(rule(target="price"),)))),
+    ("rule_invalid", one(comparison=ComparisonPolicy(rules=(rule(absolute=0.1),)))),
+    ("rule_duplicate", one(comparison=ComparisonPolicy(rules=(rule(), rule())))),
+    ("compared_header_invalid", one(comparison=ComparisonPolicy(headers=("ETag",)))),
+    ("noise_sample_range", one(comparison=ComparisonPolicy(noise_sample=10_001))),
+    (
+        "overrule_invalid",
+        one(comparison=ComparisonPolicy(noise_overrules=(NoiseOverrule(field="", word=NOISE),))),
+    ),
+    ("redaction_invalid", one(comparison=ComparisonPolicy(redact_patterns=("(",)))),
+    ("redaction_invalid", one(comparison=ComparisonPolicy(redact_allow=("password",)))),
 ]
 
 EACH = pytest.mark.parametrize(

@@ -1,0 +1,123 @@
+"""The comparison policy of a route: written down, read again, and made to work."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from figway.codec import CodecError, canonical, content_hash, from_data, from_json
+from figway.compare.rules import ComparisonRule, RuleError
+from figway.comparing import (
+    compared_headers,
+    comparison_rule,
+    overruled,
+    redaction_policy,
+    rule_set,
+    rule_spec,
+)
+from figway.model import (
+    ComparisonPolicy,
+    NoiseOverrule,
+    NoiseWord,
+    Route,
+    RouteMatch,
+    RuleKind,
+    RuleSpec,
+)
+
+PLAIN = Route(id="r", match=RouteMatch(path="/x"))
+RULES = (
+    RuleSpec(id="ignore", kind=RuleKind.IGNORE, target="$.items[*].id", note="given anew"),
+    RuleSpec(id="near", kind=RuleKind.NUMBER_TOLERANCE, target="$.price", absolute=0.01),
+    RuleSpec(id="share", kind=RuleKind.NUMBER_TOLERANCE, target="$.total", relative=1e-9),
+    RuleSpec(id="soon", kind=RuleKind.TIME_TOLERANCE, target="header:last-modified", seconds=2.0),
+    RuleSpec(id="any-order", kind=RuleKind.UNORDERED, target="$.tags"),
+    RuleSpec(id="by-id", kind=RuleKind.KEYED_ARRAY, target="$.items", key="id"),
+    RuleSpec(id="case", kind=RuleKind.CASE, target="$.name"),
+    RuleSpec(
+        id="map",
+        kind=RuleKind.MAP_VALUE,
+        target="$.state",
+        pairs=(("open", 1), (None, False), (1.5, "x"), (True, 0)),
+    ),
+    RuleSpec(id="pattern", kind=RuleKind.PATTERN, target="$.link", pattern="[0-9]+"),
+)
+POLICY = ComparisonPolicy(
+    rules=RULES,
+    headers=("cache-control",),
+    noise_sample=0,
+    noise_overrules=(NoiseOverrule(field="$.a|changed", word=NoiseWord.SIGNAL),),
+    redact_names=("plan",),
+    redact_patterns=("K-[0-9]+",),
+    redact_allow=("price",),
+)
+
+
+def test_a_route_that_says_nothing_keeps_its_hash() -> None:
+    assert canonical(PLAIN) == b'{"id":"r","match":{"path":"/x"}}'
+
+
+def test_every_kind_of_rule_round_trips() -> None:
+    route = Route(id="r", match=RouteMatch(path="/x"), comparison=POLICY)
+    again = from_json(Route, canonical(route))
+    assert again == route
+    assert canonical(again) == canonical(route)
+    pairs = again.comparison.rules[7].pairs
+    assert [type(value) for pair in pairs for value in pair] == [
+        *(str, int, type(None), bool, float, str, bool, int)
+    ]
+
+
+def test_every_kind_of_rule_works_and_comes_back() -> None:
+    assert {spec.kind for spec in RULES} == set(RuleKind)
+    for spec in RULES:
+        rule = comparison_rule(spec)
+        assert isinstance(rule, ComparisonRule)
+        assert rule_spec(rule) == spec
+    assert len(rule_set(POLICY).rules) == len(RULES)
+
+
+def test_a_parameter_of_another_kind_is_refused() -> None:
+    with pytest.raises(RuleError, match="ignore has no seconds"):
+        comparison_rule(RuleSpec(id="a", kind=RuleKind.IGNORE, target="$", seconds=1.0))
+
+
+def test_the_rest_of_the_policy() -> None:
+    assert compared_headers(POLICY)[-1] == "cache-control"
+    assert overruled(POLICY) == {"$.a|changed": False}
+    policy = redaction_policy(POLICY)
+    assert policy.hides("plan")
+    assert policy.keeps("price")
+    assert not policy.keeps("name")
+    assert redaction_policy(ComparisonPolicy()).allow is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("absolute", "1"),
+        ("absolute", True),
+        ("absolute", float("nan")),
+        ("absolute", float("inf")),
+        ("absolute", 10**400),
+        ("pairs", [["a"]]),
+        ("pairs", [["a", "b", "c"]]),
+        ("pairs", [["a", []]]),
+        ("pairs", [["a", float("inf")]]),
+        ("kind", "guess"),
+    ],
+)
+def test_what_is_no_rule_is_refused_by_place(field: str, value: Any) -> None:
+    data = {"id": "a", "kind": "ignore", "target": "$", field: value}
+    with pytest.raises(CodecError) as caught:
+        from_data(RuleSpec, data)
+    assert caught.value.path.startswith(f"$.{field}")
+
+
+def test_a_whole_number_is_a_number() -> None:
+    data = {"id": "a", "kind": "number_tolerance", "target": "$", "absolute": 2}
+    spec = from_data(RuleSpec, data)
+    assert type(spec.absolute) is float
+    assert content_hash(spec) == content_hash(from_data(RuleSpec, json.loads(canonical(spec))))
