@@ -58,6 +58,12 @@ class Environment:
     def idle(self) -> bool:
         return not self.ended and self._work is not None
 
+    @property
+    def settling(self) -> bool:
+        """Has answered and is about to ask for the next invocation."""
+        busy = self.ended or self._current is not None or self._work is not None
+        return self._ready.is_set() and not busy
+
     async def start(self, stream: str) -> None:
         # Its own port: the runtime client is told an address and cannot say which sandbox it is.
         self._server = await listen(

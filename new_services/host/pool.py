@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections import Counter, deque
@@ -14,6 +15,8 @@ from new_services.host.layout import Function, Layout
 from new_services.host.log import say
 from new_services.host.sandbox import Sandbox
 from new_services.host.tasks import TaskKeeper
+
+_SETTLING_SECONDS = 0.05
 
 
 class Pool:
@@ -53,11 +56,24 @@ class Pool:
             environment = self._idle.pop()
             if environment.idle:
                 return environment
+        if any(environment.settling for environment in self._all):
+            # A caller can be back before the runtime is: no reason for a cold start.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLING_SECONDS):
+                    return await self._wait()
         if len(self._all) < self.function.environments:
             return await self._start()
+        return await self._wait()
+
+    async def _wait(self) -> Environment:
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
-        return await waiter
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._changed(waiter.result())  # handed over too late: it goes back in line
+            raise
 
     async def _start(self) -> Environment:
         self.counts["cold_starts"] += 1

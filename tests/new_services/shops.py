@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ class Shops:
 
     def caught_up(self) -> None:
         """Let the feed bring what legacy has just written."""
-        self.host.invoke("read-model-feed")
+        # It may be running on its schedule, which lets nobody else in.
+        while self.host.invoke("read-model-feed").status != 200:
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -53,8 +53,9 @@ TARGETS = [
     "/api/bookings?user=none",
     *[f"/api/bookings/WF-{n}" for n in range(100001, 100041)],
     "/api/bookings/WF-1",
-    *[f"/hotels/{n}" for n in range(1, 21)],
+    *[f"/hotels/{n}" for n in range(1, 61, 2)],
     "/hotels/999",
+    "/hotel.php?id=x",
     "/login",
     "/old-home",
     "/hotel.php?id=12",
@@ -148,8 +149,9 @@ _BOOKING = {
 def test_writes_answer_alike(shops: Shops, method: str, target: str, body: Any) -> None:
     headers = {"content-type": "application/json"}
     sent = json.dumps(body).encode()
-    legacy = shops.legacy(method, target, sent, headers)
+    # New first: legacy's write reaches the read model through the feed and would count twice.
     new = shops.new(method, target, sent, headers)
+    legacy = shops.legacy(method, target, sent, headers)
     assert new.status == legacy.status
     there, here = as_json(legacy), as_json(new)
     assert set(here) == set(there)

@@ -8,14 +8,16 @@ from typing import Any
 from new_services.functions.catalogue import availability
 from new_services.functions.users import service as users
 from new_services.functions.vendor import fields, storage
-from new_services.functions.vendor.http import bad_request, conflict, invalid, not_found
+from new_services.functions.vendor.http import conflict, invalid, not_found
 from new_services.functions.vendor.money import money
+from new_services.functions.vendor.paging import whole
 
 FIRST_NUMBER = 9_000_001
 """Bookings made here count from far above legacy's, which goes on counting."""
 
 _FIELDS = ("user_id", "hotel_id", "room", "from", "to", "guests", "notes")
 _LARGEST_ID = 1 << 40
+_LARGEST_USER = 1 << 36
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,7 @@ class Listing:
     @classmethod
     def parse(cls, user: str | None) -> Listing:
         """From the parameter `user`. Raises ApiError (400)."""
-        if user is None:
-            return cls(None)
-        if not user.isascii() or not user.isdecimal() or len(user) > 15:
-            raise bad_request("user must be a whole number.", "user")
-        return cls(int(user))
+        return cls(None if user is None else whole(user, "user", 0, _LARGEST_USER))
 
     def total(self) -> int:
         return storage.count(

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 CONTENT_TYPE = "application/xml; charset=ISO-8859-1"
 _FIELDS = ("name", "city", "country", "stars", "rating")
+"""`rating` is left out where there is none."""
 
 
 def catalogue(hotels: list[dict[str, Any]]) -> bytes:
@@ -15,8 +16,8 @@ def catalogue(hotels: list[dict[str, Any]]) -> bytes:
     for hotel in hotels:
         node = SubElement(root, "hotel", id=str(hotel["id"]))
         for name in _FIELDS:
-            value = hotel[name]
-            SubElement(node, name).text = "" if value is None else str(value)
+            if hotel[name] is not None:
+                SubElement(node, name).text = str(hotel[name])
         price = SubElement(node, "price", currency=hotel["price"]["currency"])
         price.text = hotel["price"]["amount"]
         amenities = SubElement(node, "amenities")

@@ -6,7 +6,7 @@ from typing import Any
 
 from new_services.differences import enabled
 from new_services.functions.catalogue import availability, export, pages, search
-from new_services.functions.vendor import paging
+from new_services.functions.vendor import html, paging
 from new_services.functions.vendor.http import ApiError, Request, Response, handler, single
 
 
@@ -32,7 +32,7 @@ def get_hotel(request: Request) -> Response:
     """GET /api/catalogue/{id}"""
     hotel = search.get(request.number(2, "hotel"))
     etag = f'W/"hotel-{hotel["id"]}-{hotel["version"]}"'
-    if request.headers.get("if-none-match") == etag:
+    if etag in request.headers.get("if-none-match", ""):
         return Response(304, headers={"ETag": etag})
     if enabled("hotel-amenities-order"):
         hotel["amenities"].reverse()
@@ -56,11 +56,14 @@ def hotel_page(request: Request) -> Response:
     """GET /hotels/{id}"""
     try:
         hotel = search.get(request.number(1, "hotel"))
-    except ApiError:
-        return Response(404, pages.missing(), pages.CONTENT_TYPE)
-    # The fault: bytes of UTF-8 that call themselves Latin-1.
-    kind = "text/html; charset=iso-8859-1" if enabled("hotel-page-charset") else pages.CONTENT_TYPE
-    return Response(200, pages.hotel(hotel, request), kind)
+    except ApiError as error:
+        return html.error(request, error)
+    content = pages.hotel(hotel, lambda cents: html.price(request, cents))
+    answer = html.page(request, pages.title(hotel), content)
+    if enabled("hotel-page-charset"):
+        # The fault: bytes of UTF-8 that call themselves Latin-1.
+        answer.content_type = "text/html; charset=iso-8859-1"
+    return answer
 
 
 @handler("GET", "HEAD")

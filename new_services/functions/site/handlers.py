@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
 from new_services.differences import enabled
 from new_services.functions.site import pages
-from new_services.functions.vendor.http import Request, Response, handler
+from new_services.functions.vendor import html
+from new_services.functions.vendor.http import Request, Response, handler, not_found
 
 _INTERNAL = "http://functions.wayfarer.internal"
-_VISIT = "wf_visit"
 
 
 @handler("GET", "HEAD")
@@ -20,16 +18,15 @@ def redirects(request: Request) -> Response:
             return Response(302, headers={"Location": f"{_INTERNAL}/"})
         return Response(302, headers={"Location": request.url("/")})
     number = request.query().get("id", "")
+    if not (number.isascii() and number.isdecimal() and len(number) < 12):
+        return html.error(request, not_found("hotel"))
     return Response(302, headers={"Location": request.url(f"/hotels/{number}")})
 
 
 @handler("GET", "HEAD")
 def login(request: Request) -> Response:
     """GET /login"""
-    response = Response(200, pages.login(secrets.token_hex(16)), pages.CONTENT_TYPE)
-    if _VISIT not in request.cookies:
-        http_only = "" if enabled("login-cookie-httponly") else "HttpOnly; "
-        response.cookies.append(
-            f"{_VISIT}={secrets.token_hex(16)}; Path=/; {http_only}SameSite=Lax"
-        )
+    response = html.page(request, pages.TITLE, pages.login(html.token()))
+    if enabled("login-cookie-httponly"):
+        response.cookies = [cookie.replace(" HttpOnly;", "") for cookie in response.cookies]
     return response

@@ -1,9 +1,15 @@
-"""The login page."""
+"""What stands on the login page."""
 
 from __future__ import annotations
 
-CONTENT_TYPE = "text/html; charset=utf-8"
+TITLE = "Log in"
 
 
-def login(token: str) -> bytes:
-    return f'<input type="hidden" name="csrf_token" value="{token}">'.encode()
+def login(token: str) -> str:
+    return f"""<h1>Welcome back</h1>
+<form class="box" method="post" action="/login">
+<input type="hidden" name="csrf_token" value="{token}">
+<label>E-mail <input type="email" name="email" value="" required></label>
+<label>Password <input type="password" name="password" required></label>
+<button>Log in</button></form>
+<p class="muted">To look around: demo@example.com, password wayfarer.</p>"""

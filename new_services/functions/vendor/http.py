@@ -156,16 +156,32 @@ def handler(*methods: str) -> Callable[[Work], Handler]:
         def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
             request = Request.from_event(event)
             try:
+                if request.method == "OPTIONS" and request.path.startswith("/api/"):
+                    return _preflight(request).to_event(request)
                 if request.method not in methods:
                     raise ApiError(405, "method_not_allowed", "Method not allowed.")
                 response = work(request)
             except ApiError as error:
                 response = _failure(request, error)
+            if "origin" in request.headers and request.path.startswith("/api/"):
+                response.headers["Access-Control-Allow-Origin"] = request.headers["origin"]
+                response.headers["Vary"] = "Origin"
             return response.to_event(request)
 
         return handle
 
     return decorate
+
+
+def _preflight(request: Request) -> Response:
+    """CORS as legacy allows it: the browser's question is answered by whoever serves the route."""
+    headers = {
+        "Access-Control-Allow-Origin": request.headers.get("origin", "*"),
+        "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+        "Access-Control-Allow-Headers": "content-type, idempotency-key",
+        "Access-Control-Max-Age": "600",
+    }
+    return Response(204, headers=headers)
 
 
 def _failure(request: Request, error: ApiError) -> Response:

@@ -41,12 +41,13 @@ def bounds(request: Request) -> tuple[int, int]:
     """Page and size as asked for. Raises ApiError (400)."""
     query = request.query()
     return (
-        _whole(query.get("page"), "page", 1, _LAST),
-        _whole(query.get("size"), "size", _SIZE, _MOST),
+        whole(query.get("page"), "page", 1, _LAST),
+        whole(query.get("size"), "size", _SIZE, _MOST),
     )
 
 
-def _whole(text: str | None, name: str, default: int, most: int) -> int:
+def whole(text: str | None, name: str, default: int, most: int) -> int:
+    """A whole number of the query, from 1. Raises ApiError (400)."""
     if text is None:
         return default
     value = int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else 0
@@ -56,5 +57,5 @@ def _whole(text: str | None, name: str, default: int, most: int) -> int:
 
 
 def _next(request: Request, number: int) -> str:
-    pairs = [(k, v) for k, v in parse_qsl(request.raw_query) if k != "page"]
+    pairs = [(k, v) for k, v in parse_qsl(request.raw_query, True) if k != "page"]
     return f"{request.path}?{urlencode([*pairs, ('page', str(number))])}"
