@@ -46,6 +46,8 @@ _FLUSH_MS = 10_000
 """How long a closing connection may take to send what it has."""
 _DISCARD = 1 << 20
 """Bytes of an unwanted request body that are read to save the connection."""
+_SMALL = 16_384
+"""Bytes up to which joining two pieces costs less than a second system call."""
 _NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
 _SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
 _SLOW_BODY = Problem(408, "body_timeout", "The request body did not come in time")
@@ -67,6 +69,7 @@ class NativeConnection(asyncio.Protocol):
         "_held_back",
         "_keep",
         "_left",
+        "_out",
         "_peer",
         "_reader",
         "_scheme",
@@ -88,6 +91,7 @@ class NativeConnection(asyncio.Protocol):
         self._arrival: Arrival | None = None
         self._reader: ChunkedReader | None = None
         self._left = 0
+        self._out = b""
         self._discard = 0
         self._busy = False
         self._keep = True
@@ -137,6 +141,7 @@ class NativeConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state = _CLOSING
+        self._out = b""
         self._door.left(self)
         flow, self._flow = self._flow, None
         if flow is not None:
@@ -323,16 +328,35 @@ class NativeConnection(asyncio.Protocol):
             extra += b"Connection: close\r\n"
         elif not request.minor:
             extra += b"Connection: keep-alive\r\n"
-        self._transport.write(encode(head, extra))
+        # Each write is a system call: the head waits for the first piece of the body, which as a
+        # rule is told before the loop's turn is over.
+        self._out = encode(head, extra)
+        self._door.flush_soon(self)
 
     def body(self, data: bytes) -> None:
         """Write a piece of the answer, or of the tunnel."""
-        self._transport.write(chunk(data) if self._chunked else data)
+        if self._chunked:
+            data = chunk(data)
+            if len(data) < _SMALL:  # the end, or the next piece, may come in the same turn
+                if not self._out:
+                    self._door.flush_soon(self)
+                self._out += data
+                return
+        out = self._out
+        if not out:
+            self._transport.write(data)
+            return
+        self._out = b""
+        if len(data) < _SMALL:
+            self._transport.write(out + data)
+        else:
+            self._transport.writelines((out, data))
 
     def end(self, trailers: Headers) -> None:
         """The answer is complete: on to the next request, or close."""
         if self._chunked:
-            self._transport.write(last_chunk(trailers))
+            self._out += last_chunk(trailers)
+        self.flush()
         self._flow = None
         if self._state == _TUNNEL:
             self._close()
@@ -343,8 +367,16 @@ class NativeConnection(asyncio.Protocol):
         else:
             self._close()
 
+    def flush(self) -> None:
+        """Write what was held together."""
+        out = self._out
+        if out:
+            self._out = b""
+            self._transport.write(out)
+
     def abort(self) -> None:
         """The answer broke off. A reset tells so where the end of the connection would not."""
+        self.flush()
         self._flow = None
         if self._delimited and self._state != _TUNNEL:
             self._close()

@@ -16,7 +16,7 @@ GRACE_MS = 1_000
 
 
 class NativeDoor:
-    """Serves a runtime on listening sockets."""
+    """Serves a runtime on listening sockets. Must be made on the running loop."""
 
     def __init__(self, runtime: Runtime, *, tls: ssl.SSLContext | None = None) -> None:
         self.runtime = runtime
@@ -24,6 +24,8 @@ class NativeDoor:
         self.sweep = runtime.sweep
         self.draining = False
         self.connections: set[NativeConnection] = set()
+        self._loop = asyncio.get_running_loop()
+        self._flushing: list[NativeConnection] = []
         self._empty = asyncio.Event()
         self._empty.set()
         self._tls = tls
@@ -35,11 +37,15 @@ class NativeDoor:
         server = await loop.create_server(self.connection, sock=sock, ssl=self._tls)
         self._servers.append(server)
 
-    async def drain(self, timeout_s: float) -> int:
-        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+    def stop_listening(self) -> None:
+        """Accept no more; every connection is told that its next answer is the last."""
         self.draining = True
         for server in self._servers:
             server.close()
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+        self.stop_listening()
         for connection in list(self.connections):
             connection.drain(GRACE_MS)
         with contextlib.suppress(TimeoutError):
@@ -66,6 +72,17 @@ class NativeDoor:
     def crowded(self) -> bool:
         """There are more connections than the settings allow."""
         return len(self.connections) > self.settings.max_connections
+
+    def flush_soon(self, connection: NativeConnection) -> None:
+        """Have `connection` flushed at the end of this turn of the loop."""
+        if not self._flushing:
+            self._loop.call_soon(self._flush)
+        self._flushing.append(connection)
+
+    def _flush(self) -> None:
+        flushing, self._flushing = self._flushing, []
+        for connection in flushing:
+            connection.flush()
 
     def joined(self, connection: NativeConnection) -> None:
         """A client connected."""

@@ -81,11 +81,15 @@ class UvicornDoor:
         make = partial(FacadeProtocol, self)
         self._servers.append(await loop.create_server(make, sock=sock, ssl=self._tls))
 
-    async def drain(self, timeout_s: float) -> int:
-        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+    def stop_listening(self) -> None:
+        """Accept no more; every connection is told that its next answer is the last."""
         self.app.draining = True
         for server in self._servers:
             server.close()
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop accepting, finish what is under way, close; how many requests were cut off."""
+        self.stop_listening()
         for connection in list(self.state.connections):
             cast(FacadeProtocol, connection).drain()
         cut_off = await self.native.drain(timeout_s) if self.native.connections else 0
