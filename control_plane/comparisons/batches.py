@@ -1,0 +1,225 @@
+"""Batches of comparisons as proxies send them. Everything in them is redacted already.
+
+Unknown members are let pass: a newer proxy may say more.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from figway.compare.detect import HARD_SHAPES
+
+VERDICTS = (
+    "match",
+    "mismatch",
+    "stale",
+    "legacy_failed",
+    "new_failed",
+    "both_failed",
+    "skipped",
+    "compare_error",
+)
+Verdict = Literal[
+    "match",
+    "mismatch",
+    "stale",
+    "legacy_failed",
+    "new_failed",
+    "both_failed",
+    "skipped",
+    "compare_error",
+]
+Name = Annotated[str, Field(max_length=200)]
+Instance = Annotated[str, Field(min_length=1, max_length=200)]
+Code = Annotated[str, Field(max_length=80)]
+Path = Annotated[str, Field(max_length=2_000)]
+Id = Annotated[str, Field(min_length=1, max_length=64)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Counters = Annotated[dict[Code, Count], Field(max_length=200)]
+Buckets = Annotated[
+    dict[Annotated[int, Field(ge=0, lt=1_000)], Count],
+    Field(max_length=500, description="Counts by bucket of `figway.histogram`, microseconds."),
+]
+Body = Annotated[str, Field(max_length=4 * 1024 * 1024)]
+Header = tuple[Annotated[str, Field(max_length=1_000)], Annotated[str, Field(max_length=65_536)]]
+
+
+class _FieldIn(BaseModel, use_attribute_docstrings=True):
+    path: Path
+    kind: Code
+    detector: Code = ""
+    field: Annotated[str, Field(max_length=2_200)] = ""
+    """Key of the field; made of path, kind and detector when empty."""
+
+    @property
+    def key(self) -> str:
+        """What counters and learned noise know the field by, as `Difference.field`."""
+        shape = f"~{self.detector}" if self.detector in HARD_SHAPES else ""
+        return self.field or f"{self.path}|{self.kind}{shape}"
+
+
+class FieldIn(_FieldIn, use_attribute_docstrings=True):
+    """A field that differed between the sides."""
+
+    count: Count
+    """Pairs that differ there."""
+    ignored: Count = 0
+    """Of these, pairs where a rule covers it."""
+    rule: Annotated[str, Field(max_length=600)] = ""
+    """The rule that covers it."""
+    proposed: dict[str, Any] | None = None
+    """The rule that would cover it."""
+    first_ms: Count = 0
+    last_ms: Count = 0
+
+
+class NoiseFieldIn(_FieldIn, use_attribute_docstrings=True):
+    """A field that legacy disagreed with itself about."""
+
+    count: Count
+    """Pairs of legacy with itself that differ there."""
+
+
+class NoiseIn(BaseModel, use_attribute_docstrings=True):
+    """Legacy compared with itself."""
+
+    pairs: Count = 0
+    fields: Annotated[list[NoiseFieldIn], Field(max_length=1_000)] = []
+
+
+class SidesIn(BaseModel):
+    """Latency of both sides."""
+
+    legacy: Buckets = {}
+    new: Buckets = {}
+
+
+class ErrorsIn(BaseModel):
+    """Errors of both sides, by status class or kind of failure."""
+
+    legacy: Counters = {}
+    new: Counters = {}
+
+
+class RequestIn(BaseModel, use_attribute_docstrings=True):
+    """A captured request, redacted."""
+
+    method: Annotated[str, Field(max_length=40)]
+    target: Annotated[str, Field(max_length=65_536)]
+    headers: Annotated[list[Header], Field(max_length=1_000)] = []
+    body: Body | None = None
+    body_kind: Literal["text", "base64", "none"] = "none"
+
+
+class AnswerIn(BaseModel, use_attribute_docstrings=True):
+    """One side's answer, redacted, or its failure to give one."""
+
+    status: Annotated[int, Field(ge=0, le=999)] = 0
+    headers: Annotated[list[Header], Field(max_length=1_000)] = []
+    body: Body | None = None
+    body_kind: Literal["text", "base64", "none"] = "none"
+    elapsed_ms: Annotated[float, Field(ge=0, lt=2**40)] = 0.0
+    failure: Code | None = None
+    """Kind of a transport failure; the status is 0 then."""
+
+
+class DifferenceIn(_FieldIn, use_attribute_docstrings=True):
+    """One differing field of one pair."""
+
+    exact: Annotated[str, Field(max_length=4_000)] = ""
+    """Path of its first occurrence."""
+    legacy: Any = None
+    new: Any = None
+    count: Count = 1
+    """Occurrences in this pair."""
+    proposed: dict[str, Any] | None = None
+    proposal: dict[str, Any] | None = None
+    """The same as `proposed`."""
+    ignored_by: Annotated[str, Field(max_length=600)] | None = None
+    noise: bool = False
+
+
+Differences = Annotated[list[DifferenceIn], Field(max_length=1_000)]
+
+
+class ExampleIn(BaseModel, use_attribute_docstrings=True):
+    """A stored pair."""
+
+    id: Id
+    at_ms: Count
+    verdict: Verdict
+    signature: Annotated[str, Field(max_length=64)] = ""
+    served: Literal["legacy", "new"] = "legacy"
+    revision: Count = 0
+    reason: Code = ""
+    request: RequestIn
+    legacy: AnswerIn
+    new: AnswerIn
+    differences: Differences = []
+
+
+class RouteIn(BaseModel, use_attribute_docstrings=True):
+    """What was compared of one route in one evidence window."""
+
+    route: Annotated[str, Field(min_length=1, max_length=200)]
+    window: Annotated[str, Field(max_length=64)] = ""
+    """Names the evidence window; another stage, weight, rule or backend makes another."""
+    revision: Count = 0
+    captured: Count = 0
+    """Requests that the sample chose."""
+    verdicts: dict[Verdict, Count] = {}
+    skipped: Counters = {}
+    """Why pairs were skipped."""
+    dropped: Counters = {}
+    """Why captures were dropped before a verdict."""
+    fields: Annotated[list[FieldIn], Field(max_length=1_000)] = []
+    noise: NoiseIn = NoiseIn()
+    latency: SidesIn = SidesIn()
+    errors: ErrorsIn = ErrorsIn()
+    examples: Annotated[list[ExampleIn], Field(max_length=500)] = []
+
+
+class PausedIn(BaseModel, use_attribute_docstrings=True):
+    """Shadowing that a proxy has paused by itself, because the side suffers."""
+
+    side: Code
+    backend: Name = ""
+    why: Annotated[str, Field(max_length=500)] = ""
+    since_ms: Count = 0
+
+
+class WorkerIn(BaseModel, use_attribute_docstrings=True):
+    """The shadow worker that made the batch."""
+
+    paused: Annotated[list[PausedIn], Field(max_length=1_000)] = []
+    queue: dict[Code, Count] = {}
+    """`received` and `dropped` captures since it started."""
+
+    @field_validator("queue")
+    @classmethod
+    def _few(cls, value: dict[str, int]) -> dict[str, int]:
+        if len(value) > 50:
+            raise ValueError("at most 50 counters")
+        return value
+
+
+class BatchIn(BaseModel, use_attribute_docstrings=True):
+    """What one proxy compared between two moments. Sent again, it counts once."""
+
+    instance: Instance
+    boot: Id
+    """Names the start of the proxy that numbers its batches."""
+    sequence: Annotated[int, Field(ge=0, lt=2**63)]
+    from_ms: Count
+    to_ms: Count
+    routes: Annotated[list[RouteIn], Field(max_length=2_000)] = []
+    worker: WorkerIn | None = None
+
+
+class BatchOut(BaseModel, use_attribute_docstrings=True):
+    """What became of a batch."""
+
+    accepted: bool
+    """False: it was counted before."""
