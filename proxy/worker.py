@@ -53,6 +53,9 @@ class Door(Protocol):
     async def listen(self, sock: socket.socket) -> None:
         """Accept on a listening socket."""
 
+    def stop_listening(self) -> None:
+        """Accept no more."""
+
     async def drain(self, timeout_s: float) -> int:
         """Finish what is under way; how many requests were cut off."""
 
@@ -171,15 +174,13 @@ class WorkerProcess:
 
     async def _drain_door(self, door: Door, timeout_s: float) -> int:
         """Drain without losing who waits to be accepted: closing a port resets those."""
-        began = time.monotonic()
-        draining = self.keeper.spawn(door.drain(timeout_s), "door drain")
+        door.stop_listening()
         await asyncio.sleep(_SETTLE_S)  # the door's copy of the socket closes meanwhile
         loop = asyncio.get_running_loop()
         for client in take_waiting(self._listener):
             with contextlib.suppress(OSError):  # gone before it was served
                 await loop.connect_accepted_socket(self._connection, client)
-        unfinished: int = await draining
-        return unfinished + await door.drain(max(0.0, timeout_s - (time.monotonic() - began)))
+        return await door.drain(timeout_s)
 
     def report(self, where: str, error: BaseException) -> None:
         """An exception that should not have been."""

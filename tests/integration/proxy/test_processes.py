@@ -37,7 +37,7 @@ def test_sigterm_under_load_loses_no_request(tmp_path: Path, door: str) -> None:
                 stopping = asyncio.create_task(proxy.stop())
                 await until(lambda: traffic.tally.refused, "the port closes")
                 tally = await traffic.stop()
-            assert await stopping == 0
+            assert await stopping == 0, (proxy.events, proxy.errors)
             assert not tally.lost, tally
             assert set(tally.statuses) == {200}
             assert w.control.ack["stopping"], "the last acknowledgement says so"
