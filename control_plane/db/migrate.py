@@ -73,7 +73,7 @@ async def prepared(database: Database) -> AsyncIterator[None]:
 async def _file_locked(path: Path) -> AsyncIterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(f"{path}.lock", "w")  # noqa: ASYNC230, SIM115
+        lock = open(f"{path}-lock", "w")  # noqa: ASYNC230, SIM115
     except OSError as error:
         raise DatabaseUnreachable(
             f"the database file {path} cannot be made: {error.strerror}. "

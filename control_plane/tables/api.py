@@ -35,7 +35,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {"schema": {"type": "string"}},
+            "application/yaml": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
         },
     }
@@ -58,7 +58,7 @@ class ValidateOut(BaseModel, use_attribute_docstrings=True):
     responses={
         200: {
             "content": {
-                "application/yaml": {"schema": {"type": "string"}},
+                "application/yaml": {"schema": {"type": "object"}},
                 "application/json": {"schema": {"type": "object"}},
             }
         },
