@@ -98,6 +98,13 @@ class Group:
             ) from None
         return child
 
+    def child(self, name: str) -> Child:
+        """The process called `name` that was started last. Raises `KeyError`."""
+        for child in reversed(self._children):
+            if child.name == name:
+                return child
+        raise KeyError(name)
+
     async def first_to_end(self) -> Child:
         """Wait until one of the processes ends, and return it."""
         waits = {

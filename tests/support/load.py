@@ -45,6 +45,8 @@ class _Collector:
         self.headers: list[Header] = []
         self.body = bytearray()
         self.done = False
+        self.keep_alive = False
+        self.parser = httptools.HttpResponseParser(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name, value))
@@ -53,6 +55,7 @@ class _Collector:
         self.body += data
 
     def on_message_complete(self) -> None:
+        self.keep_alive = self.parser.should_keep_alive()  # llhttp forgets it after this
         self.done = True
 
 
@@ -74,7 +77,7 @@ class Connection:
         """Send a whole request and read a whole answer. Raises `Closed` and `OSError`."""
         self._writer.write(request)
         collector = _Collector()
-        parser = httptools.HttpResponseParser(collector)
+        parser = collector.parser
         started = False
         while not collector.done:
             data = await self._reader.read(65_536)
@@ -84,7 +87,7 @@ class Connection:
             parser.feed_data(data)
         self.used = True
         reply = Reply(parser.get_status_code(), collector.headers, bytes(collector.body))
-        if not parser.should_keep_alive():
+        if not collector.keep_alive:
             self.close()
         return reply
 
