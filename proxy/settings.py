@@ -298,7 +298,8 @@ def _line(entry: Any, environ: Mapping[str, str]) -> str:
         return message + "."
     name = str(entry["loc"][0])
     variable = PREFIX + name.upper()
-    shown = "" if name in SECRETS else f", found {environ.get(variable, '')!r}"
+    value = re.sub("//[^/@]*@", "//...@", environ.get(variable, ""))  # a URL may hold a password
+    shown = "" if name in SECRETS else f", found {value!r}"
     example = _default(Settings.model_fields[name].default)
     hint = f" Example: {variable}={example}" if example else ""
     return f"{variable}: {message[:1].lower()}{message[1:]}{shown}.{hint}"

@@ -25,7 +25,8 @@ from proxy.settings import Settings
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 from proxy.tables.follow import Follower
 from proxy.tables.kill_file import LOOK_MS, KillFile
-from proxy.tables.last_good import CorruptTable, LastGood, Stored
+from proxy.tables.last_good import CorruptTable, LastGood
+from proxy.tables.store import TableStore
 from proxy.tasks import TaskKeeper
 from proxy.telemetry.report import Reporter
 from proxy.telemetry.series import SeriesSet
@@ -65,7 +66,7 @@ class Supervisor:
         self.keeper = TaskKeeper(self._task_failed)
         self.totals = SeriesSet()
         self.refused: RefusedTable | None = None
-        self.store_error = ""
+        self.store = TableStore(parts.last_good, parts.log)
         self.applied_ms = 0
         self.kill_file = False
         self.stopping = False
@@ -81,7 +82,6 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._signalled_at = 0.0
         self._at_once = asyncio.Event()
-        self._store = asyncio.Event()
         self._lost: dict[str, int] = {}  # by gauge: what workers that are gone had lost
         if parts.control is not None:
             self.follower = Follower(
@@ -102,7 +102,7 @@ class Supervisor:
         await self._first_table()
         self.workers.start()
         self._forever(self._watch_kill, "kill file")
-        self._forever(self._keep_last_good, "last good table")
+        self._forever(self.store.run, "last good table")
         if self.follower is not None:
             assert self.acknowledger is not None
             self._forever(self.follower.poll, "table poll")
@@ -224,7 +224,7 @@ class Supervisor:
                 worker.send(frame)
         self.changed()
         if served.source is Source.CONTROL_PLANE:
-            self._store.set()
+            self.store.keep(served)
         self.log.info(
             "table_published",
             f"Revision {served.revision} goes to the workers.",
@@ -237,6 +237,11 @@ class Supervisor:
         """A table was refused: say so."""
         self.refused = refused
         self.changed()
+
+    @property
+    def store_error(self) -> str:
+        """Why the table cannot be kept on disk; empty if it can."""
+        return self.store.error
 
     @property
     def served(self) -> Served | None:
@@ -252,35 +257,6 @@ class Supervisor:
             frame = await asyncio.to_thread(_whole_table, served)
             self._frame = (key, frame)
         return self._frame[1]
-
-    async def _keep_last_good(self) -> None:
-        """Write the served table to disk whenever it changed; only the latest matters."""
-        while True:
-            await self._store.wait()
-            self._store.clear()
-            served = self._served
-            if served is None:
-                continue
-            stored = Stored(served.revision, served.etag, served.table)
-            try:
-                await asyncio.to_thread(self.parts.last_good.save, stored)
-            except OSError as error:
-                self._not_stored(error)
-            else:
-                if self.store_error:
-                    self.log.info("last_good_kept", "The table is kept on disk again.")
-                self.store_error = ""
-
-    def _not_stored(self, error: OSError) -> None:
-        path = self.parts.last_good.path
-        text = f"{path} cannot be written: {error.strerror or error}"
-        if text != self.store_error:
-            self.log.error(
-                "last_good_not_kept",
-                f"Serving goes on, but a start without the control plane would serve an older "
-                f"table: {text}.",
-            )
-        self.store_error = text
 
     # -- workers -------------------------------------------------------------------------------
 
