@@ -356,3 +356,21 @@ class ReplayItemRow(Base):
     """Reason, differences and the new answer, as JSON."""
 
     __table_args__ = (Index("replay_items_example", "example"),)
+
+
+class SessionRow(Base):
+    """A console session, or a one-time link to one; of its token only a hash."""
+
+    __tablename__ = "sessions"
+
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    """`link` or `session`."""
+    name: Mapped[Name]
+    prefix: Mapped[str] = mapped_column(String(16))
+    """Prefix of the key that it was made with; it ends with that key. Empty for none."""
+    role: Mapped[str] = mapped_column(String(20))
+    created_ms: Mapped[BigInt]
+    expires_ms: Mapped[BigInt]
+
+    __table_args__ = (Index("sessions_expires", "expires_ms"),)

@@ -1,0 +1,144 @@
+"""Sessions: an API key, or a one-time link, exchanged for a cookie.
+
+They live in the database, as hashes, so that they outlast a restart and count at every control
+plane. A session ends with its time, with a log-out, or with the key that it was made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import delete, insert, select
+
+from control_plane.auth import store as keys
+from control_plane.auth.keys import Role
+from control_plane.auth.service import Actor
+from control_plane.clock import now_ms
+from control_plane.db.engine import UNAVAILABLE, Database
+from control_plane.db.models import SessionRow
+
+SESSION_MS = 12 * 3_600_000
+LINK_MS = 15 * 60_000
+_FRESH_MS = 5_000  # a session that ended elsewhere dies here within this time
+_STALE_MS = 3_600_000  # without the database, a session seen lately stays valid for this long
+_MOST_CACHED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who has logged in."""
+
+    token: str
+    name: str
+    prefix: str
+    role: Role
+    expires_ms: int
+
+    @property
+    def csrf(self) -> str:
+        """What every form of this session carries; no other site can know it."""
+        return hmac.new(self.token.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+    def actor(self, address: str) -> Actor:
+        """As the API's functions know callers."""
+        return Actor(self.name, self.prefix or "console", self.role, address, "console")
+
+
+class Sessions:
+    """Makes, finds and ends sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cached: dict[str, tuple[int, Session]] = {}
+
+    async def link(self, name: str, role: Role, prefix: str = "") -> str:
+        """A token that logs in once, within a quarter of an hour."""
+        return await self._make("link", name, prefix, role, LINK_MS)
+
+    async def start(self, actor: Actor) -> str:
+        """A session for somebody who has shown a key; its token."""
+        return await self._make("session", actor.name, actor.prefix, actor.role, SESSION_MS)
+
+    async def redeem(self, link: str) -> str | None:
+        """A session for a link, whose only use this is; None if it was used or is too old."""
+        async with self._database.write() as connection:
+            found = await connection.execute(
+                delete(SessionRow)
+                .where(
+                    SessionRow.hash == _hash(link),
+                    SessionRow.kind == "link",
+                    SessionRow.expires_ms > now_ms(),
+                )
+                .returning(SessionRow.name, SessionRow.prefix, SessionRow.role)
+            )
+            row = found.one_or_none()
+        if row is None:
+            return None
+        return await self._make("session", row.name, row.prefix, Role(row.role), SESSION_MS)
+
+    async def find(self, token: str) -> Session | None:
+        """The session of a cookie, while it lasts."""
+        if not token:
+            return None
+        now, hashed = now_ms(), _hash(token)
+        at, known = self._cached.get(hashed, (0, None))
+        if known is None or now - at > _FRESH_MS:
+            try:
+                known = await self._load(token, hashed, now)
+            except UNAVAILABLE:
+                if known is None or now - at > _STALE_MS:
+                    raise
+        if known is None or known.expires_ms <= now:
+            self._cached.pop(hashed, None)
+            return None
+        return known
+
+    async def end(self, token: str) -> None:
+        """Log out."""
+        self._cached.pop(_hash(token), None)
+        async with self._database.write() as connection:
+            await connection.execute(delete(SessionRow).where(SessionRow.hash == _hash(token)))
+
+    async def _load(self, token: str, hashed: str, now: int) -> Session | None:
+        async with self._database.read() as connection:
+            query = select(SessionRow.__table__).where(
+                SessionRow.hash == hashed, SessionRow.kind == "session"
+            )
+            row = (await connection.execute(query)).one_or_none()
+            if row is None:
+                return None
+            if row.prefix:
+                key = await keys.find(connection, row.prefix)
+                if key is None or key.revoked_ms is not None:
+                    return None
+                if key.expires_ms is not None and key.expires_ms <= now:
+                    return None
+        found = Session(token, row.name, row.prefix, Role(row.role), row.expires_ms)
+        if len(self._cached) >= _MOST_CACHED:
+            self._cached.clear()
+        self._cached[hashed] = (now, found)
+        return found
+
+    async def _make(self, kind: str, name: str, prefix: str, role: Role, lasts_ms: int) -> str:
+        token, now = secrets.token_urlsafe(32), now_ms()
+        async with self._database.write() as connection:
+            await connection.execute(delete(SessionRow).where(SessionRow.expires_ms <= now))
+            await connection.execute(
+                insert(SessionRow).values(
+                    hash=_hash(token),
+                    kind=kind,
+                    name=name,
+                    prefix=prefix,
+                    role=role.value,
+                    created_ms=now,
+                    expires_ms=now + lasts_ms,
+                )
+            )
+        return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
