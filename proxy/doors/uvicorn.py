@@ -168,6 +168,11 @@ class FacadeProtocol(HttpToolsProtocol):
         self._reading_head = True
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """The native door's connection takes over, and is told of the connection's end."""
+        self._door.runtime.sweep.discard(self)
+        super().handle_websocket_upgrade()
+
     def drain(self) -> None:
         """Take no further request after the one under way; an idle client has a last chance."""
         if self._idle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,8 +49,11 @@ def facade_of(door: str, legacy: RawBackend) -> Iterator[Open]:
     """Opens facades that end with the test."""
     opened: list[Facade] = []
 
-    def make(table: Table | None = None, **settings: Any) -> Facade:
-        opened.append(Facade(door, table or table_of(legacy.port), FacadeSettings(**settings)))
+    def make(
+        table: Table | None = None, tls: ssl.SSLContext | None = None, **settings: Any
+    ) -> Facade:
+        served = table or table_of(legacy.port)
+        opened.append(Facade(door, served, FacadeSettings(**settings), tls))
         return opened[-1]
 
     yield make

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -48,13 +49,20 @@ def _backend(name: str, side: Side, port: int, **fields: Any) -> Backend:
 class Facade:
     """One worker's runtime behind one door, on an event loop of its own."""
 
-    def __init__(self, door: str, table: Table, settings: FacadeSettings) -> None:
+    def __init__(
+        self,
+        door: str,
+        table: Table,
+        settings: FacadeSettings,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.records: list[RequestRecord] = []
         self.faults: list[BaseException] = []
         self.runtime: Runtime
         self._kind = DOORS[door]
         self._table = table
         self._settings = settings
+        self._tls = tls
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._main()), daemon=True)
         self._thread.start()
@@ -75,7 +83,7 @@ class Facade:
             report=lambda where, error: self.faults.append(error),
             settings=self._settings,
         )
-        self.door = self._kind(self.runtime)
+        self.door = self._kind(self.runtime, tls=self._tls)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         await self.door.listen(listener)
@@ -85,6 +93,9 @@ class Facade:
         await self.runtime.close()
         await keeper.close()
         sweep.stop()
+        if self.runtime.in_flight or sweep.entries:
+            left = f"{self.runtime.in_flight} requests, {sweep.entries} entries of the sweep"
+            self.faults.append(AssertionError(f"left behind: {left}"))
 
     def record(self, record: RequestRecord) -> None:
         self.records.append(record)

@@ -291,6 +291,34 @@ def test_a_refused_connection_is_answered(facade_of: Open) -> None:
             assert b"urn:figway:problem:backend_unreachable" in answer.body
 
 
+def test_a_drain_under_load_loses_no_request(facade: Facade, legacy: RawBackend) -> None:
+    """Clients that keep their connections busy are each answered, and told to close."""
+    served: list[int] = []
+    lost: list[BaseException] = []
+
+    def hammer() -> None:
+        try:
+            with facade.connect() as client:
+                while True:
+                    answer = client.get()
+                    served.append(answer.status)
+                    if answer.all(b"connection") == [b"close"]:
+                        return
+        except BaseException as error:
+            lost.append(error)
+
+    threads = [threading.Thread(target=hammer) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    facade.wait_for(lambda: len(served) > 200)
+    cut_off = facade.start(facade.door.drain(WAIT)).result(WAIT)
+    for thread in threads:
+        thread.join(WAIT)
+    assert (lost, cut_off) == ([], 0)
+    assert set(served) == {200}
+    facade.wait_for(lambda: len(facade.records) == len(served))
+
+
 def test_a_draining_facade_loses_no_request(facade: Facade, legacy: RawBackend) -> None:
     """A request under way is finished, and one on an idle connection is still answered."""
     started, go = threading.Event(), threading.Event()
