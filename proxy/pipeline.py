@@ -3,13 +3,12 @@
 A door makes a `Flow` for each request head and tells it what the client does; the flow asks the
 table, drives `figway.exchange`, and is itself the sink of each attempt. Whatever happens, it ends
 with exactly one answer to the client and one record. It knows nothing of how either end writes
-bytes. See `ClientPort` for what a door offers, and `proxy.upstreams.port` for the other end.
+bytes. See `proxy.client` for what a door offers, and `proxy.upstreams.port` for the other end.
 """
 
 from __future__ import annotations
 
 from time import monotonic_ns, time
-from typing import Protocol
 
 from figway.decide import Decision, Why, cookie_value, decide
 from figway.exchange import Action, Do, Exchange, FailureKind, Sent
@@ -27,6 +26,7 @@ from figway.headers import (
 from figway.http import SAFE_METHODS, Headers
 from figway.model import Side
 from figway.problem import Problem
+from proxy.client import NOBODY, ClientPort, problem_answer
 from proxy.record import RequestRecord
 from proxy.runtime import CaptureTap, Lane, Runtime, Target, fresh_id, side_of
 from proxy.sweep import NEVER
@@ -37,80 +37,10 @@ HOLD = 65_536
 """Body bytes that are kept at least until a backend takes them, whatever the replay buffer."""
 
 
-class ClientPort(Protocol):
-    """The client's end of one request, as a door offers it.
-
-    After `end` or `abort`, and after it has called `Flow.client_gone`, the door is called no more.
-    """
-
-    def inform(self, head: ResponseHead) -> None:
-        """Relay an interim answer, if the client understands one."""
-
-    def respond(self, head: ResponseHead) -> None:
-        """Begin the answer. Status 101 opens a tunnel: bytes flow raw both ways from here on."""
-
-    def body(self, data: bytes) -> None:
-        """A piece of the answer's body, or of the tunnel."""
-
-    def end(self, trailers: Headers) -> None:
-        """The answer is complete, or the tunnel closed."""
-
-    def abort(self) -> None:
-        """The answer broke off: end it so that the client notices."""
-
-    def pause_body(self) -> None:
-        """Stop delivering the request's body."""
-
-    def resume_body(self) -> None:
-        """Deliver it again."""
-
-
-class _Nobody:
-    """The client's end when the client has gone."""
-
-    def inform(self, head: ResponseHead) -> None:
-        """Nobody hears it."""
-
-    respond = inform
-
-    def body(self, data: bytes) -> None:
-        """Nobody hears it."""
-
-    def end(self, trailers: Headers) -> None:
-        """Nobody hears it."""
-
-    def abort(self) -> None:
-        """Nobody notices."""
-
-    pause_body = resume_body = abort
-
-
-_NOBODY = _Nobody()
 _UNDECIDED = Decision(Side.LEGACY, Why.NO_ROUTE)
 _LOOP = Problem(508, "loop", "The request went through too many facades")
 _TOO_LARGE = Problem(413, "body_too_large", "The request body is too large")
 _BROKEN = Problem(500, "internal", "The facade failed")
-_REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    413: b"Content Too Large",
-    414: b"URI Too Long",
-    431: b"Request Header Fields Too Large",
-    500: b"Internal Server Error",
-    501: b"Not Implemented",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-    505: b"HTTP Version Not Supported",
-    508: b"Loop Detected",
-}
-
-
-def problem_answer(problem: Problem, instance: str) -> tuple[ResponseHead, bytes]:
-    """Head and body of an answer of the facade's own."""
-    body = problem.body(instance)
-    reason = _REASONS.get(problem.status, b"")
-    return ResponseHead(problem.status, reason, problem.headers(body)), body
 
 
 class Flow:
@@ -272,7 +202,7 @@ class Flow:
         if self._done:
             return
         self._gone = True
-        self._client = _NOBODY
+        self._client = NOBODY
         finishing = self._body_done and not self._relaying and not self._tunnel
         if finishing and self._head.method not in SAFE_METHODS:
             if self._sending is not None:

@@ -24,8 +24,9 @@ from typing import Any
 from figway.headers import Arrival
 from figway.http import Headers
 from figway.problem import Problem
+from proxy.client import problem_answer
 from proxy.peer import client_address, is_trusted
-from proxy.pipeline import Flow, problem_answer
+from proxy.pipeline import Flow
 from proxy.runtime import Runtime
 from proxy.upstreams.port import ResponseHead
 from proxy.wire.client_head import BadRequest, RequestHead, assemble

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, cast
 from figway.headers import Arrival
 from figway.http import Headers
 from figway.problem import Problem
+from proxy.client import problem_answer
 from proxy.peer import client_address
-from proxy.pipeline import Flow, problem_answer
+from proxy.pipeline import Flow
 from proxy.sweep import NEVER
 from proxy.upstreams.port import ResponseHead
 from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section

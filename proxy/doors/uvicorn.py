@@ -20,9 +20,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from figway.problem import Problem
+from proxy.client import problem_answer
 from proxy.doors.asgi import AsgiDoor
 from proxy.doors.server import GRACE_MS, NativeDoor
-from proxy.pipeline import problem_answer
 from proxy.runtime import Runtime
 from proxy.sweep import NEVER
 from proxy.wire.client_answer import encode
