@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +48,17 @@ async def until(what: Callable[[], Any], why: str, limit_s: float = LIMIT_S) -> 
         raise AssertionError(f"never happened: {why}") from None
 
 
+@contextlib.contextmanager
+def _closing(writer: asyncio.StreamWriter) -> Iterator[None]:
+    """Close a connection however its handler ends, by the end of the test too."""
+    try:
+        yield
+    except (OSError, asyncio.IncompleteReadError):
+        return
+    finally:
+        writer.close()
+
+
 class NamedBackend:
     """A backend that answers with its name; `delay_s` holds each answer back."""
 
@@ -64,7 +75,7 @@ class NamedBackend:
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with _closing(writer):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
                 self.requests += 1
@@ -74,7 +85,6 @@ class NamedBackend:
                 head = f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
-        writer.close()
 
     def close(self) -> None:
         if self._server is not None:
@@ -135,7 +145,7 @@ class FakeControl:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with _closing(writer):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 method, path = head.split(" ")[:2]
@@ -158,7 +168,6 @@ class FakeControl:
                 writer.write(f"HTTP/1.1 {status} X\r\n{etag}{length}\r\n".encode() + answer)
         self._streams.discard(writer)
         self._open.discard(writer)
-        writer.close()
 
     def _answer(
         self, method: str, path: str, fields: dict[str, str], body: bytes
