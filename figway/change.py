@@ -150,7 +150,8 @@ def describe(before: Table, changes: Iterable[Change]) -> tuple[FieldChange, ...
                 new_data = None if change.value is None else to_data(change.value)
                 found.append(FieldChange(change.kind, change.id, "", old_data, new_data))
         else:
-            for path, was, becomes in _leaves("", to_data(old), to_data(change.value)):
+            was_data, data = to_data(old, whole=True), to_data(change.value, whole=True)
+            for path, was, becomes in _leaves("", was_data, data):
                 found.append(FieldChange(change.kind, change.id, path, was, becomes))
     return tuple(found)
 
@@ -213,4 +214,4 @@ def _leaves(path: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
 
 
 def _show(value: Any) -> str:
-    return "default" if value is None else str(value)
+    return "nothing" if value in (None, "", [], {}) else str(value)

@@ -40,19 +40,19 @@ class CodecError(ValueError):
 # -- encoding ----------------------------------------------------------------------------------
 
 
-def to_data(value: Any) -> Any:
-    """The JSON form of a model value, without fields that equal their default."""
+def to_data(value: Any, *, whole: bool = False) -> Any:
+    """The JSON form of a model value, without fields that equal their default unless `whole`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         data = {}
         for name, default in _fields(type(value)):
             item = getattr(value, name)
-            if item != default:
-                data[name] = to_data(item)
+            if whole or item != default:
+                data[name] = to_data(item, whole=whole)
         return data
     if isinstance(value, Mapping):
-        return [to_data(value[key]) for key in sorted(value)]
+        return [to_data(value[key], whole=whole) for key in sorted(value)]
     if isinstance(value, (tuple, frozenset)):
-        return [to_data(item) for item in value]
+        return [to_data(item, whole=whole) for item in value]
     if isinstance(value, StrEnum):
         return value.value
     return value

@@ -107,7 +107,7 @@ class ControlPlane:
             response = await self._client.request(method, path, headers=headers, content=content)
         except outbound.HTTPError as error:
             raise _unreachable(error) from None
-        if response.status_code >= 400 or response.is_redirect:
+        if response.status_code >= 400 or response.has_redirect_location:
             raise _refused(response)
         return response
 
@@ -147,7 +147,7 @@ def _refused(response: outbound.Response) -> ControlError:
             "proxy that was not revoked",
             status,
         )
-    if status == 404 or response.is_redirect:
+    if status == 404 or response.has_redirect_location:
         return ControlError(
             f"{url} answers {status}: no control plane there. Check FIGWAY_CONTROL_URL", status
         )
