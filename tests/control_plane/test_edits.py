@@ -71,7 +71,7 @@ def test_create_replace_patch_delete(play: Play) -> None:
             "/routes/orders", json=ROUTE, headers={"if-match": etag}, params={"reason": "back"}
         )
         assert {change["path"] for change in answer.json()["changes"]} == {
-            "fallback",
+            "fallback.deadline_ms",
             "description",
         }
         answer = await control.client.delete("/routes/orders", headers={"if-match": "*"})
