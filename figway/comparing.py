@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from figway.codec import content_hash, to_data
 from figway.compare.answer import LISTED_HEADERS
 from figway.compare.rules import ComparisonRule, RuleSet
+from figway.compile import Plan
 from figway.model import ComparisonPolicy, NoiseWord, RuleKind, RuleSpec
 from figway.redact.policy import RedactionPolicy
 
@@ -64,3 +66,22 @@ def compared_headers(policy: ComparisonPolicy) -> tuple[str, ...]:
 def overruled(policy: ComparisonPolicy) -> dict[str, bool]:
     """By field or path: whether a person calls it noise."""
     return {item.field: item.word is NoiseWord.NOISE for item in policy.noise_overrules}
+
+
+def evidence_window(plan: Plan) -> str:
+    """Names what the comparisons of a route are evidence of: 32 hexadecimal digits.
+
+    Another stage, weight, rule or backend makes another window, as old pairs say nothing about
+    what runs now (`figway.evidence`); another sample or redaction does not.
+    """
+    policy = ComparisonPolicy() if plan.route is None else plan.route.comparison
+    return content_hash(
+        {
+            "stage": plan.stage.value,
+            "weight": plan.weight,
+            "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],
+            "rules": to_data(policy.rules),
+            "headers": list(policy.headers),
+            "overrules": to_data(policy.noise_overrules),
+        }
+    )

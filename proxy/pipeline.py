@@ -153,7 +153,7 @@ class Flow:
                 self._answer(_TOO_LARGE)
                 return
             if runtime.capture is not None and lane.captured:
-                self._tap = runtime.capture.begin(plan, decision, head)
+                self._tap = runtime.capture.begin(plan, decision, head, self._arrival)
             self.deadline = exchange.deadline_at
             runtime.sweep.add(self)
             self._act(exchange.start(now))

@@ -20,7 +20,7 @@ from figway.breaker import Breaker, BreakerState
 from figway.budget import FallbackBudget
 from figway.compile import CompiledTable, Plan
 from figway.decide import Decision
-from figway.headers import MAX_HOPS
+from figway.headers import MAX_HOPS, Arrival
 from figway.model import Backend, Side, Stage
 from figway.problem import Problem
 from proxy.record import Recorder, RequestRecord
@@ -92,7 +92,9 @@ class CaptureTap(Protocol):
 class Capture(Protocol):
     """Chooses what is copied to the other side."""
 
-    def begin(self, plan: Plan, decision: Decision, head: RequestHead) -> CaptureTap | None:
+    def begin(
+        self, plan: Plan, decision: Decision, head: RequestHead, arrival: Arrival
+    ) -> CaptureTap | None:
         """A tap for this request, or None if it is not to be copied."""
 
 

@@ -207,7 +207,7 @@ class Capture:
     def __init__(self) -> None:
         self.seen: list[Any] = []
 
-    def begin(self, plan: Plan, decision: Decision, head: RequestHead) -> Capture:
+    def begin(self, plan: Plan, decision: Decision, head: RequestHead, arrival: Arrival) -> Capture:
         self.seen.append((plan.route_id, decision.side.value, head.path))
         return self
 
