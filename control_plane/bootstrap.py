@@ -16,6 +16,10 @@ from control_plane.auth.api import router as auth_router
 from control_plane.auth.keys import ApiKey
 from control_plane.auth.service import AuthService, first_keys
 from control_plane.clock import now_ms
+from control_plane.comparisons.api import router as comparisons_router
+from control_plane.comparisons.api_replays import router as replays_router
+from control_plane.comparisons.api_rules import router as rules_router
+from control_plane.comparisons.service import ComparisonService
 from control_plane.db.engine import Database, database_url
 from control_plane.db.migrate import prepared
 from control_plane.explain.api import router as explain_router
@@ -55,6 +59,9 @@ _ROUTERS = (
     kill_router,
     fleet_router,
     traffic_router,
+    comparisons_router,
+    rules_router,
+    replays_router,
     audit_router,
     auth_router,
 )
@@ -75,6 +82,7 @@ def make_services(settings: Settings) -> Services:
         compiled=LiveCompiled(),
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
+        comparisons=ComparisonService(database, settings, state),
         tables=tables,
         live=live,
     )
@@ -121,6 +129,7 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     if database.is_postgres:
         keeper.start("listening for revisions", listen(database.url, publisher.refresh))
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
+    keeper.every("trimming comparisons", 60.0, services.comparisons.trim)
 
     async def forget() -> None:
         before = now_ms() - services.settings.forget_instance_hours * 3_600_000
@@ -143,6 +152,7 @@ def create_app(services: Services) -> FastAPI:
         finally:
             services.tables.close()
             services.live.close()
+            services.comparisons.live.close()
             await keeper.stop()
             await services.database.close()
 

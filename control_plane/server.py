@@ -46,6 +46,7 @@ class Server(uvicorn.Server):
         """Stop: streams, then requests in flight, then the application."""
         self._services.tables.close()
         self._services.live.close()
+        self._services.comparisons.live.close()
         await super().shutdown(sockets)
 
 

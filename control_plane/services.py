@@ -8,6 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from control_plane.auth.service import AuthService
+from control_plane.comparisons.service import ComparisonService
 from control_plane.db.engine import Database
 from control_plane.fleet.service import FleetService
 from control_plane.publishing.compiled import LiveCompiled
@@ -32,6 +33,7 @@ class Services:
     compiled: LiveCompiled
     fleet: FleetService
     traffic: TrafficService
+    comparisons: ComparisonService
     tables: Hub
     """Feeds `GET /table/stream`."""
     live: Hub

@@ -68,6 +68,16 @@ class Settings(BaseSettings):
     """How long traffic is kept in buckets of a minute."""
     keep_event_days: Annotated[int, Field(ge=1)] = 30
     """How long breaker events are kept."""
+    keep_comparison_days: Annotated[int, Field(ge=1)] = 30
+    """How long evidence is kept: windows, their minutes and fields, and replays."""
+    keep_example_days: Annotated[int, Field(ge=1)] = 14
+    """How long stored pairs of answers are kept."""
+    keep_examples_per_signature: Annotated[int, Field(ge=1)] = 20
+    """Newest stored pairs of one route that differ in the same fields."""
+    keep_examples_per_route: Annotated[int, Field(ge=1)] = 2_000
+    """Newest stored pairs of one route."""
+    keep_example_megabytes: Annotated[int, Field(ge=1)] = 1_024
+    """Space for all stored pairs together; the oldest go first."""
     poll_seconds: Annotated[float, Field(gt=0)] = 1.0
     """How often the database is asked for revisions of other control planes."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,0 +1,265 @@
+"""Comparisons over HTTP: batches come in, evidence goes out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from control_plane import paging
+from control_plane.auth.access import Proxy, Viewer
+from control_plane.clock import now_ms
+from control_plane.comparisons import evidence, examples
+from control_plane.comparisons.batches import BatchIn, BatchOut
+from control_plane.comparisons.examples import Wanted
+from control_plane.comparisons.export import MEDIA_TYPES, Format, file_name
+from control_plane.comparisons.schemas import (
+    ExampleOut,
+    ExampleSummary,
+    FieldsOut,
+    FieldStanding,
+    PathOut,
+    RouteDetail,
+    RouteEvidence,
+)
+from control_plane.comparisons.service import summary
+from control_plane.comparisons.tallies import Tallies
+from control_plane.paging import Cursor, Limit, Page
+from control_plane.problems import COMMON, documented, invalid
+from control_plane.publishing.hub import event
+from control_plane.services import Svc
+from figway.model import Route, Stage
+
+router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
+
+_MOST_POINTS = 3_000
+Moment = Annotated[int | None, Query(ge=0, lt=2**53, description="Milliseconds since the epoch.")]
+RouteFilter = Annotated[str, Query(max_length=200)]
+VerdictFilter = Annotated[str, Query(max_length=20, description="One verdict only.")]
+FieldFilter = Annotated[
+    str, Query(max_length=2_200, description="A field's key, or a path: differing there.")
+]
+SignatureFilter = Annotated[
+    str, Query(max_length=64, description="Pairs that differ in the same fields share it.")
+]
+Sort = Literal["id", "attention", "bound", "pairs"]
+FieldSort = Literal["pairs", "path", "last"]
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
+}
+
+
+@router.post("/comparisons/batches", responses=documented(413))
+async def take_batch(body: BatchIn, _: Proxy, services: Svc) -> BatchOut:
+    """A shadow worker reports what it compared. The same boot and sequence count once."""
+    return BatchOut(accepted=await services.comparisons.ingest(body))
+
+
+@router.get("/comparisons/routes")
+async def list_compared(
+    _: Viewer,
+    services: Svc,
+    q: Annotated[str, Query(max_length=200, description="Part of id, path or description.")] = "",
+    stage: Stage | None = None,
+    capability: RouteFilter = "",
+    verdict: Annotated[
+        str, Query(max_length=20, description="Routes with pairs of this verdict.")
+    ] = "",
+    sort: Sort = "id",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Page[RouteEvidence]:
+    """Routes with their evidence: those that have some, or whose stage should bring some.
+
+    Sorted by id; by what wants attention (share of pairs in which new differed or failed); by the
+    lower bound of the match rate; or by the number of rated pairs.
+    """
+    text = q.lower()
+
+    def matches(route: Route, tallies: Tallies | None) -> bool:
+        return (
+            (not text or text in f"{route.id} {route.match.path} {route.description}".lower())
+            and (stage is None or route.stage == stage)
+            and (not capability or route.capability == capability)
+            and (not verdict or bool(tallies and tallies.verdicts.get(verdict)))
+        )
+
+    found = await services.comparisons.compared(matches)
+    known = await services.comparisons.current()
+    keyed = sorted(
+        (_order(sort, known[route.id].tallies if route.id in known else None), route.id, route)
+        for route in found
+    )
+    after = _sorted_after(cursor)
+    rest = [entry for entry in keyed if after is None or entry[:2] > after]
+    page, following = paging.cut(rest[: limit + 1], limit, lambda entry: list(entry[:2]))
+    rows = await services.comparisons.overview([entry[2] for entry in page])
+    return Page(items=rows, next=following)
+
+
+def _order(sort: Sort, tallies: Tallies | None) -> float:
+    if sort == "id":
+        return 0.0
+    if tallies is None:
+        return 2.0
+    if sort == "attention":
+        return -evidence.trouble(tallies)
+    return evidence.lower_bound(tallies) if sort == "bound" else float(-tallies.rated)
+
+
+def _sorted_after(cursor: str) -> tuple[float, str] | None:
+    key = paging.decode(cursor, list)
+    if key is None:
+        return None
+    match key:
+        case [int() | float() as value, str() as name]:
+            return float(value), name
+    raise invalid("cursor", "this is not a cursor of this list")
+
+
+@router.get("/comparisons/routes/{route_id}", responses=documented(404))
+async def get_compared(
+    route_id: str,
+    _: Viewer,
+    services: Svc,
+    from_ms: Annotated[Moment, Query(alias="from")] = None,
+    to_ms: Annotated[Moment, Query(alias="to")] = None,
+    step: Annotated[int, Query(ge=60, le=86_400, description="Seconds, a multiple of 60.")] = 60,
+) -> RouteDetail:
+    """All evidence on a route: the current window, those before it, verdicts over time.
+
+    Another stage, weight, rule or backend starts a new window, as old pairs say nothing about what
+    runs now. The last hour by default.
+    """
+    if step % 60:
+        raise invalid("step", "use a multiple of 60")
+    until = now_ms() if to_ms is None else to_ms
+    since = until - 3_600_000 if from_ms is None else from_ms
+    if since >= until:
+        raise invalid("from", "it lies after `to`")
+    if (until - since) // (step * 1_000) > _MOST_POINTS:
+        raise invalid("step", f"that makes more than {_MOST_POINTS} points; take a larger step")
+    return await services.comparisons.detail(route_id, since, until, step)
+
+
+@router.get("/comparisons/routes/{route_id}/fields", responses=documented(404))
+async def list_fields(
+    route_id: str,
+    _: Viewer,
+    services: Svc,
+    window: Annotated[
+        str | None, Query(max_length=64, description="The current one when left out.")
+    ] = None,
+    q: Annotated[str, Query(max_length=200, description="Part of the path.")] = "",
+    kind: Annotated[str, Query(max_length=80)] = "",
+    standing: FieldStanding | None = None,
+    sort: FieldSort = "pairs",
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> FieldsOut:
+    """Where the sides differ, grouped by path, with the noise of each field and what says so."""
+    frame, paths = await services.comparisons.fields(route_id, window)
+    wanted = q.lower()
+    chosen = [
+        path
+        for path in paths
+        if (not wanted or wanted in path.path.lower())
+        and (not kind or any(field.kind == kind for field in path.fields))
+        and (standing is None or path.standing == standing)
+    ]
+    keyed = sorted((_field_order(sort, path), path.path, path) for path in chosen)
+    after = _sorted_after(cursor)
+    rest = [entry for entry in keyed if after is None or entry[:2] > after]
+    page, following = paging.cut(rest, limit, lambda entry: list(entry[:2]))
+    return frame.model_copy(update={"items": [entry[2] for entry in page], "next": following})
+
+
+def _field_order(sort: FieldSort, path: PathOut) -> float:
+    if sort == "path":
+        return 0.0
+    return float(-path.differing if sort == "pairs" else -path.last_ms)
+
+
+@router.get("/comparisons/routes/{route_id}/export", response_class=Response, responses=_FILE)
+async def export_examples(
+    route_id: str,
+    _: Viewer,
+    services: Svc,
+    form: Annotated[Format, Query(alias="format")] = Format.PYTEST,
+    verdict: VerdictFilter = "",
+    field: FieldFilter = "",
+    signature: SignatureFilter = "",
+    example: Annotated[list[str], Query(max_length=200, description="These only.")] = [],  # noqa: B006
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
+) -> Response:
+    """Stored pairs as regression tests for new (`pytest`, `hurl`), or as HAR. Legacy's answer is
+    what is expected, but for what rules and noise of the route allow."""
+    wanted = Wanted(
+        route=route_id, verdict=verdict, field=field, signature=signature, ids=tuple(example)
+    )
+    text = await services.comparisons.export(form, wanted, limit)
+    name = file_name(route_id, form)
+    return Response(
+        text.encode("utf-8", "backslashreplace"),
+        media_type=MEDIA_TYPES[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/comparisons/examples")
+async def list_examples(
+    _: Viewer,
+    services: Svc,
+    route: RouteFilter = "",
+    verdict: VerdictFilter = "",
+    field: FieldFilter = "",
+    signature: SignatureFilter = "",
+    window: Annotated[str, Query(max_length=64)] = "",
+    limit: Limit = 50,
+    cursor: Cursor = "",
+) -> Page[ExampleSummary]:
+    """Stored pairs, newest first. Filters narrow the list together."""
+    before = paging.decode(cursor, int)
+    wanted = Wanted(route=route, verdict=verdict, field=field, signature=signature, window=window)
+    async with services.database.read() as connection:
+        rows, following = paging.cut(
+            await examples.page(connection, wanted, before, limit + 1),
+            limit,
+            lambda row: row.number,
+        )
+    return Page(items=[summary(row) for row in rows], next=following)
+
+
+@router.get("/comparisons/examples/{example_id}", responses=documented(404))
+async def get_example(example_id: str, _: Viewer, services: Svc) -> ExampleOut:
+    """A stored pair, whole: request, both answers, differences, and what replays said since."""
+    return await services.comparisons.example(example_id)
+
+
+@router.get("/comparisons/live", response_class=StreamingResponse, responses=_STREAM)
+async def stream_comparisons(
+    _: Viewer, services: Svc, route: RouteFilter = ""
+) -> StreamingResponse:
+    """Server-sent events: `comparisons` for each route of each batch (verdicts and new examples),
+    `replay` when one goes on. Those that reached this control plane."""
+    queue = services.comparisons.live.subscribe()
+    first = event("current", {"revision": services.state.current.revision})
+    return StreamingResponse(
+        _of_route(services.comparisons.live.stream(queue, first), route),
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        media_type="text/event-stream",
+    )
+
+
+async def _of_route(messages: AsyncIterator[bytes], route: str) -> AsyncIterator[bytes]:
+    # Every event of a route begins with it; comments and `current` belong to all.
+    mine = b'\ndata: {"route":' + orjson.dumps(route) + b","
+    async for message in messages:
+        if not route or b'\ndata: {"route":' not in message or mine in message:
+            yield message

@@ -1,0 +1,88 @@
+"""Comparison rules over HTTP: try them on what is stored, write them, take them away."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from control_plane.auth.access import Operator, Viewer
+from control_plane.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.comparisons import rules
+from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, RuleIn
+from control_plane.preconditions import IfMatch
+from control_plane.problems import COMMON, EDIT, documented
+from control_plane.services import Svc
+from figway.model import RuleSpec
+
+router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
+_EDIT = documented(*EDIT)
+
+
+@router.get("/routes/{route_id}/rules", responses=documented(404))
+async def list_rules(route_id: str, _: Viewer, services: Svc) -> list[RuleSpec]:
+    """The comparison rules of a route; 500 at most."""
+    return list(rules.route_of(services.state.current, route_id).comparison.rules)
+
+
+@router.post("/routes/{route_id}/rules/preview", responses=documented(404))
+async def preview_rules(route_id: str, body: PreviewIn, _: Viewer, services: Svc) -> PreviewOut:
+    """What rules, or the lack of some, would do to the stored examples. Nothing is changed.
+
+    Each pair is compared again with and without them: the stored text, so that a difference that
+    redaction took away, or one of charsets, is not seen. Ends after five seconds with what it has.
+    """
+    return await services.comparisons.preview(route_id, body)
+
+
+@router.post("/routes/{route_id}/rules", status_code=201, responses=_EDIT)
+async def add_rule(
+    route_id: str,
+    body: RuleIn,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Write a comparison rule into a route. It is a revision, and starts a new evidence window."""
+    rule = rules.spec(body)
+    deed = actor.deed("rule.add", f"route {route_id}", reason)
+    make = rules.add(services.state, route_id, rule, if_match)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.delete("/routes/{route_id}/rules/{rule_id:path}", responses=_EDIT)
+async def remove_rule(
+    route_id: str,
+    rule_id: str,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Take a comparison rule out of a route."""
+    deed = actor.deed("rule.remove", f"route {route_id}", reason)
+    make = rules.remove(services.state, route_id, rule_id, if_match)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)
+
+
+@router.post("/routes/{route_id}/noise", responses=_EDIT)
+async def overrule_noise(
+    route_id: str,
+    body: OverruleIn,
+    actor: Operator,
+    services: Svc,
+    if_match: IfMatch = "",
+    reason: Reason = "",
+    wait: Wait = None,
+    timeout: Timeout = 10,
+) -> Changed:
+    """Say that a field is noise, or that it is not, whatever was learned; null takes it back."""
+    deed = actor.deed("noise.overrule", f"route {route_id}", reason)
+    make = rules.overrule(services.state, route_id, body, if_match)
+    published = await services.publisher.change(make, deed, source=actor.source)
+    return await answer(services, published, wait, timeout)

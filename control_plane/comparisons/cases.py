@@ -1,0 +1,150 @@
+"""Stored pairs as requests that can be sent again, and what legacy's answer says of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.comparisons.preview import body
+from control_plane.comparisons.replays import SAFE_METHODS
+from figway.compare.decode import MediaType
+from figway.compare.paths import PathError, parse_path
+from figway.compare.rules import RuleSet
+
+REDACTED = "[redacted:"
+_NOT_SENT = frozenset(
+    (
+        *("host", "connection", "content-length", "transfer-encoding", "accept-encoding"),
+        *("keep-alive", "te", "trailer", "upgrade", "expect", "forwarded", "traceparent"),
+        *("tracestate", "via", "proxy-connection"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One stored pair."""
+
+    id: str
+    at_ms: int
+    verdict: str
+    request: dict[str, Any]
+    legacy: dict[str, Any]
+    new: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Any) -> Case:
+        """The pair that a row holds."""
+        found = json.loads(row.document)
+        return cls(row.id, row.at_ms, row.verdict, found["request"], found["legacy"], found["new"])
+
+    @property
+    def name(self) -> str:
+        """How people tell it from others."""
+        return f"{self.request['method']} {self.request['target'][:80]} {self.id[:8]}"
+
+    @property
+    def skip(self) -> str:
+        """Why the request cannot be sent again; empty when it can."""
+        if self.request["method"].upper() not in SAFE_METHODS:
+            return "the method is not safe, and copying writes is not what a test should do"
+        if REDACTED in self.request["target"] or "%5Bredacted" in self.request["target"]:
+            return "the target held a secret, which was not stored"
+        if self.legacy["failure"] or not 100 <= self.legacy["status"] < 500:
+            return "legacy failed, which nobody should imitate"
+        return ""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers to send: those of the message itself and redacted ones left out."""
+        return [
+            (name, value)
+            for name, value in self.request["headers"]
+            if name.lower() not in _NOT_SENT
+            and not name.lower().startswith("x-forwarded-")
+            and REDACTED not in value
+        ]
+
+    @property
+    def credentials(self) -> list[str]:
+        """Names of headers whose values were not stored."""
+        found = {name for name, value in self.request["headers"] if REDACTED in value}
+        return sorted(found)
+
+    @property
+    def body(self) -> bytes:
+        """The request's body."""
+        return body(self.request)
+
+    def header(self, name: str) -> str | None:
+        """A header of legacy's answer."""
+        values = [v for n, v in self.legacy["headers"] if n.lower() == name]
+        return values[-1] if values else None
+
+    @property
+    def expected(self) -> tuple[str, Any]:
+        """Kind (`json`, `text` or `none`) and value of what legacy answered."""
+        text = self.legacy["body"]
+        if text is None or self.legacy["body_kind"] != "text" or self.request["method"] == "HEAD":
+            return "none", None
+        family = MediaType.parse(self.header("content-type") or "").family(text.encode())
+        if family == "json":
+            try:
+                return "json", json.loads(text)
+            except ValueError:
+                return "none", None
+        return ("text", text) if family == "text" else ("none", None)
+
+    def as_data(self, rules: list[dict[str, Any]], noise: list[dict[str, Any]]) -> dict[str, Any]:
+        """As the exported test file takes it."""
+        kind, value = self.expected
+        wanted = {name: self.header(name) for name in ("content-type", "location")}
+        return {
+            "name": self.name,
+            "method": self.request["method"],
+            "target": self.request["target"],
+            "headers": [list(pair) for pair in self.headers],
+            "credentials": self.credentials,
+            "body": base64.b64encode(self.body).decode(),
+            "skip": self.skip,
+            "expect": {
+                "status": self.legacy["status"],
+                "headers": {name: text for name, text in wanted.items() if text is not None},
+                "kind": kind,
+                "body": value,
+            },
+            "rules": rules,
+            "noise": noise,
+        }
+
+
+def rules_data(rules: RuleSet) -> list[dict[str, Any]]:
+    """Rules with their paths taken apart, so that a test needs no parser of paths."""
+    found = []
+    for rule in rules.rules:
+        data = {"absolute": 0.0, "relative": 0.0, **rule.to_dict()}
+        if rule.target.startswith("$"):
+            data["steps"] = [[step.selector, step.descend] for step in rule.steps]
+        found.append(data)
+    return found
+
+
+def noise_data(noise: Iterable[str]) -> list[dict[str, Any]]:
+    """Noisy fields in the same form."""
+    found = []
+    for field in sorted(noise):
+        path, bar, kind = field.rpartition("|")
+        if not bar:
+            path, kind = field, "*"
+        entry: dict[str, Any] = {"path": path, "kind": kind.partition("~")[0]}
+        if path.startswith("$"):
+            try:
+                steps: Sequence[Any] = parse_path(path)
+            except PathError:
+                continue  # a name too long to be written in full: no rule could name it either
+            entry["steps"] = [[step.selector, step.descend] for step in steps]
+        found.append(entry)
+    return found

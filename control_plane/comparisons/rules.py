@@ -1,0 +1,96 @@
+"""Comparison rules and words on noise, as changes of a route: a revision, audited, undoable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from control_plane.comparisons.schemas import OverruleIn, RuleIn
+from control_plane.comparisons.store import digest
+from control_plane.preconditions import check_match
+from control_plane.problems import conflict, invalid, not_found
+from control_plane.publishing.service import Make
+from control_plane.publishing.state import Snapshot, TableState
+from figway.change import Change, Kind
+from figway.compare.rules import RuleError
+from figway.comparing import comparison_rule
+from figway.model import ComparisonPolicy, NoiseOverrule, Route, RuleSpec
+
+
+def spec(body: RuleIn) -> RuleSpec:
+    """The rule that was sent, checked; with an id. Raises `ApiProblem` 422."""
+    values = body.model_dump(exclude={"id", "pairs"})
+    pairs = tuple((left, right) for left, right in body.pairs)
+    found = RuleSpec(id=body.id or _name(body), pairs=pairs, **values)
+    try:
+        comparison_rule(found)
+    except RuleError as error:
+        raise invalid(
+            "rule", str(error), "see docs/shadow.md for the kinds and their parameters"
+        ) from None
+    return found
+
+
+def _name(body: RuleIn) -> str:
+    parameters = body.model_dump_json(exclude={"id", "note"})
+    return f"{body.kind.value.replace('_', '-')}-{digest(parameters)[:8]}"
+
+
+def add(state: TableState, route_id: str, rule: RuleSpec, if_match: str) -> Make:
+    """Write a rule."""
+
+    def edit(policy: ComparisonPolicy) -> ComparisonPolicy:
+        for known in policy.rules:
+            if known.id == rule.id and known != rule:
+                raise conflict(f"route {route_id!r} has another rule {rule.id!r}", "exists_already")
+            if known.id == rule.id:
+                return policy
+        return replace(policy, rules=(*policy.rules, rule))
+
+    return _edited(state, route_id, if_match, edit)
+
+
+def remove(state: TableState, route_id: str, rule_id: str, if_match: str) -> Make:
+    """Take a rule away."""
+
+    def edit(policy: ComparisonPolicy) -> ComparisonPolicy:
+        left = tuple(rule for rule in policy.rules if rule.id != rule_id)
+        if len(left) == len(policy.rules):
+            raise not_found(f"comparison rule of route {route_id!r} named", rule_id)
+        return replace(policy, rules=left)
+
+    return _edited(state, route_id, if_match, edit)
+
+
+def overrule(state: TableState, route_id: str, body: OverruleIn, if_match: str) -> Make:
+    """Say whether a field is noise, or leave it to what was learned."""
+
+    def edit(policy: ComparisonPolicy) -> ComparisonPolicy:
+        left = tuple(item for item in policy.noise_overrules if item.field != body.field)
+        if body.word is not None:
+            left = (*left, NoiseOverrule(field=body.field, word=body.word))
+        return replace(policy, noise_overrules=left)
+
+    return _edited(state, route_id, if_match, edit)
+
+
+def _edited(
+    state: TableState,
+    route_id: str,
+    if_match: str,
+    edit: Callable[[ComparisonPolicy], ComparisonPolicy],
+) -> Make:
+    def make(snapshot: Snapshot) -> list[Change]:
+        route = route_of(snapshot, route_id)
+        check_match(if_match, f"route {route_id!r}", state.etag(Kind.ROUTE, route))
+        return [Change(Kind.ROUTE, route_id, replace(route, comparison=edit(route.comparison)))]
+
+    return make
+
+
+def route_of(snapshot: Snapshot, route_id: str) -> Route:
+    """A route of the table. Raises `ApiProblem` 404."""
+    route = snapshot.table.routes.get(route_id)
+    if route is None:
+        raise not_found("route", route_id)
+    return route

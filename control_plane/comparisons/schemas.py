@@ -1,0 +1,449 @@
+"""What the endpoints of comparisons take and give. Shares lie between 0 and 1."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
+from control_plane.paging import Page
+from figway.model import NoiseWord, RuleKind, RuleSpec
+
+Scalar = str | int | float | bool | None
+Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
+FieldStanding = Literal["real", "noise", "ignored"]
+
+
+class GoalOut(BaseModel, use_attribute_docstrings=True):
+    """Where the evidence stands towards one match rate."""
+
+    rate: float
+    standing: Standing
+    needs: int | None
+    """More pairs needed, all matching; 0 when proven, null when refuted."""
+
+
+class MatchOut(BaseModel, use_attribute_docstrings=True):
+    """The match rate and what it proves."""
+
+    matches: int
+    mismatches: int
+    rated: int
+    rate: float | None
+    low: float
+    """Lower end of the 95 % Wilson interval of the rate."""
+    high: float
+    enough: bool
+    """Enough rated pairs for any verdict."""
+    goals: list[GoalOut]
+
+
+class QuantileOut(BaseModel, use_attribute_docstrings=True):
+    """One quantile of both sides, in milliseconds."""
+
+    quantile: float
+    legacy_ms: float
+    new_ms: float
+    ratio: float | None
+    """How many times as long new takes."""
+    enough: bool
+    """Both samples are large enough for this quantile."""
+
+
+class LatencyOut(BaseModel, use_attribute_docstrings=True):
+    """Latency of the compared answers of both sides."""
+
+    legacy_answers: int
+    new_answers: int
+    enough: bool
+    quantiles: list[QuantileOut]
+
+
+class FailureOut(BaseModel, use_attribute_docstrings=True):
+    """How often a side failed among the pairs that were sent."""
+
+    failed: int
+    rate: float | None
+    low: float
+    high: float
+    errors: dict[str, int]
+    """By status class or kind of failure."""
+
+
+class NoiseOut(BaseModel, use_attribute_docstrings=True):
+    """What legacy disagrees with itself about."""
+
+    pairs: int
+    """Pairs of legacy with itself."""
+    fields: int
+    """Fields that differed at all."""
+    noisy: int
+    """Of these, fields that are noise."""
+    share: float | None
+    """Share of all counted differences that is noise."""
+
+
+class PausedOut(PausedIn, use_attribute_docstrings=True):
+    """Shadowing that a proxy has paused by itself."""
+
+    instance: str
+    seen_ms: int
+
+
+class WindowOut(BaseModel, use_attribute_docstrings=True):
+    """What was compared while nothing changed that comparisons depend on."""
+
+    window: str
+    revision: int
+    """The newest revision that it was seen with."""
+    first_ms: int
+    last_ms: int
+    captured: int
+    """Requests that the sample chose."""
+    verdicts: dict[str, int]
+    """Pairs by verdict; only `match` and `mismatch` enter the rate."""
+    skipped: dict[str, int]
+    """Why pairs were skipped."""
+    dropped: dict[str, int]
+    """Why captures were dropped before a verdict."""
+    pending: int
+    """Captured, and not yet accounted for."""
+    match: MatchOut
+    latency: LatencyOut
+    legacy: FailureOut
+    new: FailureOut
+
+
+class RouteEvidence(BaseModel, use_attribute_docstrings=True):
+    """A route in the overview."""
+
+    route: str
+    stage: str
+    weight: int
+    sample: int
+    """Share of requests that is copied, in basis points."""
+    capability: str
+    path: str
+    rules: int
+    """How many comparison rules it has."""
+    evidence: WindowOut | None
+    """The current window; null before the first pair."""
+    noise: NoiseOut | None
+    paused: list[PausedOut]
+    """Proxies that have paused its shadow."""
+
+
+class PointOut(BaseModel, use_attribute_docstrings=True):
+    """One step of time within one window."""
+
+    at_ms: int
+    window: str
+    pairs: dict[str, int]
+    """By verdict, besides `captured` and `dropped`."""
+
+
+class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
+    """All evidence on a route."""
+
+    windows: list[WindowOut]
+    """Newest first; the last fifty."""
+    from_ms: int
+    to_ms: int
+    step_s: int
+    points: list[PointOut]
+    """Verdicts over time, whatever the window. Steps without a pair are absent."""
+    examples: int
+    """Stored pairs."""
+    example_bytes: int
+    rules_written: list[RuleSpec]
+    """The comparison rules of the route."""
+
+
+class NoiseFindingOut(BaseModel, use_attribute_docstrings=True):
+    """Whether a field is noise, and what says so."""
+
+    noise: bool
+    because: str
+    raw: float
+    """Share of pairs of legacy and new that differ there."""
+    own: float
+    """Share of pairs of legacy with itself that differ there."""
+    relative: float
+    absolute: float
+
+
+class FieldOut(BaseModel, use_attribute_docstrings=True):
+    """One kind of difference at one path."""
+
+    field: str
+    """Its key, as overrules and filters name it."""
+    kind: str
+    """`changed`, `type`, `missing` (in new), `added` (by new), `order`, `format`."""
+    detector: str
+    standing: FieldStanding
+    differing: int
+    """Pairs of legacy and new that differ there."""
+    compared: int
+    self_differing: int
+    """Pairs of legacy with itself that differ there."""
+    self_compared: int
+    ignored: int
+    """Differing pairs that a rule covers."""
+    rule: str
+    noise: NoiseFindingOut
+    overruled: NoiseWord | None
+    """A person's word on it."""
+    proposed: dict[str, Any] | None
+    """The rule that would cover it."""
+    first_ms: int
+    last_ms: int
+
+
+class PathOut(BaseModel, use_attribute_docstrings=True):
+    """A place in the answers, with what differs there."""
+
+    path: str
+    standing: FieldStanding
+    """`real` when any of its fields is."""
+    differing: int
+    self_differing: int
+    first_ms: int
+    last_ms: int
+    fields: list[FieldOut]
+
+
+class FieldsOut(Page[PathOut], use_attribute_docstrings=True):
+    """The differing fields of one window, grouped by path."""
+
+    window: str
+    compared: int
+    """Rated pairs of legacy and new."""
+    self_compared: int
+    """Pairs of legacy with itself."""
+    paths: dict[FieldStanding, int]
+    """How many paths stand how, before filters."""
+
+
+class ExampleSummary(BaseModel, use_attribute_docstrings=True):
+    """A stored pair in a list."""
+
+    id: str
+    at_ms: int
+    route: str
+    window: str
+    revision: int
+    instance: str
+    verdict: str
+    signature: str
+    served: str
+    size: int
+    method: str
+    target: str
+    legacy_status: int
+    new_status: int
+    legacy_ms: float
+    new_ms: float
+    reason: str
+    differences: int
+    paths: list[str]
+    """Where it differs; the first ten."""
+
+
+class ReplayedOut(BaseModel, use_attribute_docstrings=True):
+    """What a replay said of an example."""
+
+    replay: str
+    at_ms: int
+    was: str
+    verdict: str
+    """A verdict, or `not_replayable`."""
+    reason: str
+    differences: list[DifferenceIn]
+    new: AnswerIn | None
+
+
+class ExampleOut(BaseModel, use_attribute_docstrings=True):
+    """A stored pair, whole and redacted."""
+
+    route: str
+    window: str
+    instance: str
+    received_ms: int
+    example: ExampleIn
+    replays: list[ReplayedOut]
+    """Newest first; the last five."""
+
+
+class RuleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A comparison rule to be written."""
+
+    id: Annotated[str, Field(max_length=200)] = ""
+    """Made from kind and target when empty."""
+    kind: RuleKind = RuleKind.IGNORE
+    target: Annotated[str, Field(min_length=1, max_length=600)]
+    """`$.items[*].price`, `header:etag`, `set-cookie:sid;samesite` or `status`."""
+    absolute: float = 0.0
+    relative: float = 0.0
+    seconds: float = 0.0
+    key: Annotated[str, Field(max_length=200)] = ""
+    pairs: Annotated[list[tuple[Scalar, Scalar]], Field(max_length=1_000)] = []
+    pattern: Annotated[str, Field(max_length=1_000)] = ""
+    note: Annotated[str, Field(max_length=500)] = ""
+
+
+class OverruleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A person's word on a field, against what was learned."""
+
+    field: Annotated[str, Field(min_length=1, max_length=2_200)]
+    """A field's key, or a path for every difference there."""
+    word: NoiseWord | None
+    """Null takes the word back."""
+
+
+class PreviewIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """Rules to try on the stored examples."""
+
+    add: Annotated[list[RuleIn], Field(max_length=50)] = []
+    remove: Annotated[list[str], Field(max_length=500)] = []
+    """Ids of rules that are left out."""
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 200
+    """Newest examples to compare."""
+
+
+class PreviewItem(BaseModel, use_attribute_docstrings=True):
+    """An example whose verdict the rules would change."""
+
+    example: str
+    before: str
+    after: str
+    paths: list[str]
+    """Where a difference comes to count, or no longer does."""
+
+
+class PreviewField(BaseModel, use_attribute_docstrings=True):
+    """A field that counts in other pairs than before."""
+
+    field: str
+    before: int
+    after: int
+
+
+class PreviewOut(BaseModel, use_attribute_docstrings=True):
+    """What rules would do to the stored examples, each compared again with and without them."""
+
+    route: str
+    examples: int
+    """Compared."""
+    left_out: int
+    """Not compared: the time was over, or they cannot be compared."""
+    before: dict[str, int]
+    after: dict[str, int]
+    fields: list[PreviewField]
+    items: list[PreviewItem]
+    """The first 200."""
+
+
+class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """Which stored requests are to be sent to new once more."""
+
+    route: Annotated[str, Field(min_length=1, max_length=200)]
+    examples: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=200)] = []
+    """These; or, when empty, the newest that the following filters let pass."""
+    verdict: Annotated[str, Field(max_length=20)] = "mismatch"
+    field: Annotated[str, Field(max_length=2_200)] = ""
+    signature: Annotated[str, Field(max_length=64)] = ""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    afresh: bool = False
+    """Ask legacy again as well, instead of holding new against the stored answer."""
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class ReplayOut(BaseModel, use_attribute_docstrings=True):
+    """A replay and how far it is."""
+
+    id: str
+    route: str
+    status: Literal["waiting", "running", "done", "expired"]
+    """`waiting` for a proxy to take it."""
+    afresh: bool
+    actor: str
+    created_ms: int
+    finished_ms: int | None
+    instance: str
+    """The proxy that works on it."""
+    total: int
+    done: int
+    gone: int
+    """They differed, and now match."""
+    still: int
+    """They still do not match."""
+    not_replayable: int
+
+
+class ReplayItemOut(BaseModel, use_attribute_docstrings=True):
+    """One example of a replay."""
+
+    example: str
+    was: str
+    verdict: str | None
+    """Null until it was replayed."""
+    at_ms: int
+    reason: str
+    differences: list[DifferenceIn]
+
+
+class JobExample(BaseModel):
+    """A stored request to send."""
+
+    id: str
+    request: dict[str, Any]
+    legacy: dict[str, Any]
+
+
+class JobOut(BaseModel, use_attribute_docstrings=True):
+    """Work for a shadow worker."""
+
+    id: str
+    route: str
+    afresh: bool
+    examples: list[JobExample]
+
+
+class JobsOut(BaseModel):
+    """Work for a shadow worker; often none."""
+
+    jobs: list[JobOut]
+
+
+class ResultIn(BaseModel, use_attribute_docstrings=True):
+    """What came of one replayed example."""
+
+    example: Annotated[str, Field(min_length=1, max_length=64)]
+    verdict: Literal[
+        "match",
+        "mismatch",
+        "stale",
+        "legacy_failed",
+        "new_failed",
+        "both_failed",
+        "skipped",
+        "compare_error",
+        "not_replayable",
+    ]
+    reason: Annotated[str, Field(max_length=500)] = ""
+    differences: Annotated[list[DifferenceIn], Field(max_length=1_000)] = []
+    new: AnswerIn | None = None
+
+
+class ResultsIn(BaseModel):
+    """Results of a replay, as far as they are there."""
+
+    instance: Annotated[str, Field(max_length=200)] = ""
+    results: Annotated[list[ResultIn], Field(max_length=500)]
+
+
+class ResultsOut(BaseModel, use_attribute_docstrings=True):
+    """How many results were new."""
+
+    accepted: int

@@ -1,0 +1,335 @@
+"""Comparisons for the endpoints and the console: evidence, fields, examples, previews, exports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from control_plane.clock import now_ms
+from control_plane.comparisons import cases, evidence, examples, export, fields, replays, store
+from control_plane.comparisons import preview as previews
+from control_plane.comparisons.batches import BatchIn, WorkerIn
+from control_plane.comparisons.examples import Keep, Wanted
+from control_plane.comparisons.export import Format
+from control_plane.comparisons.ingest import ingest
+from control_plane.comparisons.preview import Surroundings
+from control_plane.comparisons.rules import route_of, spec
+from control_plane.comparisons.schemas import (
+    ExampleOut,
+    ExampleSummary,
+    FieldsOut,
+    NoiseOut,
+    PathOut,
+    PausedOut,
+    PreviewIn,
+    PreviewOut,
+    RouteDetail,
+    RouteEvidence,
+    WindowOut,
+)
+from control_plane.comparisons.tallies import Tallies
+from control_plane.db.engine import Database
+from control_plane.problems import ApiProblem, invalid, not_found
+from control_plane.publishing.hub import Hub, event
+from control_plane.publishing.state import TableState
+from control_plane.settings import Settings
+from figway.compare.rules import RuleError, RuleSet
+from figway.comparing import comparison_rule, overruled, rule_set
+from figway.model import Route, Stage
+
+_DAY_MS = 86_400_000
+_SEEN_MS = 2 * _DAY_MS  # a batch that comes back later than this would be counted again
+_HEARD_MS = 60_000  # a shadow worker that was silent for longer has nothing paused
+_CACHE_MS = 1_000
+_TRIM_CHUNK = 1_000
+_PREVIEWS = 2
+_MOST_WINDOWS = 50
+_COMPARED = (Stage.SHADOW, Stage.CANARY, Stage.NEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The current window of a route, read once for lists."""
+
+    row: Any
+    tallies: Tallies
+
+
+class ComparisonService:
+    """What shadowing has shown."""
+
+    def __init__(self, database: Database, settings: Settings, state: TableState) -> None:
+        self._database = database
+        self._settings = settings
+        self._state = state
+        self._keep = Keep.of(settings)
+        self._current: tuple[int, dict[str, Known]] = (0, {})
+        self._previewing = asyncio.Semaphore(_PREVIEWS)
+        self.live = Hub(settings.max_streams)
+        """Feeds `GET /comparisons/live`."""
+
+    # -- from proxies --------------------------------------------------------------------------
+
+    async def ingest(self, batch: BatchIn) -> bool:
+        """Count a batch; False if it was counted before."""
+        stored = await ingest(self._database, batch, self._keep, now_ms())
+        if stored is None:
+            return False
+        if self.live.streams:
+            self._tell(batch, stored)
+        return True
+
+    def _tell(self, batch: BatchIn, stored: Sequence[dict[str, Any]]) -> None:
+        for route in batch.routes:
+            mine = [
+                {**row, **json.loads(row["summary"])}
+                for row in stored
+                if row["route"] == route.route and row["window"] == route.window
+            ]
+            told = {
+                "route": route.route,
+                "window": route.window,
+                "instance": batch.instance,
+                "at_ms": batch.to_ms,
+                "captured": route.captured,
+                "verdicts": route.verdicts,
+                "dropped": route.dropped,
+                "examples": [
+                    ExampleSummary.model_validate(row).model_dump(mode="json") for row in mine[:20]
+                ],
+            }
+            self.live.publish(event("comparisons", told))
+
+    # -- routes --------------------------------------------------------------------------------
+
+    async def current(self) -> dict[str, Known]:
+        """The current window of every route; remembered for a second."""
+        now = now_ms()
+        at, known = self._current
+        if now - at < _CACHE_MS:
+            return known
+        async with self._database.read() as connection:
+            rows = await store.current_windows(connection)
+        found = {row.route: Known(row, evidence.tallies_of(row)) for row in rows}
+        self._current = (now, found)
+        return found
+
+    async def overview(self, routes: Sequence[Route]) -> list[RouteEvidence]:
+        """Some routes with their evidence."""
+        known = await self.current()
+        table = self._state.current.table
+        found = []
+        async with self._database.read() as connection:
+            paused = await self._paused(connection)
+            for route in routes:
+                window, noise = None, None
+                if (mine := known.get(route.id)) is not None:
+                    window = evidence.window_out(mine.row, mine.tallies)
+                    noise = await self._noise(connection, route, mine)
+                found.append(evidence.route_evidence(table, route, window, noise, paused))
+        return found
+
+    async def compared(self, matches: Callable[[Route, Tallies | None], bool]) -> list[Route]:
+        """The routes that have evidence, or whose stage should bring some."""
+        known = await self.current()
+        found = []
+        for route in self._state.current.table.routes.values():
+            mine = known.get(route.id)
+            if (mine is not None or route.stage in _COMPARED) and matches(
+                route, None if mine is None else mine.tallies
+            ):
+                found.append(route)
+        return found
+
+    async def _noise(self, connection: Any, route: Route, known: Known) -> NoiseOut:
+        rows = await store.fields(connection, route.id, known.row.window)
+        return evidence.noise_out(known.tallies, rows, overruled(route.comparison))
+
+    async def _paused(self, connection: Any) -> list[PausedOut]:
+        found = []
+        for row in await store.workers(connection, now_ms() - _HEARD_MS):
+            worker = WorkerIn.model_validate_json(row.document)
+            found += [
+                PausedOut(**dict(entry), instance=row.instance, seen_ms=row.seen_ms)
+                for entry in worker.paused
+            ]
+        return found
+
+    async def detail(self, route_id: str, from_ms: int, to_ms: int, step_s: int) -> RouteDetail:
+        """All evidence on a route. Raises `ApiProblem` 404."""
+        route = route_of(self._state.current, route_id)
+        [found] = await self.overview([route])
+        step_ms = step_s * 1_000
+        from_ms -= from_ms % step_ms
+        async with self._database.read() as connection:
+            rows = await store.windows(connection, route_id, _MOST_WINDOWS)
+            minutes = await store.minutes(connection, route_id, from_ms, to_ms, step_ms)
+            count, size = await examples.usage(connection, route_id)
+        windows: list[WindowOut] = [
+            evidence.window_out(row, evidence.tallies_of(row)) for row in rows
+        ]
+        return RouteDetail(
+            **dict(found),
+            windows=windows,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            step_s=step_s,
+            points=evidence.points(minutes),
+            examples=count,
+            example_bytes=size,
+            rules_written=list(route.comparison.rules),
+        )
+
+    async def fields(self, route_id: str, window: str | None) -> tuple[FieldsOut, list[PathOut]]:
+        """The differing fields of a window, by path; the frame of the answer and all paths.
+
+        Raises:
+            ApiProblem: 404 for a route or a window that is not there.
+        """
+        route = route_of(self._state.current, route_id)
+        async with self._database.read() as connection:
+            name = await store.current(connection, route_id) if window is None else window
+            row = None if name is None else await store.window(connection, route_id, name)
+            if row is None and window is not None:
+                raise not_found(f"evidence window of route {route_id!r} named", window)
+            rows = [] if row is None else await store.fields(connection, route_id, name or "")
+        tallies = Tallies() if row is None else evidence.tallies_of(row)
+        paths = fields.grouped(rows, tallies, overruled(route.comparison))
+        frame = FieldsOut(
+            items=[],
+            window=name or "",
+            compared=tallies.rated,
+            self_compared=tallies.noise_pairs,
+            paths={
+                standing: sum(path.standing == standing for path in paths)
+                for standing in ("real", "noise", "ignored")
+            },
+        )
+        return frame, paths
+
+    # -- examples ------------------------------------------------------------------------------
+
+    async def example(self, example_id: str) -> ExampleOut:
+        """A stored pair, whole. Raises `ApiProblem` 404."""
+        async with self._database.read() as connection:
+            row = await examples.one(connection, example_id)
+            if row is None:
+                raise not_found("stored comparison", example_id)
+            replayed = await replays.of_example(connection, example_id, 5)
+        return ExampleOut.model_validate(
+            {
+                "route": row.route,
+                "window": row.window,
+                "instance": row.instance,
+                "received_ms": row.received_ms,
+                "example": json.loads(row.document),
+                "replays": [_replayed(entry) for entry in replayed],
+            }
+        )
+
+    async def preview(self, route_id: str, body: PreviewIn) -> PreviewOut:
+        """What rules would do to the stored examples. Raises `ApiProblem` 404, 422, 429."""
+        route = route_of(self._state.current, route_id)
+        before = rule_set(route.comparison)
+        unknown = set(body.remove) - {rule.id for rule in route.comparison.rules}
+        if unknown:
+            raise not_found(f"comparison rule of route {route_id!r} named", min(unknown))
+        left = [
+            comparison_rule(rule) for rule in route.comparison.rules if rule.id not in body.remove
+        ]
+        added = {rule.id: rule for rule in (comparison_rule(spec(new)) for new in body.add)}
+        try:
+            after = RuleSet([*(rule for rule in left if rule.id not in added), *added.values()])
+        except RuleError as error:
+            raise invalid("add", str(error)) from None
+        if self._previewing.locked():
+            raise ApiProblem(
+                429,
+                "too_many_previews",
+                "Too many previews",
+                f"{_PREVIEWS} run already; each takes a few seconds at most",
+                headers={"Retry-After": "2"},
+            )
+        async with self._previewing:
+            rows = await self._compared_examples(route_id, body.limit)
+            around = await self._around(route)
+            return await asyncio.to_thread(previews.preview, route_id, rows, before, after, around)
+
+    async def _compared_examples(self, route_id: str, limit: int) -> list[Any]:
+        found: list[Any] = []
+        async with self._database.read() as connection:
+            for verdict in ("mismatch", "match"):
+                wanted = Wanted(route=route_id, verdict=verdict)
+                room = limit - len(found)
+                if room > 0:
+                    found += await examples.whole(connection, wanted, room, previews.MOST_BYTES)
+        return found
+
+    async def noise(self, route: Route) -> frozenset[str]:
+        """The fields of a route that are noise now."""
+        words = overruled(route.comparison)
+        known = (await self.current()).get(route.id)
+        if known is None:
+            return frozenset(field for field, noise in words.items() if noise)
+        async with self._database.read() as connection:
+            rows = await store.fields(connection, route.id, known.row.window)
+        return fields.noise_of(rows, known.tallies, words)
+
+    async def _around(self, route: Route) -> Surroundings:
+        return Surroundings.of(self._state.current.table, route, await self.noise(route))
+
+    async def export(self, form: Format, wanted: Wanted, limit: int) -> str:
+        """Stored pairs of a route as a file. Raises `ApiProblem` 404."""
+        route = route_of(self._state.current, wanted.route)
+        async with self._database.read() as connection:
+            rows = await examples.whole(connection, wanted, limit, previews.MOST_BYTES)
+        if not rows:
+            raise not_found(f"stored comparison of route {route.id!r} with these filters", "any")
+        noise = await self.noise(route)
+        rules = rule_set(route.comparison)
+
+        def write() -> str:
+            found = [cases.Case.of(row) for row in rows]
+            return export.exported(route.id, form, found, rules, noise)
+
+        return await asyncio.to_thread(write)
+
+    # -- retention -----------------------------------------------------------------------------
+
+    async def trim(self) -> None:
+        """Delete what is older, or takes more space, than the settings keep."""
+        now, kept = now_ms(), self._settings
+        before = now - kept.keep_comparison_days * _DAY_MS
+        async with self._database.write() as connection:
+            await store.trim(connection, before_ms=before, batches_before=now - _SEEN_MS)
+            await replays.trim(connection, before, now - replays.EXPIRE_MS)
+        while True:
+            # In pieces, so that no batch waits long for the lock.
+            async with self._database.write() as connection:
+                await store.lock(self._database, connection)
+                older = now - kept.keep_example_days * _DAY_MS
+                gone = await examples.drop_older(connection, older, _TRIM_CHUNK)
+                gone += await examples.keep_bytes(connection, self._keep.bytes)
+            if gone < _TRIM_CHUNK:
+                return
+
+
+def summary(row: Any) -> ExampleSummary:
+    """An example of a list."""
+    return ExampleSummary.model_validate({**row._mapping, **json.loads(row.summary)})
+
+
+def _replayed(row: Any) -> dict[str, Any]:
+    document = json.loads(row.document)
+    return {
+        "replay": row.replay,
+        "at_ms": row.at_ms,
+        "was": row.was,
+        "verdict": row.verdict,
+        "reason": document.get("reason", ""),
+        "differences": document.get("differences", []),
+        "new": document.get("new"),
+    }
