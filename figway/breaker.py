@@ -1,9 +1,11 @@
 """The circuit breaker of one route towards one backend.
 
 A sliding window counts calls and failures; too many failures open the breaker for a jittered,
-doubling time; a few probes test the backend; a linear ramp brings the traffic back. Time is an
-argument (monotonic milliseconds), and the jitter follows from a seed, so every run can be
-repeated. Pattern: M. Nygard, "Release It!", circuit breaker; the ramp is Envoy's slow start.
+doubling time; a few probes test the backend; a linear ramp brings the traffic back. A backend that
+dies after a healthy spell would take half the window to reach the share of failures, so a row of
+failures as long as `min_calls` opens the breaker as well. Time is an argument (monotonic
+milliseconds), and the jitter follows from a seed, so every run can be repeated. Pattern:
+M. Nygard, "Release It!", circuit breaker; the ramp is Envoy's slow start.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Breaker:
         "_opened",
         "_probes",
         "_probes_passed",
+        "_row",
         "_seed",
         "_slot",
         "changed_at",
@@ -69,6 +72,7 @@ class Breaker:
         self._calls = [0] * _SLOTS
         self._failures = [0] * _SLOTS
         self._slot = 0
+        self._row = 0
         self._open_for = 0
         self._opened = 0
         self._probes = 0
@@ -146,7 +150,10 @@ class Breaker:
         calls, failures = sum(self._calls), sum(self._failures)
         if (
             calls >= self.policy.min_calls
-            and failures * 100 >= self.policy.failure_percent * calls
+            and (
+                failures * 100 >= self.policy.failure_percent * calls
+                or self._row >= self.policy.min_calls
+            )
             and self.policy.enabled
         ):
             self._open(now)
@@ -174,6 +181,7 @@ class Breaker:
         index = self._slot % _SLOTS
         self._calls[index] += 1
         self._failures[index] += failed
+        self._row = self._row + 1 if failed else 0
 
     def _open(self, now: int) -> None:
         self._opened += 1
@@ -190,6 +198,7 @@ class Breaker:
     def _forget(self) -> None:
         self._calls = [0] * _SLOTS
         self._failures = [0] * _SLOTS
+        self._row = 0
 
     def _change(self, state: BreakerState, now: int) -> None:
         before, self.state, self.changed_at = self.state, state, now

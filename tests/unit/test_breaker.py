@@ -54,11 +54,31 @@ def test_it_opens_at_the_share_but_not_on_few_calls() -> None:
 
 def test_below_the_share_it_stays_closed() -> None:
     breaker = Breaker(POLICY)
-    call(breaker, 1_000, ok=True, times=51)
-    call(breaker, 1_000, ok=False, times=50)
+    for ok in [True, *[True, False] * 50]:
+        call(breaker, 1_000, ok=ok)
     assert breaker.state is BreakerState.CLOSED
     call(breaker, 1_000, ok=False)
     assert breaker.state is BreakerState.OPEN
+
+
+def test_a_backend_that_dies_is_left_alone_before_the_window_turns() -> None:
+    """trap 50: after a healthy spell a row of failures is enough; one success breaks the row."""
+    breaker = Breaker(POLICY)
+    call(breaker, 1_000, ok=True, times=1_000)
+    call(breaker, 2_000, ok=False, times=19)
+    call(breaker, 2_000, ok=True)
+    call(breaker, 2_000, ok=False, times=19)
+    assert breaker.state is BreakerState.CLOSED
+    call(breaker, 2_000, ok=False)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_a_row_that_is_older_than_the_window_does_not_count() -> None:
+    """trap 48: few calls a window open nothing, however long they have been failing."""
+    breaker = Breaker(POLICY)
+    for minute in range(60):
+        call(breaker, 60_000 * minute, ok=False)
+    assert breaker.state is BreakerState.CLOSED
 
 
 def test_failures_age_out_of_the_window() -> None:
