@@ -222,6 +222,11 @@ class Flow:
         if self._sending is not None:
             self._sending.resume()
 
+    def bound(self, deadline: int) -> None:
+        """The door has less time than the route: a response head by `deadline` (sweep's clock)."""
+        if not self._done and not self._relaying and deadline < self.deadline:
+            self.deadline = self._exchange.deadline_at = deadline
+
     def refuse(self, problem: Problem) -> None:
         """Something is wrong with the rest of the request: answer so, if that can still be done."""
         if self._done:
