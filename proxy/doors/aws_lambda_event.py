@@ -1,0 +1,285 @@
+"""From a Lambda event to a request head and body, with as much of what the client sent as it holds.
+
+Five kinds of event carry HTTP. What each cannot carry is lost before it gets here, and listed in
+docs/serverless.md; what it does carry is kept as it stands: the raw path, the raw query, the order
+of repeated fields, every cookie, every byte of a body. The platform plays the part of the socket:
+its word on the client's address and scheme is taken, and the fields that it wrote itself
+(X-Forwarded-*) are taken out again, so that a backend sees the same request as behind any other
+door. Sources: AWS, "Working with AWS Lambda proxy integrations" (payload formats 1.0 and 2.0),
+"Lambda functions as targets for Application Load Balancers", "Invoking Lambda function URLs".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote
+
+from figway.http import Headers
+from proxy.wire.client_head import BadRequest, RequestHead, assemble
+
+
+class EventKind(StrEnum):
+    """Who made an event, and in which shape."""
+
+    REST = "rest"
+    """API Gateway REST API, or an HTTP API with payload format 1.0."""
+    HTTP = "http"
+    """API Gateway HTTP API, payload format 2.0."""
+    ALB = "alb"
+    """Application Load Balancer, one value a field."""
+    ALB_MULTI = "alb-multi"
+    """Application Load Balancer with multi-value headers."""
+    URL = "url"
+    """Lambda function URL."""
+
+
+class UnknownEvent(ValueError):
+    """The event is none that carries HTTP."""
+
+
+class Incoming:
+    """One request as an event carried it. `head.client` is the peer until the door knows better."""
+
+    __slots__ = ("body", "head", "kind", "peer", "scheme")
+
+    def __init__(
+        self, kind: EventKind, head: RequestHead, body: bytes, peer: str, scheme: str
+    ) -> None:
+        self.kind = kind
+        self.head = head
+        self.body = body
+        self.peer = peer
+        self.scheme = scheme
+
+
+_LONE_PERCENT = rb"%(?![0-9A-Fa-f]{2})"
+_NOT_IN_PATH = re.compile(rb"[^!-~]|[?#]")
+_NOT_IN_DECODED_PATH = re.compile(rb"[^!-~]|[?#]|" + _LONE_PERCENT)
+_NOT_IN_QUERY = re.compile(rb"[^!-~]|#")
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_PLATFORM = frozenset({b"x-forwarded-proto", b"x-forwarded-port"})
+_FRAMING = frozenset({b"transfer-encoding", b"connection", b"content-length"})
+_TRACE = re.compile(r"Root=1-([0-9a-f]{8})-([0-9a-f]{24})")
+_TRACE_PARENT = re.compile(r"Parent=([0-9a-f]{16})")
+
+
+def kind_of(event: Mapping[str, Any]) -> EventKind:
+    """The kind of an event. Raises `UnknownEvent`."""
+    context = event.get("requestContext")
+    if isinstance(context, Mapping):
+        if "elb" in context:
+            return EventKind.ALB_MULTI if "multiValueHeaders" in event else EventKind.ALB
+        if event.get("version") == "2.0" and "http" in context:
+            domain = str(context.get("domainName", ""))
+            return EventKind.URL if ".lambda-url." in domain else EventKind.HTTP
+        if "httpMethod" in event:
+            return EventKind.REST
+    raise UnknownEvent("not an event of API Gateway, a load balancer or a function URL")
+
+
+def read_event(
+    event: Mapping[str, Any], *, base_path: str = "", max_fields: int = 200, trace: str = ""
+) -> Incoming:
+    """The request that an event stands for.
+
+    `base_path` is taken off the front of the path (a custom domain's mapping); `trace` is the
+    invocation's X-Ray header, where the event has none. Raises `UnknownEvent`, and `BadRequest`
+    for what no HTTP request may hold.
+    """
+    kind = kind_of(event)
+    context = event["requestContext"]
+    http = context["http"] if kind in _FORMAT_2 else event
+    method = str(http.get("method" if kind in _FORMAT_2 else "httpMethod", ""))
+    if not _METHOD.fullmatch(method):
+        raise BadRequest(400, "bad_request_line", "The method is malformed.")
+    body = _body(event)
+    headers, forwarded = _headers(event, kind, len(body))
+    if len(headers) > max_fields:
+        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
+    if not any(name.lower() == b"host" for name, _ in headers):
+        domain = str(context.get("domainName", ""))
+        headers.insert(0, (b"host", domain.encode("ascii", "replace")))
+    head = assemble(method, _target(event, kind, base_path), 1, headers)
+    head.upgrade = b""
+    head.expects = False
+    if body and not head.has_body:
+        head.has_body, head.content_length = True, len(body)
+    if b"traceparent" not in head.index and (parent := _traceparent(head, trace)):
+        head.index[b"traceparent"] = parent
+    peer = _peer(context, kind, forwarded)
+    _take_out(head, peer)
+    head.client = peer
+    return Incoming(kind, head, body, peer, _scheme(kind, forwarded))
+
+
+_FORMAT_2 = frozenset({EventKind.HTTP, EventKind.URL})
+
+
+# -- the target --------------------------------------------------------------------------------
+
+
+def _target(event: Mapping[str, Any], kind: EventKind, base_path: str) -> bytes:
+    path = str(event.get("rawPath" if kind in _FORMAT_2 else "path") or "/")
+    if kind is EventKind.HTTP:
+        path = _without(path, _stage(event))
+    path = _without(path, base_path)
+    # HTTP APIs decode the path: what can only have stood there encoded is encoded again.
+    decoded = kind is EventKind.HTTP or event.get("version") == "1.0"
+    raw = path.encode("utf-8", "surrogatepass")
+    raw = (_NOT_IN_DECODED_PATH if decoded else _NOT_IN_PATH).sub(_percent, raw)
+    query = _NOT_IN_QUERY.sub(_percent, _query(event, kind).encode("utf-8", "surrogatepass"))
+    if not raw.startswith(b"/"):
+        if raw != b"*":
+            raw = b"/" + raw
+    return raw + b"?" + query if query else raw
+
+
+def _percent(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found[0][0]
+
+
+def _stage(event: Mapping[str, Any]) -> str:
+    stage = str(event["requestContext"].get("stage", ""))
+    return "" if stage in ("", "$default") else "/" + stage
+
+
+def _without(path: str, prefix: str) -> str:
+    """`path` without a prefix of whole segments."""
+    prefix = prefix.rstrip("/")
+    if prefix and path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
+        return path[len(prefix) :] or "/"
+    return path
+
+
+def _query(event: Mapping[str, Any], kind: EventKind) -> str:
+    if kind in _FORMAT_2:
+        return str(event.get("rawQueryString") or "")
+    multi = event.get("multiValueQueryStringParameters") or {}
+    pairs: Iterable[tuple[str, str]]
+    if multi:
+        pairs = [(name, value) for name, values in multi.items() for value in values]
+    else:
+        pairs = (event.get("queryStringParameters") or {}).items()
+    if kind is EventKind.REST:  # decoded by API Gateway; a load balancer leaves them as they were
+        pairs = [(quote(name, safe=""), quote(value, safe="")) for name, value in pairs]
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+# -- headers -----------------------------------------------------------------------------------
+
+
+def _headers(
+    event: Mapping[str, Any], kind: EventKind, length: int
+) -> tuple[Headers, dict[bytes, bytes]]:
+    """The fields that the client sent, and by lower-case name those that the platform wrote."""
+    out: Headers = []
+    forwarded: dict[bytes, bytes] = {}
+    for name, value in _pairs(event, kind):
+        raw_name, raw_value = _encode(name), _encode(value).strip(b" \t")
+        if not _NAME.fullmatch(raw_name) or _BAD_VALUE.search(raw_value):
+            raise BadRequest(400, "bad_header", "A header holds a forbidden character.")
+        lowered = raw_name.lower()
+        if lowered in _PLATFORM:
+            forwarded[lowered] = raw_value
+        elif lowered == b"content-length":
+            out.append((raw_name, b"%d" % length))
+        elif lowered not in _FRAMING:
+            if lowered == b"x-forwarded-for":
+                known = forwarded.get(lowered)
+                forwarded[lowered] = raw_value if known is None else known + b", " + raw_value
+            out.append((raw_name, raw_value))
+    if event.get("cookies") and kind in _FORMAT_2:
+        out.append((b"cookie", _encode("; ".join(event["cookies"]))))
+    return out, forwarded
+
+
+def _pairs(event: Mapping[str, Any], kind: EventKind) -> Iterable[tuple[str, str]]:
+    multi = event.get("multiValueHeaders")
+    if kind not in _FORMAT_2 and multi:
+        return [(name, value) for name, values in multi.items() for value in values]
+    return list((event.get("headers") or {}).items())
+
+
+def _encode(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _peer(context: Mapping[str, Any], kind: EventKind, forwarded: Mapping[bytes, bytes]) -> str:
+    """The address that the platform saw the request come from."""
+    if kind in _FORMAT_2:
+        return str(context["http"].get("sourceIp", ""))
+    if kind is EventKind.REST:
+        return str((context.get("identity") or {}).get("sourceIp", ""))
+    last = forwarded.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip().decode("latin-1")
+    return _address(last)
+
+
+def _address(text: str) -> str:
+    """An address without the port that a load balancer may be told to add."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+def _scheme(kind: EventKind, forwarded: Mapping[bytes, bytes]) -> str:
+    default = b"http" if kind in (EventKind.ALB, EventKind.ALB_MULTI) else b"https"
+    return "http" if forwarded.get(b"x-forwarded-proto", default).lower() == b"http" else "https"
+
+
+def _take_out(head: RequestHead, peer: str) -> None:
+    """Take the platform's own entry off the end of X-Forwarded-For."""
+    value = head.index.get(b"x-forwarded-for")
+    if value is None:
+        return
+    at = max(i for i, pair in enumerate(head.headers) if pair[0].lower() == b"x-forwarded-for")
+    name, last = head.headers[at]
+    before, _, entry = last.rpartition(b",")
+    if _address(entry.strip().decode("latin-1")) != peer:
+        return
+    rest = before.rstrip(b" \t")
+    if rest:
+        head.headers[at] = (name, rest)
+    else:
+        del head.headers[at]
+    kept = [v for n, v in head.headers if n.lower() == b"x-forwarded-for"]
+    if kept:
+        head.index[b"x-forwarded-for"] = kept[0]
+    else:
+        del head.index[b"x-forwarded-for"]
+
+
+def _traceparent(head: RequestHead, trace: str) -> bytes:
+    """The X-Ray trace that the platform began, as W3C Trace Context; empty if there is none."""
+    text = trace or (head.get(b"x-amzn-trace-id") or b"").decode("latin-1")
+    root = _TRACE.search(text)
+    if root is None:
+        return b""
+    found = _TRACE_PARENT.search(text)
+    parent = found[1] if found is not None else root[2][:16]
+    flags = "01" if "Sampled=1" in text else "00"
+    return f"00-{root[1]}{root[2]}-{parent}-{flags}".encode()
+
+
+# -- the body ----------------------------------------------------------------------------------
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body")
+    if not body:
+        return b""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequest(400, "bad_body", "The body is not base64.") from None
