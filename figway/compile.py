@@ -27,6 +27,7 @@ from figway.model import (
     Table,
 )
 from figway.pattern import PatternError
+from figway.rewrite import BackendNames
 
 NO_ROUTE = "-"
 """Stands for route and capability in the plan of a request that no route matched."""
@@ -63,9 +64,10 @@ class Plan:
 
 
 class CompiledTable:
-    """One table, ready to serve. `etag` is its content hash, `revision` its number."""
+    """One table, ready to serve. `etag` is its content hash, `revision` its number; `names` knows
+    the addresses of its backends."""
 
-    __slots__ = ("default", "etag", "matcher", "plans", "revision", "table")
+    __slots__ = ("default", "etag", "matcher", "names", "plans", "revision", "table")
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class CompiledTable:
         default: Plan,
         plans: dict[str, Plan],
         matcher: Matcher,
+        names: BackendNames,
     ) -> None:
         self.table = table
         self.revision = revision
@@ -83,6 +86,7 @@ class CompiledTable:
         self.default = default
         self.plans = plans
         self.matcher = matcher
+        self.names = names
 
     def match(self, head: RequestHead) -> Plan:
         """The plan of the route that takes `head`; the default plan if none does."""
@@ -125,7 +129,15 @@ class CompiledTable:
             for route_id in () if same_routes else plans.keys() - table.routes.keys():
                 del plans[route_id]
             plans.update((route.id, _plan(table, route)) for route in stale)
-        return CompiledTable(table, revision, etag, default=default, plans=plans, matcher=matcher)
+        return CompiledTable(
+            table,
+            revision,
+            etag,
+            default=default,
+            plans=plans,
+            matcher=matcher,
+            names=BackendNames(table.backends.values()) if backends else self.names,
+        )
 
 
 def compile_table(table: Table, revision: int = 0, etag: str = "") -> CompiledTable:
@@ -137,6 +149,7 @@ def compile_table(table: Table, revision: int = 0, etag: str = "") -> CompiledTa
         default=_default_plan(table),
         plans={route.id: _plan(table, route) for route in table.routes.values()},
         matcher=_matcher(table.routes.values()),
+        names=BackendNames(table.backends.values()),
     )
 
 

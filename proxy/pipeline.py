@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from time import monotonic_ns, time
 
+from figway import rewrite
 from figway.decide import Decision, Why, cookie_value, decide
 from figway.exchange import Action, Do, Exchange, FailureKind, Sent
 from figway.force import COOKIE as FORCE_COOKIE
@@ -414,13 +415,25 @@ class Flow:
         if head.plain and not issue:
             return head
         headers = forward_response(head.headers)
+        runtime, target, public = self._runtime, self._target, self._public()
+        if target is not None:
+            headers = rewrite.answer(
+                headers, runtime.table.names, public, prefix=target.prefix, domains=target.domains
+            )
         if issue:
-            settings, arrival = self._runtime.settings, self._arrival
-            secure = settings.secure or arrival.scheme == "https"
-            if arrival.trusted and not secure:
-                secure = self._head.get(b"x-forwarded-proto") == b"https"
+            secure = public.scheme == b"https"
             headers.append(issue_cookie(self._lane.plan.issue, issue, secure=secure))
         return ResponseHead(head.status, head.reason, headers)
+
+    def _public(self) -> rewrite.Public:
+        """The facade as the client sees it; a trusted proxy knows that better."""
+        arrival, get = self._arrival, self._head.get
+        secure = self._runtime.settings.secure or arrival.scheme == "https"
+        host = arrival.host
+        if arrival.trusted:
+            host = (get(b"x-forwarded-host") or host).partition(b",")[0].strip()
+            secure = secure or get(b"x-forwarded-proto") == b"https"
+        return rewrite.Public(b"https" if secure else b"http", host)
 
     def _answer(self, problem: Problem) -> None:
         """Give the facade's own answer, and be done."""

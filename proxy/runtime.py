@@ -23,6 +23,7 @@ from figway.decide import Decision
 from figway.headers import MAX_HOPS, Arrival
 from figway.model import Backend, Side, Stage
 from figway.problem import Problem
+from figway.rewrite import domains_of
 from proxy.record import Recorder, RequestRecord
 from proxy.sweep import Sweep
 from proxy.upstreams.port import ResponseHead, Upstream
@@ -99,9 +100,10 @@ class Capture(Protocol):
 
 
 class Target:
-    """A backend as requests use it. `prefix` is put before a target; `in_flight` counts users."""
+    """A backend as requests use it. `prefix` is put before a target, `domains` are the hosts it
+    may put into cookies; `in_flight` counts users."""
 
-    __slots__ = ("authority", "backend", "in_flight", "prefix", "retired", "upstream")
+    __slots__ = ("authority", "backend", "domains", "in_flight", "prefix", "retired", "upstream")
 
     def __init__(self, backend: Backend, upstream: Upstream) -> None:
         url = urlsplit(backend.url)
@@ -109,6 +111,7 @@ class Target:
         self.upstream = upstream
         self.authority = (url.netloc or backend.function).rpartition("@")[2].encode()
         self.prefix = url.path.rstrip("/").encode()
+        self.domains = domains_of(backend)
         self.in_flight = 0
         self.retired = False
 

@@ -53,7 +53,8 @@ class ResponseHead:
 
     An upstream that has the header section as bytes gives them as `raw` (every line ending in
     CRLF, already validated); `headers` is then taken apart only when it is asked for. `plain`
-    promises that no field is hop-by-hop, so that all of them may be relayed as they are.
+    promises that no field is hop-by-hop and none names a place (`figway.rewrite.NAMES`), so that
+    all of them may be relayed as they are.
     """
 
     __slots__ = ("_headers", "plain", "raw", "reason", "status")

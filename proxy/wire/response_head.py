@@ -29,10 +29,12 @@ _HEAD = re.compile(
     rb"HTTP/1\.1 ([1-5]\d\d) ([\t -~\x80-\xff]*+)\r\n"
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
 )
-_FRAMING = re.compile(
-    rb"\n((?i:content-length|connection|transfer-encoding|keep-alive|upgrade|te"
+_MARKED = re.compile(
+    rb"\n(?=[CKLPRSTUcklprstu])((?i:content-l(?:ength|ocation)|connection|transfer-encoding"
+    rb"|keep-alive|upgrade|te|location|refresh|set-cookie"
     rb"|proxy-(?:connection|authenticate|authorization))):[ \t]*+([^\r]*+)"
 )
+"""Fields of framing, hop-by-hop fields, and those that may name the backend."""
 _BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\0")
 _NO_BODY = frozenset({204, 304})
 
@@ -69,7 +71,7 @@ def parse_response_head(data: bytes, *, to_head: bool = False) -> Parsed | None:
     if end > MAX_HEAD:
         raise BadResponse("The response head is too large.")
     status = int(match[1])
-    fields = _FRAMING.findall(data, start - 1, end)
+    fields = _MARKED.findall(data, start - 1, end)
     head = ResponseHead(status, match[2], raw=match[3])
     if len(fields) == 1 and fields[0][0] in _LENGTH_NAMES:
         head.plain = True
