@@ -1,0 +1,1 @@
+"""Load generators: wrk with `load.lua`, and what wrk cannot do."""
