@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from control_plane.comparisons.preview import body
 from control_plane.comparisons.replays import SAFE_METHODS
@@ -58,6 +59,14 @@ class Case:
         return ""
 
     @property
+    def target(self) -> str:
+        """The target in ASCII: what HTTP allows no client to write is percent-encoded."""
+        return "".join(
+            c if " " < c < "\x7f" else quote(c, encoding="latin-1" if c < "\u0100" else "utf-8")
+            for c in self.request["target"]
+        )
+
+    @property
     def headers(self) -> list[tuple[str, str]]:
         """The headers to send: those of the message itself and redacted ones left out."""
         return [
@@ -105,7 +114,7 @@ class Case:
         return {
             "name": self.name,
             "method": self.request["method"],
-            "target": self.request["target"],
+            "target": self.target,
             "headers": [list(pair) for pair in self.headers],
             "credentials": self.credentials,
             "body": base64.b64encode(self.body).decode(),

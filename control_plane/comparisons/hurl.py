@@ -37,8 +37,7 @@ def written(
 
 
 def _entry(case: Case, rules: list[dict[str, Any]], noise: list[dict[str, Any]]) -> Iterator[str]:
-    target = case.request["target"]
-    yield f"{case.request['method']} {{{{base_url}}}}{_url(target)}"
+    yield f"{case.request['method']} {{{{base_url}}}}{_url(case.target)}"
     for name, value in case.headers:
         yield f"{name}: {_value(value)}"
     if case.body:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,13 +113,15 @@ class ComparisonService:
             return known
         async with self._database.read() as connection:
             rows = await store.current_windows(connection)
-        found = {row.route: Known(row, evidence.tallies_of(row)) for row in rows}
+        found = _known(rows)
         self._current = (now, found)
         return found
 
     async def overview(self, routes: Sequence[Route]) -> list[RouteEvidence]:
-        """Some routes with their evidence."""
-        known = await self.current()
+        """Some routes with their evidence, at most a second old."""
+        return await self._shown(routes, await self.current())
+
+    async def _shown(self, routes: Sequence[Route], known: dict[str, Known]) -> list[RouteEvidence]:
         table = self._state.current.table
         found = []
         async with self._database.read() as connection:
@@ -161,7 +163,9 @@ class ComparisonService:
     async def detail(self, route_id: str, from_ms: int, to_ms: int, step_s: int) -> RouteDetail:
         """All evidence on a route. Raises `ApiProblem` 404."""
         route = route_of(self._state.current, route_id)
-        [found] = await self.overview([route])
+        async with self._database.read() as connection:
+            now = _known(await store.current_windows(connection, [route_id]))
+        [found] = await self._shown([route], now)
         step_ms = step_s * 1_000
         from_ms -= from_ms % step_ms
         async with self._database.read() as connection:
@@ -315,6 +319,10 @@ class ComparisonService:
                 gone += await examples.keep_bytes(connection, self._keep.bytes)
             if gone < _TRIM_CHUNK:
                 return
+
+
+def _known(rows: Iterable[Any]) -> dict[str, Known]:
+    return {row.route: Known(row, evidence.tallies_of(row)) for row in rows}
 
 
 def summary(row: Any) -> ExampleSummary:
