@@ -1,0 +1,156 @@
+"""The composition root of the proxy function: from settings to what answers events.
+
+Must be called on the loop of the sandbox. What a setting does not ask for is not imported.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import Any
+
+from figway.breaker import BreakerState
+from figway.compile import CompiledTable
+from proxy.doors.aws_lambda import LambdaDoor
+from proxy.events import EventLog
+from proxy.runtime import Runtime
+from proxy.serverless.app import ServerlessProxy
+from proxy.serverless.settings import LambdaSettings
+from proxy.serverless.tables import SandboxTable, make_source
+from proxy.serverless.telemetry import LambdaRecorder, Reports
+from proxy.sweep import Sweep
+from proxy.tasks import TaskKeeper
+from proxy.upstreams.factory import open_upstream
+
+CAPTURE_BUDGET = 32 * 1024 * 1024
+"""Body bytes that captures may hold in one sandbox."""
+
+
+class Sandbox:
+    """The parts of one sandbox, composed."""
+
+    def __init__(self, settings: LambdaSettings) -> None:
+        self.settings = settings
+        self.log = EventLog()
+        self.sweep = Sweep()
+        self.keeper = TaskKeeper(self.report)
+        self.recorder = LambdaRecorder(
+            log=settings.log,
+            sample=settings.log_sample,
+            query=settings.log_query,
+            namespace=settings.namespace,
+        )
+        self.reports = Reports(
+            self.recorder, settings.instance, secrets.token_hex(16), settings.report_s
+        )
+        source = make_source(settings, self.sweep)
+        self.table = SandboxTable(source, settings.table_max_age_s, self.swap, self.log)
+        self.app = ServerlessProxy(
+            self.sweep,
+            self.keeper,
+            self.table,
+            self.reports,
+            settings.settle_ms,
+            settings.base_path,
+        )
+        self.runtime: Runtime | None = None
+        self.capture: Any = None
+        if settings.queue_url or settings.worker_function:
+            self._open_queue()
+        self.table.start(settings)
+        if self.table.served is not None:
+            self.swap(self.table.served.compiled)
+
+    @property
+    def init_wait_ms(self) -> int:
+        """How long the cold start waits for a fresh table."""
+        if self.settings.init_wait_ms >= 0:
+            return self.settings.init_wait_ms
+        return 0 if self.table.served is not None else 3_000
+
+    def swap(self, compiled: CompiledTable) -> None:
+        """Serve another table. Raises what a backend that cannot be used raises."""
+        if self.runtime is not None:
+            self.runtime.swap(compiled)
+        else:
+            self.runtime = runtime = Runtime(
+                compiled,
+                open_upstream=lambda backend: open_upstream(backend, self.sweep),
+                sweep=self.sweep,
+                recorder=self.recorder,
+                spawn=self.keeper.spawn,
+                report=self.report,
+                settings=self.settings.facade,
+                workers=self.settings.sandboxes,
+                name=self.settings.instance,
+                breaker_changed=self._breaker_changed,
+            )
+            runtime.kill = self.settings.kill
+            runtime.capture = self.capture
+            self.app.serve(LambdaDoor(runtime, base_path=self.settings.base_path))
+        if self.capture is not None:
+            self.capture.table_changed(compiled.revision, len(compiled.plans))
+
+    def report(self, where: str, error: BaseException) -> None:
+        """An exception that should not have been."""
+        self.log.error(
+            "unexpected", f"Unexpected error in {where}: {type(error).__name__}: {error}"
+        )
+
+    def _open_queue(self) -> None:
+        # Imported where they are asked for: a proxy without a shadow need not load them.
+        from proxy.serverless.aws import Service, region_of
+        from proxy.serverless.queue import Carrier, InvokeCarrier, OutQueue, S3Store, SqsCarrier
+        from proxy.shadow.capture import ShadowCapture
+        from proxy.shadow.counts import CountBook
+
+        settings, sweep = self.settings, self.sweep
+        carrier: Carrier
+        if settings.queue_url:
+            sqs = Service("sqs", region_of(settings.queue_url), sweep)
+            carrier = SqsCarrier(settings.queue_url, sqs)
+        else:
+            invoke = Service("lambda", region_of(settings.worker_function), sweep)
+            carrier = InvokeCarrier(settings.worker_function, invoke)
+        store = None
+        if settings.bucket:
+            store = S3Store(settings.bucket, Service("s3", region_of(), sweep))
+        book = CountBook()
+        queue = OutQueue(carrier, store, book)
+        self.app.queue = queue
+        self.capture = ShadowCapture(queue, book, CAPTURE_BUDGET)
+
+    def _breaker_changed(
+        self, route: str, backend: str, before: BreakerState, after: BreakerState, when: int
+    ) -> None:
+        event = {
+            "at_ms": int(time.time() * 1_000),
+            "kind": "breaker",
+            "route": route,
+            "backend": backend,
+            "worker": 0,
+            "from": before.value,
+            "to": after.value,
+        }
+        self.reports.event(event)
+        self.log.warning(
+            "breaker",
+            f"The breaker of {route} towards {backend} went from {before} to {after}.",
+            route=route,
+            backend=backend,
+            state=after.value,
+        )
+
+
+async def open_sandbox(settings: LambdaSettings) -> Sandbox:
+    """Compose a sandbox on the running loop, and give it the time of its cold start."""
+    sandbox = Sandbox(settings)
+    if sandbox.init_wait_ms or sandbox.table.served is None:
+        await sandbox.app.begin(sandbox.init_wait_ms)
+    return sandbox
+
+
+def trace_header() -> str:
+    """The X-Ray header of the present invocation, which the runtime client puts there."""
+    return os.environ.get("_X_AMZN_TRACE_ID", "")

@@ -1,0 +1,282 @@
+"""The table of a sandbox: the bundled one at once, a fresh one beside the requests (trap 61).
+
+Stale-while-revalidate: an invocation that finds the table older than its maximum age begins to ask
+for the present one, and serves from the table in hand meanwhile. The question is callbacks on a
+kept connection; if the invocation ends first, the answer is read at the start of the next one. What
+is fetched passes the same checks as in a container, and a table that fails them is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import orjson
+
+from figway.compile import CompiledTable
+from figway.http import Headers
+from proxy.events import EventLog
+from proxy.serverless.calls import Call, Origin, Reply
+from proxy.serverless.settings import LambdaSettings
+from proxy.sweep import Sweep
+from proxy.tables.check import Checker, RefusedTable, Served, Source
+
+Done = Callable[[Reply], None]
+RETRY_S = (1.0, 30.0)
+"""Between two questions after a failure: first, and longest."""
+
+
+class TableSource(Protocol):
+    """Where fresh tables come from."""
+
+    def ask(self, headers: Headers, done: Done) -> Call:
+        """Ask for the table; `headers` carry If-None-Match."""
+
+
+class HttpSource:
+    """A URL: the control plane's table, an object behind HTTP, a local AppConfig endpoint."""
+
+    def __init__(self, url: str, sweep: Sweep, headers: Callable[[], Headers]) -> None:
+        parts = urlsplit(url)
+        self._origin = Origin(url, sweep)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._headers = headers
+
+    def ask(self, headers: Headers, done: Done) -> Call:
+        """See `TableSource`."""
+        return self._origin.start("GET", self._target, [*headers, *self._headers()], None, done)
+
+
+class S3Source:
+    """An object in S3."""
+
+    def __init__(self, url: str, sweep: Sweep) -> None:
+        # Imported where it is asked for: hashing and signing have their weight.
+        from proxy.serverless.aws import Service, object_path, region_of
+
+        bucket, _, key = url[5:].partition("/")
+        self._path = object_path(bucket, key)
+        self._service = Service("s3", region_of(), sweep)
+
+    def ask(self, headers: Headers, done: Done) -> Call:
+        """See `TableSource`."""
+        return self._service.start("GET", self._path, headers, None, done)
+
+
+class ControlSource:
+    """The control plane, with a key from the settings or from Secrets Manager."""
+
+    def __init__(self, settings: LambdaSettings, sweep: Sweep) -> None:
+        self._key = settings.control_key
+        self._secret = settings.control_key_secret
+        self._sweep = sweep
+        self._source = HttpSource(settings.control_url + "/api/v1/table", sweep, self._authorized)
+
+    def ask(self, headers: Headers, done: Done) -> Call:
+        """See `TableSource`. Without a key yet, the secret is asked for first."""
+        if self._key or not self._secret:
+            return self._source.ask(headers, lambda reply: self._asked(reply, done))
+        from proxy.serverless.aws import Service, region_of, secret_value
+
+        service = Service("secretsmanager", region_of(self._secret), self._sweep)
+        chain = _Chain()
+        chain.call = secret_value(
+            service, self._secret, lambda reply: self._keyed(reply, headers, done, chain)
+        )
+        return chain
+
+    def _keyed(self, reply: Reply, headers: Headers, done: Done, chain: _Chain) -> None:
+        from proxy.serverless.aws import read_secret
+
+        self._key = read_secret(reply) if reply.status == 200 else ""
+        if self._key:
+            chain.call = self._source.ask(headers, done)
+        else:
+            why = reply.error or f"Secrets Manager answers {reply.status}"
+            done(Reply(0, error=f"no key for the control plane: {why}"))
+
+    def _asked(self, reply: Reply, done: Done) -> None:
+        if reply.status in (401, 403) and self._secret:
+            self._key = ""  # rotated meanwhile: read it again before the next question
+        done(reply)
+
+    def _authorized(self) -> Headers:
+        return [(b"Authorization", b"Bearer " + self._key.encode())]
+
+
+class _Chain(Call):
+    """Two calls, one after the other, as one."""
+
+    __slots__ = ("call",)
+
+    call: Call
+
+    def __init__(self) -> None:
+        super().__init__(lambda reply: None)
+
+    @property
+    def dialling(self) -> bool:
+        """See `Call.dialling`."""
+        return self.call.dialling
+
+    def cancel(self, error: str = "given up") -> None:
+        """See `Call.cancel`."""
+        self.call.cancel(error)
+
+
+class SandboxTable:
+    """Keeps `served` fresh. `swap` makes a compiled table the one that serves."""
+
+    def __init__(
+        self,
+        source: TableSource | None,
+        max_age_s: float,
+        swap: Callable[[CompiledTable], None],
+        log: EventLog,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.served: Served | None = None
+        self.asked = 0
+        """Questions so far."""
+        self._source = source
+        self._max_age_s = max_age_s
+        self._swap = swap
+        self._log = log
+        self._clock = clock  # the wall's: the monotonic one may stand still in a frozen sandbox
+        self._checker = Checker()
+        self._call: Call | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        self._checked = 0.0
+        self._retry_at = 0.0
+        self._retry_s = RETRY_S[0]
+        self._etag = ""
+        """The source's own ETag of what was last taken or refused."""
+
+    # -- the start ---------------------------------------------------------------------------
+
+    def start(self, settings: LambdaSettings) -> None:
+        """Serve the bundled table, or else what FIGWAY_LEGACY_URL says."""
+        if settings.table_file:
+            try:
+                with open(settings.table_file, "rb") as file:
+                    revision, etag, data = _publication(file.read())
+                self.served = self._checker.whole(None, revision, etag, data, Source.LAST_GOOD)
+                self._etag = f'"{etag}"'
+            except (OSError, ValueError, RefusedTable) as error:
+                self._log.error("last_good_unusable", f"{settings.table_file}: {error}")
+        if self.served is None and settings.legacy_url:
+            self.served = self._checker.day_0(settings.legacy_url)
+
+    # -- an invocation -----------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Ask for the present table if the one in hand is too old. Returns at once."""
+        now = self._clock()
+        age = now - self._checked
+        if self._source is None or self._call is not None:
+            return
+        if 0 <= age < self._max_age_s or (self._retry_at > now and age >= 0):
+            return
+        self.asked += 1
+        headers = [(b"If-None-Match", self._etag.encode())] if self._etag else []
+        self._call = self._source.ask(headers, self._told)
+
+    @property
+    def dialling(self) -> bool:
+        """A question waits for its connection: the one part that cannot outlive an invocation."""
+        return self._call is not None and self._call.dialling
+
+    async def answered(self) -> None:
+        """Wait until no question is open."""
+        while self._call is not None:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+
+    async def dialled(self) -> None:
+        """Wait until the open question, if there is one, is on a connection."""
+        while self.dialling:  # noqa: ASYNC110  an attempt has no event for it, and it is short
+            await asyncio.sleep(0.002)
+
+    def give_up_dialling(self) -> None:
+        """End of the invocation."""
+        if self.dialling and self._call is not None:
+            self._call.cancel("no connection in the time of an invocation")
+
+    # -- the answer --------------------------------------------------------------------------
+
+    def _told(self, reply: Reply) -> None:
+        self._call = None
+        try:
+            if reply.status == 200:
+                self._take(reply)
+            elif reply.status == 304:
+                self._confirmed()
+            else:
+                self._failed(reply.error or f"the table's source answers {reply.status}")
+        except RefusedTable as refused:
+            self._etag = reply.get(b"etag")
+            self._confirmed()
+            self._log.error(
+                "table_refused",
+                f"Revision {refused.revision} is refused, the table before it stays: {refused}.",
+                revision=refused.revision,
+                findings=refused.findings,
+            )
+        except (ValueError, OSError) as error:
+            self._failed(str(error))
+        if self._waiting is not None:
+            self._waiting.set_result(None)
+            self._waiting = None
+
+    def _take(self, reply: Reply) -> None:
+        began = time.monotonic()
+        revision, etag, data = _publication(reply.body)
+        before = self.served
+        if before is None or before.etag != etag:
+            served = self._checker.whole(before, revision, etag, data, Source.CONTROL_PLANE)
+            self._swap(served.compiled)
+            self.served = served
+            self._log.info(
+                "table_served",
+                f"Revision {revision} is served.",
+                revision=revision,
+                ms=int((time.monotonic() - began) * 1_000),
+            )
+        self._etag = reply.get(b"etag")
+        self._confirmed()
+
+    def _confirmed(self) -> None:
+        self._checked = self._clock()
+        self._retry_at, self._retry_s = 0.0, RETRY_S[0]
+
+    def _failed(self, why: str) -> None:
+        self._retry_at = self._clock() + self._retry_s
+        self._retry_s = min(RETRY_S[1], self._retry_s * 2)
+        self._log.warning("table_not_checked", f"The table in hand stays: {why}.")
+
+
+def _publication(body: bytes) -> tuple[int, str, object]:
+    """Revision, hash and data of what the control plane answers, or of the file that a proxy keeps.
+
+    Raises ValueError.
+    """
+    data = orjson.loads(body)
+    if isinstance(data, dict) and "body" in data:
+        data = data["body"]
+    try:
+        return int(data["revision"]), str(data["etag"]), data["table"]
+    except (KeyError, TypeError):
+        raise ValueError("the table's source has no revision, etag or table") from None
+
+
+def make_source(settings: LambdaSettings, sweep: Sweep) -> TableSource | None:
+    """The source that the settings name. Must be called on the running loop. Raises ValueError."""
+    if settings.table_url.startswith("s3://"):
+        return S3Source(settings.table_url, sweep)
+    if settings.table_url:
+        return HttpSource(settings.table_url, sweep, list)
+    return ControlSource(settings, sweep) if settings.control_url else None
