@@ -132,4 +132,6 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         log_sample=settings.log_sample,
         log_query=settings.log_query,
         otel_endpoint=settings.otel_endpoint,
+        shadow_memory=settings.shadow_memory_bytes,
+        shadow_queue=settings.shadow_queue,
     )

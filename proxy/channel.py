@@ -4,12 +4,13 @@ A message is a JSON object after its length (four bytes, big-endian). The key `t
 
 Supervisor to worker:
 
-    start     settings, worker, workers, kill
+    start     settings, worker, workers, kill, shadow
     table     revision, etag, table            a whole table, in the form of figway.codec
     changes   revision, etag, base, changes    what leads from the table `base` to `etag`
     kill      on                               the supervisor's own wish, beside the kill file
     flush     n                                send the counters now, and say n with them
     drain     timeout_ms                       accept no more, finish what is in flight, end
+    shadow    path                             where captures go; nowhere when it is empty
     stop                                       end at once
 
 Worker to supervisor:
@@ -17,7 +18,7 @@ Worker to supervisor:
     ready                                      it accepts connections
     applied   revision, etag, ms               it serves this table
     refused   revision, etag, message          it keeps the table before; a whole one may help
-    counters  n, series, gauges                what was counted since the message before
+    counters  n, series, gauges, shadow        what was counted since the message before
     breakers  breakers, events                 each breaker that is not closed; what changed
     kill      on                               whether a kill switch on this host is in effect
     drained   unfinished                       requests that the drain had to cut off

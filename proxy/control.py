@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -85,6 +86,23 @@ class ControlPlane:
     async def report(self, batch: dict[str, Any]) -> bool:
         """Send counters; False if this batch had been counted before. Raises `ControlError`."""
         return bool(_json(await self._call("POST", "/reports", body=batch)).get("accepted", True))
+
+    async def comparisons(self, batch: dict[str, Any]) -> bool:
+        """Send comparisons; False if this batch had been counted before. Raises `ControlError`."""
+        answer = _json(await self._call("POST", "/comparisons/batches", body=batch))
+        return bool(answer.get("accepted", True))
+
+    async def replays(self, instance: str) -> list[dict[str, Any]]:
+        """The replay jobs that wait for this proxy. Raises `ControlError`."""
+        response = await self._call("GET", f"/comparisons/replays?instance={quote(instance)}")
+        data = orjson.loads(response.content)
+        found = data if isinstance(data, list) else data.get("jobs", data.get("items", []))
+        return [job for job in found if isinstance(job, dict)]
+
+    async def replayed(self, job: str, results: list[dict[str, Any]]) -> None:
+        """Hand in the results of a replay. Raises `ControlError`."""
+        path = f"/comparisons/replays/{quote(job, safe='')}/results"
+        await self._call("POST", path, body={"results": results})
 
     async def close(self) -> None:
         """Close the connections."""

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "FIGWAY_"
-SECRETS = ("control_key", "force_secret")
+SECRETS = ("control_key", "force_secret", "redact_key")
 
 
 class SettingsError(ValueError):
@@ -186,6 +186,22 @@ class Settings(BaseSettings):
     """End users speak HTTPS, although nothing here says so: issued cookies are Secure."""
     drain_timeout_s: float = Field(30.0, ge=0, le=3_600)
     """Seconds that requests in flight have to finish after SIGTERM."""
+
+    # -- shadow ----------------------------------------------------------------------------------
+    shadow: bool = True
+    """Copy what is served to the other side where a route asks for it; needs a control plane."""
+    shadow_memory_bytes: int = Field(67_108_864, ge=1_048_576, le=1 << 36)
+    """Body bytes that captures may hold, per worker; beyond it they are skipped and counted."""
+    shadow_queue: int = Field(2_048, ge=1, le=1_000_000)
+    """Captures that may wait for the shadow worker, per worker; beyond it they are dropped."""
+    shadow_concurrency: int = Field(32, ge=1, le=1_024)
+    """Copies at once to one backend, at most; fewer while it suffers."""
+    shadow_timeout_s: float = Field(10.0, gt=0, le=300)
+    """Seconds for the whole answer to a copy."""
+    shadow_legacy_percent: int = Field(50, ge=0, le=300)
+    """Extra reads of legacy (retries and noise samples) in per cent of the pairs compared."""
+    redact_key: SecretStr = SecretStr("")
+    """Keys the hashes of redacted values; made from the control key when empty."""
 
     # -- telemetry -------------------------------------------------------------------------------
     log: LogMode = LogMode.JSON

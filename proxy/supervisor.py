@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from figway.codec import to_data
@@ -22,6 +23,8 @@ from proxy.control import ControlError, ControlPlane
 from proxy.events import EventLog
 from proxy.fleet import Acknowledger, acknowledgement
 from proxy.settings import Settings
+from proxy.shadow.desk import ShadowDesk
+from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 from proxy.tables.follow import Follower
 from proxy.tables.kill_file import LOOK_MS, KillFile
@@ -35,6 +38,9 @@ from proxy.workers import Worker, Workers
 
 FLUSH_S = 0.3
 """How long a scrape waits for the workers' latest counters."""
+
+SHADOW_DRAIN_S = 5.0
+"""How long what was captured before a stop may take to be compared."""
 
 SECOND_SIGNAL_S = 0.5
 """A signal that follows sooner is the same wish: shells and `timeout` signal group and child."""
@@ -82,6 +88,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._signalled_at = 0.0
         self._at_once = asyncio.Event()
+        self.shadow: ShadowDesk | None = None
         self._lost: dict[str, int] = {}  # by gauge: what workers that are gone had lost
         if parts.control is not None:
             self.follower = Follower(
@@ -92,6 +99,8 @@ class Supervisor:
             self.acknowledger = Acknowledger(
                 parts.control, lambda: acknowledgement(self), self.settings.heartbeat_s
             )
+            if self.settings.shadow:
+                self.shadow = self._make_shadow(parts.control)
 
     # -- the life of a proxy -------------------------------------------------------------------
 
@@ -109,6 +118,8 @@ class Supervisor:
             self._forever(self.follower.stream, "table stream")
             self._forever(self.acknowledger.run, "acknowledgements")
             self._forever(self._report, "reports")
+        if self.shadow is not None:
+            self._forever(partial(self.shadow.run, self.settings.report_s), "comparisons")
         await self._stop.wait()
         unfinished = await self._drain()
         await self._farewell()
@@ -131,6 +142,8 @@ class Supervisor:
             await self.workers.stop()
         hurry.cancel()
         await asyncio.wait((drain,))
+        if self.shadow is not None:
+            await self.shadow.drain(0.1 if self._at_once.is_set() else SHADOW_DRAIN_S)
         unfinished: int = drain.result()
         return unfinished
 
@@ -142,6 +155,8 @@ class Supervisor:
                     await self.reporter.send()
                 if self.acknowledger is not None:
                     await self.acknowledger.send()
+                if self.shadow is not None:
+                    await self.shadow.send()
         if self.parts.control is not None:
             await self.parts.control.close()
 
@@ -217,11 +232,18 @@ class Supervisor:
         self._published_at = time.monotonic()
         if changes is not None:
             message = {"t": "changes", "base": base, "changes": changes}
-            self.workers.send({**message, "revision": served.revision, "etag": served.etag})
+            message = {**message, "revision": served.revision, "etag": served.etag}
+            self.workers.send(message)
+            if self.shadow is not None:
+                self.shadow.changes(message)
         elif any(worker.channel is not None for worker in self.workers.all):
             frame = await self._table_frame(served)
             for worker in self.workers.all:
                 worker.send(frame)
+            if self.shadow is not None:
+                self.shadow.process.send_packed(frame)
+        if self.shadow is not None:
+            self.shadow.table(served.compiled)
         self.changed()
         if served.source is Source.CONTROL_PLANE:
             self.store.keep(served)
@@ -268,6 +290,7 @@ class Supervisor:
             "workers": len(self.workers.all),
             "kill": self._wish,
             "plain": self.log.plain,
+            "shadow": "" if self.shadow is None else self.shadow.path,
         }
 
     async def greet(self, worker: Worker) -> None:
@@ -285,6 +308,8 @@ class Supervisor:
         """A worker is gone: its counters stay, in the totals."""
         for name, value in worker.gauges.items():
             self._lost[name] = self._lost.get(name, 0) + value
+        if self.shadow is not None:
+            self.shadow.worker_died(worker)
         for number in list(self._flushes):
             self._flushed(worker, number)
         self.changed()
@@ -302,6 +327,8 @@ class Supervisor:
             self.totals.merge(message["series"])
             if self.reporter is not None:
                 self.reporter.add(message["series"])
+            if self.shadow is not None:
+                self.shadow.counted(worker, message["shadow"])
             self._flushed(worker, message["n"])
         elif kind == "breakers":
             if self.reporter is not None:
@@ -350,6 +377,31 @@ class Supervisor:
             expected.discard(worker.number)
             if not expected:
                 event.set()
+
+    # -- shadow --------------------------------------------------------------------------------
+
+    def _make_shadow(self, control: ControlPlane) -> ShadowDesk:
+        settings = self.settings
+        own, given = settings.redact_key, settings.control_key
+        return ShadowDesk(
+            control,
+            ShadowSettings(
+                key=redaction_key(own.get_secret_value(), given.get_secret_value()),
+                concurrency=settings.shadow_concurrency,
+                timeout_ms=int(settings.shadow_timeout_s * 1000),
+                legacy_percent=settings.shadow_legacy_percent,
+            ),
+            settings.instance_name,
+            self.parts.boot,
+            self.log,
+            self.keeper,
+            to_workers=self.workers.send,
+            table=self._present_table,
+        )
+
+    async def _present_table(self) -> bytes | None:
+        """The message with the whole table that is served."""
+        return None if self._served is None else await self._table_frame(self._served)
 
     # -- kill switch ---------------------------------------------------------------------------
 

@@ -28,6 +28,9 @@ from proxy.channel import Channel, Message
 from proxy.doors.server import NativeDoor
 from proxy.events import EventLog
 from proxy.runtime import Runtime
+from proxy.shadow.capture import ShadowCapture
+from proxy.shadow.counts import CountBook
+from proxy.shadow.queue import SocketQueue
 from proxy.state import TableState, Unusable
 from proxy.sweep import Sweep
 from proxy.tables.kill_file import LOOK_MS, KillFile
@@ -42,6 +45,8 @@ from proxy.worker_settings import WorkerSettings
 COUNTERS_S = 1.0
 """How often counters go to the supervisor; a worker that is killed takes up to this with it."""
 ORPHAN_DRAIN_S = 30.0
+CAPTURES_S = 2.0
+"""How long a worker that ends waits for the shadow worker to take its captures."""
 _SETTLE_S = 0.05
 FIRST_TABLE_S = 0.5
 """How long connections wait for the first table, which usually follows at once."""
@@ -102,6 +107,12 @@ class WorkerProcess:
         self._writer = self._open_writer()
         self._recorder = WorkerRecorder(self._writer, self.settings.log_sample)
         self._waiting = Responder(wait_for_table)
+        self._captures = CountBook()
+        most, budget = self.settings.shadow_queue, self.settings.shadow_memory
+        name = f"{self._number}:{os.getpid()}"
+        self._queue = SocketQueue(name, self._captures, most, budget)
+        self._capture = ShadowCapture(self._queue, self._captures, budget)
+        self._shadow_to(start["shadow"])
 
     async def run(self, channel: Channel) -> None:
         """Work until told to end."""
@@ -114,7 +125,9 @@ class WorkerProcess:
         self.sweep.add(look)
         self.keeper.spawn(self._follow(), "tables")
         self.keeper.spawn(self._beat(), "counters")
+        self.keeper.spawn(self._queue.run(), "captures")
         await self.done.wait()
+        await self._queue.close(CAPTURES_S)
         self._send_counters(0)
         await self.keeper.close()
         self.sweep.stop()
@@ -136,6 +149,8 @@ class WorkerProcess:
         elif kind == "kill":
             self._kill_wish = message["on"]
             self.set_kill()
+        elif kind == "shadow":
+            self._shadow_to(message["path"])
         elif kind == "flush":
             self._send_counters(message["n"])
         elif kind == "drain":
@@ -157,6 +172,13 @@ class WorkerProcess:
         if on is not self._kill_told:
             self._kill_told = on
             self._send({"t": "kill", "on": on})
+
+    def _shadow_to(self, path: str) -> None:
+        """Capture for the shadow worker that listens there; not at all when nobody does."""
+        self._queue.connect_to(path)
+        if self.runtime is not None:
+            self.runtime.capture = self._capture if path else None
+        self._shadow_path = path
 
     async def drain(self, timeout_s: float) -> None:
         """Accept no more, finish what is in flight, end."""
@@ -218,6 +240,7 @@ class WorkerProcess:
             )
 
     async def _serve(self, compiled: CompiledTable) -> None:
+        self._capture.table_changed(compiled.revision, len(compiled.plans))
         if self.runtime is not None:
             self.runtime.swap(compiled)
             self.tables.compiled = compiled
@@ -235,6 +258,7 @@ class WorkerProcess:
             breaker_changed=self._breaker_changed,
         )
         self.runtime, self.tables.compiled = runtime, compiled
+        self._shadow_to(self._shadow_path)
         self.set_kill()
         self._waiting.close()
         self._door, self._connection = _make_door(self.settings.door, runtime)
@@ -267,7 +291,8 @@ class WorkerProcess:
             "unexpected_errors": self._errors,
         }
         rows = self._recorder.take()
-        self._send({"t": "counters", "n": number, "series": rows, "gauges": gauges})
+        message = {"t": "counters", "n": number, "series": rows, "gauges": gauges}
+        self._send({**message, "shadow": self._captures.take()})
 
     def _breaker_changed(
         self, route: str, backend: str, before: BreakerState, after: BreakerState, when: int

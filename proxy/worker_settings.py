@@ -23,6 +23,8 @@ class WorkerSettings:
     log_sample: float
     log_query: bool
     otel_endpoint: str
+    shadow_memory: int
+    shadow_queue: int
 
     def to_data(self) -> dict[str, Any]:
         """The JSON form. It holds the key of force tokens: for the channel only."""

@@ -157,7 +157,7 @@ class Workers:
             wait = backoff.next()
             self._log.error(
                 "worker_died",
-                f"Worker {worker.number} ended ({_ending(code)}); the next starts in {wait:.1f} s.",
+                f"Worker {worker.number} ended ({ending(code)}); the next starts in {wait:.1f} s.",
                 worker=worker.number,
                 pid=worker.pid,
                 code=code,
@@ -168,6 +168,7 @@ class Workers:
     async def _run(self, worker: Worker) -> int:
         """One life of a worker: from its start to the code that it ended with."""
         ours, theirs = socket.socketpair()
+        closed = asyncio.Event()
         worker.reset()
         try:
             process = await asyncio.create_subprocess_exec(
@@ -177,7 +178,7 @@ class Workers:
                 str(theirs.fileno()),
                 str(worker.listener.fileno()),
                 pass_fds=(theirs.fileno(), worker.listener.fileno()),
-                env=_environment(),
+                env=environment(),
                 stdin=asyncio.subprocess.DEVNULL,
             )
         except OSError as error:
@@ -191,11 +192,15 @@ class Workers:
         worker.heard = time.monotonic()
         try:
             worker.channel = await Channel.open(
-                ours, lambda message: self._heard(worker, message), lambda: None
+                ours, lambda message: self._heard(worker, message), closed.set
             )
             worker.channel.send(self._start(worker.number))
             await self._boss.greet(worker)
-            return await process.wait()
+            code = await process.wait()
+            with contextlib.suppress(TimeoutError):  # its last counters may still be on the way
+                async with asyncio.timeout(1.0):
+                    await closed.wait()
+            return code
         finally:
             if worker.channel is not None:
                 worker.channel.close()
@@ -233,16 +238,16 @@ class Workers:
                     worker.kill_process(signal.SIGKILL)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The worker's environment: without the secrets, which come over the channel."""
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in ("FIGWAY_CONTROL_KEY", "FIGWAY_FORCE_SECRET")
+        if name not in ("FIGWAY_CONTROL_KEY", "FIGWAY_FORCE_SECRET", "FIGWAY_REDACT_KEY")
     }
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"by {signal.Signals(-code).name}"

@@ -148,7 +148,7 @@ class SocketQueue:
         self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._life and (self._waiting or self._ends):
+                while self._life and (self._waiting or self._ends):  # noqa: ASYNC110  two ends
                     await asyncio.sleep(0.005)
         self._count_written()
         for counts in [*(item.counts for item in self._waiting), *(item[1] for item in self._ends)]:

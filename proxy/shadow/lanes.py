@@ -1,0 +1,128 @@
+"""One queue a backend, so that a hung one holds up no other, with its own concurrency.
+
+A capture waits in the lane of the backend that is to be asked. The governor says how many requests
+may be under way; the second questions of pairs that are being worked on go before captures that
+wait. A lane that is full drops the newest, one whose backend is left alone drops all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from figway.compare.answer import Answer
+from proxy.runtime import Target
+from proxy.shadow.governor import Governor
+from proxy.shadow.message import Captured
+
+WAITING = 512
+"""Captures that wait for one backend."""
+WAIT_S = 2.0
+"""How long a second question waits for its turn."""
+
+Work = Callable[["Lane", Captured], None]
+"""Begins the work on one capture; it holds one place in the lane, and must leave it."""
+
+
+def now_ms() -> int:
+    """Milliseconds of the monotonic clock."""
+    return int(time.monotonic() * 1_000)
+
+
+class Lane:
+    """Towards one backend."""
+
+    def __init__(self, target: Target, most: int, work: Work, told: Callable[[Lane], None]) -> None:
+        self.target = target
+        self.governor = Governor(most)
+        self.paused_ms = 0
+        """Wall clock since when the backend is left alone."""
+        self._work = work
+        self._told = told
+        self._waiting: deque[Captured] = deque()
+        self._second: deque[asyncio.Future[None]] = deque()
+        self._running = 0
+        self.held = False
+        """The comparer is behind: begin nothing new."""
+
+    @property
+    def side(self) -> str:
+        """The side of its backend."""
+        return self.target.backend.side.value
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def offer(self, captured: Captured) -> str:
+        """Take a capture; or why it is dropped."""
+        if not self.governor.room(now_ms()):
+            return "paused"
+        if len(self._waiting) >= WAITING:
+            return "worker_busy" if self.held else "backend_busy"
+        self._waiting.append(captured)
+        self.pump()
+        return ""
+
+    def pump(self) -> None:
+        """Begin as much as there is room for."""
+        room = self.governor.room(now_ms())
+        while self._running < room and self._second:
+            turn = self._second.popleft()
+            if not turn.done():
+                self._running += 1
+                turn.set_result(None)
+        while self._running < room and self._waiting and not self.held:
+            self._running += 1
+            self._work(self, self._waiting.popleft())
+
+    def leave(self) -> None:
+        """A request is over: its place is free."""
+        self._running -= 1
+        self.pump()
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[bool]:
+        """A place for a second question; False when there is none in time."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._second.append(turn)
+        self.pump()
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await turn
+        except TimeoutError:
+            pass
+        granted = turn.done() and not turn.cancelled()
+        turn.cancel()
+        try:
+            yield granted
+        finally:
+            if granted:
+                self.leave()
+
+    def result(self, answer: Answer) -> None:
+        """How a request went: the governor learns from it."""
+        failed = answer.failure is not None or answer.status >= 500 or answer.status == 429
+        if self.governor.record(failed, answer.elapsed_ms, now_ms()):
+            self.paused_ms = int(time.time() * 1_000) if self.governor.why else 0
+            self._told(self)
+
+    def drain(self) -> list[Captured]:
+        """Everything that waits, taken out."""
+        found = list(self._waiting)
+        self._waiting.clear()
+        return found
+
+    def paused(self) -> dict[str, Any] | None:
+        """Whether and why its backend is left alone."""
+        if not self.governor.why:
+            return None
+        return {
+            "side": self.side,
+            "backend": self.target.backend.id,
+            "why": self.governor.why,
+            "since_ms": self.paused_ms,
+        }

@@ -1,0 +1,112 @@
+"""Stored examples asked anew, to see which differences are gone.
+
+Both sides are asked afresh, as the stored answers have lost their secrets and legacy's data has
+moved on. Only safe methods are replayed, and only requests that were stored whole: one that lost
+something to redaction would be another request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from figway.http import SAFE_METHODS
+from figway.model import Side
+from proxy.shadow.judge import Bench
+from proxy.shadow.lanes import Lane, now_ms
+from proxy.shadow.message import Captured
+from proxy.shadow.sender import ask
+from proxy.shadow.table import Compared, ShadowTable
+
+_HIDDEN = "[redacted:"
+
+
+class NotReplayable(Exception):
+    """An example that cannot be sent again; the text is the reason."""
+
+
+class Replayer:
+    """Replays examples, a few at a time, in the lanes of their backends."""
+
+    def __init__(self, table: ShadowTable, bench: Bench, timeout_ms: int) -> None:
+        self._table = table
+        self._bench = bench
+        self._timeout_s = timeout_ms / 1_000
+
+    async def replay(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The results of one job, one for each example."""
+        return [await self._one(job["route"], example) for example in job["examples"]]
+
+    async def _one(self, route: str, example: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            compared, captured = self._prepare(route, example)
+            legacy, new = await asyncio.gather(
+                self._ask(compared, captured, Side.LEGACY), self._ask(compared, captured, Side.NEW)
+            )
+        except NotReplayable as why:
+            found = {"verdict": "not_replayable", "reason": str(why), "differences": []}
+            return {"example": example["id"], **found}
+        noise = compared.noise.fields
+        comparison = await self._bench.do(
+            lambda: compared.kit.compare(captured, legacy, new, noise)
+        )
+        found = comparison.to_dict()
+        names = ("verdict", "reason", "signature", "differences")
+        return {"example": example["id"], **{name: found[name] for name in names}}
+
+    def _prepare(self, route: str, example: Mapping[str, Any]) -> tuple[Compared, Captured]:
+        try:
+            compared = self._table.route(route)
+            request = rebuilt(example["request"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NotReplayable(f"unreadable: {type(error).__name__}") from None
+        if compared is None:
+            raise NotReplayable("the route has no new backend here")
+        if compared.plan.shadow.unsafe_get:
+            raise NotReplayable("the route's reads are marked as unsafe")
+        request.route, request.window = route, compared.window
+        request.revision = self._table.revision
+        return compared, request
+
+    async def _ask(self, compared: Compared, captured: Captured, side: Side) -> Any:
+        try:
+            lane: Lane = self._table.lane(compared, side)
+        except (ValueError, OSError) as error:
+            raise NotReplayable(f"{side.value} cannot be asked: {type(error).__name__}") from None
+        if not lane.governor.room(now_ms()):
+            raise NotReplayable(f"{side.value} is left alone: {lane.governor.why}")
+        async with lane.turn() as granted:
+            if not granted:
+                raise NotReplayable(f"{side.value} is busy")
+            cap = compared.plan.shadow.body_limit
+            answer = await ask(lane.target, captured, cap, self._timeout_s)
+            lane.result(answer)
+            return answer
+
+
+def rebuilt(request: Mapping[str, Any]) -> Captured:
+    """A stored request as one that can be sent. Raises `NotReplayable`."""
+    method, target, headers = request["method"], request["target"], request["headers"]
+    if method not in SAFE_METHODS:
+        raise NotReplayable("its method is not safe")
+    if _HIDDEN in target:
+        raise NotReplayable("its target was redacted")
+    hidden = [name for name, value in headers if _HIDDEN in value]
+    if hidden:
+        raise NotReplayable(f"its header {hidden[0].lower()} was redacted")
+    if request.get("body") and _HIDDEN in request["body"]:
+        raise NotReplayable("its body was redacted")
+    found = Captured()
+    found.side, found.method, found.target = "legacy", method, target.encode("latin-1")
+    found.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    body = request.get("body") if request.get("body_kind") == "text" else None
+    found.has_body, found.body = bool(body), (body or "").encode()
+    found.peer, found.scheme, found.trusted = "127.0.0.1", "http", False
+    hosts = [value for name, value in found.headers if name.lower() == b"host"]
+    found.host = hosts[0] if hosts else b""
+    found.trace = os.urandom(16).hex()
+    found.at_ms, found.head_us = int(time.time() * 1_000), 0
+    return found

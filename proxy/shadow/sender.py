@@ -1,0 +1,138 @@
+"""One request to one backend, and its answer as the comparer takes it.
+
+The request is the client's own, forwarded as the facade would, with two fields more: the marker
+that it is a copy, and for a method that is not safe the word that nothing is to be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from time import monotonic_ns
+
+from figway.compare.answer import Answer
+from figway.headers import HOP_HEADER, Arrival, forward_request, hops
+from figway.http import SAFE_METHODS, Headers
+from proxy.runtime import Target
+from proxy.shadow.message import Captured
+from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
+
+MARKER = (b"Figway-Shadow", b"1")
+DRY_RUN = (b"Figway-Dry-Run", b"1")
+"""What a copied write carries, under the route's written dry-run contract."""
+
+
+class Ask:
+    """Implements `ResponseSink`; `answered` resolves with the `Answer`, never with an exception.
+
+    A body over `cap` bytes is not read on: the connection is given up, and the answer truncated.
+    """
+
+    def __init__(self, cap: int) -> None:
+        self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.sending: Sending | None = None
+        self.head_us = 0
+        self._cap = cap
+        self._began = monotonic_ns()
+        self._head: ResponseHead | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def response_informational(self, head: ResponseHead) -> None:
+        """Nobody waits for it."""
+
+    def response_head(self, head: ResponseHead) -> None:
+        """The final head."""
+        self.head_us = (monotonic_ns() - self._began) // 1_000
+        self._head = head
+
+    def response_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        if self._size <= self._cap:
+            self._pieces.append(data)
+            return
+        self._pieces = []
+        self._abort()
+        self._done(truncated=True)
+
+    def response_end(self, trailers: Headers) -> None:
+        """The answer is whole."""
+        self._done()
+
+    def response_failed(self, failure: Failure) -> None:
+        """The attempt failed."""
+        self._fail(failure.kind.value)
+
+    def request_paused(self) -> None:
+        """The body was handed over whole; the upstream keeps it."""
+
+    request_resumed = request_paused
+
+    def expired(self) -> None:
+        """It took too long."""
+        if not self.answered.done():
+            self._abort()
+            self._fail("timeout")
+
+    def _abort(self) -> None:
+        if self.sending is not None:
+            self.sending.abort()
+
+    def _done(self, *, truncated: bool = False) -> None:
+        head = self._head
+        if head is not None and not self.answered.done():
+            body, headers = b"".join(self._pieces), tuple(head.headers)
+            answer = Answer(head.status, headers, body, truncated, self.head_us / 1_000)
+            self.answered.set_result(answer)
+
+    def _fail(self, kind: str) -> None:
+        if not self.answered.done():
+            elapsed = (monotonic_ns() - self._began) / 1_000_000
+            self.answered.set_result(Answer(elapsed_ms=elapsed, failure=kind))
+
+
+async def ask(target: Target, captured: Captured, cap: int, timeout_s: float) -> Answer:
+    """Send the copy of a request to a backend."""
+    sink = Ask(cap)
+    sending = sink.sending = target.upstream.send(outbound(target, captured), sink)
+    if captured.has_body:
+        if captured.body:
+            sending.write(captured.body)
+        sending.end()
+    timer = asyncio.get_running_loop().call_later(timeout_s, sink.expired)
+    target.in_flight += 1
+    try:
+        return await sink.answered
+    finally:
+        timer.cancel()
+        target.in_flight -= 1
+        if not sink.answered.done():  # cancelled
+            sending.abort()
+
+
+def outbound(target: Target, captured: Captured) -> OutboundRequest:
+    """The copy as it leaves."""
+    headers = captured.headers
+    arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
+    hop = next((value for name, value in headers if name.lower() == HOP_HEADER), None)
+    parent = b"00-%b-%b-01" % (captured.trace.encode(), os.urandom(8).hex().encode())
+    out = forward_request(
+        headers,
+        arrival,
+        target.backend,
+        authority=target.authority,
+        hop=hops(hop) + 1,
+        traceparent=parent,
+    )
+    out.append(MARKER)
+    if captured.method not in SAFE_METHODS:
+        out.append(DRY_RUN)
+    path = captured.target
+    return OutboundRequest(
+        captured.method,
+        target.prefix + path if target.prefix and path != b"*" else path,
+        out,
+        has_body=captured.has_body,
+        content_length=len(captured.body) if captured.has_body else None,
+    )
