@@ -20,6 +20,7 @@ from control_plane.cli.context import Shared, command_line, default_reason, shar
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Markup, Output, console, errors, show
 from control_plane.cli.output import stage as stage_markup
+from control_plane.cli.pairs import inert
 from control_plane.cli.times import ago, clock
 
 compare = typer.Typer(no_args_is_help=True, help="What shadowing has shown: legacy against new.")
@@ -94,7 +95,8 @@ def _evidence(api: Api, route: str) -> None:
     counts = {**evidence["verdicts"], **{f"dropped {k}": n for k, n in evidence["dropped"].items()}}
     console.print("  " + ", ".join(f"{name} {count}" for name, count in counts.items() if count))
     for entry in detail["paused"]:
-        where = escape(f"{entry['instance']} since {ago(entry['since_ms'])}: {entry['why']}")
+        text = f"{entry['instance']} since {ago(entry['since_ms'])}: {entry['why']}"
+        where = escape(inert(text))
         console.print(f"[yellow]shadow paused[/yellow] at {where}")
 
 
@@ -240,7 +242,8 @@ def _heard(context: Shared, told: dict[str, Any]) -> None:
     counts = ", ".join(f"{name} {count}" for name, count in told["verdicts"].items() if count)
     console.print(f"[dim]{clock(told['at_ms'])}[/dim] {escape(told['route'])}: {counts}")
     for entry in told["examples"]:
-        where = escape(f"{entry['method']} {entry['target']} {' '.join(entry['paths'])}")
+        text = f"{entry['method']} {entry['target']} {' '.join(entry['paths'])}"
+        where = escape(inert(text))
         console.print(f"  {_verdict(entry)} {entry['id']} {where}")
 
 
@@ -326,12 +329,12 @@ _ROUTES = [
     ("SHADOW", lambda row: Markup("[yellow]paused[/yellow]") if row["paused"] else ""),
 ]
 _FIELDS = [
-    ("PATH", lambda row: row["path"]),
+    ("PATH", lambda row: inert(row["path"])),
     ("KIND", lambda row: row["kind"]),
     ("PAIRS", lambda row: f"{row['differing']} of {row['compared']}"),
     ("LEGACY ITSELF", lambda row: f"{row['self_differing']} of {row['self_compared']}"),
     ("STANDS", lambda row: row["standing"]),
-    ("BECAUSE", lambda row: row["rule"] or row["noise"]["because"].replace("_", " ")),
+    ("BECAUSE", lambda row: inert(row["rule"]) or row["noise"]["because"].replace("_", " ")),
     ("LOOKS LIKE", lambda row: row["detector"]),
     ("PROPOSED", lambda row: (row["proposed"] or {}).get("kind", "")),
     ("LAST", lambda row: ago(row["last_ms"])),
@@ -340,14 +343,14 @@ _EXAMPLES = [
     ("ID", lambda row: row["id"]),
     ("AT", lambda row: clock(row["at_ms"])),
     ("VERDICT", _verdict),
-    ("REQUEST", lambda row: f"{row['method']} {row['target']}"),
+    ("REQUEST", lambda row: inert(f"{row['method']} {row['target']}")),
     ("STATUS", lambda row: f"{row['legacy_status']} {row['new_status']}"),
-    ("DIFFERS AT", lambda row: "\n".join(row["paths"][:5])),
+    ("DIFFERS AT", lambda row: "\n".join(map(inert, row["paths"][:5]))),
 ]
 _RESULTS = [
     ("EXAMPLE", lambda row: row["example"]),
     ("WAS", lambda row: row["was"]),
     ("NOW", _verdict),
-    ("WHY", lambda row: row["reason"]),
-    ("DIFFERS AT", lambda row: "\n".join(d["path"] for d in row["differences"][:5])),
+    ("WHY", lambda row: inert(row["reason"])),
+    ("DIFFERS AT", lambda row: "\n".join(inert(d["path"]) for d in row["differences"][:5])),
 ]

@@ -11,6 +11,7 @@ from control_plane.cli.changing import Reason, Timeout, Wait, change
 from control_plane.cli.context import command_line, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show
+from control_plane.cli.pairs import inert
 from figway.model import RuleKind
 
 ignore = typer.Typer(no_args_is_help=True, help="Comparison rules: what may differ.")
@@ -188,7 +189,7 @@ _RULES = [
     ("NOTE", lambda row: row["note"]),
 ]
 _FIELDS = [
-    ("FIELD", lambda row: row["field"]),
+    ("FIELD", lambda row: inert(row["field"])),
     ("PAIRS BEFORE", lambda row: row["before"]),
     ("PAIRS AFTER", lambda row: row["after"]),
 ]
