@@ -21,6 +21,7 @@ from bench.routes import template
 from figway.change import changes_to_data, diff
 from figway.codec import table_hash, to_data
 from figway.model import (
+    WEIGHT_SCALE,
     Backend,
     Capability,
     ComparisonPolicy,
@@ -54,7 +55,7 @@ def make_table(spec: dict[str, Any]) -> Table:
             stage=stage,
             weight=2_500 if stage is Stage.CANARY else 0,
             capability="all",
-            shadow=ShadowPolicy(),
+            shadow=ShadowPolicy(sample=WEIGHT_SCALE if spec["mirror"] else 0),
             comparison=ComparisonPolicy(noise_sample=0),
         )
         for number in range(spec["routes"])
@@ -96,7 +97,7 @@ class Control:
                         await asyncio.sleep(10)
                         writer.write(b": alive\n\n")
                 self._answer(writer, method, path, head)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             self.streams.discard(writer)
             writer.close()
 
