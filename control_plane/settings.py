@@ -6,6 +6,7 @@ Rules that change while it runs live in the table; what was observed lives in th
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +16,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 class SettingsError(ValueError):
     """Settings that the control plane refuses to start with; the message says what to do."""
+
+
+def default_state_dir() -> Path:
+    """`figway` in the user's folder for state, as the XDG base directories name it."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "figway"
 
 
 class Settings(BaseSettings):
@@ -31,8 +38,8 @@ class Settings(BaseSettings):
     when empty. `DATABASE_URL` is read as well."""
     database_pool: Annotated[int, Field(ge=1, le=200)] = 10
     """Most connections to the database at once."""
-    state_dir: Path = Path(".figway")
-    """Where the SQLite file lies when no database is named."""
+    state_dir: Path = Field(default_factory=default_state_dir)
+    """Where the SQLite file lies when no database is named: `~/.local/state/figway` by default."""
     admin_listen: str = "127.0.0.1:8070"
     """`host:port` of the admin API and the console."""
     admin_tls_cert: Path | None = None
@@ -52,6 +59,8 @@ class Settings(BaseSettings):
     """Key of role proxy to accept from the first start on."""
     bootstrap_proxy_key_file: Path | None = None
     """File that holds `bootstrap_proxy_key`."""
+    console_link: bool = True
+    """Print a one-time log-in link for the console at each start."""
     auth_failures: Annotated[int, Field(ge=1)] = 10
     """Failed attempts a minute from one address before the answer is 429."""
     max_body: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024

@@ -30,17 +30,15 @@ class Api:
 
     def __init__(self, url: str, key: str, *, timeout: float = 30.0) -> None:
         self.url = url.rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise _no_url(url, "http:// or https:// is missing")
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
             self._client = outbound.Client(
                 base_url=self.url, headers=headers, timeout=timeout, trust_env=False
             )
         except outbound.InvalidURL as error:
-            raise CliError(
-                f"{url!r} is not a URL: {error}",
-                hint="Give the control plane's address: --url http://127.0.0.1:8070",
-                code=Exit.USAGE,
-            ) from None
+            raise _no_url(url, str(error)) from None
 
     def get(self, path: str, **query: Any) -> Any:
         """GET; the decoded JSON."""
@@ -115,10 +113,18 @@ class Api:
             reason = str(error) or type(error).__name__
             raise CliError(
                 f"the control plane at {self.url} does not answer: {reason}",
-                hint="Is it running, and is --url (FIGWAY_ADMIN_URL) right? Without it, "
+                hint="Is it running, and is --admin-url (FIGWAY_ADMIN_URL) right? Without it, "
                 "`figway kill on --local` still sends everything to legacy on this host.",
                 code=Exit.UNREACHABLE,
             ) from None
+
+
+def _no_url(url: str, why: str) -> CliError:
+    return CliError(
+        f"{url!r} is not a URL: {why}",
+        hint="Give the control plane's address: --admin-url http://127.0.0.1:8070",
+        code=Exit.USAGE,
+    )
 
 
 def _decoded(response: outbound.Response) -> Any:
@@ -135,10 +141,11 @@ def _problem(response: outbound.Response) -> CliError:
     except ValueError:
         problem = {}
     title = problem.get("title") or f"HTTP {response.status_code}"
-    detail = problem.get("detail") or ""
+    findings = problem.get("findings") or ()
+    detail = "" if findings else problem.get("detail") or ""
     return CliError(
         f"{title}: {detail}" if detail else title,
         hint=_HINTS.get(response.status_code, ""),
         code=_BY_STATUS.get(response.status_code, Exit.FAILED),
-        findings=problem.get("findings") or (),
+        findings=findings,
     )

@@ -46,6 +46,12 @@ def shared(ctx: typer.Context) -> Shared:
     return found
 
 
+def asked_for(ctx: typer.Context, option: str) -> bool:
+    """Was `option` typed, rather than taken from the environment or its default?"""
+    source = ctx.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def default_reason() -> str:
     """The reason recorded when none is given: who ran which kind of command, from where."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"

@@ -17,7 +17,7 @@ from control_plane.cli.demo_traffic import visitors
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import console
 from control_plane.cli.processes import Group, answers, python_module, said
-from control_plane.cli.up import LOOPBACK, Place, free_port, run, start_figway, watch
+from control_plane.cli.up import LOOPBACK, Place, alone, free_port, run, start_figway, watch
 
 _MARK = "this-folder-is-a-figway-demo"
 SHADOWED = ("catalogue-search", "users-get")
@@ -51,7 +51,12 @@ def demo(
                 hint="Clone the repository and run `make demo` there.",
             )
     state = state.absolute()
-    _empty(state)
+    with alone(state):
+        _empty(state)
+        _run(state, workers, rate)
+
+
+def _run(state: Path, workers: int, rate: float) -> None:
     ports = {name: free_port(port) for name, port in _PORTS.items()}
     place = Place(state, *(f"{LOOPBACK}:{ports[name]}" for name in ("facade", "admin", "private")))
     legacy = f"http://{LOOPBACK}:{ports['legacy']}"
@@ -152,14 +157,17 @@ def _layout() -> dict[str, Any]:
 
 def _empty(state: Path) -> None:
     """Start afresh, but never delete a folder that a demo did not make."""
-    if state.exists() and any(state.iterdir()):
-        if not (state / _MARK).exists():
-            raise CliError(
-                f"{state} holds something that no demo made",
-                hint="Choose another folder: figway demo --state FOLDER",
-            )
-        shutil.rmtree(state)
-    state.mkdir(parents=True, exist_ok=True)
+    inside = [entry for entry in state.iterdir() if entry.name != "lock"]
+    if inside and not (state / _MARK).exists():
+        raise CliError(
+            f"{state} holds something that no demo made",
+            hint="Choose another folder: figway demo --state FOLDER",
+        )
+    for entry in inside:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
     (state / _MARK).touch()
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from control_plane.auth.keys import Role, generate
+from control_plane.auth import offline
+from control_plane.auth.keys import Role, generate, parse
 from control_plane.cli.context import default_reason, shared
+from control_plane.cli.errors import CliError
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.times import ago
+from control_plane.db.engine import database_url
+from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
+from control_plane.settings import Settings, SettingsError
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: who may do what.")
 
@@ -46,22 +53,47 @@ def create_key(
     days: Annotated[
         int | None, typer.Option(min=1, help="Days until it expires.", show_default=False)
     ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            help="Straight in this database, without a control plane or a key: for the day that "
+            "the last admin key is lost. sqlite:///path or postgresql://...",
+            show_default=False,
+        ),
+    ] = "",
     reason: Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)] = "",
 ) -> None:
     """Make a key. It is shown once and stored nowhere."""
     context = shared(ctx)
-    body = {
-        "name": name,
-        "role": role.value,
-        "expires_in_days": days,
-        "reason": reason or default_reason(),
-    }
-    made, _ = context.api().call("POST", "/keys", body)
+    why = reason or default_reason()
+    if database:
+        made = _offline(database, name, role, days, why)
+    else:
+        body = {"name": name, "role": role.value, "expires_in_days": days, "reason": why}
+        made, _ = context.api().call("POST", "/keys", body)
     if context.output is not Output.TABLE:
         show(made, context.output)
         return
     console.print(made["key"])
     console.print(f"[dim]Shown once. Revoke it: figway keys revoke {made['prefix']}[/dim]")
+
+
+def _offline(url: str, name: str, role: Role, days: int | None, reason: str) -> dict[str, str]:
+    """Make a key in the database itself. Raises `CliError`."""
+    settings = Settings(database_url=url)
+    try:
+        file = database_url(settings).database if url.startswith("sqlite") else None
+        if file is not None and not Path(file).is_file():
+            raise CliError(
+                f"there is no database file {file}",
+                hint="That of figway up is sqlite:////full/path/.figway/control/figway.sqlite3",
+            )
+        key = asyncio.run(offline.create(settings, name=name, role=role, days=days, reason=reason))
+    except (SettingsError, DatabaseUnreachable, NewerDatabase) as error:
+        raise CliError(str(error)) from None
+    made = parse(key)
+    assert made is not None
+    return {"key": key, "prefix": made.prefix, "name": name, "role": role.value}
 
 
 @keys.command("revoke")
@@ -74,6 +106,7 @@ def revoke_key(
     query = {"reason": reason or default_reason()}
     shared(ctx).api().call("DELETE", f"/keys/{prefix}", query=query)
     console.print(f"Key {prefix} is revoked.")
+    console.print("[dim]That is for good; figway keys create makes another.[/dim]")
 
 
 @keys.command("generate")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
+from control_plane.settings import default_state_dir
 
 kill = typer.Typer(
     no_args_is_help=True,
@@ -52,7 +53,7 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
             files = _kill_files(state)
             if not files:
                 raise
-            console.print(f"[yellow]{error.message}[/yellow]")
+            console.print(f"[yellow]{escape(error.message)}[/yellow]")
             console.print("Switching the proxy on this host by its file instead.")
     files = _kill_files(state)
     if not files:
@@ -62,8 +63,11 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
             "DIR is the proxy's FIGWAY_STATE_DIR.",
         )
     for file in files:
-        file.touch(mode=0o600)
-        console.print(f"[bold]{file}[/bold] is set: this proxy sends everything to legacy.")
+        _pull(file, reason or default_reason())
+        console.print(
+            f"[bold]{escape(str(file))}[/bold] is set: within a second, this proxy sends "
+            "everything to legacy."
+        )
     console.print("[dim]Undo: figway kill off --local[/dim]")
 
 
@@ -74,11 +78,12 @@ def off(ctx: typer.Context, local: Local = False, state: State = None, reason: R
     if not local:
         _switch(ctx, False, reason)
         for file in left:
-            console.print(f"[yellow]{file} is still set;[/yellow] figway kill off --local")
+            name = escape(str(file))
+            console.print(f"[yellow]{name} is still set;[/yellow] figway kill off --local")
         return
     for file in left:
         file.unlink(missing_ok=True)
-        console.print(f"{file} is removed: the routes decide again.")
+        console.print(f"{escape(str(file))} is removed: the routes decide again.")
     if not left:
         console.print("No kill file is set on this host.")
 
@@ -88,7 +93,7 @@ def status(ctx: typer.Context, state: State = None) -> None:
     """Say where the switch is on: in the table, at a proxy, by a file on this host."""
     for file in _kill_files(state):
         if file.exists():
-            console.print(f"[red]on[/red] by the file {file}")
+            console.print(f"[red]on[/red] by the file {escape(str(file))}")
     found = shared(ctx).api().get("/kill")
     console.print("[red]on[/red] for the fleet" if found["on"] else "off for the fleet")
 
@@ -104,10 +109,32 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
 
 
 def _kill_files(state: Path | None) -> list[Path]:
-    """The kill files of proxies on this host: one for each state folder that is there."""
+    """The kill files of proxies on this host: one for each state folder that is there.
+
+    `state` may be the proxy's own folder, or the one that `figway up --state` was given.
+    """
     if state is not None:
-        return [state / "kill"]
-    base = os.environ.get("XDG_STATE_HOME", "")
-    home = (Path(base) if base else Path.home() / ".local" / "state") / "figway"
-    folders = [Path(".figway/proxy"), Path(".demo/proxy"), home]
-    return [folder / "kill" for folder in folders if folder.is_dir()]
+        if not state.is_dir():
+            raise CliError(
+                f"there is no state folder {state}",
+                hint="Name the proxy's FIGWAY_STATE_DIR, or what figway up --state was given.",
+                code=Exit.USAGE,
+            )
+        return [(state / "proxy" if (state / "proxy").is_dir() else state) / "kill"]
+    ours = [folder for folder in (Path(".figway/proxy"), Path(".demo/proxy")) if folder.is_dir()]
+    home = default_state_dir()  # a control plane may live there alone: the table tells
+    found = [*ours, home] if (home / "table.json").exists() else ours
+    return [folder / "kill" for folder in found]
+
+
+def _pull(file: Path, reason: str) -> None:
+    """Create the file, with the reason for whoever finds it. Raises `CliError`."""
+    try:
+        file.touch(mode=0o600)  # this alone switches; the reason is for people
+        file.write_text(f"{reason}\n", encoding="utf-8")
+    except OSError as error:
+        if not file.exists():
+            raise CliError(
+                f"{file} cannot be made: {error.strerror}",
+                hint="Try it as the user that the proxy runs as, or: sudo touch it.",
+            ) from None

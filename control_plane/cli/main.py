@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -13,10 +13,14 @@ from rich.markup import escape
 from control_plane.cli import (
     backends,
     capabilities,
+    compare,
+    completion,
     demo,
     explain,
     fleet,
     flips,
+    force,
+    ignore,
     keys,
     kill,
     revisions,
@@ -25,14 +29,15 @@ from control_plane.cli import (
     tables,
     up,
 )
-from control_plane.cli.context import DEFAULT_URL, Shared
-from control_plane.cli.errors import CliError
+from control_plane.cli.context import DEFAULT_URL, Shared, asked_for
+from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, errors
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    add_completion=False,  # a command of its own: `figway completion`
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Move a monolith's traffic to new services, route by route, with the way back open.",
     epilog="Start: [b]figway up --legacy http://127.0.0.1:8000[/b]. "
@@ -49,7 +54,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _shared_options(
     ctx: typer.Context,
-    url: Annotated[
+    admin_url: Annotated[
         str, typer.Option(envvar="FIGWAY_ADMIN_URL", help="The control plane's address.")
     ] = DEFAULT_URL,
     key: Annotated[
@@ -69,29 +74,51 @@ def _shared_options(
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the release."),
     ] = False,
 ) -> None:
-    ctx.obj = Shared(url, key, key_file, output)
+    if key_file is not None and asked_for(ctx, "key_file") and not asked_for(ctx, "key"):
+        key = ""  # what was typed counts for more than the environment
+    ctx.obj = Shared(admin_url, key, key_file, output)
 
 
 for module in (up, demo, run):
     module.register(app, "Run")
-for module in (routes, flips, explain):
+for module in (routes, flips, explain, force):
     module.register(app, "Routes")
+for module in (compare, ignore):
+    module.register(app, "Compare")
 for module in (tables, revisions, backends, capabilities):
     module.register(app, "Table")
-for module in (fleet, kill, keys):
+for module in (fleet, kill, keys, completion):
     module.register(app, "Operate")
+
+_UsageError: Any = typer.BadParameter.__base__
+"""What Typer raises for a wrong command line; it has no public name of its own there."""
 
 
 def main() -> None:
     """Run the command line; errors become one line, a next step, and a documented exit code."""
     try:
-        app(args=shared_first(sys.argv[1:]), prog_name="figway")
+        code = app(args=shared_first(sys.argv[1:]), prog_name="figway", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else Exit.OK)
     except CliError as error:
         _complain(error)
         sys.exit(error.code)
+    except typer.Abort:
+        _complain(CliError("stopped; nothing was changed"))
+        sys.exit(Exit.FAILED)
+    except _UsageError as error:
+        sys.exit(_usage(error))
 
 
-_SHARED = ("--url", "--key", "--key-file", "--output", "-o")
+def _usage(error: Any) -> int:
+    """Say in one line what is wrong with the command line."""
+    line = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
+    if line:  # none for a group without a command: Typer has shown its help then
+        hint = "" if error.ctx is None else f"How to: {error.ctx.command_path} --help"
+        _complain(CliError(line[:1].lower() + line[1:], hint=hint))
+    return Exit.USAGE
+
+
+_SHARED = ("--admin-url", "--key", "--key-file", "--output", "-o")
 
 
 def shared_first(words: list[str]) -> list[str]:
@@ -115,17 +142,30 @@ def shared_first(words: list[str]) -> list[str]:
 
 
 def _complain(error: CliError) -> None:
-    errors.print(f"[bold red]error[/bold red]: {escape(error.message)}")
-    for finding in error.findings:
-        where = escape(str(finding.get("path", "")))
-        errors.print(
-            f"  [red]{escape(str(finding.get('code', '')))}[/red] {where}: "
-            f"{escape(str(finding.get('message', '')))}"
-        )
-        if finding.get("resolution"):
-            errors.print(f"    [dim]{escape(str(finding['resolution']))}[/dim]")
+    """One line that says what is wrong, then the next step; of several findings, a line each."""
+    title = f"[bold red]error[/bold red]: {escape(error.message)}"
+    if len(error.findings) == 1:
+        what, step = _finding(error.findings[0])
+        errors.print(f"{title}: {what}")
+        if step:
+            errors.print(f"  [dim]{step}[/dim]")
+    elif error.findings:
+        errors.print(f"{title}: {len(error.findings)} findings")
+        for finding in error.findings:
+            what, step = _finding(finding)
+            errors.print(f"  {what}[dim]; {step}[/dim]" if step else f"  {what}")
+    else:
+        errors.print(title)
     if error.hint:
         errors.print(f"  [dim]{escape(error.hint)}[/dim]")
+
+
+def _finding(finding: dict[str, Any]) -> tuple[str, str]:
+    """A finding's place, message and code; and what to do about it."""
+    path, message = (" ".join(str(finding.get(name, "")).split()) for name in ("path", "message"))
+    where = f"{escape(path)}: " if path else ""
+    code = escape(f"({finding.get('code', '')})")
+    return f"{where}{escape(message)} {code}", escape(str(finding.get("resolution") or ""))
 
 
 if __name__ == "__main__":

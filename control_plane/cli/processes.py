@@ -17,7 +17,9 @@ from pathlib import Path
 from control_plane import outbound
 
 _POLL = 0.05
-_STOP_GRACE = 10.0  # seconds between SIGTERM and SIGKILL; the proxy drains in this time
+DRAIN_S = 8
+"""Seconds that the proxy has to finish requests once it is told to stop."""
+_STOP_GRACE = DRAIN_S + 4.0  # seconds between SIGTERM and SIGKILL
 
 
 class ProcessFailed(RuntimeError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -164,9 +166,20 @@ def get(
     if not watch or context.output is not Output.TABLE:
         show(_with_traffic(api, minutes), context.output, _TRAFFIC_COLUMNS, empty=_EMPTY)
         return
+    with suppress(KeyboardInterrupt):  # the way to end it
+        _watch(api, minutes)
+
+
+def _watch(api: Api, minutes: int) -> None:
+    """Show the routes again and again; one below the other where nothing can be redrawn."""
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            live.update(grid(_with_traffic(api, minutes), _TRAFFIC_COLUMNS), refresh=True)
+            found = grid(_with_traffic(api, minutes), _TRAFFIC_COLUMNS)
+            if console.is_terminal:
+                live.update(found, refresh=True)
+            else:
+                console.print(found)
+                sys.stdout.flush()
             time.sleep(1.0)
 
 

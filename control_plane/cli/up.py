@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 from urllib.parse import urlsplit
@@ -16,9 +17,11 @@ import typer
 from rich.markup import escape
 
 from control_plane.auth.keys import generate
+from control_plane.cli.client import Api
+from control_plane.cli.context import command_line
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
-from control_plane.cli.processes import Group, ProcessFailed, answers, python_module
+from control_plane.cli.processes import DRAIN_S, Group, ProcessFailed, answers, python_module
 
 LOOPBACK = "127.0.0.1"
 
@@ -45,8 +48,11 @@ def up(
 ) -> None:
     """Start a control plane and a proxy before a legacy application.
 
-    With no routes, every request goes to legacy as it came. Then define a backend and a
-    route, flip it, and watch requests move. Ctrl-C finishes the requests in flight and stops.
+    With no routes, every request goes to legacy as it came. Then define a backend and a route,
+    flip it, and watch requests move. Ctrl-C finishes the requests in flight and stops.
+
+    What it knows is kept in the state folder, a SQLite file among it: start it again with the same
+    --state and --legacy, and it goes on where it was.
     """
     if check:
         check_legacy(legacy)
@@ -60,7 +66,30 @@ def up(
             console.print(_welcome(place, legacy, fresh))
             await watch(group)
 
-    run(work)
+    with alone(state):
+        run(work)
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[None]:
+    """Hold the state folder, so that two do not write in it at once. Raises `CliError`."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = (state / "lock").open("a")
+    except OSError as error:
+        raise CliError(
+            f"the state folder {state} cannot be used: {error.strerror}",
+            hint="Choose another with --state FOLDER.",
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CliError(
+                f"another figway runs in {state}",
+                hint="Stop that one, or choose another folder with --state FOLDER.",
+            ) from None
+        yield
 
 
 class Place:
@@ -82,10 +111,19 @@ class Place:
         return {
             **self._listen,
             "FIGWAY_CONTROL_URL": self.admin,
+            "FIGWAY_CONTROL_KEY": "",
             "FIGWAY_CONTROL_KEY_FILE": str(self.key_file()),
+            # Its own database: DATABASE_URL, where it is set, is likely to be the application's.
+            "FIGWAY_DATABASE_URL": f"sqlite:///{self.database}",
             "FIGWAY_STATE_DIR": str(self.state / directory),
+            "FIGWAY_DRAIN_TIMEOUT_S": str(DRAIN_S),
             **settings,
         }
+
+    @property
+    def database(self) -> Path:
+        """The control plane's SQLite file."""
+        return self.state / "control" / "figway.sqlite3"
 
     def key_file(self) -> Path:
         """The proxy's own key, made when it is missing."""
@@ -101,25 +139,47 @@ class Place:
 async def start_figway(group: Group, place: Place, legacy: str, workers: int) -> str:
     """Start the control plane and the proxy. Returns the admin key when this is the first start,
     and nothing later: of a key that exists already, only a hash is known."""
-    fresh = "" if (place.state / "control" / "figway.sqlite3").exists() else str(generate())
-    await group.start(
-        "control plane",
-        python_module("control_plane"),
-        env=place.environment(
-            "control",
-            FIGWAY_LEGACY_URL=legacy,
-            FIGWAY_BOOTSTRAP_PROXY_KEY_FILE=str(place.key_file()),
-            FIGWAY_BOOTSTRAP_ADMIN_KEY=fresh,
-        ),
-        ready=answers(f"{place.admin}/ready"),
-    )
-    await group.start(
-        "proxy",
-        python_module("proxy"),
-        env=place.environment("proxy", FIGWAY_LEGACY_URL=legacy, FIGWAY_WORKERS=str(workers)),
-        ready=answers(f"{place.private}/ready"),
-    )
+    fresh = "" if place.database.exists() else str(generate())
+    try:
+        await group.start(
+            "control plane",
+            python_module("control_plane"),
+            env=place.environment(
+                "control",
+                FIGWAY_LEGACY_URL=legacy,
+                FIGWAY_BOOTSTRAP_PROXY_KEY_FILE=str(place.key_file()),
+                FIGWAY_BOOTSTRAP_ADMIN_KEY=fresh,
+            ),
+            ready=answers(f"{place.admin}/ready"),
+        )
+        await asyncio.to_thread(_check_stored_legacy, place, legacy)
+        await group.start(
+            "proxy",
+            python_module("proxy"),
+            env=place.environment("proxy", FIGWAY_LEGACY_URL=legacy, FIGWAY_WORKERS=str(workers)),
+            ready=answers(f"{place.private}/ready"),
+        )
+    except BaseException:
+        if fresh and place.database.exists():  # it may count already, and nothing else shows it
+            console.print(f"[bold]Admin key, shown once[/bold]  {fresh}")
+        raise
     return fresh
+
+
+def _check_stored_legacy(place: Place, legacy: str) -> None:
+    """Refuse a --legacy that the stored table would not obey. Raises `CliError`."""
+    api = Api(place.admin, place.key_file().read_text(encoding="utf-8").strip())
+    table = api.get("/table")["table"]
+    name = table.get("default_backend", "")
+    stored = next((item.get("url", "") for item in table["backends"] if item["id"] == name), "")
+    if stored and stored.rstrip("/") != legacy.rstrip("/"):
+        move = command_line("backends", "set", name, "--url", legacy)
+        raise CliError(
+            f"the table kept in {place.state} has legacy at {stored}, not at {legacy}",
+            hint=f"Start with --legacy {stored}, then move it: {move}. Or start afresh in "
+            "another folder: --state FOLDER",
+            code=Exit.CONFLICT,
+        )
 
 
 async def watch(group: Group) -> NoReturn:
@@ -129,16 +189,25 @@ async def watch(group: Group) -> NoReturn:
 
 
 def run(work: Callable[[], Coroutine[None, None, None]]) -> None:
-    """Run until Ctrl-C or SIGTERM, then let `work` clean up. A child's failure becomes one line."""
+    """Run until Ctrl-C, SIGTERM or the terminal's end, then let `work` clean up.
+
+    To stop when asked is success. Raises `CliError` for a child that ended by itself.
+    """
 
     async def main() -> None:
         task = asyncio.Task(work())
+        stopping = False
 
         def stop() -> None:
+            nonlocal stopping
+            if stopping:  # a second cancellation would leave the children behind
+                console.print(f"Still stopping; this takes {DRAIN_S} s at most.")
+                return
+            stopping = True
             console.print("\nStopping: requests in flight are finished first.")
             task.cancel()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop)
         with suppress(asyncio.CancelledError):
             await task
@@ -216,7 +285,10 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         lines += [f"[bold]Admin key, shown once[/bold]  {key}", ""]
         lines += ["Next:", f"  export FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY={key}"]
     else:
-        lines += ["Next, with your key in FIGWAY_ADMIN_KEY:"]
+        lines += [
+            "Next, with your key in FIGWAY_ADMIN_KEY (the first start showed it; for another:"
+        ]
+        lines += [f"figway keys create NAME --role admin --database sqlite:///{place.database})"]
         lines += [f"  export FIGWAY_ADMIN_URL={place.admin}"]
     lines += [
         "  figway backends set orders-new --side new --url http://127.0.0.1:9000",
