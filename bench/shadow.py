@@ -1,0 +1,231 @@
+"""What a shadow costs those who are served: latency beside broken sides, and processor time.
+
+Prints one JSON object:
+
+- `served`: p50, p99 (milliseconds) and error share of the served side, by what the shadow side does:
+  `none` (the route copies nothing), `fine`, `hung`, `refusing`, `failing` (500), `huge` (64 MB). All
+  in one run, in blocks that take turns, each at the same fixed rate; `none_again` is a second series
+  without a shadow, which tells how far two equal series lie apart on this machine.
+- `cpu_us`: processor time of the serving worker a request, user and system, at a sample of 0 % and of
+  100 %, in blocks that take turns; `ratio` is what the sampling adds, as a share.
+
+Run it as `python -m bench.shadow [--rounds N] [--block N] [--rate N]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import uvloop
+
+from figway.model import Backend, Route, RouteMatch, ShadowPolicy, Side, Stage, Table
+from tests.integration.proxy.fleet import Proxy, until
+from tests.integration.shadow.test_faults import children
+from tests.integration.shadow.world import ShadowControl
+from tests.support.load import Connection, get
+
+BODY = json.dumps({"items": [{"id": n, "name": f"item {n}", "price": 9.5} for n in range(20)]})
+HEAD = "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"
+FINE = (HEAD.format(200, len(BODY)) + BODY).encode()
+FAILING = HEAD.format(500, 0).encode()
+HUGE = HEAD.format(200, 64 << 20).encode() + bytes(1 << 20)
+SIDES = ("none", "hung", "refusing", "none_again", "failing", "huge", "fine")
+REQUEST = (
+    "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "Accept: application/json, text/plain, */*",
+    "Accept-Language: en-GB,en;q=0.7,de;q=0.3",
+    "Accept-Encoding: gzip, deflate, br, zstd",
+    "Cookie: session=0123456789abcdef0123456789abcdef; figway_id=0123456789abcdef",
+)
+
+
+class Origin(asyncio.Protocol):
+    """Answers every request head in one way."""
+
+    answer: bytes | None = FINE
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        if self.answer is not None:
+            self.transport.write(self.answer * data.count(b"\r\n\r\n"))
+
+
+async def serve(kind: str) -> None:
+    """Be a backend: print the port, answer until killed."""
+    answers = {"fine": FINE, "hung": None, "failing": FAILING, "huge": HUGE}
+    Origin.answer = answers[kind]
+    server = await asyncio.get_running_loop().create_server(Origin, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def origin(kind: str) -> tuple[subprocess.Popen[str], str]:
+    """A backend as a process, and its URL."""
+    command = [sys.executable, "-m", "bench.shadow", "--origin", kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, f"http://127.0.0.1:{process.stdout.readline().strip()}"
+
+
+def table(urls: dict[str, str]) -> Table:
+    """A route a kind of shadow side."""
+    backends = {"legacy": Backend(id="legacy", side=Side.LEGACY, url=urls["legacy"])}
+    routes = {}
+    for kind in SIDES:
+        backends[kind] = Backend(id=kind, side=Side.NEW, url=urls[kind])
+        stage = Stage.LEGACY if kind.startswith("none") else Stage.SHADOW
+        match = RouteMatch(path=f"/{kind}/**")
+        routes[kind] = Route(id=kind, match=match, new=kind, stage=stage)
+    return Table(
+        default_backend="legacy",
+        backends=MappingProxyType(backends),
+        routes=MappingProxyType(routes),
+    )
+
+
+def sampled(before: Table, sample: int) -> Table:
+    """The table with another sample of the route `fine`."""
+    route = replace(before.routes["fine"], shadow=ShadowPolicy(sample=sample))
+    return replace(before, routes=MappingProxyType({**before.routes, "fine": route}))
+
+
+class Block:
+    """Requests to one route, counted and timed."""
+
+    def __init__(self) -> None:
+        self.milliseconds: list[float] = []
+        self.errors = 0
+
+    async def run(self, url: str, path: str, number: int, rate: float, connections: int) -> None:
+        """`number` requests at `rate` a second (0: as fast as it goes)."""
+        began = time.perf_counter()
+        numbers = iter(range(number))
+
+        async def one() -> None:
+            connection = await Connection.open(url)
+            for n in numbers:
+                if rate and (wait := began + n / rate - time.perf_counter()) > 0:
+                    await asyncio.sleep(wait)
+                asked = time.perf_counter()
+                reply = await connection.ask(get(f"{path}{n % 100}", "shop.example", *REQUEST))
+                self.milliseconds.append((time.perf_counter() - asked) * 1_000)
+                self.errors += reply.status != 200
+            connection.close()
+
+        await asyncio.gather(*(one() for _ in range(connections)))
+
+    def data(self) -> dict[str, Any]:
+        """p50, p99 and the share of errors."""
+        ordered = sorted(self.milliseconds)
+        return {
+            "requests": len(ordered),
+            "p50_ms": round(ordered[len(ordered) // 2], 2),
+            "p99_ms": round(ordered[int(len(ordered) * 0.99)], 2),
+            "error_share": round(self.errors / len(ordered), 5),
+        }
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def served(proxy: Proxy, options: argparse.Namespace) -> dict[str, Any]:
+    """Latency by what the shadow side does."""
+    found = {kind: Block() for kind in SIDES}
+    for kind in SIDES:  # connections, first tables, imports: not what is measured
+        await Block().run(proxy.facade, f"/{kind}/", 100, options.rate, 4)
+    for _ in range(options.rounds):
+        for kind, block in found.items():
+            await block.run(proxy.facade, f"/{kind}/", options.block, options.rate, 4)
+            await asyncio.sleep(0.2)
+    return {kind: block.data() for kind, block in found.items()}
+
+
+async def cpu(proxy: Proxy, control: ShadowControl, options: argparse.Namespace) -> dict[str, Any]:
+    """Processor time of the serving worker a request."""
+    (pid,) = children(proxy, "proxy.worker")
+    spent: dict[int, list[float]] = {0: [], 10_000: []}
+    number = options.block * 4
+    for turn in range(options.rounds * 2):
+        sample = 10_000 if turn % 2 else 0
+        control.publish(sampled(control.table, sample))
+        await until(lambda: control.ack["revision"] == control.revision, "applied")
+        await Block().run(proxy.facade, "/fine/", 200, options.rate, 8)
+        before = cpu_s(pid)
+        await Block().run(proxy.facade, "/fine/", number, options.cpu_rate, 8)
+        await asyncio.sleep(0.3)
+        spent[sample].append((cpu_s(pid) - before) / number * 1e6)
+    plain, copied = (statistics.median(spent[sample]) for sample in (0, 10_000))
+    return {
+        "sample_0": round(plain, 1),
+        "sample_100": round(copied, 1),
+        "ratio": round(copied / plain - 1, 3),
+        "blocks": {str(key): [round(value, 1) for value in found] for key, found in spent.items()},
+    }
+
+
+async def main(options: argparse.Namespace) -> None:
+    """Run both parts."""
+    processes, urls = [], {}
+    for name, kind in (
+        *(("legacy", "fine"), ("none", "fine"), ("none_again", "fine"), ("fine", "fine")),
+        *(("hung", "hung"), ("failing", "failing"), ("huge", "huge")),
+    ):
+        process, urls[name] = origin(kind)
+        processes.append(process)
+    urls["refusing"] = "http://127.0.0.1:9"
+    control = ShadowControl(table(urls))
+    await control.start()
+    with tempfile.TemporaryDirectory() as directory:
+        settings = {"control_url": control.url, "control_key": "proxy-key", "log": "off"}
+        proxy = Proxy(Path(directory), **settings, workers="1", shadow_timeout_s="2")
+        try:
+            await proxy.start()
+            found = {
+                "served": await served(proxy, options),
+                "cpu_us": await cpu(proxy, control, options),
+            }
+            await proxy.stop()
+            batches = control.batches
+            found["accounts"] = {
+                "captured": batches.captured,
+                "verdicts": dict(batches.verdicts),
+                "dropped": dict(batches.dropped),
+                "balanced": batches.balanced,
+            }
+            print(
+                json.dumps({"options": vars(options), "cores": os.cpu_count(), **found}, indent=2)
+            )
+        finally:
+            await proxy.destroy()
+            control.stop()
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--origin", default="")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--block", type=int, default=600)
+    parser.add_argument("--rate", type=float, default=200.0)
+    parser.add_argument("--cpu-rate", type=float, default=300.0)
+    given = parser.parse_args()
+    uvloop.run(serve(given.origin) if given.origin else main(given))
