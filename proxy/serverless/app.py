@@ -76,7 +76,7 @@ class ServerlessProxy:
             try:
                 kind = kind_of(event)
             except UnknownEvent:
-                return await self._refresh(event, remaining_ms)
+                return await self._refresh(remaining_ms)
             self.table.look()
             if self.door is None:
                 await self._within(min(_FIRST_TABLE_MS, remaining_ms - MARGIN_MS), self._first())
@@ -127,10 +127,9 @@ class ServerlessProxy:
             if self.door is None:
                 await asyncio.sleep(0.05)
 
-    async def _refresh(self, event: Mapping[str, Any], remaining_ms: int) -> dict[str, Any]:
+    async def _refresh(self, remaining_ms: int) -> dict[str, Any]:
         """A scheduled event, or a person's: nobody waits, so wait for everything."""
-        self.table.look()
-        await self._within(min(_REFRESH_MS, remaining_ms - MARGIN_MS), self.table.answered())
+        await self._within(min(_REFRESH_MS, remaining_ms - MARGIN_MS), self.table.refreshed())
         await self._settle(urgent=True)
         served = self.table.served
         return {

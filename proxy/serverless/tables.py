@@ -176,9 +176,13 @@ class SandboxTable:
         """Ask for the present table if the one in hand is too old. Returns at once."""
         now = self._clock()
         age = now - self._checked
-        if self._source is None or self._call is not None:
+        if self._call is not None or 0 <= age < self._max_age_s:
             return
-        if 0 <= age < self._max_age_s or (self._retry_at > now and age >= 0):
+        if self._retry_at <= now or age < 0:
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._source is None:
             return
         self.asked += 1
         headers = [(b"If-None-Match", self._etag.encode())] if self._etag else []
@@ -195,6 +199,12 @@ class SandboxTable:
             if self._waiting is None:
                 self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
+
+    async def refreshed(self) -> None:
+        """Ask now, whatever the age, and wait for the answer."""
+        await self.answered()  # to a question of before now
+        self._ask()
+        await self.answered()
 
     async def dialled(self) -> None:
         """Wait until the open question, if there is one, is on a connection."""
