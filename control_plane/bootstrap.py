@@ -20,6 +20,7 @@ from control_plane.comparisons.api import router as comparisons_router
 from control_plane.comparisons.api_replays import router as replays_router
 from control_plane.comparisons.api_rules import router as rules_router
 from control_plane.comparisons.service import ComparisonService
+from control_plane.console import app as console
 from control_plane.db.engine import Database, database_url
 from control_plane.db.migrate import prepared
 from control_plane.explain.api import router as explain_router
@@ -180,5 +181,6 @@ def create_app(services: Services) -> FastAPI:
 
     app.include_router(api)
     app.include_router(health.router)
+    console.install(app, services)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

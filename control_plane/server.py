@@ -14,7 +14,9 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from control_plane.auth.keys import Role
 from control_plane.bootstrap import create_app, make_services, prepare
+from control_plane.console.sessions import Sessions
 from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError
@@ -104,6 +106,10 @@ async def serve(settings: Settings) -> int:
         timeout_keep_alive=65,
     )
     listener.listen(2_048)
+    if settings.console_link:
+        link = await Sessions(services.database).link("start link", Role.ADMIN)
+        address = f"{scheme}://{shown}:{port}/console/login?token={link}"
+        _say(f"Console, by a link that works once within 15 minutes: {address}")
     _say(f"Admin API on {scheme}://{shown}:{port}/api/v1")
     # uvicorn raises the signal again once it has stopped; a clean stop is not a death by signal.
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -1,0 +1,150 @@
+"""Who looks, and what they may do: the same roles as in the API, by session instead of by key."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+
+from control_plane.auth.keys import Role
+from control_plane.auth.service import Actor
+from control_plane.console import render
+from control_plane.console.progress import BurnUp
+from control_plane.console.pulse import Beat, Pulse
+from control_plane.console.sessions import Session, Sessions
+from control_plane.problems import ApiProblem
+from control_plane.services import Services
+
+COOKIE = "figway_session"
+
+
+class LoggedOut(Exception):
+    """There is no session, or it is over."""
+
+    def __init__(self, *, expired: bool) -> None:
+        super().__init__("the session has expired" if expired else "not logged in")
+        self.expired = expired
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The parts of the console."""
+
+    services: Services
+    sessions: Sessions
+    pulse: Pulse
+    burn_up: BurnUp
+
+
+def console(request: Request) -> Console:
+    """The console that got this request."""
+    return cast(Console, request.app.state.console)
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of somebody who has logged in."""
+
+    request: Request
+    console: Console
+    session: Session
+    actor: Actor
+    form: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def services(self) -> Services:
+        """The parts of the control plane."""
+        return self.console.services
+
+    def may(self, role: str) -> bool:
+        """Does the session's role include `role`?"""
+        return self.actor.role.may(Role(role))
+
+    async def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+        """A page, with the state of the whole in its head."""
+        beat: Beat = await self.console.pulse.beat()
+        return render.page(
+            self.request,
+            template,
+            {"visit": self, "beat": beat, "csrf": self.session.csrf, **context},
+            status,
+        )
+
+
+async def visit(request: Request) -> Visit:
+    """Whoever has a session. Raises `LoggedOut`; `ApiProblem` 403 for a machine's."""
+    found = console(request)
+    token = request.cookies.get(COOKIE, "")
+    session = await found.sessions.find(token)
+    if session is None:
+        raise LoggedOut(expired=bool(token))
+    address = request.client.host if request.client else ""
+    made = Visit(request, found, session, session.actor(address))
+    _need(made, Role.VIEWER)
+    return made
+
+
+def acting(role: Role) -> Callable[..., Awaitable[Visit]]:
+    """Whoever may change things as `role` does, and shows that the form is our own.
+
+    Raises `LoggedOut`, and `ApiProblem` 403.
+    """
+
+    async def allowed(found: Annotated[Visit, Depends(visit)]) -> Visit:
+        async with found.request.form() as form:
+            found.form = {name: value for name, value in form.items() if isinstance(value, str)}
+        given = found.request.headers.get("x-csrf-token") or found.form.get("csrf", "")
+        if not own_origin(found.request) or not hmac.compare_digest(
+            given.encode(), found.session.csrf.encode()
+        ):
+            raise ApiProblem(
+                403,
+                "csrf",
+                "Not from this console",
+                "The form was not sent by a page of this session, and nothing was changed. "
+                "Reload the page and try again",
+            )
+        _need(found, role)
+        return found
+
+    return allowed
+
+
+def own_origin(request: Request) -> bool:
+    """Was the request made by a page of ours, as far as the browser says?"""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
+
+
+def _need(found: Visit, role: Role) -> None:
+    if not found.actor.role.may(role):
+        raise ApiProblem(
+            403,
+            "forbidden",
+            "Not allowed",
+            f"this takes the role {role.value}; {found.actor.name!r} is {found.actor.role.value}",
+        )
+
+
+def seeing(role: Role) -> Callable[..., Awaitable[Visit]]:
+    """Whoever may see what only `role` sees. Raises `LoggedOut`, and `ApiProblem` 403."""
+
+    async def allowed(found: Annotated[Visit, Depends(visit)]) -> Visit:
+        _need(found, role)
+        return found
+
+    return allowed
+
+
+Viewing = Annotated[Visit, Depends(visit)]
+Operating = Annotated[Visit, Depends(acting(Role.OPERATOR))]
+Administering = Annotated[Visit, Depends(acting(Role.ADMIN))]
+Leaving = Annotated[Visit, Depends(acting(Role.VIEWER))]

@@ -1,0 +1,146 @@
+"""The console as an application of its own, mounted under `/console`."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from control_plane.console import render
+from control_plane.console.access import Console, LoggedOut
+from control_plane.console.pages import (
+    audit,
+    explain,
+    fleet,
+    flips,
+    home,
+    keys,
+    kill,
+    live,
+    login,
+    revisions,
+    route,
+    routes,
+)
+from control_plane.console.progress import BurnUp
+from control_plane.console.pulse import Pulse
+from control_plane.console.sessions import Sessions
+from control_plane.db.engine import UNAVAILABLE
+from control_plane.problems import ApiProblem
+from control_plane.services import Services
+
+ROOT = "/console"
+_MOST_BODY = 1_048_576
+_ROUTERS = (
+    login.router,
+    home.router,
+    routes.router,
+    flips.router,
+    route.router,
+    revisions.router,
+    kill.router,
+    live.router,
+    explain.router,
+    fleet.router,
+    audit.router,
+    keys.router,
+)
+
+
+class _Static(StaticFiles):
+    """Static files, whose addresses change with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 200:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["Content-Security-Policy"] = render.CSP
+        return response
+
+
+def install(app: FastAPI, services: Services) -> None:
+    """Mount the console into the control plane's application."""
+
+    async def to_console(_: Request) -> Response:
+        return RedirectResponse(f"{ROOT}/", 303)
+
+    app.add_route("/", to_console, include_in_schema=False)
+    app.add_route(ROOT, to_console, include_in_schema=False)
+    app.mount(ROOT, create(services))
+
+
+def create(services: Services) -> FastAPI:
+    """The console over the services of a control plane."""
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        max_body_size=_MOST_BODY,
+    )
+    app.state.console = Console(
+        services, Sessions(services.database), Pulse(services), BurnUp(services)
+    )
+    app.state.services = services
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.mount("/static", _Static(directory=render.STATIC))
+    _handle_errors(app)
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(LoggedOut)
+    async def logged_out(request: Request, error: LoggedOut) -> Response:
+        if not render.is_fragment(request) and request.method == "GET":
+            query = f"?{request.url.query}" if request.url.query else ""
+            there = quote(f"{request.url.path}{query}", safe="")
+            state = "&expired=1" if error.expired else ""
+            return RedirectResponse(f"{ROOT}/login?next={there}{state}", 303)
+        return _shown(
+            request,
+            ApiProblem(
+                401,
+                "session_expired",
+                "Your session has expired",
+                "Nothing was changed. Log in again; this page will be here",
+            ),
+        )
+
+    @app.exception_handler(ApiProblem)
+    async def known(request: Request, error: ApiProblem) -> Response:
+        return _shown(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        title = "There is no such page" if error.status_code == 404 else str(error.detail)
+        return _shown(request, ApiProblem(error.status_code, "http", title))
+
+    async def unavailable(request: Request, _: Exception) -> Response:
+        return _shown(
+            request,
+            ApiProblem(
+                503,
+                "database_unavailable",
+                "The database does not answer",
+                "Nothing was changed. Proxies go on serving the table that they have; try again",
+                headers={"Retry-After": "2"},
+            ),
+        )
+
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, unavailable)
+
+
+def _shown(request: Request, problem: ApiProblem) -> HTMLResponse:
+    """A problem as a page, or as a note: in the dialog that asked, else above the page."""
+    response = render.page(request, "problem.html", {"problem": problem}, problem.status)
+    response.headers.update(problem.headers)
+    if render.is_fragment(request) and request.headers.get("hx-target") != "dialog":
+        response.headers["HX-Retarget"] = "#notice"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response

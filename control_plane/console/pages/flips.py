@@ -1,0 +1,125 @@
+"""The flip dialog: what it would do, the doing, and how far the proxies are with it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+
+from control_plane.console.access import Operating, Viewing, Visit
+from control_plane.console.plans import Plan, Target, plan
+from control_plane.console.proofs import proofs_of
+from control_plane.console.rows import line
+from control_plane.preconditions import quoted
+from control_plane.problems import ApiProblem, invalid
+from control_plane.publishing.state import Snapshot
+from control_plane.revisions.service import stored as stored_revision
+from control_plane.routes.api import flip_route
+from control_plane.routes.capabilities import flip_capability
+from control_plane.routes.schemas import FlipIn
+from figway.change import Kind
+from figway.model import Stage
+
+router = APIRouter()
+Flippable = Literal["routes", "capabilities"]
+_PATIENCE_MS = 30_000
+
+
+@router.get("/{kind}/{item_id}/flip")
+async def ask(
+    kind: Flippable, item_id: str, visit: Viewing, stage: Stage, percent: str = ""
+) -> Response:
+    """What the flip would do, and the form to do it."""
+    target = _target(kind, item_id, stage, percent)
+    return await _dialog(visit, target, _etag(visit, target))
+
+
+@router.post("/{kind}/{item_id}/flip")
+async def do(kind: Flippable, item_id: str, visit: Operating) -> Response:
+    """Flip. What stands in its way is shown in the dialog, with what was typed."""
+    form = visit.form
+    try:
+        stage = Stage(form.get("stage", ""))
+    except ValueError:
+        raise invalid("stage", "there is no such stage") from None
+    target = _target(kind, item_id, stage, form.get("percent", ""))
+    etag, reason = form.get("etag", ""), form.get("reason", "").strip()
+    planned = plan(visit.services, await visit.console.pulse.beat(), target, etag)
+    try:
+        if not 0 < len(reason) <= 500:
+            raise invalid("reason", "say why, in at most 500 characters")
+        if planned.typed and form.get("typed", "").strip() != planned.typed:
+            raise invalid("typed", f"type {planned.typed} to confirm")
+        body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)
+        flip = flip_route if kind == "routes" else flip_capability
+        changed = await flip(item_id, body, visit.actor, visit.services, quoted(etag))
+    except ApiProblem as error:
+        return await _dialog(visit, target, etag, error, reason)
+    if not changed.changed:
+        return await _dialog(visit, target, etag)
+    response = await spread(visit, changed.revision, heading="Flipped")
+    response.headers["HX-Trigger"] = "figway:change"
+    return response
+
+
+@router.get("/propagation/{revision}")
+async def propagation(revision: int, visit: Viewing) -> Response:
+    """How far the proxies are with a revision."""
+    return await spread(visit, revision)
+
+
+async def spread(visit: Visit, revision: int, heading: str = "") -> Response:
+    """How far the proxies are with a revision, as a part that asks again until they have it."""
+    services = visit.services
+    row = await stored_revision(services, revision)
+    current = services.state.current
+    wanted = Snapshot(row.number, row.etag, current.table, row.created_ms)
+    progress = await services.fleet.wait(wanted, 0)
+    waiting = any(proxy.state == "waiting" for proxy in progress.proxies)
+    return await visit.page(
+        "propagation.html",
+        spread=progress,
+        revision=row,
+        heading=heading or "On its way to the proxies",
+        again=waiting and progress.ms < _PATIENCE_MS,
+        undoable=visit.may("operator") and row.number == current.revision,
+    )
+
+
+async def _dialog(
+    visit: Visit, target: Target, etag: str, problem: ApiProblem | None = None, reason: str = ""
+) -> Response:
+    services = visit.services
+    beat = await visit.console.pulse.beat()
+    planned: Plan = plan(services, beat, target, etag)
+    proofs = await proofs_of(services)
+    status = problem.status if problem else 200
+    newest = None
+    if status == 412:
+        newest = await stored_revision(services, services.state.current.revision)
+    return await visit.page(
+        "flip.html",
+        status,
+        plan=planned,
+        lines=[line(before, beat, proofs) for before, _ in planned.routes],
+        problem=problem,
+        newest=newest,
+        reason=reason,
+    )
+
+
+def _etag(visit: Visit, target: Target) -> str:
+    if target.kind == "capabilities":
+        return visit.services.state.current.etag
+    stored = visit.services.state.stored(Kind.ROUTE, target.id)
+    return stored.etag if stored else ""
+
+
+def _target(kind: str, item_id: str, stage: Stage, percent: str) -> Target:
+    weight = None
+    if stage is Stage.CANARY and percent.strip():
+        try:
+            weight = round(float(percent.replace(",", ".").strip(" %")) * 100)
+        except (ValueError, OverflowError):
+            raise invalid("percent", f"{percent[:40]!r} is not a number of per cent") from None
+    return Target(kind, item_id, stage, weight)

@@ -1,0 +1,170 @@
+"""The migration map: how far it is, and what needs attention first."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from control_plane.clock import now_ms
+from control_plane.console.access import Viewing, Visit
+from control_plane.console.progress import capabilities_done, routes_done
+from control_plane.console.proofs import proofs_of
+from control_plane.console.pulse import Beat
+from control_plane.console.rows import NONE, Line, line
+from figway.change import Kind
+from figway.model import Stage
+
+router = APIRouter()
+_DAYS = 30
+_STUCK_MS = 14 * 86_400_000
+_MOST_WORRIES = 12
+_SIZES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Worry:
+    """Something that deserves attention, and where to look."""
+
+    rank: int
+    what: str
+    why: str
+    link: str
+
+
+@router.get("/")
+async def show(visit: Viewing) -> Response:
+    """The page."""
+    return await visit.page("map.html", **await _context(visit))
+
+
+@router.get("/map")
+async def moving(visit: Viewing) -> Response:
+    """Its moving parts."""
+    return await visit.page("map_now.html", **await _context(visit))
+
+
+@router.get("/burn-up.json")
+async def burn_up(visit: Viewing) -> JSONResponse:
+    """Shares of requests, routes and capabilities on new, over the last thirty days."""
+    until = now_ms()
+    since = until - _DAYS * 86_400_000
+    steps = await visit.console.burn_up.steps()
+    if steps:
+        since = max(since, min(steps[0].at_ms, until - 3_600_000))
+    step_s = max(60, -(-(until - since) // 120_000 // 60) * 60)
+    series = await visit.services.traffic.series("*", since, until, step_s)
+    points = {point.at_ms: point for point in series.points}
+    times, requests = [], []
+    for at in range(series.from_ms, until, step_s * 1_000):
+        point = points.get(at)
+        new, legacy = (point.new or NONE, point.legacy or NONE) if point else (NONE, NONE)
+        total = new.requests + legacy.requests
+        times.append(at // 1_000)
+        requests.append(round(100 * new.requests / total, 2) if total else None)
+    return JSONResponse(
+        {
+            "times": times,
+            "requests": requests,
+            "routes": _stairs(times, [(s.at_ms / 1_000, s.routes) for s in steps]),
+            "capabilities": _stairs(times, [(s.at_ms / 1_000, s.capabilities) for s in steps]),
+        }
+    )
+
+
+def _stairs(times: list[int], steps: list[tuple[float, float]]) -> list[float | None]:
+    found: list[float | None] = []
+    number = 0
+    for index in range(len(times)):
+        end = times[index + 1] if index + 1 < len(times) else math.inf
+        while number < len(steps) and steps[number][0] < end:
+            number += 1
+        found.append(round(steps[number - 1][1] * 100, 2) if number else None)
+    return found
+
+
+async def _context(visit: Visit) -> dict[str, Any]:
+    beat = await visit.console.pulse.beat()
+    await visit.console.burn_up.steps()
+    proofs = await proofs_of(visit.services)
+    rows = [line(route, beat, proofs) for route in beat.snapshot.table.routes.values()]
+    whole = beat.traffic.get("*")
+    new, legacy = ((whole.new or NONE), (whole.legacy or NONE)) if whole else (NONE, NONE)
+    total = new.requests + legacy.requests
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for row in rows:
+        groups[row.route.capability].append(row)
+    stages = {stage: sum(row.route.stage is stage for row in rows) for stage in Stage}
+    return {
+        "requests_share": new.requests / total if total else None,
+        "rps": new.rps + legacy.rps,
+        "routes": routes_done(beat.snapshot.table),
+        "capabilities": capabilities_done(beat.snapshot.table),
+        "stages": stages,
+        "groups": sorted(groups.items(), key=lambda item: (not item[0], item[0])),
+        "size_of": _sizer(rows),
+        "worries": _worries(visit, beat, rows)[:_MOST_WORRIES],
+        "unmatched": beat.traffic.get("-"),
+    }
+
+
+def _sizer(rows: list[Line]) -> Any:
+    """Sizes 1 to 4 by traffic, by orders of magnitude below the busiest."""
+    busiest = max((row.rps for row in rows), default=0.0)
+
+    def size(row: Line) -> int:
+        if not row.rps or not busiest:
+            return 1
+        return max(1, _SIZES - int(-math.log(row.rps / busiest, 3)))
+
+    return size
+
+
+def _worries(visit: Visit, beat: Beat, rows: list[Line]) -> list[Worry]:
+    found: list[Worry] = []
+    if beat.fault:
+        found.append(Worry(0, "Database", beat.fault, "/console/fleet"))
+    if beat.snapshot.table.kill_switch:
+        why = "the kill switch is on: everything goes to legacy"
+        found.append(Worry(0, "Kill switch", why, "/console/audit?action=kill.on"))
+    for name in beat.killed_hosts:
+        why = "a kill file or signal on its host sends everything to legacy"
+        found.append(Worry(0, name, why, "/console/fleet"))
+    for proxy in beat.proxies:
+        if proxy.refused is not None:
+            why = f"refused revision {proxy.refused.revision}, and serves {proxy.revision}"
+            found.append(Worry(1, proxy.instance, why, "/console/fleet"))
+        elif not proxy.live and not proxy.stopping:
+            why = "was not heard of lately; it may serve an old table"
+            found.append(Worry(2, proxy.instance, why, "/console/fleet"))
+        elif proxy.live and proxy.behind:
+            noun = "revision" if proxy.behind == 1 else "revisions"
+            why = f"lags {proxy.behind} {noun} behind"
+            found.append(Worry(2, proxy.instance, why, "/console/fleet"))
+    for row in rows:
+        link = f"/console/routes/{row.route.id}"
+        rank = 1 if row.breaker != "closed" else 3
+        found += [Worry(rank, row.route.id, why, link) for why in row.worries]
+    found += _stuck(visit, rows)
+    return sorted(found, key=lambda worry: worry.rank)
+
+
+def _stuck(visit: Visit, rows: list[Line]) -> list[Worry]:
+    """Routes that began to move and have stood still for two weeks."""
+    dates = visit.console.burn_up.dates
+    now = now_ms()
+    found = []
+    for row in rows:
+        if row.route.stage not in (Stage.SHADOW, Stage.CANARY):
+            continue
+        stored = visit.services.state.stored(Kind.ROUTE, row.route.id)
+        at = dates.get(stored.revision) if stored else None
+        if at and now - at > _STUCK_MS:
+            days = (now - at) // 86_400_000
+            why = f"stuck in stage {row.route.stage.value} for {days} days"
+            found.append(Worry(4, row.route.id, why, f"/console/routes/{row.route.id}"))
+    return found

@@ -1,0 +1,36 @@
+"""Undo, out of a list of revisions; and what differs between two tables."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from control_plane.console.access import Operating, Viewing
+from control_plane.console.pages.flips import spread
+from control_plane.problems import ApiProblem
+from control_plane.revisions.api import get_revision, undo_revision
+from control_plane.revisions.schemas import UndoIn
+from control_plane.revisions.service import stored
+
+router = APIRouter()
+
+
+@router.get("/revisions/{number}")
+async def show(number: int, visit: Viewing) -> Response:
+    """One revision, field by field, with its undo."""
+    found = await get_revision(number, visit.actor, visit.services)
+    return await visit.page("revision.html", found=found, problem=None)
+
+
+@router.post("/revisions/{number}/undo")
+async def undo(number: int, visit: Operating) -> Response:
+    """Take a revision back."""
+    row = await stored(visit.services, number)
+    body = UndoIn(reason=visit.form.get("reason", "")[:500], force=bool(visit.form.get("force")))
+    try:
+        changed = await undo_revision(number, body, visit.actor, visit.services)
+    except ApiProblem as error:
+        found = await get_revision(row.number, visit.actor, visit.services)
+        return await visit.page("revision.html", error.status, found=found, problem=error)
+    response = await spread(visit, changed.revision, heading=f"Took back revision {number}")
+    response.headers["HX-Trigger"] = "figway:change"
+    return response

@@ -1,0 +1,132 @@
+"""One route: where it stands, how both sides do, the way of its requests, its revisions."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, Literal
+
+import yaml
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from control_plane.clock import now_ms
+from control_plane.console.access import Viewing, Visit
+from control_plane.console.proofs import proofs_of
+from control_plane.console.rows import line
+from control_plane.problems import not_found
+from control_plane.publishing import store as publishing
+from control_plane.revisions import store as revisions
+from control_plane.traffic.schemas import PointOut, SideOut
+from figway.change import Kind
+from figway.codec import to_data
+from figway.model import Route, Side, Stage
+
+router = APIRouter()
+RANGES = {"1h": (3_600, 60), "6h": (21_600, 300), "24h": (86_400, 900), "7d": (604_800, 7_200)}
+"""What charts can show: seconds, and seconds a step."""
+Range = Literal["1h", "6h", "24h", "7d"]
+_REVISIONS = 12
+PRESETS = (100, 500, 1_000, 2_500, 5_000, 7_500)
+
+
+def found(visit: Visit, route_id: str) -> Route:
+    """A route of the current table. Raises `ApiProblem` 404."""
+    route = visit.services.state.current.table.routes.get(route_id)
+    if route is None:
+        raise not_found("route", route_id)
+    return route
+
+
+@router.get("/routes/{route_id}")
+async def show(route_id: str, visit: Viewing) -> Response:
+    """The page."""
+    return await visit.page("route.html", **await _context(visit, route_id))
+
+
+@router.get("/routes/{route_id}/now")
+async def numbers(route_id: str, visit: Viewing) -> Response:
+    """Its moving parts."""
+    return await visit.page("route_now.html", **await _context(visit, route_id))
+
+
+async def _context(visit: Visit, route_id: str) -> dict[str, Any]:
+    route = found(visit, route_id)
+    services = visit.services
+    table = services.state.current.table
+    beat = await visit.console.pulse.beat()
+    row = line(route, beat, await proofs_of(services))
+    stored = services.state.stored(Kind.ROUTE, route_id)
+    row.changed = stored.revision if stored else 0
+    async with services.database.read() as connection:
+        past = await revisions.page(
+            connection, before=None, limit=_REVISIONS, actor="", touches=f"route {route_id}"
+        )
+    return {
+        "row": row,
+        "route": route,
+        "etag": stored.etag if stored else "",
+        "legacy": table.backends.get(table.legacy_of(route)),
+        "new": table.backends.get(route.new),
+        "capability": table.capability_of(route),
+        "siblings": sorted(
+            other.id
+            for other in table.routes.values()
+            if route.capability and other.capability == route.capability
+        ),
+        "past": [(entry, publishing.lines(entry.summary)) for entry in past],
+        "document": yaml.safe_dump(
+            {"routes": {route.id: to_data(route)}}, sort_keys=False, allow_unicode=True
+        ),
+        "stages": list(Stage),
+        "presets": PRESETS,
+        "ranges": list(RANGES),
+        "sides": list(Side),
+    }
+
+
+@router.get("/routes/{route_id}/traffic.json")
+async def traffic(route_id: str, visit: Viewing, range: Range = "1h") -> JSONResponse:
+    """Both sides over time, and the flips within it, for the charts."""
+    if route_id != "*":
+        found(visit, route_id)
+    seconds, step = RANGES[range]
+    until = now_ms()
+    since = until - seconds * 1_000
+    series = await visit.services.traffic.series(route_id, since, until, step)
+    async with visit.services.database.read() as connection:
+        past = await revisions.page(
+            connection,
+            before=None,
+            limit=100,
+            actor="",
+            touches="" if route_id == "*" else f"route {route_id}",
+        )
+    points = {point.at_ms: point for point in series.points}
+    times = list(builtins.range(series.from_ms, until, step * 1_000))
+    return JSONResponse(
+        {
+            "times": [at // 1_000 for at in times],
+            "sides": {side: _side(times, points, side) for side in ("legacy", "new")},
+            "flips": [
+                {
+                    "at": entry.created_ms / 1_000,
+                    "revision": entry.number,
+                    "text": "; ".join(publishing.lines(entry.summary))[:200],
+                }
+                for entry in past
+                if entry.created_ms >= since
+            ],
+        }
+    )
+
+
+def _side(times: list[int], points: dict[int, PointOut], name: str) -> dict[str, list[Any]]:
+    made: dict[str, list[Any]] = {"rps": [], "errors": [], "p50": [], "p95": [], "p99": []}
+    for at in times:
+        point = points.get(at)
+        side: SideOut | None = getattr(point, name) if point else None
+        made["rps"].append(side.rps if side else 0)
+        made["errors"].append(round(side.error_rate * 100, 3) if side else None)
+        for quantile in ("p50", "p95", "p99"):
+            made[quantile].append(getattr(side, f"{quantile}_ms") if side else None)
+    return made

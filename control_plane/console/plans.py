@@ -1,0 +1,161 @@
+"""What a flip would do, before anybody does it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import yaml
+
+from control_plane.console.pulse import Beat
+from control_plane.console.rows import NONE, share_of
+from control_plane.problems import ApiProblem, FindingOut
+from control_plane.publishing.service import Make
+from control_plane.routes import service
+from control_plane.routes.schemas import FlipIn
+from control_plane.services import Services
+from figway import change
+from figway.model import Route, Stage
+
+_PREVIEW = "preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be flipped, and where to."""
+
+    kind: str
+    """`routes` or `capabilities`."""
+    id: str
+    stage: Stage
+    weight: int | None
+
+    @property
+    def words(self) -> str:
+        """`canary 25 %`"""
+        if self.stage is Stage.CANARY and self.weight is not None:
+            return f"canary {self.weight / 100:g} %"
+        return self.stage.value
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A flip with what it would do."""
+
+    target: Target
+    etag: str
+    routes: Sequence[tuple[Route, Route]]
+    """Each as it stands, and as it would."""
+    texts: Sequence[str]
+    """What changes, field by field; nothing when it stands there already."""
+    refusals: Sequence[FindingOut]
+    warnings: Sequence[FindingOut]
+    affected_rpm: float
+    """Requests a minute that another side would serve."""
+
+    @property
+    def typed(self) -> str:
+        """The name that has to be typed, as the flip gives everything to new; else empty."""
+        everything = any(
+            share_of(after.stage, after.weight) == 1.0 > share_of(before.stage, before.weight)
+            for before, after in self.routes
+        )
+        retires = any(
+            after.stage is Stage.RETIRED is not before.stage for before, after in self.routes
+        )
+        return self.target.id if everything or retires else ""
+
+    @property
+    def to_legacy(self) -> bool:
+        """Is it a way back? That needs nobody's leave and no proof."""
+        return all(
+            share_of(after.stage, after.weight) <= share_of(before.stage, before.weight)
+            for before, after in self.routes
+        )
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the API's call."""
+        found: dict[str, Any] = {"stage": self.target.stage.value}
+        if self.target.weight is not None:
+            found["weight"] = self.target.weight
+        return {**found, "reason": "why"}
+
+    @property
+    def cli(self) -> str:
+        """The same as a command."""
+        words = ["figway"]
+        if self.target.kind == "capabilities":
+            words += ["capabilities", "flip", self.target.id, self.target.stage.value]
+        else:
+            words += ["flip", self.target.id, self.target.stage.value]
+        if self.target.weight is not None:
+            words += ["--weight", f"{self.target.weight / 100:g}%"]
+        return shlex.join([*words, "--reason", "why", "--wait"])
+
+    @property
+    def curl(self) -> str:
+        """The same as a call of the API."""
+        path = f"/api/v1/{self.target.kind}/{self.target.id}/flip?wait=applied"
+        return (
+            f'curl -X POST "$FIGWAY_ADMIN_URL{path}" \\\n'
+            '  -H "Authorization: Bearer $FIGWAY_ADMIN_KEY" \\\n'
+            f"  -H 'If-Match: \"{self.etag}\"' -H 'Content-Type: application/json' \\\n"
+            f"  -d {shlex.quote(orjson.dumps(self.body).decode())}"
+        )
+
+    @property
+    def yaml(self) -> str:
+        """The same as lines of a table's document."""
+        routes = {
+            after.id: {"stage": after.stage.value}
+            | ({"weight": after.weight} if after.stage is Stage.CANARY else {})
+            for _, after in self.routes
+        }
+        text: str = yaml.safe_dump({"routes": routes}, sort_keys=False)
+        return text
+
+
+def make_of(services: Services, target: Target, reason: str, etag: str) -> tuple[Make, FlipIn]:
+    """The change that the API would make for this flip."""
+    body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)
+    if target.kind == "capabilities":
+        return service.flip_capability(target.id, body, etag), body
+    return service.flip(services.state, target.id, body, etag), body
+
+
+def plan(services: Services, beat: Beat, target: Target, etag: str) -> Plan:
+    """What the flip would do to the table as it is. Raises `ApiProblem` 404, 409."""
+    table = services.state.current.table
+    make, _ = make_of(services, target, _PREVIEW, "*")
+    refusals: Sequence[FindingOut] = ()
+    warnings: Sequence[FindingOut] = ()
+    texts: list[str] = []
+    try:
+        drafted = services.publisher.draft(make)
+        warnings = drafted.warnings
+        texts = [str(entry) for entry in drafted.described]
+    except ApiProblem as error:
+        if not error.findings:
+            raise
+        refusals = [f for f in error.findings if f.severity == "error"]
+        warnings = [f for f in error.findings if f.severity != "error"]
+    if target.kind == "capabilities":
+        before = [r for r in table.routes.values() if r.capability == target.id]
+    else:
+        before = [table.routes[target.id]]
+    pairs = [(route, change.flip(route, target.stage, target.weight)) for route in before]
+    return Plan(
+        target, etag, pairs, texts, refusals, warnings,
+        sum(_affected(beat, was, becomes) for was, becomes in pairs),
+    )  # fmt: skip
+
+
+def _affected(beat: Beat, before: Route, after: Route) -> float:
+    traffic = beat.traffic.get(before.id)
+    rps = sum((side or NONE).rps for side in (traffic.legacy, traffic.new)) if traffic else 0.0
+    moved = abs(share_of(after.stage, after.weight) - share_of(before.stage, before.weight))
+    return rps * 60 * moved

@@ -1,0 +1,134 @@
+"""A route with its numbers, as lists, tiles and heads of pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from control_plane.console.pulse import MINUTES, Beat
+from control_plane.fleet.schemas import BreakerIn
+from control_plane.traffic.schemas import SideOut
+from figway.model import WEIGHT_SCALE, BreakerForce, Route, Stage
+
+NONE = SideOut()
+_FEW = 20  # requests below which an error rate says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What comparing has shown of a route, in the words of the evidence."""
+
+    matches: int
+    mismatches: int
+    low: float
+    high: float
+    standing: str
+    needs: int | None
+
+    @property
+    def rated(self) -> int:
+        """Pairs that count."""
+        return self.matches + self.mismatches
+
+    @property
+    def rate(self) -> float | None:
+        """Share of matches."""
+        return self.matches / self.rated if self.rated else None
+
+
+@dataclass(slots=True)
+class Line:
+    """One route with its numbers."""
+
+    route: Route
+    legacy: SideOut
+    new: SideOut
+    breakers: Sequence[BreakerIn] = ()
+    proof: Proof | None = None
+    changed: int = 0
+    """The revision that last wrote it."""
+    changed_ms: int = 0
+    worries: list[str] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """The share of sticky keys that new serves by the table."""
+        return share_of(self.route.stage, self.route.weight)
+
+    @property
+    def rps(self) -> float:
+        """Requests a second on both sides."""
+        return self.legacy.rps + self.new.rps
+
+    @property
+    def capability(self) -> str:
+        """The capability that it moves with."""
+        return self.route.capability or self.route.id
+
+    @property
+    def breaker(self) -> str:
+        """The state of its breaker that deserves most attention."""
+        if self.route.breaker.force is not BreakerForce.NONE:
+            return f"forced {self.route.breaker.force.value}"
+        states = {breaker.state for breaker in self.breakers}
+        return next((state for state in ("open", "half_open", "ramp") if state in states), "closed")
+
+
+def share_of(stage: Stage, weight: int) -> float:
+    """The share of sticky keys that new serves."""
+    if stage is Stage.CANARY:
+        return weight / WEIGHT_SCALE
+    return 1.0 if stage in (Stage.NEW, Stage.RETIRED) else 0.0
+
+
+def line(route: Route, beat: Beat, proofs: dict[str, Proof] | None = None) -> Line:
+    """One route out of the state of the whole."""
+    traffic = beat.traffic.get(route.id)
+    made = Line(
+        route,
+        (traffic.legacy if traffic else None) or NONE,
+        (traffic.new if traffic else None) or NONE,
+        beat.breakers.get(route.id, ()),
+        (proofs or {}).get(route.id),
+    )
+    made.worries = worries(made)
+    return made
+
+
+def worries(found: Line) -> list[str]:
+    """What about a route deserves attention, worst first."""
+    said = []
+    if found.breaker in ("open", "half_open", "forced open"):
+        said.append(f"breaker {found.breaker.replace('_', '-')}: legacy serves in its place")
+    legacy, new = found.legacy, found.new
+    if new.requests >= _FEW and new.error_rate > max(2 * legacy.error_rate, 0.01):
+        said.append(f"new fails {new.error_rate * 100:.1f} % of {new.requests} requests")
+    if fallbacks := sum(new.fallbacks.values()) + sum(legacy.fallbacks.values()):
+        said.append(f"{fallbacks} fallbacks in {MINUTES} min")
+    if found.proof is not None and found.proof.standing == "refuted":
+        said.append(f"answers differ: at most {found.proof.high * 100:.1f} % match")
+    if found.route.stage is Stage.RETIRED and legacy.requests:
+        said.append(f"retired, and legacy still served {legacy.requests} requests")
+    return said
+
+
+SORTS: dict[str, tuple[str, Callable[[Line], Any], bool]] = {
+    "attention": ("Attention", lambda row: (len(row.worries), row.rps), True),
+    "id": ("Route", lambda row: row.route.id, False),
+    "stage": ("Stage", lambda row: (list(Stage).index(row.route.stage), row.share), False),
+    "rps": ("Requests/s", lambda row: row.rps, True),
+    "errors": ("Errors", lambda row: max(row.legacy.error_rate, row.new.error_rate), True),
+    "p95": ("p95", lambda row: max(row.legacy.p95_ms or 0, row.new.p95_ms or 0), True),
+    "match": ("Match rate", lambda row: row.proof.low if row.proof else 2.0, False),
+    "changed": ("Last change", lambda row: row.changed, True),
+}
+"""What a list can be sorted by: its title, its key, and whether it begins with the largest."""
+
+
+def ordered(rows: Iterable[Line], by: str) -> list[Line]:
+    """Sorted; `-` before the name turns it round. Ties come by id."""
+    name = by.removeprefix("-")
+    _, key, descending = SORTS.get(name, SORTS["attention"])
+    found = sorted(rows, key=lambda row: row.route.id)
+    return sorted(found, key=key, reverse=descending != by.startswith("-"))

@@ -1,0 +1,166 @@
+// Dialogs, live updates and small conveniences. Every page works without it, only less briskly.
+"use strict";
+(() => {
+  const $ = (selector, within = document) => within.querySelector(selector);
+  const say = (text) => { const said = $("#said"); if (said) said.textContent = text; };
+
+  // -- the dialog ---------------------------------------------------------------------------
+  const modal = () => $("#modal");
+  let opener = null;
+
+  const open = () => {
+    if (!modal().open) {
+      opener = document.activeElement;
+      modal().showModal();
+    }
+    const first = $("#dialog [autofocus]") || $("#dialog h2");
+    if (first) first.focus();
+  };
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id === "dialog") open();
+    if (event.detail.target.id === "notice") { $("#notice").focus(); scrollTo({ top: 0 }); }
+    times(event.detail.target);
+  });
+
+  document.addEventListener("click", (event) => {
+    const close = event.target.closest("[data-close]");
+    if (close && modal().open) { event.preventDefault(); modal().close(); }
+    else if (close && close.closest("#notice")) { event.preventDefault(); $("#notice").replaceChildren(); }
+    if (event.target === modal()) modal().close();
+    const login = event.target.closest("[data-login]");
+    if (login) {
+      event.preventDefault();
+      location.href = `/console/login?expired=1&next=${encodeURIComponent(location.pathname + location.search)}`;
+    }
+    const set = event.target.closest("[data-set]");
+    if (set) mirror(set.closest("form"), set.dataset.set);
+    const copy = event.target.closest("[data-copy]");
+    if (copy) navigator.clipboard.writeText($(`#${copy.dataset.copy}`).textContent).then(() => say("Copied"));
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    modal().addEventListener("close", () => {
+      $("#dialog").replaceChildren();
+      if (opener && !opener.isConnected && opener.id) opener = document.getElementById(opener.id);
+      if (opener && opener.isConnected) opener.focus();
+      opener = null;
+    });
+    times(document);
+    follow();
+  });
+
+  // -- what fails -----------------------------------------------------------------------------
+  const lost = (yes) => {
+    const note = $("#lost");
+    if (note && note.hidden === yes) note.hidden = !yes;
+  };
+  document.addEventListener("htmx:sendError", () => lost(true));
+  document.addEventListener("htmx:timeout", () => lost(true));
+  document.addEventListener("htmx:afterOnLoad", () => lost(false));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, target } = event.detail;
+    const ours = xhr.getResponseHeader("HX-Retarget") || target.id === "dialog";
+    // What came from something between us and the control plane does not take a part's place.
+    if (xhr.status >= 400 && !ours) { event.detail.shouldSwap = false; lost(true); }
+  });
+
+  // -- live -----------------------------------------------------------------------------------
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const trigger = event.detail.requestConfig.triggeringEvent;
+    const polls = event.detail.elt.getAttribute("hx-trigger") || "";
+    if (!polls.includes("every")) return;
+    const selecting = !getSelection().isCollapsed && event.detail.elt.contains(getSelection().anchorNode);
+    const inMenu = $("details.menu[open]", event.detail.elt);
+    if ((document.hidden && !trigger) || selecting || inMenu) event.preventDefault();
+  });
+
+  let stream = null;
+  const follow = () => {
+    const feed = $("[data-feed]");
+    const start = () => {
+      if (stream || document.hidden || !$("#status")) return;
+      stream = new EventSource("/console/live" + (feed ? `?route=${encodeURIComponent(feed.dataset.feed)}` : ""));
+      stream.addEventListener("current", () => lost(false));
+      for (const name of ["revision", "ack", "breaker", "comparisons"]) {
+        stream.addEventListener(name, (event) => {
+          htmx.trigger(document.body, "figway:change");
+          if (name === "revision") say(`Revision ${JSON.parse(event.data).revision}`);
+          if (feed && name !== "ack") tell(feed, name, JSON.parse(event.data));
+        });
+      }
+      stream.addEventListener("traffic", (event) => feed && ticks(feed, JSON.parse(event.data)));
+      stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) stop(); };
+    };
+    const stop = () => { if (stream) stream.close(); stream = null; };
+    // A hidden page listens to nothing: browsers allow a host six connections, over all its pages.
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) stop();
+      else { start(); htmx.trigger(document.body, "figway:change"); }
+    });
+    addEventListener("pagehide", stop);
+    setInterval(start, 5000);
+    start();
+  };
+
+  const line = (feed, text, kind) => {
+    const waiting = $(".quiet", feed);
+    if (waiting && feed.children.length === 1) waiting.remove();
+    const item = document.createElement("li");
+    item.className = kind;
+    const at = document.createElement("time");
+    at.textContent = new Date().toLocaleTimeString();
+    const words = document.createElement("bdi");
+    words.textContent = text;
+    item.append(at, " ", words);
+    feed.prepend(item);
+    while (feed.children.length > 100) feed.lastElementChild.remove();
+  };
+  const tell = (feed, name, told) => {
+    if (name === "revision") line(feed, `revision ${told.revision}: ${(told.summary || []).join("; ").slice(0, 300)}`, "revision");
+    else if (name === "breaker" && told.route === feed.dataset.feed) line(feed, `breaker at ${told.instance}: ${told.was} → ${told.becomes}`, "bad");
+  };
+  const ticks = (feed, told) => {
+    const sides = {};
+    for (const entry of told.series) {
+      const side = (sides[entry.side] ||= { requests: 0, errors: 0 });
+      side.requests += entry.requests;
+      side.errors += entry.errors;
+    }
+    const words = Object.entries(sides).map(([side, n]) =>
+      `${side === "new" ? "●" : "○"} ${side} ${n.requests}${n.errors ? `, ${n.errors} failed` : ""}`);
+    line(feed, `${told.instance}: ${words.join("   ")}   in ${(told.span_ms / 1000).toFixed(1)} s`, sides.new ? "new" : "legacy");
+  };
+
+  // -- conveniences ---------------------------------------------------------------------------
+  const mirror = (form, value) => {
+    for (const input of form.querySelectorAll("[data-mirror]")) input.value = value;
+  };
+  document.addEventListener("input", (event) => {
+    const other = event.target.dataset && event.target.dataset.mirror;
+    if (other) document.getElementById(other).value = event.target.value.replace(",", ".");
+  });
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-instant]");
+    if (form && event.target.tagName === "SELECT") form.requestSubmit();
+  });
+  document.addEventListener("submit", (event) => {
+    // Empty filters have no place in the URL.
+    if (event.target.method === "get") {
+      for (const input of event.target.elements) if (input.name && !input.value) input.disabled = true;
+      setTimeout(() => { for (const input of event.target.elements) if (input.name && !input.value) input.disabled = false; });
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, dialog");
+    if (event.key === "/" && !typing) {
+      const search = $("[data-shortcut='/']");
+      if (search) { event.preventDefault(); search.focus(); }
+    }
+  });
+  const times = (within) => {
+    for (const time of within.querySelectorAll("time[datetime]")) {
+      time.title = new Date(time.dateTime).toLocaleString();
+    }
+  };
+})();

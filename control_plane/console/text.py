@@ -1,0 +1,60 @@
+"""Makes any text safe to look at: what a stranger sent is shown, and never acts.
+
+Escaping for HTML is the templates' own business (autoescape). This is about what escaping lets
+through: control characters, bidirectional overrides that reorder a line, invisible characters,
+lone surrogates that cannot be encoded, and lines of a megabyte.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+MOST_LINES = 2_000
+MOST_WIDTH = 2_000
+MOST_SHORT = 300
+
+
+def neutral(text: str) -> str:
+    """`text` with every character that acts instead of showing written as its number."""
+    return _UNSAFE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def finalize(value: Any) -> Any:
+    """What templates pass every expression through: nothing is shown that was not neutralised."""
+    if isinstance(value, Markup):
+        return value
+    if isinstance(value, str):
+        return neutral(value)
+    return "" if value is None else value
+
+
+def clip(text: Any, most: int = MOST_SHORT) -> str:
+    """One line of at most `most` characters, saying how much is missing."""
+    line = " ".join(str(text).split("\n"))
+    if len(line) <= most:
+        return line
+    return f"{line[:most]}… ({len(line):,} characters)".replace(",", " ")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The lines of a text that are shown, and what was left out."""
+
+    lines: tuple[str, ...]
+    left_out: str
+
+
+def lines(text: str, most_lines: int = MOST_LINES, most_width: int = MOST_WIDTH) -> Shown:
+    """A text cut to lines that a browser can lay out."""
+    found = text[: most_lines * most_width].split("\n")
+    kept = tuple(clip(line, most_width) for line in found[:most_lines])
+    total = text.count("\n") + 1
+    return Shown(kept, f"{total - len(kept)} more lines" if total > len(kept) else "")
