@@ -51,7 +51,8 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    **documented(404),
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
 }
 
 

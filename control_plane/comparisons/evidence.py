@@ -24,10 +24,10 @@ from figway.evidence import judge as judge_matches
 from figway.model import Route, Table
 
 
-def tallies_of(row: Any) -> Tallies:
+def tallies_of(row: Any, *, latency: bool = True) -> Tallies:
     """What a window's row holds."""
     tallies = Tallies()
-    tallies.add_row(row)
+    tallies.add_row(row, latency=latency)
     return tallies
 
 

@@ -56,6 +56,7 @@ class Known:
 
     row: Any
     tallies: Tallies
+    """Without latencies."""
 
 
 class ComparisonService:
@@ -129,7 +130,7 @@ class ComparisonService:
             for route in routes:
                 window, noise = None, None
                 if (mine := known.get(route.id)) is not None:
-                    window = evidence.window_out(mine.row, mine.tallies)
+                    window = evidence.window_out(mine.row, evidence.tallies_of(mine.row))
                     noise = await self._noise(connection, route, mine)
                 found.append(evidence.route_evidence(table, route, window, noise, paused))
         return found
@@ -322,7 +323,7 @@ class ComparisonService:
 
 
 def _known(rows: Iterable[Any]) -> dict[str, Known]:
-    return {row.route: Known(row, evidence.tallies_of(row)) for row in rows}
+    return {row.route: Known(row, evidence.tallies_of(row, latency=False)) for row in rows}
 
 
 def summary(row: Any) -> ExampleSummary:

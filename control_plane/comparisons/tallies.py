@@ -46,13 +46,13 @@ class Tallies:
         self.latency["legacy"].merge(Histogram(route.latency.legacy))
         self.latency["new"].merge(Histogram(route.latency.new))
 
-    def add_row(self, row: Any) -> None:
-        """Add what the database holds."""
+    def add_row(self, row: Any, *, latency: bool = True) -> None:
+        """Add what the database holds; the histograms, most of the work, if they are wanted."""
         self.captured += row.captured
         self.noise_pairs += row.noise_pairs
         for name, found in orjson.loads(row.counts).items():
             self._add(name, found)
-        for side, buckets in orjson.loads(row.latency).items():
+        for side, buckets in orjson.loads(row.latency).items() if latency else ():
             counts = {int(number): count for number, count in buckets.items()}
             self.latency[side].merge(Histogram(counts))
 
