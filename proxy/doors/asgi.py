@@ -6,6 +6,7 @@ door, and only here:
 - header names arrive in lower case; reason phrases are the server's own; a lone `?` is dropped;
 - 1xx answers other than the server's own 100 are not relayed, and trailers are dropped;
 - targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get the server's own 400;
+- an absolute target must name the Host that the header names, or gets 400;
 - what llhttp reads more kindly than the native door (two spaces in a request line) is forwarded,
   in its one clean form;
 - Content-Length is not relayed with a 304, and no status above 599 is;

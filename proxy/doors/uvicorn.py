@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 from functools import partial
@@ -30,6 +31,10 @@ from proxy.wire.client_answer import encode
 _SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
 _LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
+_BAD_TARGET = Problem(
+    400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
+)
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
 _NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
 
 
@@ -159,6 +164,9 @@ class FacadeProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         if self.transport.is_closing():
             return
+        if not self._known_form():
+            self._refuse(_BAD_TARGET)
+            return
         super().on_headers_complete()
         if self._door.draining and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -187,6 +195,14 @@ class FacadeProtocol(HttpToolsProtocol):
             self._refuse(_SLOW_HEAD)
         else:
             self.transport.close()
+
+    def _known_form(self) -> bool:
+        """uvicorn keeps only the path of an absolute target: what else it says must be no news."""
+        if self.url[:1] in (b"/", b"*") or self.parser.get_method() == b"CONNECT":
+            return True
+        absolute = _ABSOLUTE(self.url)
+        hosts = [value for name, value in self.headers if name == b"host"]
+        return absolute is not None and [absolute[1].lower()] == [host.lower() for host in hosts]
 
     @property
     def _idle(self) -> bool:
