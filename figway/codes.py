@@ -30,7 +30,12 @@ CODES: Mapping[str, str] = MappingProxyType(
         "host_unused": "A backend has a literal host that its host policy does not use.",
         "timeout_range": "A timeout is out of its range.",
         "limit_range": "A connection limit is out of its range.",
-        "budget_range": "A fallback budget is out of its range.",
+        "budget_range": "A fallback or retry budget is out of its range.",
+        "urls_invalid": "A backend's further URLs are too many, stand twice, or differ in path.",
+        "outlier_range": "A setting of outlier ejection is out of its range.",
+        "health_range": "A setting of health checks is out of its range.",
+        "health_invalid": "The target of a health check is not a path.",
+        "credential_invalid": "A credential is not a header with a reference to a secret.",
         # capabilities
         "sticky_empty": "A capability has no chain to read its sticky key from.",
         "sticky_name": "A link of a sticky chain needs a name, or its name is not valid.",
@@ -73,6 +78,14 @@ CODES: Mapping[str, str] = MappingProxyType(
         "noise_sample_range": "A noise sample is not between 0 and 10 000 basis points.",
         "overrule_invalid": "An overruled field is empty, or stands twice.",
         "redaction_invalid": "A redaction pattern or allowlist makes no sense.",
+        # routes: edge policies
+        "policy_range": "A number of an edge policy is out of its range.",
+        "policy_invalid": "A maintenance answer or a list of content types makes no sense.",
+        "rate_limit_invalid": "A rate limit has no valid name or key, or there are too many.",
+        "jwt_invalid": "A token policy has no usable issuer, keys, algorithm or claim.",
+        "jwt_audience": "A token policy does not say for whom tokens must be.",
+        "rewrite_invalid": "A path rewrite does not lead to a path.",
+        "header_edit_invalid": "A header cannot be set or removed.",
     }
 )
 """Every code with its meaning in one line."""

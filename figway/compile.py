@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter, eq, is_not, ne
 
+from figway.edge import NO_POLICIES
 from figway.http import RequestHead
 from figway.match import Matcher
 from figway.model import (
@@ -27,6 +28,7 @@ from figway.model import (
     Table,
 )
 from figway.pattern import PatternError
+from figway.policy import EdgePlan
 from figway.rewrite import BackendNames
 
 NO_ROUTE = "-"
@@ -45,7 +47,7 @@ class Plan:
     """What a request needs of its route.
 
     `salt` and `sticky` are its capability's; `issue` names the cookie to issue to clients that
-    bring no key, or is empty. `new` is None only in stage legacy.
+    bring no key, or is empty. `new` is None only in stage legacy. `edge` is None without policies.
     """
 
     route_id: str
@@ -61,6 +63,7 @@ class Plan:
     shadow: ShadowPolicy
     capability_id: str
     route: Route | None
+    edge: EdgePlan | None = None
 
 
 class CompiledTable:
@@ -176,7 +179,17 @@ def _plan(table: Table, route: Route) -> Plan:
         shadow=route.shadow,
         capability_id=capability.id,
         route=route,
+        edge=_edge(route),
     )
+
+
+def _edge(route: Route) -> EdgePlan | None:
+    if route.policies is NO_POLICIES or route.policies == NO_POLICIES:
+        return None
+    try:
+        return EdgePlan(route.policies, route.match.path)
+    except ValueError as error:
+        raise CompileError(f"route {route.id} has a broken policy: {error}") from None
 
 
 def _default_plan(table: Table) -> Plan:

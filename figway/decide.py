@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from figway.compile import Plan
 from figway.http import RequestHead
+from figway.match import is_preflight
 from figway.model import KeySource, Side, Stage, StickyKey
 from figway.split import bucket
 
@@ -63,6 +64,8 @@ def decide(
 
     `kill` sends everything to legacy. `forced` is a tester's verified wish; it cannot bring a
     retired route back to legacy, nor send a route to a new backend that it does not have.
+    A CORS preflight brings no cookie and keeps none, so it is never issued an identity: without
+    another link of the chain it is dealt by the client's address.
     `fresh_id` makes a new identity, and is called only where a split needs one.
     """
     if kill:
@@ -79,7 +82,7 @@ def decide(
             source = link.source.value
             break
     else:
-        if plan.issue:
+        if plan.issue and not is_preflight(head):
             key = issue = fresh_id()
             source = "issued"
         else:

@@ -251,6 +251,15 @@ def effective_method(head: RequestHead) -> str:
     return method
 
 
+def is_preflight(head: RequestHead) -> bool:
+    """Whether a request is a CORS preflight (Fetch standard, CORS-preflight request)."""
+    return (
+        head.method == "OPTIONS"
+        and head.get(b"origin") is not None
+        and bool(head.get(b"access-control-request-method"))
+    )
+
+
 def method_rank(methods: tuple[str, ...], method: str) -> int:
     """How specifically a route's methods take `method`: 3 listed, 2 as GET's HEAD, 1 any, 0 not."""
     if not methods:

@@ -11,21 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
+
+from figway.edge import NO_POLICIES, EdgePolicies
+from figway.words import Side as Side
+from figway.words import Strict
 
 WEIGHT_SCALE = 10_000
 """Basis points in the whole: a weight of 10 000 sends every sticky key to new."""
-
-
-class Side(StrEnum):
-    """The two sides of a route."""
-
-    LEGACY = "legacy"
-    NEW = "new"
-
-    @property
-    def other(self) -> Side:
-        return Side.NEW if self is Side.LEGACY else Side.LEGACY
 
 
 class Stage(StrEnum):
@@ -101,18 +94,8 @@ class BreakerForce(StrEnum):
     CLOSED = "closed"
 
 
-class _Strict:
-    """Makes schema libraries refuse unknown fields and read the docstrings below fields."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
-        "extra": "forbid",
-        "use_attribute_docstrings": True,
-    }
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts(_Strict):
+class Timeouts(Strict):
     """How long a backend may take, per attempt, in milliseconds."""
 
     connect_ms: int = 2_000
@@ -124,7 +107,7 @@ class Timeouts(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLimits(_Strict):
+class ConnectionLimits(Strict):
     """What one worker may open towards a backend."""
 
     max_connections: int = 512
@@ -137,8 +120,66 @@ class ConnectionLimits(_Strict):
     """How long an idle connection is kept."""
 
 
+class Balance(StrEnum):
+    """How a backend's URLs share its requests."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_OUTSTANDING = "least_outstanding"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FallbackBudgetPolicy(_Strict):
+class OutlierPolicy(Strict):
+    """When one of several URLs is left out for a while, by what its answers look like."""
+
+    failures: int = 5
+    """Failures in a row: no connection, a reset, a timeout, a 5xx."""
+    eject_ms: int = 10_000
+    """First time out; it grows with each time in a row, up to ten times."""
+    max_percent: int = 50
+    """Share of the URLs that may be out at once; the last one never is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPolicy(Strict):
+    """Asking each URL whether it is well, beside the requests. Each worker asks."""
+
+    path: str = ""
+    """Target of the question, such as `/health`; nothing is asked when empty."""
+    interval_ms: int = 5_000
+    timeout_ms: int = 2_000
+    """For the whole answer. Any status below 400 is well."""
+    healthy: int = 2
+    """Good answers in a row until it is used again."""
+    unhealthy: int = 3
+    """Bad ones in a row until it is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy(Strict):
+    """Asking another URL of the same backend when one fails before its response head. Only safe
+    methods, or where nothing was sent."""
+
+    percent: int = 20
+    """Retries as a share of the backend's own recent rate."""
+    min_per_s: int = 5
+    """Retries a second allowed whatever the rate, over all workers of a proxy; 0 with a percent
+    of 0 retries nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialHeader(Strict):
+    """A header that a backend is sent, by reference: the secret itself is never in a table."""
+
+    header: str
+    """Such as `Authorization`. It replaces what the client sent."""
+    value: str
+    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/name`, or `aws-secret:name` on Lambda."""
+    prefix: str = ""
+    """Put before the secret, such as `Bearer `."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackBudgetPolicy(Strict):
     """The load that fallback may add to a legacy backend."""
 
     percent: int = 20
@@ -148,7 +189,7 @@ class FallbackBudgetPolicy(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backend(_Strict):
+class Backend(Strict):
     """Something that answers requests for one side."""
 
     id: str
@@ -159,6 +200,13 @@ class Backend(_Strict):
     """`http` (needs `url`) or `lambda` (needs `function`)."""
     url: str = ""
     """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target."""
+    urls: tuple[str, ...] = ()
+    """Further URLs that answer like `url`, with the same path; requests are shared among all."""
+    balance: Balance = Balance.ROUND_ROBIN
+    outlier: OutlierPolicy = field(default_factory=OutlierPolicy)
+    health: HealthPolicy = field(default_factory=HealthPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    credentials: tuple[CredentialHeader, ...] = ()
     host_policy: HostPolicy = HostPolicy.PRESERVE
     """Which Host header the backend is sent."""
     host: str = ""
@@ -181,7 +229,7 @@ class Backend(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StickyKey(_Strict):
+class StickyKey(Strict):
     """One link of the chain that a capability reads its sticky key from."""
 
     source: KeySource
@@ -193,7 +241,7 @@ DEFAULT_COOKIE = "figway_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capability(_Strict):
+class Capability(Strict):
     """A piece of functionality that moves as one journey: groups routes and owns their salt."""
 
     id: str
@@ -207,7 +255,7 @@ class Capability(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition(_Strict):
+class Condition(Strict):
     """What a header, query parameter or cookie must look like. Values compare as sent."""
 
     name: str
@@ -216,7 +264,7 @@ class Condition(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteMatch(_Strict):
+class RouteMatch(Strict):
     """Which requests belong to a route."""
 
     path: str
@@ -231,7 +279,7 @@ class RouteMatch(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FallbackPolicy(_Strict):
+class FallbackPolicy(Strict):
     """When legacy serves because new could not; only before the first byte reaches the client."""
 
     enabled: bool = True
@@ -248,7 +296,7 @@ class FallbackPolicy(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerPolicy(_Strict):
+class BreakerPolicy(Strict):
     """When new is left alone for a while, per route and backend."""
 
     enabled: bool = True
@@ -268,7 +316,7 @@ class BreakerPolicy(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShadowPolicy(_Strict):
+class ShadowPolicy(Strict):
     """What is copied to the side that did not serve."""
 
     sample: int = WEIGHT_SCALE
@@ -288,7 +336,7 @@ Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSpec(_Strict):
+class RuleSpec(Strict):
     """A written comparison rule as plain data; `figway.comparing` makes it one that works."""
 
     id: str
@@ -313,7 +361,7 @@ class RuleSpec(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoiseOverrule(_Strict):
+class NoiseOverrule(Strict):
     """A person's word against what was learned about one field."""
 
     field: str
@@ -322,7 +370,7 @@ class NoiseOverrule(_Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonPolicy(_Strict):
+class ComparisonPolicy(Strict):
     """How the two answers of a route are compared, and what of them may be kept."""
 
     rules: tuple[RuleSpec, ...] = ()
@@ -344,7 +392,7 @@ PLAIN_COMPARISON = ComparisonPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Route(_Strict):
+class Route(Strict):
     """A match plus a policy."""
 
     id: str
@@ -362,6 +410,8 @@ class Route(_Strict):
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
     comparison: ComparisonPolicy = PLAIN_COMPARISON
+    policies: EdgePolicies = NO_POLICIES
+    """What is asked of requests, and changed in them, before and after a backend serves."""
     description: str = ""
 
 
@@ -370,7 +420,7 @@ def _no_items() -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table(_Strict):
+class Table(Strict):
     """An immutable set of routes and backends; the unit that proxies pull and swap."""
 
     default_backend: str = ""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from figway.edge import BodyPolicy, JwtPolicy, Maintenance, RateLimit
 from figway.findings import Findings
 from figway.model import (
     BreakerPolicy,
@@ -14,6 +15,9 @@ from figway.model import (
     ConnectionLimits,
     FallbackBudgetPolicy,
     FallbackPolicy,
+    HealthPolicy,
+    OutlierPolicy,
+    RetryPolicy,
     ShadowPolicy,
     Timeouts,
 )
@@ -57,6 +61,32 @@ _RANGES: dict[type, _Ranges] = {
         ("body_limit", 0, 16 * _MEBIBYTE, "body_limit_range"),
     ),
     ComparisonPolicy: (("noise_sample", 0, 10_000, "noise_sample_range"),),
+    OutlierPolicy: (
+        ("failures", 1, 10_000, "outlier_range"),
+        ("eject_ms", 100, _HOUR, "outlier_range"),
+        ("max_percent", 0, 100, "outlier_range"),
+    ),
+    HealthPolicy: (
+        ("interval_ms", 100, _HOUR, "health_range"),
+        ("timeout_ms", 10, _MINUTE, "health_range"),
+        ("healthy", 1, 100, "health_range"),
+        ("unhealthy", 1, 100, "health_range"),
+    ),
+    RetryPolicy: (
+        ("percent", 0, 1_000, "budget_range"),
+        ("min_per_s", 0, 1_000_000, "budget_range"),
+    ),
+    Maintenance: (
+        ("status", 200, 599, "policy_range"),
+        ("retry_after_s", 0, 604_800, "policy_range"),
+    ),
+    RateLimit: (
+        ("requests", 1, 1_000_000, "policy_range"),
+        ("window_s", 1, 86_400, "policy_range"),
+        ("burst", 0, 1_000_000, "policy_range"),
+    ),
+    BodyPolicy: (("max_bytes", 0, 1 << 50, "policy_range"),),
+    JwtPolicy: (("leeway_s", 0, 3_600, "policy_range"),),
 }
 _GETTERS: dict[type, Callable[[Any], Any]] = {
     cls: attrgetter(*(name for name, *_ in ranges)) for cls, ranges in _RANGES.items()

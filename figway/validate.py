@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
+from figway import validate_members
 from figway import validate_route as routes
 from figway.address import is_link_local
 from figway.codes import CODES
@@ -156,6 +157,7 @@ def _backend(backend: Backend, findings: Findings) -> None:
     else:
         _lambda_backend(backend, path, findings)
     _host(backend, path, findings)
+    validate_members.check(backend, path, findings)
     check_ranges(backend.timeouts, f"{path}.timeouts", findings)
     check_ranges(backend.limits, f"{path}.limits", findings)
     check_ranges(backend.fallback_budget, f"{path}.fallback_budget", findings)
@@ -173,6 +175,8 @@ def _http_backend(backend: Backend, path: str, findings: Findings) -> None:
         findings.error("url_missing", f"{path}.url", message, hint)
     else:
         _url(backend.url, f"{path}.url", backend.allow_link_local, findings)
+    for index, url in enumerate(backend.urls):
+        _url(url, f"{path}.urls[{index}]", backend.allow_link_local, findings)
     if backend.function:
         message, hint = "kind http uses no function", "remove function, or set kind to lambda"
         findings.warning("function_unused", f"{path}.function", message, hint)

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations
 
-from figway import overlap, validate_comparison
+from figway import overlap, validate_comparison, validate_edge
 from figway.findings import Findings
 from figway.http import SAFE_METHODS
 from figway.model import (
@@ -44,6 +44,7 @@ def check(route: Route, table: Table, findings: Findings) -> None:
         findings.error("breaker_range", f"{path}.breaker.max_open_ms", message, hint)
     _shadow(route, path, findings)
     validate_comparison.check(route.comparison, f"{path}.comparison", findings)
+    validate_edge.check(route.policies, route.match.path, f"{path}.policies", findings)
 
 
 # -- what it matches ---------------------------------------------------------------------------

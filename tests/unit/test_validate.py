@@ -32,6 +32,7 @@ from figway.model import (
     Timeouts,
 )
 from figway.validate import CODES, Finding, Severity, validate, validate_change
+from tests.unit import policy_cases
 from tests.unit.core import LEGACY, NEW, on, route, table
 
 COOKIE = StickyKey(source=KeySource.COOKIE, name="sid")
@@ -221,6 +222,7 @@ CASES: list[tuple[str, Table]] = [
     ),
     ("redaction_invalid", one(comparison=ComparisonPolicy(redact_patterns=("(",)))),
     ("redaction_invalid", one(comparison=ComparisonPolicy(redact_allow=("password",)))),
+    *policy_cases.CASES,
 ]
 
 EACH = pytest.mark.parametrize(

@@ -19,13 +19,14 @@ PAGE = "Grüße — " + "x" * 300
 CODED = {
     "": PAGE.encode(),
     "identity": PAGE.encode(),
-    "gzip": gzip.compress(PAGE.encode()),
-    "x-gzip": gzip.compress(PAGE.encode()[:50]) + gzip.compress(PAGE.encode()[50:]),
+    "gzip": gzip.compress(PAGE.encode(), mtime=0),
+    "x-gzip": gzip.compress(PAGE.encode()[:50], mtime=0)
+    + gzip.compress(PAGE.encode()[50:], mtime=0),
     "deflate": zlib.compress(PAGE.encode()),
     "Deflate": zlib.compress(PAGE.encode(), wbits=-15),
     "br": brotli.compress(PAGE.encode()),
     "zstd": zstandard.compress(PAGE.encode()),
-    "gzip, br": brotli.compress(gzip.compress(PAGE.encode())),
+    "gzip, br": brotli.compress(gzip.compress(PAGE.encode(), mtime=0)),
 }
 
 
