@@ -133,9 +133,7 @@ def _idle(target: Running, scenario: Scenario) -> Row:
     row: Row = dict.fromkeys(FIGURES)
     row |= {"errors": 0, "requests": max(scenario.sizes), "noise": 0.0, "steal": 0.0}
     row["start_rss_mb"] = start.largest_mb
-    load = Helper(
-        "bench.load.idle", str(target.port), *(str(size) for size in scenario.sizes)
-    )
+    load = Helper("bench.load.idle", str(target.port), *(str(size) for size in scenario.sizes))
     try:
         before = start.largest_mb
         opened = 0
@@ -173,7 +171,9 @@ def main() -> None:
     parser.add_argument("--scenarios", default="", help="letters, such as a,b; all when empty")
     parser.add_argument("--servers", default="", help="names, such as native,nginx")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.0, help="per run; 0 as the scenario says")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="per run; 0 as the scenario says"
+    )
     parser.add_argument("--report", action="store_true", help="only make docs/performance.md anew")
     options = parser.parse_args()
     if options.report:
@@ -188,9 +188,7 @@ def main() -> None:
     report.write()
 
 
-def _rounds(
-    session: Session, scenario: Scenario, servers: list[str], rounds: int
-) -> list[Row]:
+def _rounds(session: Session, scenario: Scenario, servers: list[str], rounds: int) -> list[Row]:
     """All rounds of a scenario, then one line a server."""
     found: dict[str, list[Row]] = {name: [] for name in servers}
     missing: dict[str, str] = {}

@@ -108,9 +108,7 @@ class Control:
                 status, body = 304, b""
             else:
                 data = to_data(self.table)
-                body = orjson.dumps(
-                    {"revision": self.revision, "etag": self.etag, "table": data}
-                )
+                body = orjson.dumps({"revision": self.revision, "etag": self.etag, "table": data})
         length = f"Content-Length: {len(body)}\r\n" if status == 200 else ""
         writer.write(f'HTTP/1.1 {status} X\r\nETag: "{self.etag}"\r\n{length}\r\n'.encode() + body)
 

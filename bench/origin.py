@@ -24,7 +24,7 @@ def _answer(body: bytes, length: int | None = None) -> bytes:
     head = (
         b"HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\n"
         b"Content-Type: application/json\r\nCache-Control: no-store\r\n"
-        b"ETag: \"5d8c72a5edda8\"\r\nX-Request-Id: 5f2b8c1e\r\nContent-Length: %d\r\n\r\n"
+        b'ETag: "5d8c72a5edda8"\r\nX-Request-Id: 5f2b8c1e\r\nContent-Length: %d\r\n\r\n'
     )
     return head % (len(body) if length is None else length) + body
 

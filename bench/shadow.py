@@ -2,12 +2,12 @@
 
 Prints one JSON object:
 
-- `served`: p50, p99 (milliseconds) and error share of the served side, by what the shadow side does:
-  `none` (the route copies nothing), `fine`, `hung`, `refusing`, `failing` (500), `huge` (64 MB). All
-  in one run, in blocks that take turns, each at the same fixed rate; `none_again` is a second series
-  without a shadow, which tells how far two equal series lie apart on this machine.
-- `cpu_us`: processor time of the serving worker a request, user and system, at a sample of 0 % and of
-  100 %, in blocks that take turns; `ratio` is what the sampling adds, as a share.
+- `served`: p50, p99 (milliseconds) and error share of the served side, by what the shadow side
+  does: `none` (the route copies nothing), `fine`, `hung`, `refusing`, `failing` (500), `huge`
+  (64 MB). All in one run, in blocks that take turns, each at the same fixed rate; `none_again` is a
+  second series without a shadow, which tells how far two equal series lie apart on this machine.
+- `cpu_us`: processor time of the serving worker a request, user and system, at a sample of 0 %
+  and of 100 %, in blocks that take turns; `ratio` is what the sampling adds, as a share.
 
 Run it as `python -m bench.shadow [--rounds N] [--block N] [--rate N]`.
 """
@@ -140,9 +140,9 @@ class Block:
 
 
 def cpu_s(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Time that all threads of a process were on a processor, exact to the nanosecond."""
+    files = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 
 
 async def served(proxy: Proxy, options: argparse.Namespace) -> dict[str, Any]:
@@ -193,7 +193,7 @@ async def main(options: argparse.Namespace) -> None:
     control = ShadowControl(table(urls))
     await control.start()
     with tempfile.TemporaryDirectory() as directory:
-        settings = {"control_url": control.url, "control_key": "proxy-key", "log": "off"}
+        settings = {"control_url": control.url, "control_key": "proxy-key", "log_sample": "0"}
         proxy = Proxy(Path(directory), **settings, workers="1", shadow_timeout_s="2")
         try:
             await proxy.start()

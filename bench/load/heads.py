@@ -31,7 +31,5 @@ def browser_heads(count: int, routes: int) -> list[bytes]:
         tail = _TAILS[route % 4].format(number)
         path = f"/api/v1/resource-{route}/{100_000 + number}{tail}".encode()
         bits = chance.getrandbits
-        heads.append(
-            _HEAD % (path, AGENT, bits(64), users[number % 2_000], bits(128), bits(64))
-        )
+        heads.append(_HEAD % (path, AGENT, bits(64), users[number % 2_000], bits(128), bits(64)))
     return heads

@@ -54,9 +54,7 @@ def config(spec: Spec) -> dict[str, Any]:
         "@type": f"{types}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "facade",
         "use_remote_address": True,
-        "route_config": {
-            "virtual_hosts": [{"name": "facade", "domains": ["*"], "routes": routes}]
-        },
+        "route_config": {"virtual_hosts": [{"name": "facade", "domains": ["*"], "routes": routes}]},
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",

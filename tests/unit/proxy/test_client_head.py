@@ -109,7 +109,8 @@ def test_whatever_is_accepted_others_accept_alike(data: bytes) -> None:
         assert isinstance(event, h11.Request)
         assert event.method.decode() == method
         assert event.target == target
-        assert event.headers.raw_items() == headers
+        lowered = [(n, v.lower() if v.lower() == b"chunked" else v) for n, v in headers]
+        assert event.headers.raw_items() in (headers, lowered)  # h11 lowers this one value
         body = connection._reader.__class__.__name__  # how h11 is going to read the body
         lengths = {"ChunkedReader": None, "ContentLengthReader": ...}
         framed = lengths.get(body, 0)
