@@ -22,7 +22,7 @@ from proxy.serverless.queue import OutQueue
 from proxy.serverless.tables import SandboxTable
 from proxy.serverless.telemetry import Reports
 from proxy.sweep import Sweep
-from proxy.tasks import TaskKeeper
+from proxy.tasks import Report, TaskKeeper
 
 _FIRST_TABLE_MS = 3_000
 _REFRESH_MS = 5_000
@@ -45,7 +45,7 @@ class ServerlessProxy:
         table: SandboxTable,
         reports: Reports,
         settle_ms: int,
-        base_path: str,
+        report: Report,
     ) -> None:
         self.sweep = sweep
         self.keeper = keeper
@@ -54,7 +54,7 @@ class ServerlessProxy:
         self.queue: OutQueue | None = None
         self.door: LambdaDoor | None = None
         self._settle_ms = settle_ms
-        self._base_path = base_path
+        self._report = report
 
     def serve(self, door: LambdaDoor) -> None:
         """Answer with this door from now on."""
@@ -138,7 +138,16 @@ class ServerlessProxy:
         }
 
     async def _settle(self, *, urgent: bool = False) -> None:
-        """Let captures and counters leave, and a question for the table find its connection."""
+        """Let captures and counters leave, and a question for the table find its connection.
+
+        Whatever goes wrong here is reported, and costs no user an answer.
+        """
+        try:
+            await self._hand_over(urgent)
+        except Exception as error:
+            self._report("settling", error)
+
+    async def _hand_over(self, urgent: bool) -> None:
         queue = self.queue
         if queue is not None:
             batch = None

@@ -52,7 +52,7 @@ class Sandbox:
             self.table,
             self.reports,
             settings.settle_ms,
-            settings.base_path,
+            self.report,
         )
         self.runtime: Runtime | None = None
         self.capture: Any = None

@@ -113,7 +113,7 @@ class OutQueue:
     async def sent(self) -> None:
         """Wait until nothing is under way."""
         while self._open:
-            if self._empty is None:
+            if self._empty is None or self._empty.done():
                 self._empty = asyncio.get_running_loop().create_future()
             await self._empty
 
@@ -155,8 +155,9 @@ class OutQueue:
         elif not reason:
             self._rest_s = _REST_S[0]
         if not self._open and self._empty is not None:
-            self._empty.set_result(None)
-            self._empty = None
+            empty, self._empty = self._empty, None
+            if not empty.done():  # the time to wait for it was over
+                empty.set_result(None)
 
 
 class _Parcel:

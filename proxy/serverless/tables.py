@@ -73,7 +73,7 @@ class ControlSource:
         self._key = settings.control_key
         self._secret = settings.control_key_secret
         self._sweep = sweep
-        self._source = HttpSource(settings.control_url + "/api/v1/table", sweep, self._authorized)
+        self._source = HttpSource(settings.control_url + "/api/v1/table", sweep, self.authorized)
 
     def ask(self, headers: Headers, done: Done) -> Call:
         """See `TableSource`. Without a key yet, the secret is asked for first."""
@@ -103,7 +103,19 @@ class ControlSource:
             self._key = ""  # rotated meanwhile: read it again before the next question
         done(reply)
 
-    def _authorized(self) -> Headers:
+    async def ready(self) -> None:
+        """Have the key; without one the call itself will say what is wrong."""
+        if self._key or not self._secret:
+            return
+        from proxy.serverless.aws import Service, read_secret, region_of, secret_value
+        from proxy.serverless.calls import finished
+
+        service = Service("secretsmanager", region_of(self._secret), self._sweep)
+        reply = await finished(lambda done: secret_value(service, self._secret, done))
+        self._key = read_secret(reply) if reply.status == 200 else ""
+
+    def authorized(self) -> Headers:
+        """The field that carries the key."""
         return [(b"Authorization", b"Bearer " + self._key.encode())]
 
 
@@ -196,7 +208,7 @@ class SandboxTable:
     async def answered(self) -> None:
         """Wait until no question is open."""
         while self._call is not None:
-            if self._waiting is None:
+            if self._waiting is None or self._waiting.done():
                 self._waiting = asyncio.get_running_loop().create_future()
             await self._waiting
 
@@ -238,9 +250,9 @@ class SandboxTable:
             )
         except (ValueError, OSError) as error:
             self._failed(str(error))
-        if self._waiting is not None:
-            self._waiting.set_result(None)
-            self._waiting = None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():  # the time to wait for it was over
+            waiting.set_result(None)
 
     def _take(self, reply: Reply) -> None:
         began = time.monotonic()

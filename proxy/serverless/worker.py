@@ -1,0 +1,288 @@
+"""The shadow worker as a function that a queue triggers: `proxy.serverless.worker.handler`.
+
+The same comparing as in a container; the table, the noise that was learned and the connections live
+as long as the sandbox. A message is answered for by itself (partial batch failure): one that cannot
+be read, or whose results the control plane did not take, goes back to the queue, and in the end to
+its dead letters. Nothing is counted before the control plane took it, so a message that comes again
+is not counted twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from figway.compile import CompiledTable
+from proxy.events import EventLog
+from proxy.serverless.aws import Service, object_path, region_of
+from proxy.serverless.calls import Call, Origin, Reply, finished
+from proxy.serverless.settings import LambdaSettings, load
+from proxy.serverless.tables import ControlSource, SandboxTable, make_source
+from proxy.shadow.judge import Bench
+from proxy.shadow.lanes import Lane
+from proxy.shadow.message import MAX_MESSAGE, BadMessage, Captured, decode
+from proxy.shadow.pairs import Pairs
+from proxy.shadow.rows import RowSet
+from proxy.shadow.settings import ShadowSettings, redaction_key
+from proxy.shadow.table import ShadowTable
+from proxy.shadow.tally import Tally
+from proxy.sweep import Sweep
+from proxy.tasks import TaskKeeper
+from proxy.upstreams.factory import open_upstream
+
+MARGIN_MS = 2_000
+"""Kept back of an invocation's time, to hand in what was compared."""
+_TICK_S = 0.02
+
+
+class NotTaken(Exception):
+    """The control plane did not take what was sent; it may later."""
+
+
+class QueueWorker:
+    """One sandbox of the worker. Must be made on its loop."""
+
+    def __init__(self, settings: LambdaSettings, environ: Mapping[str, str]) -> None:
+        self.log = EventLog()
+        self.sweep = Sweep()
+        self.keeper = TaskKeeper(self._failed)
+        self.table = SandboxTable(
+            make_source(settings, self.sweep), settings.table_max_age_s, self._swap, self.log
+        )
+        self._settings = settings
+        self._shadow = ShadowSettings(
+            key=redaction_key(environ.get("FIGWAY_REDACTION_KEY", ""), settings.control_key),
+            concurrency=int(environ.get("FIGWAY_SHADOW_CONCURRENCY", "16")),
+            timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
+            legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
+        )
+        self._tally = Tally()
+        self._bench = Bench()
+        self._routes = ShadowTable(
+            self._shadow,
+            lambda backend: open_upstream(backend, self.sweep),
+            self.keeper.spawn,
+            self._begin,
+            self._paused_changed,
+        )
+        self._pairs = Pairs(self._routes, self._tally, self._bench, self._shadow, self.keeper.spawn)
+        self._control = Origin(settings.control_url, self.sweep) if settings.control_url else None
+        self._keys = ControlSource(settings, self.sweep) if settings.control_url else None
+        self._stores: dict[str, Service] = {}
+        self.table.start(settings)
+        if self.table.served is not None:
+            self._swap(self.table.served.compiled)
+
+    async def work(self, event: Mapping[str, Any], remaining_ms: int) -> dict[str, Any]:
+        """Work off a batch of messages; which of them failed."""
+        until = time.monotonic() + max(0, remaining_ms - MARGIN_MS) / 1_000
+        self.sweep.start()
+        try:
+            await asyncio.sleep(0)
+            failed = await self._batch(list(event.get("Records") or []), until)
+        finally:
+            self.table.give_up_dialling()
+            await asyncio.sleep(0)
+            await self.keeper.close()
+            self.sweep.stop()
+            for _ in range(3):
+                await asyncio.sleep(0)
+        return {"batchItemFailures": [{"itemIdentifier": item} for item in failed]}
+
+    async def _batch(self, records: list[Mapping[str, Any]], until: float) -> list[str]:
+        captures: dict[str, Captured] = {}
+        reports: dict[str, dict[str, Any]] = {}
+        failed: list[str] = []
+        for record in records:
+            key = str(record.get("messageId", ""))
+            try:
+                found = await self._read(str(record.get("body", "")))
+            except (BadMessage, NotTaken) as error:
+                self.log.error("shadow_message", f"Message {key} cannot be read: {error}.")
+                failed.append(key)
+                continue
+            if isinstance(found, Captured):
+                captures[key] = found
+            else:
+                reports[key] = found
+        rows = RowSet()
+        counted = [key for key in reports if await self._report(reports[key], rows)]
+        failed += [key for key in reports if key not in counted]
+        await self._compare(list(captures.values()), rows, until)
+        if rows.found and not await self._hand_in(rows):
+            failed += [*captures, *counted]
+        return failed
+
+    # -- messages ----------------------------------------------------------------------------
+
+    async def _read(self, body: str) -> Captured | dict[str, Any]:
+        """A capture, or a batch of counters. Raises `BadMessage`, and `NotTaken` for S3."""
+        try:
+            data = orjson.loads(body)
+            if data["t"] == "report":
+                batch: dict[str, Any] = data["batch"]
+                return batch
+            if data["t"] != "capture":
+                raise BadMessage("neither capture nor report")
+            if "s3" in data:
+                content = await self._fetch(str(data["s3"]))
+            else:
+                content = base64.b64decode(data["d"], validate=True)
+            return decode(_unzipped(content) if data.get("z") else content)
+        except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
+            raise BadMessage(f"not a message of a proxy: {type(error).__name__}") from None
+
+    async def _fetch(self, reference: str) -> bytes:
+        bucket, _, key = reference.removeprefix("s3://").partition("/")
+        service = self._stores.get(bucket)
+        if service is None:
+            if bucket != self._settings.bucket:  # a message may not choose what is read
+                raise BadMessage("a bucket that is not the captures'")
+            service = self._stores[bucket] = Service("s3", region_of(), self.sweep)
+        path = object_path(bucket, key)
+        reply = await finished(lambda done: service.start("GET", path, [], None, done))
+        if reply.status != 200:
+            raise NotTaken(reply.error or f"S3 answers {reply.status}")
+        return reply.body
+
+    # -- comparing ---------------------------------------------------------------------------
+
+    async def _compare(self, captures: list[Captured], rows: RowSet, until: float) -> None:
+        """Compare what came in, as far as there is time; add what became of it to `rows`."""
+        if not captures:
+            return
+        newest = max(captured.revision for captured in captures)
+        if newest > self._routes.revision:
+            await self._fresh(until)
+        else:
+            self.table.look()
+        for captured in captures:
+            self._pairs.take(captured)
+        quiet = 0
+        while quiet < 2 and time.monotonic() < until:
+            self._pairs.tick()
+            self._pairs.hurry()
+            quiet = 0 if self._pairs.open else quiet + 1
+            await asyncio.sleep(_TICK_S if self._pairs.open else 0)
+        if self._pairs.open:
+            self._pairs.stop("out_of_time")
+            await self.keeper.close()
+        for data in self._tally.take()["rows"]:
+            data["captured"] = sum(data["verdicts"].values()) + sum(data["dropped"].values())
+            rows.merge([data])
+
+    async def _fresh(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.1, min(5.0, until - time.monotonic()))):
+                await self.table.refreshed()
+        except TimeoutError:
+            return
+
+    def _begin(self, lane: Lane, captured: Captured) -> None:
+        self._pairs.begin(lane, captured)
+
+    def _swap(self, compiled: CompiledTable) -> None:
+        self._pairs.table_changed(self._routes.swap(compiled))
+
+    def _paused_changed(self, lane: Lane) -> None:
+        paused = lane.paused()
+        if paused is not None:
+            name = lane.target.backend.id
+            self.log.warning(
+                "shadow_paused", f"No copies go to {name} for a while: {paused['why']}."
+            )
+
+    # -- the control plane -------------------------------------------------------------------
+
+    async def _report(self, batch: dict[str, Any], rows: RowSet) -> bool:
+        """Pass a proxy's counters on; its shadow's counts go into `rows`."""
+        shadow = batch.pop("shadow", [])
+        if not await self._post("/api/v1/reports", batch):
+            return False
+        for data in shadow:
+            row = rows.row(data["route"], data["window"], data["revision"])
+            for reason, number in data["skipped"].items():
+                row.captured += number
+                row.skip(reason, number)
+            for reason, number in data["dropped"].items():
+                row.captured += number
+                row.drop(reason, number)
+        return True
+
+    async def _hand_in(self, rows: RowSet) -> bool:
+        paused = [found for lane in self._routes.lanes.values() if (found := lane.paused())]
+        now = int(time.time() * 1_000)
+        batch = {
+            "instance": self._settings.instance,
+            "boot": uuid.uuid4().hex,
+            "sequence": 1,
+            "from_ms": now,
+            "to_ms": now,
+            "routes": rows.to_data(),
+            "worker": {"paused": paused, "queue": {}},
+        }
+        return await self._post("/api/v1/comparisons/batches", batch)
+
+    async def _post(self, path: str, data: dict[str, Any]) -> bool:
+        """Hand something in; False if it is to come again."""
+        control, keys = self._control, self._keys
+        if control is None or keys is None:
+            return True
+        body = orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+        await keys.ready()
+
+        def start(done: Any) -> Call:
+            headers = [(b"Content-Type", b"application/json"), *keys.authorized()]
+            return control.start("POST", path, headers, body, done)
+
+        reply: Reply = await finished(start)
+        if reply.status in (200, 204):
+            return True
+        why = reply.error or f"it answers {reply.status}"
+        self.log.error("control_plane", f"The control plane did not take {path}: {why}.")
+        return reply.status in (400, 413, 415, 422)  # the same would be refused again
+
+    def _failed(self, where: str, error: BaseException) -> None:
+        # The exception's text may quote a body: its name alone is told.
+        self.log.error("shadow_fault", f"Unexpected error in {where}: {type(error).__name__}.")
+
+
+def _unzipped(content: bytes) -> bytes:
+    """Raises ValueError for what would not end."""
+    unzip = zlib.decompressobj()
+    data = unzip.decompress(content, MAX_MESSAGE)
+    if unzip.unconsumed_tail:
+        raise ValueError("too long")
+    return data
+
+
+class _State:
+    loop: asyncio.AbstractEventLoop | None = None
+    worker: QueueWorker | None = None
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Work off one batch. An asynchronous invocation that failed raises, so that it is retried."""
+    loop, worker = _State.loop, _State.worker
+    if loop is None or worker is None:
+        loop = _State.loop = asyncio.new_event_loop()
+
+        async def make() -> QueueWorker:
+            return QueueWorker(load(), os.environ)
+
+        worker = _State.worker = loop.run_until_complete(make())
+    remaining_ms = int(context.get_remaining_time_in_millis())
+    result = loop.run_until_complete(worker.work(event, remaining_ms))
+    records = event.get("Records") or [{}]
+    if result["batchItemFailures"] and records[0].get("eventSource") == "figway:invoke":
+        raise NotTaken("the results were not taken")
+    return result
