@@ -145,8 +145,8 @@ class Tap:
         self._head = head
         self._arrival = arrival
         self._answer: ResponseHead | None = None
-        self._request: list[bytes] = []
-        self._pieces: list[bytes] = []
+        self._request: list[bytes] | None = None
+        self._pieces: list[bytes] | None = None
         self._request_size = 0
         self._response_size = 0
         self._skip = ""
@@ -166,7 +166,10 @@ class Tap:
     def request_body(self, data: bytes) -> None:
         """See `CaptureTap`."""
         if not self._skip:
-            self._request.append(data)
+            if self._request is None:
+                self._request = [data]
+            else:
+                self._request.append(data)
             self._request_size += len(data)
             self._hold(self._request_size, len(data))
 
@@ -179,7 +182,10 @@ class Tap:
     def response_body(self, data: bytes) -> None:
         """See `CaptureTap`."""
         if not self._skip:
-            self._pieces.append(data)
+            if self._pieces is None:
+                self._pieces = [data]
+            else:
+                self._pieces.append(data)
             self._response_size += len(data)
             self._hold(self._response_size, len(data))
 
@@ -208,7 +214,7 @@ class Tap:
     def _give_up(self, reason: str) -> None:
         self._skip = reason
         self._capture.held -= self.size
-        self._request, self._pieces = [], []
+        self._request = self._pieces = None
         self._request_size = self._response_size = 0
 
     # -- message -----------------------------------------------------------------------------
@@ -238,7 +244,8 @@ class Tap:
         raw = b"" if answer is None else answer.raw
         if raw is None:
             raw = header_block(answer.headers)  # type: ignore[union-attr]
-        parts = [header_block(head.headers), b"".join(self._request), raw, b"".join(self._pieces)]
+        body, pieces = b"".join(self._request or ()), b"".join(self._pieces or ())
+        parts = [header_block(head.headers), body, raw, pieces]
         return encode(meta, parts)
 
 

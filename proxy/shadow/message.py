@@ -11,6 +11,7 @@ touches a disk, and nothing of it is ever logged: it holds credentials.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,9 @@ from proxy.upstreams.port import ResponseHead
 
 MAX_MESSAGE = 64 * 1024 * 1024
 """Longer than any pair of bodies within the largest body limit."""
+
+
+_LENGTHS = struct.Struct(">II").pack
 
 
 class BadMessage(ValueError):
@@ -84,15 +88,18 @@ class Captured:
 
 def header_block(headers: Headers) -> bytes:
     """Header fields as lines."""
-    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    return b"\r\n".join([*map(_line, headers), b""])
+
+
+_line = b": ".join
 
 
 def encode(meta: dict[str, Any], parts: list[bytes]) -> list[bytes]:
     """The pieces of one message; `parts` are its four raw parts."""
-    meta["n"] = [len(part) for part in parts]
+    meta["n"] = lengths = list(map(len, parts))
     head = orjson.dumps(meta)
-    total = 4 + len(head) + sum(meta["n"])
-    return [total.to_bytes(4, "big"), len(head).to_bytes(4, "big"), head, *parts]
+    size = len(head)
+    return [_LENGTHS(4 + size + sum(lengths), size), head, *parts]
 
 
 def decode(data: bytes) -> Captured:

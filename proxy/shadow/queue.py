@@ -22,7 +22,7 @@ from proxy.shadow.counts import CountBook, Counts
 if TYPE_CHECKING:
     from proxy.shadow.capture import Tap
 
-FLUSH_S = 0.01
+FLUSH_S = 0.05
 """How long captures wait to be encoded together."""
 BATCH = 64
 """Captures encoded in one go, so that requests wait for no more than about a millisecond."""

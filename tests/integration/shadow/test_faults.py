@@ -145,7 +145,7 @@ def test_a_side_that_suffers_is_left_alone_and_taken_up_again(tmp_path: Path) ->
                 return Reply(status=503) if suffering else Reply(delay_s=0.01)
 
             w.legacy.script = lambda request: Reply()
-            w.new.script = new  # type: ignore[assignment]
+            w.new.script = new
             proxy = await w.start(shadow_concurrency="5")
             await load(proxy, 1_500)
             await until(lambda: proxy.event("shadow_paused"), "paused")

@@ -197,6 +197,11 @@ class ShadowControl(FakeControl):
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.lose_answers = 0
 
+    def _announce(self, extra: dict[str, Any]) -> None:
+        # A proxy gives up a stream that is silent for long, and opens another.
+        self._streams = {writer for writer in self._streams if not writer.is_closing()}
+        super()._announce(extra)
+
     def _answer(
         self, method: str, path: str, fields: dict[str, str], body: bytes
     ) -> tuple[int, bytes]:
