@@ -156,7 +156,7 @@ class Ring:
                 for lane in range(lanes):
                     tasks.create_task(self._lane(facade, f"127.0.1.{lane + 1}", cases, seed + lane))
             await self._again(facade)
-            left = await asyncio.to_thread(self._left, facade)
+            left = await asyncio.to_thread(self.left, facade)
         finally:
             await asyncio.to_thread(facade.stop)
             backend.close()
@@ -167,7 +167,9 @@ class Ring:
         return self.findings
 
     @staticmethod
-    def _left(facade: Facade) -> tuple[int, int]:
+    def left(facade: Facade) -> tuple[int, int]:
+        """Connections and requests that are still there after a while."""
+
         def count() -> tuple[int, int]:
             return len(facade.door.connections), facade.runtime.in_flight
 
