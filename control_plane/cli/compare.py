@@ -149,17 +149,16 @@ def replay(
     verdict: Verdict = "mismatch",
     field: Field = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most pairs.")] = 50,
-    afresh: Annotated[bool, typer.Option(help="Ask legacy again as well.")] = False,
     reason: Reason = "",
     wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Send stored requests to new once more, and see which differences are gone."""
+    """Send stored requests to both sides once more, and see which differences are gone."""
     context = shared(ctx)
     api = context.api()
     body = {
         "route": route, "examples": example or [], "verdict": verdict, "field": field,
-        "limit": limit, "afresh": afresh, "reason": reason or default_reason(),
+        "limit": limit, "reason": reason or default_reason(),
     }  # fmt: skip
     made, _ = api.call("POST", "/comparisons/replays", body)
     if wait:

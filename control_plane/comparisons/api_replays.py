@@ -32,7 +32,7 @@ router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 
 @router.post("/comparisons/replays", status_code=201, responses=documented(404, 409))
 async def create_replay(body: ReplayIn, actor: Operator, services: Svc) -> ReplayOut:
-    """Have stored requests sent to new once more, and compared.
+    """Have stored requests sent to both sides once more, and compared.
 
     A proxy with a shadow worker fetches the job within seconds. Requests that are not safe, or
     whose target or headers were redacted, are answered `not_replayable`.
@@ -56,7 +56,6 @@ async def create_replay(body: ReplayIn, actor: Operator, services: Svc) -> Repla
             replay,
             rows,
             route=route.id,
-            afresh=body.afresh,
             actor=deed.actor,
             now=now,
         )
@@ -71,7 +70,7 @@ async def poll_replays(
     services: Svc,
     instance: Annotated[str, Query(min_length=1, max_length=200)],
 ) -> JobsOut:
-    """A proxy asks for work. A job is leased to it for thirty seconds after its last result."""
+    """A proxy asks for work. A job is leased to it for a minute after its last result."""
     now = now_ms()
     async with services.database.read() as connection:
         waiting = await replays.free(connection, now)

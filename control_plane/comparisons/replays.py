@@ -1,4 +1,4 @@
-"""Stored requests sent to new once more: jobs in the database, which proxies come and fetch."""
+"""Stored requests sent once more, to both sides: jobs in the database, which proxies fetch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.db.models import ExampleRow, ReplayItemRow, ReplayRow
 
-LEASE_MS = 30_000
+LEASE_MS = 60_000
 """A proxy that is silent for so long about a job loses it to another."""
 EXPIRE_MS = 3_600_000
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -26,6 +26,7 @@ NOT_REPLAYABLE = "not_replayable"
 _SENT = "sent"
 _OPEN = ("waiting", "running")
 _MOST_JOBS = 5
+_MOST_AT_ONCE = 25  # so that results are seen as they come
 _MOST_BYTES = 8_000_000
 
 
@@ -35,7 +36,6 @@ async def create(
     rows: Sequence[Row[Any]],
     *,
     route: str,
-    afresh: bool,
     actor: str,
     now: int,
 ) -> None:
@@ -46,7 +46,6 @@ async def create(
         insert(ReplayRow).values(
             id=replay,
             route=route,
-            afresh=afresh,
             actor=actor[:200],
             created_ms=now,
             status="done" if done else "waiting",
@@ -97,7 +96,7 @@ async def take(connection: AsyncConnection, replay: str, instance: str, now: int
         update(ReplayRow)
         .where(ReplayRow.id == replay, _unleased(now))
         .values(instance=instance, leased_ms=now + LEASE_MS, status="running")
-        .returning(ReplayRow.route, ReplayRow.afresh)
+        .returning(ReplayRow.route)
     )
     job = taken.one_or_none()
     if job is None:
@@ -110,7 +109,7 @@ async def take(connection: AsyncConnection, replay: str, instance: str, now: int
         if not document:
             continue
         size += len(document)
-        if found and size > _MOST_BYTES:
+        if found and (size > _MOST_BYTES or len(found) == _MOST_AT_ONCE):
             break
         stored = json.loads(document)
         found.append(JobExample(id=example, request=stored["request"], legacy=stored["legacy"]))
@@ -125,7 +124,7 @@ async def take(connection: AsyncConnection, replay: str, instance: str, now: int
         )
         .values(verdict=_SENT)
     )
-    return JobOut(id=replay, route=job.route, afresh=job.afresh, examples=found)
+    return JobOut(id=replay, route=job.route, examples=found)
 
 
 async def _unanswered(connection: AsyncConnection, replay: str) -> list[tuple[str, str | None]]:
@@ -251,7 +250,6 @@ def _shown(row: Any, counts: list[Any], now: int) -> ReplayOut:
         id=row.id,
         route=row.route,
         status=cast(Any, status),
-        afresh=row.afresh,
         actor=row.actor,
         created_ms=row.created_ms,
         finished_ms=row.finished_ms,

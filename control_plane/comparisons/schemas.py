@@ -345,7 +345,7 @@ class PreviewOut(BaseModel, use_attribute_docstrings=True):
 
 
 class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
-    """Which stored requests are to be sent to new once more."""
+    """Which stored requests are to be sent to both sides once more."""
 
     route: Annotated[str, Field(min_length=1, max_length=200)]
     examples: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=200)] = []
@@ -354,8 +354,6 @@ class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     field: Annotated[str, Field(max_length=2_200)] = ""
     signature: Annotated[str, Field(max_length=64)] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
-    afresh: bool = False
-    """Ask legacy again as well, instead of holding new against the stored answer."""
     reason: Annotated[str, Field(max_length=500)] = ""
 
 
@@ -366,7 +364,6 @@ class ReplayOut(BaseModel, use_attribute_docstrings=True):
     route: str
     status: Literal["waiting", "running", "done", "expired"]
     """`waiting` for a proxy to take it."""
-    afresh: bool
     actor: str
     created_ms: int
     finished_ms: int | None
@@ -406,7 +403,6 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
 
     id: str
     route: str
-    afresh: bool
     examples: list[JobExample]
 
 

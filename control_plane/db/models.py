@@ -323,8 +323,6 @@ class ReplayRow(Base):
     number: Mapped[Serial]
     id: Mapped[str] = mapped_column(String(64), unique=True)
     route: Mapped[Name]
-    afresh: Mapped[bool]
-    """Ask legacy again as well, instead of holding new against the stored answer."""
     actor: Mapped[Name]
     created_ms: Mapped[BigInt]
     status: Mapped[str] = mapped_column(String(20))

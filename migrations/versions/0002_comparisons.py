@@ -149,7 +149,6 @@ def upgrade() -> None:
         ),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("route", sa.String(length=200), nullable=False),
-        sa.Column("afresh", sa.Boolean(), nullable=False),
         sa.Column("actor", sa.String(length=200), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),

@@ -50,7 +50,7 @@ def test_a_replay_from_order_to_result(play: Play) -> None:
         # The POST may not be repeated: answered at once (trap 24).
         assert (replay["status"], replay["total"], replay["not_replayable"]) == ("waiting", 4, 1)
         [job] = await _poll(control)
-        assert (job["id"], job["route"], job["afresh"]) == (replay["id"], "orders", False)
+        assert (job["id"], job["route"]) == (replay["id"], "orders")
         assert {e["id"] for e in job["examples"]} == {p["id"] for p in pairs[:3]}
         first = next(e for e in job["examples"] if e["id"] == pairs[0]["id"])
         assert first["request"]["target"] == "/orders/0"
@@ -90,12 +90,11 @@ def test_a_replay_from_order_to_result(play: Play) -> None:
 def test_a_proxy_that_dies_loses_the_job(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(control: Control) -> None:
         pairs = await _stored(control)
-        await control.post("/comparisons/replays", {"route": "orders", "afresh": True})
+        await control.post("/comparisons/replays", {"route": "orders"})
         [job] = await _poll(control)
-        assert job["afresh"] is True
         await _answer(control, job["id"], {"example": pairs[0]["id"], "verdict": "match"})
         assert await _poll(control, "p2") == []
-        monkeypatch.setattr(replays, "LEASE_MS", -60_000)
+        monkeypatch.setattr(replays, "LEASE_MS", -120_000)
         await _answer(control, job["id"])  # the lease is over
         [again] = await _poll(control, "p2")
         assert {e["id"] for e in again["examples"]} == {pairs[1]["id"], pairs[2]["id"]}
