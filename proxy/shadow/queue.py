@@ -121,6 +121,9 @@ class SocketQueue:
         except (OSError, TimeoutError):
             sock.close()
             return False
+        except BaseException:  # cancelled
+            sock.close()
+            raise
         self._socket, self._life = sock, int.from_bytes(hello, "big")
         self._flush()
         return True
@@ -130,18 +133,20 @@ class SocketQueue:
         sock = self._socket
         assert sock is not None
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(OSError):
-            while await loop.sock_recv(sock, 64):
-                continue
-        if self._writing:
-            loop.remove_writer(sock.fileno())
-        sock.close()
-        self._socket, self._writing = None, False
-        # A message that was cut goes whole to the next life; what was whole is with the dead.
-        end = self._count_written()
-        self._batch = self._batch[end:]
-        self._ends = deque((place - end, counts) for place, counts in self._ends)
-        self._life = self._written = 0
+        try:
+            with contextlib.suppress(OSError):
+                while await loop.sock_recv(sock, 64):
+                    continue
+        finally:
+            if self._writing:
+                loop.remove_writer(sock.fileno())
+            sock.close()
+            self._socket, self._writing = None, False
+            # A message that was cut goes whole to the next life; what was whole is with the dead.
+            end = self._count_written()
+            self._batch = self._batch[end:]
+            self._ends = deque((place - end, counts) for place, counts in self._ends)
+            self._life = self._written = 0
 
     async def close(self, timeout_s: float) -> None:
         """Take no more, and send what waits as far as `timeout_s` allows; the rest is dropped."""

@@ -1,0 +1,294 @@
+"""Capture and queue: what is chosen, what it may hold, what becomes of it when nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from figway.compile import Plan, compile_table
+from figway.decide import Decision, Why
+from figway.headers import Arrival
+from figway.model import Backend, Route, RouteMatch, ShadowPolicy, Side, Stage, Table
+from proxy.record import RequestRecord
+from proxy.shadow.capture import ShadowCapture
+from proxy.shadow.counts import CountBook
+from proxy.shadow.message import Frames, decode
+from proxy.shadow.queue import SocketQueue
+from proxy.upstreams.port import ResponseHead
+from proxy.wire.client_head import parse
+
+LEGACY = Decision(Side.LEGACY, Why.STAGE)
+ARRIVAL = Arrival("127.0.0.1", "http", b"a")
+
+
+def plan(stage: Stage = Stage.SHADOW, **shadow: Any) -> Plan:
+    backends = {
+        "l": Backend(id="l", side=Side.LEGACY, url="http://a"),
+        "n": Backend(id="n", side=Side.NEW, url="http://b"),
+    }
+    policy = ShadowPolicy(**shadow)
+    route = Route(id="r", match=RouteMatch(path="/**"), stage=stage, new="n", shadow=policy)
+    table = Table(
+        default_backend="l",
+        backends=MappingProxyType(backends),
+        routes=MappingProxyType({"r": route}),
+    )
+    return compile_table(table, 1, "x").plans["r"]
+
+
+class Stand:
+    """A capture with a queue that nobody reads, or a reader."""
+
+    def __init__(self, *, most: int = 100, budget: int = 10_000, **shadow: Any) -> None:
+        self.book = CountBook()
+        self.queue = SocketQueue("0:1", self.book, most, budget)
+        self.capture = ShadowCapture(self.queue, self.book, budget)
+        self.plan = plan(**shadow)
+
+    def ask(
+        self,
+        line: str = "GET /x",
+        *headers: str,
+        body: bytes = b"{}",
+        decision: Decision = LEGACY,
+        **record: Any,
+    ) -> bool:
+        """One request, served; whether it was tapped."""
+        lines = [f"{line} HTTP/1.1", "Host: a", *headers, "", ""]
+        head = parse("\r\n".join(lines).encode())
+        tap = self.capture.begin(self.plan, decision, head, ARRIVAL)
+        if tap is None:
+            return False
+        tap.response_head(ResponseHead(200, b"OK", raw=b"Content-Type: a/b\r\n", plain=True))
+        for at in range(0, len(body), 1_000):
+            tap.response_body(body[at : at + 1_000])
+        found = RequestRecord()
+        found.trace_id, found.status = "a" * 32, 200
+        for name, value in record.items():
+            setattr(found, name, value)
+        tap.finished(found)
+        return True
+
+    def counts(self) -> tuple[Counter[str], Counter[str], int]:
+        """Skipped, dropped, sent."""
+        skipped, dropped, sent = Counter[str](), Counter[str](), 0
+        for row in self.book.take():
+            skipped.update(row["skipped"])
+            dropped.update(row["dropped"])
+            sent += sum(row["sent"].values())
+        return skipped, dropped, sent
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await work
+
+    asyncio.run(bounded())
+
+
+@pytest.mark.parametrize(
+    ("reason", "line", "headers", "record"),
+    [
+        ("unsafe_method", "POST /x", ("Content-Length: 0",), {}),
+        ("upgrade", "GET /x", ("Connection: Upgrade", "Upgrade: websocket"), {}),
+        ("fallback", "GET /x", (), {"fallback": "breaker_open"}),
+        ("facade_answer", "GET /x", (), {"problem": "loop"}),
+        ("client_gone", "GET /x", (), {"client_gone": True}),
+        ("not_modified", "GET /x", (), {"status": 304}),
+    ],
+)
+def test_each_skip_has_its_reason(
+    reason: str, line: str, headers: tuple[str, ...], record: dict[str, Any]
+) -> None:
+    """traps 24, 26"""
+    stand = Stand()
+    stand.ask(line, *headers, **record)
+    assert stand.counts() == (Counter({reason: 1}), Counter(), 0)
+    assert (stand.capture.held, stand.queue.held) == (0, 0)
+
+
+def test_a_copy_is_never_copied_and_the_kill_switch_copies_nothing() -> None:
+    stand = Stand()
+    assert not stand.ask("GET /x", "Figway-Shadow: 1")
+    assert not stand.ask("GET /x", decision=Decision(Side.LEGACY, Why.KILL_SWITCH))
+    assert not stand.ask("GET /x", decision=Decision(Side.NEW, Why.FORCED))
+    assert stand.counts() == (Counter(), Counter(), 0)
+
+
+def test_bodies_are_bounded_each_and_together() -> None:
+    """trap 26: hard caps per body and in total, each counted; nothing stays held"""
+    stand = Stand(body_limit=4_000, budget=6_000)
+    stand.ask(body=b"x" * 5_000)
+    stand.ask(body=b"x" * 3_500)
+    assert stand.queue.held == 3_500
+    stand.ask(body=b"x" * 3_500)
+    skipped, dropped, sent = stand.counts()
+    assert skipped == {"body_over_cap": 1, "memory_budget": 1}
+    assert (dropped, sent) == (Counter(), 0)
+    assert (stand.capture.held, stand.queue.held) == (0, 3_500)
+
+
+def test_a_full_queue_drops_the_newest_and_a_stop_counts_the_rest() -> None:
+    async def talk() -> None:
+        stand = Stand(most=3)
+        for _ in range(5):
+            stand.ask()
+        await stand.queue.close(0.0)
+        stand.ask()
+        assert stand.counts() == (Counter(), Counter({"no_worker": 2, "stopping": 4}), 0)
+
+    run(talk())
+
+
+def test_a_trace_is_sampled_as_a_whole() -> None:
+    stand = Stand(sample=5_000, most=10_000)
+    chosen = set()
+    for number in range(200):
+        parent = f"traceparent: 00-{number:032x}-00f067aa0ba902b7-01"
+        found = {stand.ask("GET /x", parent) for _ in range(3)}
+        assert len(found) == 1
+        chosen |= {number} if found == {True} else set()
+    assert 60 < len(chosen) < 140
+
+
+class Reader:
+    """A shadow worker's end, as far as the queue sees it."""
+
+    def __init__(self, path: str, life: int) -> None:
+        self.path = path
+        self.life = life
+        self.targets: list[bytes] = []
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._server: asyncio.AbstractServer | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def start(self, listener: socket.socket) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener.dup(), limit=1024)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        frames, greeted = Frames(), False
+        while True:
+            await self.reading.wait()
+            data = await reader.read(65_536)
+            if not data:
+                return
+            for frame in frames.feed(data):
+                if greeted:
+                    self.targets.append(decode(frame).target)
+                else:
+                    greeted = True
+                    writer.write(self.life.to_bytes(8, "big"))
+
+    def kill(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+def listen(directory: Path) -> tuple[str, socket.socket]:
+    path = str(directory / "s")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    listener.setblocking(False)
+    return path, listener
+
+
+def test_a_reader_that_stands_still_stops_nobody(tmp_path: Path) -> None:
+    """trap 27: putting never waits; what finds no room is counted; all that was sent arrives"""
+
+    async def talk() -> None:
+        stand = Stand(most=50, budget=1 << 24, body_limit=1 << 20)
+        path, listener = listen(tmp_path)
+        reader = Reader(path, 1)
+        await reader.start(listener)
+        stand.queue.connect_to(path)
+        task = asyncio.create_task(stand.queue.run())
+        loop = asyncio.get_running_loop()
+        stand.ask("GET /0")
+        while not reader.targets:
+            await asyncio.sleep(0.01)
+        reader.reading.clear()
+        worst = 0.0
+        for number in range(1, 400):
+            began = loop.time()
+            stand.ask(f"GET /{number}", body=b"x" * 100_000)
+            worst = max(worst, loop.time() - began)
+            await asyncio.sleep(0.001)
+        reader.reading.set()
+        await stand.queue.close(10.0)
+        skipped, dropped, sent = stand.counts()
+        while len(reader.targets) < sent:
+            await asyncio.sleep(0.01)
+        assert dropped["queue_full"] + skipped["memory_budget"] > 0
+        assert sent + sum(dropped.values()) + sum(skipped.values()) == 400
+        assert len(reader.targets) == len(set(reader.targets)) == sent
+        assert worst < 1.0
+        task.cancel()
+        await asyncio.wait((task,))
+        reader.kill()
+        listener.close()
+
+    run(talk())
+
+
+def test_the_next_life_gets_what_the_last_did_not(tmp_path: Path) -> None:
+    """A reader that dies in the middle of a message: no message is cut, none goes to both."""
+
+    async def talk() -> None:
+        stand = Stand(most=1_000, budget=1 << 26, body_limit=1 << 20)
+        path, listener = listen(tmp_path)
+        first = Reader(path, 1)
+        await first.start(listener)
+        stand.queue.connect_to(path)
+        task = asyncio.create_task(stand.queue.run())
+        stand.ask("GET /first")
+        while not first.targets:
+            await asyncio.sleep(0.01)
+        first.reading.clear()
+        for number in range(60):
+            stand.ask(f"GET /{number}", body=b"y" * 50_000)
+        await asyncio.sleep(0.3)
+        first.kill()
+        second = Reader(path, 2)
+        await second.start(listener)
+        await asyncio.sleep(0.1)
+        stand.ask("GET /last")
+        while b"/last" not in second.targets:
+            await asyncio.sleep(0.01)
+        rows = stand.book.take()
+        sent: Counter[int] = Counter()
+        for row in rows:
+            sent.update(row["sent"])
+        assert sent[1] + sent[2] == 62
+        assert sent[1] > 1
+        assert len(second.targets) == sent[2]
+        await stand.queue.close(1.0)
+        task.cancel()
+        await asyncio.wait((task,))
+        second.kill()
+        listener.close()
+
+    run(talk())
+
+
+def test_another_table_makes_another_lane() -> None:
+    stand = Stand()
+    stand.ask()
+    stand.plan = replace(stand.plan, weight=3)
+    stand.capture.table_changed(9, 10)
+    stand.ask("POST /x", "Content-Length: 0")
+    (row,) = stand.book.take()
+    assert row["revision"] == 9
