@@ -68,9 +68,9 @@ class Plan:
 
 class CompiledTable:
     """One table, ready to serve. `etag` is its content hash, `revision` its number; `names` knows
-    the addresses of its backends."""
+    the addresses of its backends, `edged` the plans with edge policies."""
 
-    __slots__ = ("default", "etag", "matcher", "names", "plans", "revision", "table")
+    __slots__ = ("default", "edged", "etag", "matcher", "names", "plans", "revision", "table")
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class CompiledTable:
         plans: dict[str, Plan],
         matcher: Matcher,
         names: BackendNames,
+        edged: dict[str, Plan],
     ) -> None:
         self.table = table
         self.revision = revision
@@ -90,6 +91,7 @@ class CompiledTable:
         self.plans = plans
         self.matcher = matcher
         self.names = names
+        self.edged = edged
 
     def match(self, head: RequestHead) -> Plan:
         """The plan of the route that takes `head`; the default plan if none does."""
@@ -126,12 +128,16 @@ class CompiledTable:
             route.match != before.routes[route.id].match for route in changed
         ):
             matcher = _matcher(table.routes.values())
-        plans = self.plans
+        plans, edged = self.plans, self.edged
         if stale or not same_routes:
             plans = plans.copy()
-            for route_id in () if same_routes else plans.keys() - table.routes.keys():
+            gone = () if same_routes else plans.keys() - table.routes.keys()
+            fresh = {route.id: _plan(table, route) for route in stale}
+            for route_id in gone:
                 del plans[route_id]
-            plans.update((route.id, _plan(table, route)) for route in stale)
+            plans.update(fresh)
+            kept = {key: plan for key, plan in edged.items() if key in plans and key not in fresh}
+            edged = kept | _with_edge(fresh)
         return CompiledTable(
             table,
             revision,
@@ -140,19 +146,22 @@ class CompiledTable:
             plans=plans,
             matcher=matcher,
             names=BackendNames(table.backends.values()) if backends else self.names,
+            edged=edged,
         )
 
 
 def compile_table(table: Table, revision: int = 0, etag: str = "") -> CompiledTable:
     """Compile a table from scratch. Raises `CompileError` for one that cannot serve."""
+    plans = {route.id: _plan(table, route) for route in table.routes.values()}
     return CompiledTable(
         table,
         revision,
         etag,
         default=_default_plan(table),
-        plans={route.id: _plan(table, route) for route in table.routes.values()},
+        plans=plans,
         matcher=_matcher(table.routes.values()),
         names=BackendNames(table.backends.values()),
+        edged=_with_edge(plans),
     )
 
 
@@ -181,6 +190,10 @@ def _plan(table: Table, route: Route) -> Plan:
         route=route,
         edge=_edge(route),
     )
+
+
+def _with_edge(plans: dict[str, Plan]) -> dict[str, Plan]:
+    return {key: plan for key, plan in plans.items() if plan.edge is not None}
 
 
 def _edge(route: Route) -> EdgePlan | None:

@@ -37,7 +37,15 @@ class Edits:
 class EdgePlan:
     """The policies of one route. `request` and `response` are None where nothing is edited."""
 
-    __slots__ = ("_rewrite", "_sides", "policies", "request", "response", "types")
+    __slots__ = (
+        "_rewrite",
+        "_sides",
+        "edits_requests",
+        "policies",
+        "request",
+        "response",
+        "types",
+    )
 
     def __init__(self, policies: EdgePolicies, template: str) -> None:
         """`template` is the route's path template. Raises `PatternError`."""
@@ -47,6 +55,7 @@ class EdgePlan:
         self.types = tuple(name.lower().encode() for name in policies.body.content_types)
         path = policies.path
         self._rewrite: _Rewrite | None = None if path is None else _rewriter(path, parse(template))
+        self.edits_requests = path is not None or self.request is not None
         self._sides = frozenset() if path is None else frozenset(path.sides)
 
     def target(self, raw: bytes, side: Side) -> bytes:

@@ -35,3 +35,11 @@ def control_client(
         trust_env=False,
         transport=transport,
     )
+
+
+def document_client(timeout_s: float) -> httpx.AsyncClient:
+    """A client for single public documents, such as a token issuer's keys.
+
+    It knows no proxy of the environment, and follows no redirects: the address was checked.
+    """
+    return httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, trust_env=False)

@@ -1,0 +1,1 @@
+"""Edge policies in the data plane: what is asked of a request before a backend is."""

@@ -1,0 +1,118 @@
+"""Secrets that a backend is sent, found where the table's references point.
+
+A reference is resolved when the backend is first served, and files are read again while it is, so
+that a rotated secret needs no restart. A table can only point to what was put there for it:
+variables named `FIGWAY_SECRET_*`, and files below the secrets directory. The secret itself is in
+no table, log, record or answer.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from figway.http import Headers
+from figway.model import Backend
+
+DIRECTORY_VARIABLE = "FIGWAY_SECRETS_DIR"
+DEFAULT_DIRECTORY = "/run/secrets"
+ENV_PREFIX = "FIGWAY_SECRET_"
+READ_AGAIN_MS = 30_000
+MAX_SECRET = 16_384
+_VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
+
+Resolve = Callable[[str], str]
+"""From a reference of a scheme of its own (`aws-secret:`) to the secret; raises OSError or
+ValueError. Whoever runs where such secrets are registers one in `RESOLVERS`."""
+
+RESOLVERS: dict[str, Resolve] = {}
+
+
+class Credentials:
+    """The credential headers of one backend. Implements `Swept`; `deadline` is for the files."""
+
+    __slots__ = ("_backend", "_environ", "_gone", "_headers", "_report", "deadline")
+
+    def __init__(
+        self,
+        backend: Backend,
+        report: Callable[[str, BaseException], None] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises ValueError or OSError, naming the reference, for a secret that is not there."""
+        self._backend = backend
+        self._environ = os.environ if environ is None else environ
+        self._report = report
+        names = [item.header.lower().encode() for item in backend.credentials]
+        self._gone = frozenset(names)
+        self._headers = self._read()
+        self.deadline = 0
+
+    def __repr__(self) -> str:
+        return f"Credentials({self._backend.id})"
+
+    @property
+    def from_files(self) -> bool:
+        """Whether there is anything to read again."""
+        return any(item.value.startswith("file:") for item in self._backend.credentials)
+
+    def apply(self, headers: Headers) -> Headers:
+        """The header section with the credentials, in place of what the client sent."""
+        gone = self._gone
+        return [pair for pair in headers if pair[0].lower() not in gone] + self._headers
+
+    def expired(self, now: int) -> None:
+        """Read the files again; while that fails, what was read last stays."""
+        self.deadline = now + READ_AGAIN_MS
+        try:
+            self._headers = self._read()
+        except (OSError, ValueError) as error:
+            if self._report is not None:
+                self._report(f"credentials of {self._backend.id}", error)
+
+    def _read(self) -> Headers:
+        return [
+            (item.header.encode(), (item.prefix + self._secret(item.value)).encode())
+            for item in self._backend.credentials
+        ]
+
+    def _secret(self, reference: str) -> str:
+        try:
+            secret = resolve(reference, self._environ)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            message = f"Backend {self._backend.id}: {reference}: {reason or error}"
+            raise ValueError(message) from None
+        if not secret or len(secret) > MAX_SECRET or _VALUE(secret) is None:
+            message = "the secret is empty, too long, or no header can hold it"
+            raise ValueError(f"Backend {self._backend.id}: {reference}: {message}")
+        return secret
+
+
+def resolve(reference: str, environ: Mapping[str, str]) -> str:
+    """The secret that a reference names. Raises OSError or ValueError."""
+    scheme, _, name = reference.partition(":")
+    if scheme == "env" and name.startswith(ENV_PREFIX):
+        if name not in environ:
+            raise ValueError("the variable is not set for this proxy")
+        return environ[name].strip()
+    if scheme == "file":
+        return _file(Path(name), environ)
+    found = RESOLVERS.get(scheme)
+    if found is None:
+        raise ValueError("this proxy cannot resolve such a reference")
+    return found(name)
+
+
+def _file(path: Path, environ: Mapping[str, str]) -> str:
+    directory = Path(environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY).resolve()
+    if not path.resolve().is_relative_to(directory):
+        raise ValueError(f"not below {DIRECTORY_VARIABLE}, which is {directory}")
+    with path.open("rb") as file:
+        data = file.read(MAX_SECRET + 1)
+    try:
+        return data.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise ValueError("the file is not ASCII text") from None

@@ -1,0 +1,164 @@
+"""What a route asks of each request before it is served, and the state that this takes.
+
+A guard belongs to a route; the state of its limits outlives a table in which the limit stays the
+same. Only routes that have policies have one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from dataclasses import replace
+from time import time
+
+from figway.compile import Plan
+from figway.decide import sticky_key
+from figway.edge import JwtPolicy, RateKey, RateLimit
+from figway.gcra import Gcra, Verdict
+from figway.match import is_preflight
+from figway.model import KeySource, StickyKey
+from figway.policy import EdgePlan, maintenance_problem
+from figway.problem import Problem
+from proxy.policies import keys
+from proxy.policies.keys import Fetch, KeyStore, Spawn
+from proxy.policies.tokens import TokenCheck
+from proxy.sweep import Sweep
+from proxy.wire.client_head import RequestHead
+
+_SOURCES = {
+    RateKey.HEADER: KeySource.HEADER,
+    RateKey.COOKIE: KeySource.COOKIE,
+    RateKey.JWT_CLAIM: KeySource.JWT_CLAIM,
+}
+_EVERYBODY = b"*"
+
+
+class Limit:
+    """One rate limit of a route in one worker.
+
+    Connections spread over the workers, so that each holds its share of a limit for the whole
+    route; one client mostly meets one worker, so that a limit by key holds whole in each.
+    """
+
+    def __init__(self, policy: RateLimit, workers: int) -> None:
+        share = workers if policy.key is RateKey.ROUTE else 1
+        burst = -(-(policy.burst or policy.requests) // share)
+        self.policy = policy
+        self._gcra = Gcra(policy.requests / share, policy.window_s, burst)
+        source = _SOURCES.get(policy.key)
+        self._link = None if source is None else StickyKey(source=source, name=policy.key_name)
+
+    def problem(self, head: RequestHead, now_us: int) -> Problem | None:
+        """429 if one more request is one too many."""
+        verdict = self._gcra.take(self._key(head), now_us)
+        return None if verdict.allowed else self._refused(verdict)
+
+    def _key(self, head: RequestHead) -> bytes:
+        if self.policy.key is RateKey.ROUTE:
+            return _EVERYBODY
+        found = b"" if self._link is None else sticky_key(self._link, head)
+        # Apart from each other: a client must not be able to spend another one's requests.
+        return b"k" + found[:512] if found else b"a" + head.client.encode()
+
+    def _refused(self, verdict: Verdict) -> Problem:
+        """See draft-ietf-httpapi-ratelimit-headers-10."""
+        policy = self.policy
+        quota = f'"{policy.name}";q={policy.requests};w={policy.window_s}'
+        state = f'"{policy.name}";r={verdict.remaining};t={verdict.retry_after_s}'
+        fields = ((b"ratelimit-policy", quota.encode()), (b"ratelimit", state.encode()))
+        detail = f"The limit is {policy.requests} requests in {policy.window_s} s."
+        return Problem(
+            429, "rate_limited", "Too many requests", detail, verdict.retry_after_s, fields
+        )
+
+
+class Guard:
+    """The policies of one route, at work."""
+
+    __slots__ = ("_edge", "_limits", "_maintenance", "_tokens")
+
+    def __init__(self, edge: EdgePlan, limits: tuple[Limit, ...], tokens: TokenCheck | None):
+        maintenance = edge.policies.maintenance
+        self._edge = edge
+        self._limits = limits
+        self._tokens = tokens
+        self._maintenance = None if maintenance is None else maintenance_problem(maintenance)
+
+    def refuses(self, head: RequestHead, now_ns: int) -> Problem | None:
+        """The answer to a request that is not to be served; None if it is.
+
+        `now_ns` is monotonic. A CORS preflight carries neither token nor body.
+        """
+        if self._maintenance is not None:
+            return self._maintenance
+        for limit in self._limits:
+            if (problem := limit.problem(head, now_ns // 1_000)) is not None:
+                return problem
+        if is_preflight(head):
+            return None
+        tokens = self._tokens
+        if tokens is not None and (problem := tokens.problem(head, int(time()))) is not None:
+            return problem
+        if head.has_body and self._edge.types:
+            if sum(name.lower() == b"content-type" for name, _ in head.headers) > 1:
+                return Problem(415, "content_type", "More than one Content-Type")
+            return self._edge.body_problem(head)
+        return None
+
+
+class Guards:
+    """The guards of one worker's routes, and the keys that they share."""
+
+    def __init__(
+        self, sweep: Sweep, spawn: Spawn, workers: int = 1, fetch: Fetch | None = None
+    ) -> None:
+        self._sweep = sweep
+        self._spawn = spawn
+        self._workers = workers
+        self._fetch = fetch or keys.fetch
+        self._stores: dict[JwtPolicy, KeyStore] = {}
+        self._limits: dict[tuple[str, RateLimit], Limit] = {}
+
+    def follow(self, plans: Iterable[Plan]) -> None:
+        """Keep what the plans of a new table need, which are those with policies.
+
+        Raises ValueError where tokens are to be verified and what that takes is not installed.
+        """
+        edges = [(plan.route_id, plan.edge.policies) for plan in plans if plan.edge is not None]
+        wanted = {_source(edge.jwt) for _, edge in edges if edge.jwt is not None}
+        if wanted and importlib.util.find_spec("joserfc") is None:
+            raise ValueError("a route verifies tokens, which needs: pip install 'figway[jwt]'")
+        for gone in self._stores.keys() - wanted:
+            self._stores.pop(gone).close()
+        for policy in wanted - self._stores.keys():
+            self._stores[policy] = KeyStore(policy, self._sweep, self._spawn, self._fetch)
+        limits = {(route_id, limit) for route_id, edge in edges for limit in edge.rate_limits}
+        for stale in self._limits.keys() - limits:
+            del self._limits[stale]
+
+    def close(self) -> None:
+        """Fetch no more keys."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def guard(self, plan: Plan) -> Guard | None:
+        """The guard of a plan that `follow` was told of; None for one without policies."""
+        edge = plan.edge
+        if edge is None:
+            return None
+        limits = tuple(self._limit(plan.route_id, limit) for limit in edge.policies.rate_limits)
+        jwt = edge.policies.jwt
+        tokens = None if jwt is None else TokenCheck(jwt, self._stores[_source(jwt)])
+        return Guard(edge, limits, tokens)
+
+    def _limit(self, route_id: str, policy: RateLimit) -> Limit:
+        limit = self._limits.get((route_id, policy))
+        if limit is None:
+            limit = self._limits[route_id, policy] = Limit(policy, self._workers)
+        return limit
+
+
+def _source(policy: JwtPolicy) -> JwtPolicy:
+    """What of a policy says where keys come from: those who share it share the keys."""
+    return replace(JwtPolicy(issuer=policy.issuer), jwks_url=policy.jwks_url)
