@@ -28,6 +28,7 @@ from figway.http import SAFE_METHODS, Headers
 from figway.model import Side
 from figway.problem import Problem
 from proxy.client import NOBODY, ClientPort, problem_answer
+from proxy.policies.outgoing import edited
 from proxy.record import RequestRecord
 from proxy.runtime import CaptureTap, Lane, Runtime, Target, fresh_id, side_of
 from proxy.sweep import NEVER
@@ -149,7 +150,11 @@ class Flow:
             if self._hop > runtime.settings.max_hops:
                 self._answer(_LOOP)
                 return
-            limit = runtime.settings.max_body
+            guard = lane.guard
+            if guard is not None and (refusal := guard.refuses(head, started)) is not None:
+                self._answer(refusal)
+                return
+            limit = lane.max_body
             if limit and head.content_length is not None and head.content_length > limit:
                 self._answer(_TOO_LARGE)
                 return
@@ -180,7 +185,7 @@ class Flow:
             else:
                 self._kept.append(data)
             return
-        limit = self._runtime.settings.max_body
+        limit = self._lane.max_body
         if limit and self._body_size > limit:
             self.refuse(_TOO_LARGE)
             return
@@ -360,6 +365,8 @@ class Flow:
         )
         was_paused, self._paused = self._paused, False
         self._handed = 0
+        if target.credentials is not None or self._lane.edits_requests:
+            request = edited(request, head.target, self._lane.plan.edge, target)
         self._sending = target.upstream.send(request, self)
         if self._kept or (self._body_done and head.has_body):
             self._hand_over()
@@ -412,7 +419,8 @@ class Flow:
     def _for_client(self, head: ResponseHead) -> ResponseHead:
         """The head that the client gets: the place for everything a plan changes in answers."""
         issue = self._decision.issue
-        if head.plain and not issue:
+        edits = self._lane.edits_response
+        if head.plain and not issue and edits is None:
             return head
         headers = forward_response(head.headers)
         runtime, target, public = self._runtime, self._target, self._public()
@@ -420,6 +428,8 @@ class Flow:
             headers = rewrite.answer(
                 headers, runtime.table.names, public, prefix=target.prefix, domains=target.domains
             )
+        if edits is not None:
+            headers = edits.apply(headers)
         if issue:
             secure = public.scheme == b"https"
             headers.append(issue_cookie(self._lane.plan.issue, issue, secure=secure))

@@ -22,8 +22,11 @@ from figway.compile import CompiledTable, Plan
 from figway.decide import Decision
 from figway.headers import MAX_HOPS, Arrival
 from figway.model import Backend, Side, Stage
+from figway.policy import Edits
 from figway.problem import Problem
 from figway.rewrite import domains_of
+from proxy.policies.credentials import Credentials
+from proxy.policies.guard import Guard, Guards
 from proxy.record import Recorder, RequestRecord
 from proxy.sweep import Sweep
 from proxy.upstreams.port import ResponseHead, Upstream
@@ -101,14 +104,26 @@ class Capture(Protocol):
 
 class Target:
     """A backend as requests use it. `prefix` is put before a target, `domains` are the hosts it
-    may put into cookies; `in_flight` counts users."""
+    may put into cookies; `in_flight` counts users. `credentials` are None where there are none."""
 
-    __slots__ = ("authority", "backend", "domains", "in_flight", "prefix", "retired", "upstream")
+    __slots__ = (
+        "authority",
+        "backend",
+        "credentials",
+        "domains",
+        "in_flight",
+        "prefix",
+        "retired",
+        "upstream",
+    )
 
-    def __init__(self, backend: Backend, upstream: Upstream) -> None:
+    def __init__(
+        self, backend: Backend, upstream: Upstream, credentials: Credentials | None = None
+    ) -> None:
         url = urlsplit(backend.url)
         self.backend = backend
         self.upstream = upstream
+        self.credentials = credentials
         self.authority = (url.netloc or backend.function).rpartition("@")[2].encode()
         self.prefix = url.path.rstrip("/").encode()
         self.domains = domains_of(backend)
@@ -117,9 +132,22 @@ class Target:
 
 
 class Lane:
-    """A plan joined with what serves it. `captured` says that its stage may want a shadow."""
+    """A plan joined with what serves it. `captured` says that its stage may want a shadow;
+    `guard` and the edits stem from its edge policies, `max_body` (0 is no limit) in part."""
 
-    __slots__ = ("breaker", "budget", "captured", "legacy", "new", "plan", "retired")
+    __slots__ = (
+        "breaker",
+        "budget",
+        "captured",
+        "edits_requests",
+        "edits_response",
+        "guard",
+        "legacy",
+        "max_body",
+        "new",
+        "plan",
+        "retired",
+    )
 
     def __init__(
         self,
@@ -128,7 +156,18 @@ class Lane:
         new: Target | None,
         breaker: Breaker | None,
         budget: FallbackBudget,
+        guard: Guard | None = None,
+        max_body: int = 0,
     ) -> None:
+        edge = plan.edge
+        self.guard = guard
+        self.max_body = max_body
+        self.edits_requests = edge is not None and edge.edits_requests
+        self.edits_response: Edits | None = None
+        if edge is not None:
+            self.edits_response = edge.response
+            own = edge.policies.body.max_bytes
+            self.max_body = min(own, max_body) if own and max_body else own or max_body
         self.plan = plan
         self.legacy = legacy
         self.new = new
@@ -181,6 +220,7 @@ class Runtime:
         self._lanes: dict[str, Lane] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._budgets: dict[str, FallbackBudget] = {}
+        self._guards = Guards(sweep, spawn, workers)
         self.swap(compiled)
 
     # -- what changes ------------------------------------------------------------------------
@@ -206,7 +246,9 @@ class Runtime:
             for key, backend in backends.items():
                 known = self._targets.get(key)
                 if known is None or known.backend != backend:
-                    opened[key] = Target(backend, self._open(backend))
+                    credentials = self._credentials(backend)
+                    opened[key] = Target(backend, self._open(backend), credentials)
+            self._guards.follow(compiled.edged.values())
         except BaseException:
             for target in opened.values():
                 self._retire(target)
@@ -217,6 +259,9 @@ class Runtime:
         for key in gone:
             self._retire(self._targets.pop(key))
         self._targets.update(opened)
+        for target in opened.values():
+            if target.credentials is not None and target.credentials.from_files:
+                self.sweep.add(target.credentials)
         self._forget_routes(compiled)
 
     def _forget_routes(self, compiled: CompiledTable) -> None:
@@ -230,6 +275,8 @@ class Runtime:
 
     def _retire(self, target: Target) -> None:
         target.retired = True
+        if target.credentials is not None:
+            self.sweep.discard(target.credentials)
         target.upstream.retire()
         self._closing.add(target)
         if not target.in_flight:
@@ -243,10 +290,13 @@ class Runtime:
 
     async def close(self) -> None:
         """Close every upstream, with what is still under way."""
+        self._guards.close()
         targets = [*self._targets.values(), *self._closing]
         self._targets.clear()
         self._closing.clear()
         for target in targets:
+            if target.credentials is not None:
+                self.sweep.discard(target.credentials)
             await target.upstream.close()
 
     # -- what a request asks for -------------------------------------------------------------
@@ -262,7 +312,11 @@ class Runtime:
         new = None if plan.new is None else self._targets[plan.new.id]
         breaker = None if plan.new is None else self._breaker(plan, plan.new)
         legacy = self._targets[plan.legacy.id]
-        return Lane(plan, legacy, new, breaker, self._budget(plan.legacy))
+        budget, guard = self._budget(plan.legacy), self._guards.guard(plan)
+        return Lane(plan, legacy, new, breaker, budget, guard, self.settings.max_body)
+
+    def _credentials(self, backend: Backend) -> Credentials | None:
+        return Credentials(backend, self.report) if backend.credentials else None
 
     def _breaker(self, plan: Plan, new: Backend) -> Breaker:
         key = (plan.route_id, new.id)
