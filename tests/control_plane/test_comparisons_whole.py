@@ -1,0 +1,136 @@
+"""The whole way with real processes: facade, shadow worker, control plane, command line."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import requests
+
+from tests.support.installation import Installation, installation
+
+SECRET = "tok_5up3r53cr3t0fAUser"
+
+
+class Side:
+    """An application that answers JSON; new can be mended while it runs."""
+
+    def __init__(self, tax: float) -> None:
+        self.tax = tax
+        self.url = ""
+
+    def body(self, path: str) -> dict[str, Any]:
+        """What it answers."""
+        number = int(path.rpartition("/")[2])
+        return {
+            "id": number, "request": str(uuid4()), "api_key": SECRET,
+            "items": [{"sku": "a", "price": round(number * self.tax, 2)}],
+        }  # fmt: skip
+
+
+@contextmanager
+def served(side: Side) -> Iterator[Side]:
+    """Run it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            body = json.dumps(side.body(self.path)).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    side.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield side
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _until(found: Callable[[], Any], good: Callable[[Any], bool], seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    value = found()
+    while not good(value):
+        assert time.monotonic() < deadline, value
+        time.sleep(0.3)
+        value = found()
+    return value
+
+
+def _data(figway: Installation, *words: str) -> Any:
+    return json.loads(figway.ok("-o", "json", *words))
+
+
+def _evidence(figway: Installation) -> dict[str, Any]:
+    [row] = [r for r in _data(figway, "compare", "top") if r["route"] == "orders"]
+    found: dict[str, Any] = row["evidence"] or {"captured": 0, "verdicts": {}, "dropped": {}}
+    return found
+
+
+def test_from_shadow_to_replay(tmp_path: Path) -> None:
+    """trap 29, trap 35: a volatile id is noise, a wrong price is found, and no secret is stored."""
+    with (
+        served(Side(1.2)) as legacy,
+        served(Side(1.25)) as new,
+        installation(tmp_path, legacy.url) as figway,
+    ):
+        figway.start("--workers", "1")
+        figway.ok("backends", "set", "fn", "--side", "new", "--url", new.url)
+        figway.ok("routes", "set", "orders", "--path", "/orders/{id}", "--new", "fn", "--set",
+                  "comparison.noise_sample=5000")  # fmt: skip
+        figway.ok("shadow", "orders", "--sample", "100", "--wait")
+        for number in range(120):
+            answer = requests.get(f"{figway.facade}/orders/{number}", timeout=10)
+            assert answer.json()["items"][0]["price"] == round(number * 1.2, 2)
+        seen = _until(
+            lambda: _evidence(figway), lambda e: e["captured"] >= 120 and not e.get("pending", 1)
+        )
+        counted = sum(seen["verdicts"].values()) + sum(seen["dropped"].values())
+        assert counted == seen["captured"] == 120
+        assert seen["verdicts"]["mismatch"] >= 100
+        fields = _data(figway, "compare", "top", "orders", "--noise")["items"]
+        stands = {path["path"]: path["standing"] for path in fields}
+        assert stands["$.items[*].price"] == "real"
+        assert stands["$.request"] == "noise"
+        examples = _data(figway, "compare", "examples", "orders", "--verdict", "mismatch")
+        assert examples
+        shown = figway.ok("compare", "show", examples[0]["id"])
+        assert "$.items[*].price" in shown
+        assert "[redacted:" in figway.ok("compare", "show", examples[0]["id"], "-s")
+
+        tried = _data(figway, "ignore", "preview", "orders", "$.items[*].price")
+        assert tried["before"]["mismatch"] == len(examples)
+        assert tried["after"] == {"match": tried["examples"]}
+
+        new.tax = 1.2
+        replayed = _data(figway, "compare", "replay", "orders")
+        assert replayed["status"] == "done"
+        assert replayed["gone"] == replayed["total"] > 0, replayed
+        assert figway.stop() == 0, figway.text
+        for file in figway.state.rglob("*"):
+            if file.is_file():
+                assert SECRET.encode() not in file.read_bytes(), file
+        with sqlite3.connect(next(figway.state.rglob("*.sqlite3"))) as database:
+            [(stored,)] = database.execute("SELECT count(*) FROM compared_examples").fetchall()
+        database.close()
+        assert stored >= len(examples)
