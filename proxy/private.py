@@ -97,6 +97,7 @@ def exposition(supervisor: Supervisor) -> bytes:
     _add_workers(out, supervisor)
     _add_table(out, supervisor)
     _add_reports(out, supervisor)
+    _add_shadow(out, supervisor)
     out.family("figway_info", "gauge", "The release that runs.", [((("version", release()),), 1)])
     return out.text()
 
@@ -165,6 +166,30 @@ def _add_reports(out: Exposition, supervisor: Supervisor) -> None:
     out.one("figway_reports_dropped_total", "counter", "Reports lost.", lost)
     events = reporter.dropped_events
     out.one("figway_report_events_dropped_total", "counter", "Events lost.", events)
+
+
+def _add_shadow(out: Exposition, supervisor: Supervisor) -> None:
+    shadow = supervisor.shadow
+    if shadow is None or not shadow.path:
+        return
+    for name, kind, help_text in (
+        ("figway_shadow_pairs_total", "verdict", "Captured requests that were worked on."),
+        ("figway_shadow_dropped_total", "dropped", "Captured requests that were lost."),
+    ):
+        totals = sorted(shadow.batches.totals.items())
+        label = "reason" if kind == "dropped" else kind
+        samples = [(((label, which),), float(n)) for (of, which), n in totals if of == kind]
+        out.family(name, "counter", help_text, samples)
+    out.one("figway_shadow_open", "gauge", "Captured requests on their way.", shadow.ledger.open)
+    paused = len(shadow.batches.worker["paused"])
+    out.one("figway_shadow_paused", "gauge", "Backends left alone by the shadow.", paused)
+    up, restarts = float(shadow.process.alive), shadow.process.restarts
+    out.one("figway_shadow_worker_up", "gauge", "1 while the shadow worker runs.", up)
+    out.one("figway_shadow_worker_restarts_total", "counter", "Times it was replaced.", restarts)
+    waiting = shadow.batches.backlog
+    out.one("figway_shadow_batches_waiting", "gauge", "Batches that wait.", waiting)
+    lost = shadow.batches.examples_lost
+    out.one("figway_shadow_examples_lost_total", "counter", "Examples without room.", lost)
 
 
 def _json(status: int, data: Any) -> Answer:

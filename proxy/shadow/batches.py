@@ -9,7 +9,7 @@ exact, and what is lost is counted.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any, Protocol
 
 import orjson
@@ -53,6 +53,8 @@ class Batches:
         """The last word of the shadow worker on itself."""
         self.examples_lost = 0
         self.dropped_batches = 0
+        self.totals: Counter[tuple[str, str]] = Counter()
+        """Since the start: (`verdict`, which) and (`dropped`, why)."""
         self._control = control
         self._instance = instance
         self._boot = boot
@@ -95,8 +97,15 @@ class Batches:
             # A pause, and its end, are told also while nothing is compared.
             self._told_paused = paused
             rows = [found.pop(key).to_data() for key in list(found)[:MAX_ROUTES]]
+            for row in rows:
+                self._count(row)
             self._append(_Batch(self._from_ms, max(now, self._from_ms), rows, 0))
         self._from_ms = now
+
+    def _count(self, row: dict[str, Any]) -> None:
+        for name, kind in (("verdicts", "verdict"), ("dropped", "dropped")):
+            for which, number in row[name].items():
+                self.totals[kind, which] += number
 
     def _append(self, batch: _Batch) -> None:
         batch.size = len(orjson.dumps(batch.rows, option=orjson.OPT_NON_STR_KEYS))

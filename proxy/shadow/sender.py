@@ -26,13 +26,15 @@ class Ask:
     """Implements `ResponseSink`; `answered` resolves with the `Answer`, never with an exception.
 
     A body over `cap` bytes is not read on: the connection is given up, and the answer truncated.
+    `bodied` is False for an answer to HEAD, whose length is that of a body that does not follow.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, *, bodied: bool = True) -> None:
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.sending: Sending | None = None
         self.head_us = 0
         self._cap = cap
+        self._bodied = bodied
         self._began = monotonic_ns()
         self._head: ResponseHead | None = None
         self._pieces: list[bytes] = []
@@ -45,16 +47,16 @@ class Ask:
         """The final head."""
         self.head_us = (monotonic_ns() - self._began) // 1_000
         self._head = head
+        if self._bodied and _length(head.headers) > self._cap:
+            self._too_long()  # said at once: not a byte of it is fetched
 
     def response_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._size += len(data)
         if self._size <= self._cap:
             self._pieces.append(data)
-            return
-        self._pieces = []
-        self._abort()
-        self._done(truncated=True)
+        else:
+            self._too_long()
 
     def response_end(self, trailers: Headers) -> None:
         """The answer is whole."""
@@ -68,6 +70,11 @@ class Ask:
         """The body was handed over whole; the upstream keeps it."""
 
     request_resumed = request_paused
+
+    def _too_long(self) -> None:
+        self._pieces = []
+        self._abort()
+        self._done(truncated=True)
 
     def expired(self) -> None:
         """It took too long."""
@@ -92,9 +99,17 @@ class Ask:
             self.answered.set_result(Answer(elapsed_ms=elapsed, failure=kind))
 
 
+def _length(headers: Headers) -> int:
+    """The Content-Length, 0 without one that can be read."""
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit() and len(value) < 19:
+            return int(value)
+    return 0
+
+
 async def ask(target: Target, captured: Captured, cap: int, timeout_s: float) -> Answer:
     """Send the copy of a request to a backend."""
-    sink = Ask(cap)
+    sink = Ask(cap, bodied=captured.method != "HEAD")
     sending = sink.sending = target.upstream.send(outbound(target, captured), sink)
     if captured.has_body:
         if captured.body:

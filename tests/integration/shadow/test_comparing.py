@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import brotli
+import httpx
 import pytest
 import zstandard
 
 from figway.model import ComparisonPolicy, RuleKind, RuleSpec, Stage
 from tests.integration.proxy.fleet import until
+from tests.integration.shadow.test_faults import children
 from tests.integration.shadow.world import Reply, Request, run, shadow_world
 
 COUNTER = itertools.count()
@@ -127,9 +129,7 @@ def test_the_sample_is_kept_to(tmp_path: Path) -> None:
         async with shadow_world(tmp_path) as w:
             w.policy(sample=2_500)
             proxy = await w.start()
-            async with __import__("httpx").AsyncClient(
-                base_url=proxy.facade, trust_env=False
-            ) as client:
+            async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
                 for number in range(400):
                     await client.get(f"/r/{number}")
             await until(lambda: w.batches.balanced and w.batches.captured > 50, "settled")
@@ -241,8 +241,6 @@ def test_no_worker_runs_where_no_route_wants_one(tmp_path: Path) -> None:
             w.route = replace(w.route, stage=Stage.LEGACY)
             proxy = await w.start()
             await proxy.get("/r/x")
-            from tests.integration.shadow.test_faults import children
-
             assert children(proxy, "proxy.shadow.worker") == []
             w.route = replace(w.route, stage=Stage.SHADOW)
             w.control.publish(w.table())

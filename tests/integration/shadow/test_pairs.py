@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import httpx
+
 from tests.integration.shadow.world import Reply, Request, run, shadow_world
 
 
@@ -31,6 +33,8 @@ def test_a_served_read_is_copied_compared_and_told(tmp_path: Path) -> None:
             assert row["route"] == "r"
             assert len(row["window"]) == 32
             assert sum(sum(row["latency"]["new"].values()) for row in batches.rows) == 10
+            assert await proxy.metric("figway_shadow_pairs_total") == 10
+            assert await proxy.metric("figway_shadow_worker_up") == 1
             assert await proxy.stop() == 0
 
     run(talk())
@@ -146,8 +150,6 @@ def test_what_is_not_compared_is_counted_with_its_reason(tmp_path: Path) -> None
             w.policy(body_limit=2_000)
             w.legacy.script, w.new.script = legacy, new
             proxy = await w.start()
-            import httpx
-
             async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
                 for path in ("big", "events", "cached", "bigger", "fine"):
                     await client.get(f"/r/{path}")
@@ -176,8 +178,6 @@ def test_a_write_is_copied_under_a_dry_run_contract_and_never_sent_again(tmp_pat
             w.policy(dry_run="The functions write nothing when Figway-Dry-Run is 1.")
             w.new.script = lambda request: Reply(b'{"other":1}')
             proxy = await w.start()
-            import httpx
-
             async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
                 await client.post("/r/order", json={"pay": 100})
             batches = await w.settled(1)
@@ -201,5 +201,21 @@ def test_reads_marked_as_unsafe_are_not_copied(tmp_path: Path) -> None:
             batches = await w.settled(1)
             assert batches.skipped == {"unsafe_get": 1}
             assert w.new.seen == []
+
+    run(talk())
+
+
+def test_head_is_compared_though_its_length_is_over_the_cap(tmp_path: Path) -> None:
+    """trap 12, trap 26"""
+
+    async def talk() -> None:
+        async with shadow_world(tmp_path) as w:
+            w.policy(body_limit=2_000)
+            w.legacy.script = w.new.script = lambda request: Reply(b"x" * 3_000)
+            proxy = await w.start()
+            async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
+                assert (await client.head("/r/x")).headers["content-length"] == "3000"
+            batches = await w.settled(1)
+            assert batches.verdicts == {"match": 1}
 
     run(talk())
