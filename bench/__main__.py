@@ -171,9 +171,7 @@ def main() -> None:
     parser.add_argument("--scenarios", default="", help="letters, such as a,b; all when empty")
     parser.add_argument("--servers", default="", help="names, such as native,nginx")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--seconds", type=float, default=0.0, help="per run; 0 as the scenario says"
-    )
+    parser.add_argument("--seconds", type=float, default=0.0, help="per run; 0: its own")
     parser.add_argument("--report", action="store_true", help="only make docs/performance.md anew")
     options = parser.parse_args()
     if options.report:

@@ -121,7 +121,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         for start in range(0, len(heads) - CLIENTS, CLIENTS):
             for client, head in zip(clients, heads[start : start + CLIENTS], strict=True):
                 client.data_received(head)
-            while len(asked) < CLIENTS:  # a connection is being opened
+            while len(asked) < CLIENTS:  # noqa: ASYNC110  a connection is being opened
                 await asyncio.sleep(0)
             _answer_all(asked, door)
         times.append((time.process_time() - began) / (len(heads) // CLIENTS * CLIENTS) * 1e6)

@@ -1,4 +1,4 @@
-"""The routes that every server is given: the same paths, as templates and as regular expressions."""
+"""The routes that every server is given: as templates, and as regular expressions."""
 
 from __future__ import annotations
 

@@ -8,7 +8,9 @@ nothing comes in by default. Everything else keeps its bytes, its order and its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from figway.force import COOKIE as FORCE_COOKIE
 from figway.force import HEADER as FORCE_HEADER
@@ -44,13 +46,22 @@ class Arrival:
 
     `peer` is the address of the connection's other end, `scheme` `http` or `https`, `host` the
     Host as sent. `trusted` says that the peer is a proxy whose X-Forwarded-* and Forwarded are
-    kept and added to; from anybody else they are replaced.
+    kept and added to; from anybody else they are replaced. `host_line` and `lines` are the Host
+    field and the fields that tell a backend of all this, as bytes.
     """
 
     peer: str
     scheme: str
     host: bytes
     trusted: bool = False
+    host_line: bytes = field(init=False, compare=False, repr=False)
+    lines: bytes = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        out: Headers = []
+        _append_forwarded(out, self, {})
+        object.__setattr__(self, "host_line", b"Host: %b\r\n" % self.host)
+        object.__setattr__(self, "lines", b"".join([b"%b: %b\r\n" % pair for pair in out]))
 
 
 def hops(value: bytes | None) -> int:
@@ -102,6 +113,50 @@ def forward_request(
     if upgrade:
         out += [(b"Connection", b"Upgrade"), (b"Upgrade", upgrade)]
     return out
+
+
+_CARRIED = frozenset({b"host", b"cookie", b"traceparent", b"idempotency-key", b"origin"})
+_CUT = re.compile(
+    rb"\n(?i:connection|content-length|expect|figway-(?:hop|side)|forwarded|keep-alive"
+    rb"|proxy-(?:authenticate|authorization|connection)|te|transfer-encoding|upgrade"
+    rb"|x-forwarded-(?:for|host|proto)): [^\r]++\r(?=\n)"
+).sub
+_HOP_LINES = tuple(b"Figway-Hop: %d\r\n" % number for number in range(MAX_HOPS + 2))
+
+
+def forward_section(
+    section: bytes,
+    acted_on: Mapping[bytes, bytes],
+    arrival: Arrival,
+    backend: Backend,
+    *,
+    authority: bytes,
+    hop: int,
+    traceparent: bytes,
+) -> bytes | None:
+    """What `forward_request` makes, as bytes, where at most whole lines have to go.
+
+    `section` has lines of the form `name: value` and CRLF only; `acted_on` are those of them that
+    the facade may have to act on (see `proxy.wire.client_head`). None where the fields must be
+    looked at one by one.
+    """
+    host_line = arrival.host_line
+    if hop >= len(_HOP_LINES) or not section.startswith(host_line):
+        return None
+    if FORCE_COOKIE in acted_on.get(b"cookie", b""):
+        return None
+    if not acted_on.keys() <= _CARRIED:
+        if arrival.trusted and not _FORWARDED.isdisjoint(acted_on):
+            return None
+        if connection_options(acted_on.get(b"connection", b"")) is not None:
+            return None
+        section = _CUT(b"", section)
+    if backend.host_policy is not HostPolicy.PRESERVE:
+        own = b"Host: %b\r\n" % host_for(backend, arrival.host, authority)
+        section = own + section[len(host_line) :]
+    if b"traceparent" in acted_on:
+        return section + arrival.lines + _HOP_LINES[hop]
+    return b"%b%btraceparent: %b\r\n%b" % (section, arrival.lines, traceparent, _HOP_LINES[hop])
 
 
 def forward_response(headers: Headers) -> Headers:

@@ -14,7 +14,7 @@ _HEAD = (
     b"Accept: application/json, text/plain, */*\r\nAccept-Language: en-GB,en;q=0.9\r\n"
     b"Accept-Encoding: gzip, deflate, br, zstd\r\n"
     b"Referer: https://shop.example/catalogue?page=3\r\n"
-    b"Cookie: session=%016x; figway_id=%024x\r\n"
+    b"Connection: keep-alive\r\nCookie: session=%016x; figway_id=%024x\r\n"
     b"Sec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n"
     b"Cache-Control: no-cache\r\nPriority: u=4\r\n"
     b"traceparent: 00-%032x-%016x-01\r\n\r\n"

@@ -24,7 +24,7 @@ function init(args)
         " HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: ", agents[i % 3 + 1],
         "\r\nAccept: application/json, text/plain, */*\r\nAccept-Language: ", languages[i % 3 + 1],
         "\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nReferer: https://shop.example/catalogue?page=", i % 40,
-        "\r\nCookie: session=", string.format("%08x%08x", math.random(0, 2147483647), math.random(0, 2147483647)),
+        "\r\nConnection: keep-alive\r\nCookie: session=", string.format("%08x%08x", math.random(0, 2147483647), math.random(0, 2147483647)),
         "; figway_id=", string.format("%08x%08x%08x", i * 2654435761 % 4294967296, math.random(0, 2147483647), i),
         "\r\nSec-Fetch-Dest: empty\r\nSec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin",
         "\r\nCache-Control: no-cache\r\nPriority: u=4\r\ntraceparent: 00-4bf92f3577b34da6" })

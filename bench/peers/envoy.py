@@ -13,7 +13,7 @@ _MANY = 1_000_000
 
 def _cluster(name: str, port: int) -> dict[str, Any]:
     address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
-    thresholds = {key: _MANY for key in ("max_connections", "max_pending_requests", "max_requests")}
+    thresholds = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests"), _MANY)
     return {
         "name": name,
         "type": "STATIC",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from figway.exchange import FailureKind, Sent
 from proxy.upstreams.port import Failure, OutboundRequest, ResponseSink
-from proxy.wire.request_head import encode_request_head
+from proxy.wire.request_head import encode_request_head, encode_section
 
 if TYPE_CHECKING:
     from proxy.upstreams.connection import Connection
@@ -61,13 +61,22 @@ class Attempt:
         self._held: list[bytes] | None = None
         self._held_size = 0
         self._told_paused = False
-        self.head = encode_request_head(
-            request.method,
-            request.target,
-            request.headers,
-            has_body=request.has_body,
-            content_length=request.content_length,
-        )
+        if request.section is None:
+            self.head = encode_request_head(
+                request.method,
+                request.target,
+                request.headers,
+                has_body=request.has_body,
+                content_length=request.content_length,
+            )
+        else:
+            self.head = encode_section(
+                request.method,
+                request.target,
+                request.section,
+                has_body=request.has_body,
+                content_length=request.content_length,
+            )
 
     # -- Sending -----------------------------------------------------------------------------
 

@@ -22,27 +22,47 @@ class OutboundRequest:
     framing: the upstream adds Content-Length or Transfer-Encoding itself, and nothing else.
     `content_length` is the body's length if known, None for a body of unknown length (sent
     chunked); `has_body` tells a request without a body from one whose length is 0. `upgrade`
-    asks for a tunnel: the Connection and Upgrade fields are then part of `headers`.
+    asks for a tunnel: the Connection and Upgrade fields are then part of `headers`. `section` is
+    the header section as bytes, validated, where it is known so (every line `name: value` and
+    CRLF); `headers` is then taken apart only when it is asked for.
     """
 
-    __slots__ = ("content_length", "has_body", "headers", "method", "target", "upgrade")
+    __slots__ = (
+        "_headers",
+        "content_length",
+        "has_body",
+        "method",
+        "section",
+        "target",
+        "upgrade",
+    )
 
     def __init__(
         self,
         method: str,
         target: bytes,
-        headers: Headers,
+        headers: Headers | None,
         *,
+        section: bytes | None = None,
         has_body: bool = False,
         content_length: int | None = None,
         upgrade: bool = False,
     ) -> None:
         self.method = method
         self.target = target
-        self.headers = headers
+        self._headers = headers
+        self.section = section
         self.has_body = has_body
         self.content_length = content_length
         self.upgrade = upgrade
+
+    @property
+    def headers(self) -> Headers:
+        """The fields in order."""
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = _FIELD.findall(self.section or b"")
+        return headers
 
 
 _FIELD = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")

@@ -33,7 +33,7 @@ _FIELDS = re.compile(rb"([^:]++): ([^\r]++)\r\n").findall
 # The names of `ACTED_ON`, first letters apart so that most lines are passed over at once.
 _ACTED_ON = re.compile(
     rb"\n([Cc](?i:onnection|ontent-length|ookie)|[Ee](?i:xpect)"
-    rb"|[Ff](?i:igway-(?:force|hop|shadow)|orwarded)|[Hh](?i:ost)|[Ii](?i:dempotency-key)"
+    rb"|[Ff](?i:igway-(?:hop|shadow|side)|orwarded)|[Hh](?i:ost)|[Ii](?i:dempotency-key)"
     rb"|[Kk](?i:eep-alive)|[Oo](?i:rigin)|[Pp](?i:roxy-(?:authenticate|authorization|connection))"
     rb"|[Tt](?i:e|raceparent|ransfer-encoding)|[Uu](?i:pgrade)"
     rb"|[Xx](?i:-forwarded-(?:for|host|proto))): ([^\r]++)"
@@ -42,9 +42,9 @@ ACTED_ON = HOP_BY_HOP | {
     b"content-length",
     b"cookie",
     b"expect",
-    b"figway-force",
     b"figway-hop",
     b"figway-shadow",
+    b"figway-side",
     b"forwarded",
     b"host",
     b"idempotency-key",

@@ -31,3 +31,16 @@ def encode_request_head(
     if lines[0].count(b" ") != 2:
         raise BadRequestHead("The method or target holds a space.")
     return head + b"\r\n\r\n"
+
+
+def encode_section(
+    method: str, target: bytes, section: bytes, *, has_body: bool, content_length: int | None
+) -> bytes:
+    """The same for a header section that is bytes already and known to be well-formed."""
+    if not has_body:
+        framing = b""
+    elif content_length is None:
+        framing = b"Transfer-Encoding: chunked\r\n"
+    else:
+        framing = b"Content-Length: %d\r\n" % content_length
+    return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method.encode("latin-1"), target, section, framing)
