@@ -21,6 +21,7 @@ from figway.headers import (
     Arrival,
     forward_request,
     forward_response,
+    forward_section,
     hops,
     issue_cookie,
 )
@@ -347,22 +348,7 @@ class Flow:
             self._release()
             self._target = target
             target.in_flight += 1
-        request = OutboundRequest(
-            head.method,
-            target.prefix + head.target if target.prefix and head.target != b"*" else head.target,
-            forward_request(
-                head.headers,
-                self._arrival,
-                target.backend,
-                authority=target.authority,
-                hop=self._hop,
-                traceparent=self._traceparent,
-                upgrade=head.upgrade,
-            ),
-            has_body=head.has_body,
-            content_length=head.content_length,
-            upgrade=bool(head.upgrade),
-        )
+        request = self._outbound(target)
         was_paused, self._paused = self._paused, False
         self._handed = 0
         if target.credentials is not None or self._lane.edits_requests:
@@ -372,6 +358,40 @@ class Flow:
             self._hand_over()
         if was_paused and not self._paused:
             self._client.resume_body()
+
+    def _outbound(self, target: Target) -> OutboundRequest:
+        """The request as `target` gets it; its header section as bytes wherever that is enough."""
+        head, arrival, backend = self._head, self._arrival, target.backend
+        headers = section = None
+        if head.section is not None and not head.upgrade:
+            section = forward_section(
+                head.section,
+                head.acted_on,
+                arrival,
+                backend,
+                authority=target.authority,
+                hop=self._hop,
+                traceparent=self._traceparent,
+            )
+        if section is None:
+            headers = forward_request(
+                head.headers,
+                arrival,
+                backend,
+                authority=target.authority,
+                hop=self._hop,
+                traceparent=self._traceparent,
+                upgrade=head.upgrade,
+            )
+        return OutboundRequest(
+            head.method,
+            target.prefix + head.target if target.prefix and head.target != b"*" else head.target,
+            headers,
+            section=section,
+            has_body=head.has_body,
+            content_length=head.content_length,
+            upgrade=bool(head.upgrade),
+        )
 
     def _hand_over(self) -> None:
         """Give the backend what it has not had yet, as far as it takes it."""
