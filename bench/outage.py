@@ -58,8 +58,8 @@ PLANS = {
     "default": Plan(14, 8, 28, BreakerPolicy()),
     "quick": Plan(
         5,
-        2,
-        6,
+        1.5,
+        9,
         BreakerPolicy(open_ms=1_500, ramp_ms=2_000),
         FallbackBudgetPolicy(percent=60),  # its window of 10 s is only half full
     ),

@@ -114,7 +114,11 @@ class Follower:
             raise ControlError("the table stream sent an event without revision or etag")
         async with self._lock:
             served = self.served
-            if served is not None and (changes := self._changes(served, data)) is not None:
+            if name == "revision" and served is not None and revision <= served.revision:
+                changes = None  # late or repeated: only the control plane knows what holds now
+            else:
+                changes = None if served is None else self._changes(served, data)
+            if served is not None and changes is not None:
                 try:
                     await self._change(served, revision, etag, changes)
                     return

@@ -122,7 +122,8 @@ class Tape(asyncio.Protocol):
         data = self._raw.translate(_HIGH)
         mine = [_low(heard) for heard in self._heard]
         readings = [by_h11(data)]
-        if all(heard.method in _REGISTERED for heard in mine):  # llhttp knows no other methods
+        methods = {heard.method for heard in mine} | {_method(self._raw[self._at :])}
+        if methods <= _REGISTERED:  # llhttp knows no other methods
             readings.append(by_llhttp(data))
         for other in readings:
             if other.refused or list(other.requests) != mine:
@@ -130,7 +131,12 @@ class Tape(asyncio.Protocol):
                 self._ring.findings.wrong.append(wrong)
 
 
-_REGISTERED = frozenset({"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
+def _method(rest: bytes) -> str:
+    """The method of a message that did not come whole."""
+    return rest.partition(b" ")[0].decode("latin-1")
+
+
+_REGISTERED = frozenset({"", "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"})
 
 
 class Ring:
@@ -198,6 +204,7 @@ class Ring:
             data += SENTINEL
             got = await self._send(facade.port, address, split(data, random))
             self._judge(name, data, got, self.heard[mark])
+            facade.records.clear()
 
     async def _send(self, port: int, address: str, pieces: Sequence[bytes]) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))

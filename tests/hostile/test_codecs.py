@@ -143,28 +143,11 @@ def test_any_template_is_read_or_refused(template: str) -> None:
     assert len(pattern.segments) + pattern.rest >= 1
 
 
-keys = st.sampled_from(
-    [
-        "backends",
-        "routes",
-        "capabilities",
-        "default_backend",
-        "kill_switch",
-        "id",
-        "match",
-        "path",
-        "stage",
-        "weight",
-        "new",
-        "side",
-        "url",
-        "fallback",
-        "breaker",
-        "timeouts",
-        "sticky",
-        "kind",
-    ]
+KEYS = (
+    "backends routes capabilities default_backend kill_switch id match path stage weight new side "
+    "url fallback breaker timeouts sticky kind"
 )
+keys = st.sampled_from(KEYS.split())
 values = st.recursive(
     st.none()
     | st.booleans()
