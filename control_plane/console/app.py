@@ -25,6 +25,8 @@ from control_plane.console.pages import (
     revisions,
     route,
     routes,
+    shadow,
+    shadow_rules,
 )
 from control_plane.console.progress import BurnUp
 from control_plane.console.pulse import Pulse
@@ -48,6 +50,8 @@ _ROUTERS = (
     fleet.router,
     audit.router,
     keys.router,
+    shadow.router,
+    shadow_rules.router,
 )
 
 

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from control_plane.console.rows import Proof
 from control_plane.services import Services
+from figway.evidence import GOALS, judge
 
 
 async def proofs_of(services: Services) -> dict[str, Proof]:
-    """The evidence by route, for those that were compared."""
-    return {}
+    """The evidence by route, for those that were compared; at most a second old."""
+    known = await services.comparisons.current()
+    found = {}
+    for route, window in known.items():
+        verdicts = window.tallies.verdicts
+        found[route] = _proof(verdicts.get("match", 0), verdicts.get("mismatch", 0))
+    return found
+
+
+@lru_cache(maxsize=20_000)
+def _proof(matches: int, mismatches: int) -> Proof:
+    found = judge(matches, mismatches, GOALS[:1])
+    goal = found.goals[0]
+    return Proof(
+        matches, mismatches, found.interval.low, found.interval.high, goal.standing, goal.needs
+    )

@@ -53,9 +53,15 @@ def _environment() -> Environment:
         iso=formats.iso,
         clip=text.clip,
         lines=text.lines,
+        redactions=text.redactions,
+        json=_compact,
     )
     found.globals.update(static=static_url, integrity=integrity, STAGES=STAGES, ROOT="/console")
     return found
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 @cache

@@ -58,3 +58,19 @@ def lines(text: str, most_lines: int = MOST_LINES, most_width: int = MOST_WIDTH)
     kept = tuple(clip(line, most_width) for line in found[:most_lines])
     total = text.count("\n") + 1
     return Shown(kept, f"{total - len(kept)} more lines" if total > len(kept) else "")
+
+
+_REDACTED = re.compile(r"\[redacted:([a-z_]{1,20}):([0-9a-f]{8})\]")
+
+
+def redactions(value: Any) -> Markup:
+    """Text with what was redacted standing out; equal secrets carry the same few characters."""
+    made = Markup()
+    text, at = neutral(str(value)), 0
+    for found in _REDACTED.finditer(text):
+        made += text[at : found.start()]
+        made += Markup('<mark title="hidden before it was stored">{} {}</mark>').format(
+            f"▒ {found[1]}", found[2][:4]
+        )
+        at = found.end()
+    return made + text[at:]

@@ -86,14 +86,14 @@ class Process:
             for line in self.child.stdout:
                 self.lines.append(line)
 
-    def said(self, start: str) -> str:
-        """The line that begins like this, once it is there."""
+    def said(self, part: str) -> str:
+        """The line that holds this, once it is there."""
 
         def found() -> str | None:
             assert self.child.poll() is None, "".join(self.lines)
-            return next((line for line in list(self.lines) if line.startswith(start)), None)
+            return next((line for line in list(self.lines) if part in line), None)
 
-        return str(until(found, f"{start!r} in the output"))
+        return str(until(found, f"{part!r} in the output"))
 
     def stop(self) -> None:
         """Ask it to end, then make it."""
@@ -160,8 +160,7 @@ class System:
                 "FIGWAY_HEARTBEAT_S": "1",
             },
         )
-        found = self.proxy.said('{"event":"listening"')
-        self.facade = json.loads(found)["facade"]
+        self.facade = self.proxy.said("The facade is at ").partition(" is at ")[2].partition(";")[0]
         until(lambda: self.api.get("/fleet").json()["current"] == 1, "the proxy is connected")
 
     def seed(self) -> None:

@@ -18,6 +18,7 @@
       ctx.fillStyle = colour("--ink");
       ctx.setLineDash([3, 3]);
       ctx.font = `${10 * devicePixelRatio}px system-ui`;
+      let last = Infinity;
       for (const flip of flips) {
         const x = plot.valToPos(flip.at, "x", true);
         if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -25,7 +26,12 @@
         ctx.moveTo(x, bbox.top);
         ctx.lineTo(x, bbox.top + bbox.height);
         ctx.stroke();
-        ctx.fillText(`r${flip.revision}`, x + 3, bbox.top + 10 * devicePixelRatio);
+        // Flips come newest first; the words of one that stands too close to the next are left out.
+        if (last - x < 34 * devicePixelRatio) continue;
+        last = x;
+        const end = x + 30 * devicePixelRatio > bbox.left + bbox.width;
+        ctx.textAlign = end ? "right" : "left";
+        ctx.fillText(`r${flip.revision}`, x + (end ? -3 : 3), bbox.top + 10 * devicePixelRatio);
       }
       ctx.restore();
     }] },
@@ -45,8 +51,19 @@
     place.plot = new uPlot(options, data, place);
   };
 
+  // A value between two gaps is no line: it is drawn as a point.
+  const alone = (plot, index) => {
+    const values = plot.data[index];
+    const found = [];
+    values.forEach((value, i) => {
+      if (value != null && values[i - 1] == null && values[i + 1] == null) found.push(i);
+    });
+    return found.length ? found : null;
+  };
+
   const series = (label, name, more = {}) => ({
     label, stroke: colour(name), width: 2, spanGaps: false,
+    points: { show: true, size: 5, filter: alone },
     value: (_, value) => value == null ? "–" : `${Math.round(value * 100) / 100}`, ...more,
   });
 

@@ -1,0 +1,157 @@
+"""What a person says about differences: a rule, previewed first; a word on noise; a replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from control_plane.comparisons.api_replays import create_replay, get_replay, list_results
+from control_plane.comparisons.api_rules import add_rule, overrule_noise, remove_rule
+from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, ReplayIn, RuleIn
+from control_plane.console.access import Operating, Viewing, Visit
+from control_plane.console.pages.flips import spread
+from control_plane.console.pages.route import found
+from control_plane.preconditions import quoted
+from control_plane.problems import ApiProblem, invalid
+from figway.change import Kind
+from figway.model import NoiseWord, RuleKind
+
+router = APIRouter()
+_TEXTS = ("id", "kind", "target", "key", "pattern", "note")
+_NUMBERS = ("absolute", "relative", "seconds")
+_WORDS = {"noise": NoiseWord.NOISE, "signal": NoiseWord.SIGNAL, "": None}
+
+
+@router.get("/shadow/{route_id}/rule")
+async def try_rule(route_id: str, visit: Viewing, request: Request) -> Response:
+    """The form of a rule, and what the rule would do to the stored examples."""
+    given = {name: value[:2_000] for name, value in request.query_params.items()}
+    if proposed := given.pop("proposed", ""):
+        given = {**_proposal(proposed), **given}
+    stored = visit.services.state.stored(Kind.ROUTE, found(visit, route_id).id)
+    return await _form(visit, route_id, given, stored.etag if stored else "")
+
+
+@router.post("/shadow/{route_id}/rule")
+async def write_rule(route_id: str, visit: Operating) -> Response:
+    """Write the rule: a revision, which starts a new evidence window."""
+    form = visit.form
+    try:
+        changed = await add_rule(
+            route_id, _rule(form), visit.actor, visit.services,
+            if_match=quoted(form.get("etag", "")), reason=form.get("note", "")[:500],
+        )  # fmt: skip
+    except ApiProblem as error:
+        return await _form(visit, route_id, form, form.get("etag", ""), error)
+    return await _changed(visit, changed.revision, "The rule is written")
+
+
+@router.post("/shadow/{route_id}/rule/remove")
+async def drop_rule(route_id: str, visit: Operating) -> Response:
+    """Take a rule away."""
+    changed = await remove_rule(
+        route_id, visit.form.get("id", ""), visit.actor, visit.services, if_match="*"
+    )
+    return await _changed(visit, changed.revision, "The rule is gone")
+
+
+@router.post("/shadow/{route_id}/noise")
+async def say(route_id: str, visit: Operating) -> Response:
+    """Say that a field is noise, or that it is not."""
+    try:
+        word = _WORDS[visit.form.get("word", "")]
+        body = OverruleIn(field=visit.form.get("field", ""), word=word)
+    except (KeyError, ValidationError):
+        raise invalid("word", "say noise, signal, or nothing") from None
+    changed = await overrule_noise(route_id, body, visit.actor, visit.services, if_match="*")
+    return await _changed(visit, changed.revision, "Noted")
+
+
+@router.post("/shadow/{route_id}/replay")
+async def replay(route_id: str, visit: Operating) -> Response:
+    """Have stored requests sent once more."""
+    form = visit.form
+    body = ReplayIn(
+        route=route_id,
+        examples=[form["example"][:64]] if form.get("example") else [],
+        verdict=form.get("verdict", "")[:20],
+        field=form.get("field", "")[:2_200],
+        reason="from the console",
+    )
+    made = await create_replay(body, visit.actor, visit.services)
+    return await progress(made.id, visit)
+
+
+@router.get("/replays/{replay_id}")
+async def progress(replay_id: str, visit: Viewing) -> Response:
+    """How far a replay is, and what came of each example."""
+    replay_found = await get_replay(replay_id, visit.actor, visit.services)
+    results = await list_results(replay_id, visit.actor, visit.services, limit=50)
+    return await visit.page("replay.html", replay=replay_found, results=results.items)
+
+
+async def _form(
+    visit: Visit,
+    route_id: str,
+    given: dict[str, Any],
+    etag: str,
+    problem: ApiProblem | None = None,
+) -> Response:
+    preview: PreviewOut | None = None
+    if given.get("target") and problem is None:
+        try:
+            body = PreviewIn(add=[_rule(given)])
+            preview = await visit.services.comparisons.preview(route_id, body)
+        except ApiProblem as error:
+            problem = error
+    return await visit.page(
+        "rule.html",
+        problem.status if problem else 200,
+        route_id=route_id,
+        given={name: given.get(name, "") for name in (*_TEXTS, *_NUMBERS, "pairs")},
+        kinds=list(RuleKind),
+        preview=preview,
+        problem=problem,
+        etag=etag,
+    )
+
+
+def _rule(given: dict[str, Any]) -> RuleIn:
+    values: dict[str, Any] = {name: given[name] for name in _TEXTS if given.get(name)}
+    try:
+        for name in _NUMBERS:
+            if given.get(name):
+                values[name] = float(given[name])
+        if given.get("pairs"):
+            values["pairs"] = orjson.loads(given["pairs"])
+        return RuleIn(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise invalid(where, str(first["msg"])) from None
+    except ValueError:
+        raise invalid("rule", "a number or the pairs cannot be read") from None
+
+
+def _proposal(text: str) -> dict[str, str]:
+    """A proposed rule, as the fields of the form."""
+    try:
+        data = orjson.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    return {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode()
+        for name, value in data.items()
+        if name in (*_TEXTS, *_NUMBERS, "pairs") and value not in (None, "", 0, 0.0, [])
+    }
+
+
+async def _changed(visit: Visit, revision: int, heading: str) -> Response:
+    response = await spread(visit, revision, heading=heading)
+    response.headers["HX-Trigger"] = "figway:change"
+    return response
