@@ -6,8 +6,8 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from figway.compile import Plan
 from figway.http import RequestHead
@@ -26,8 +26,7 @@ class Why(StrEnum):
     KILL_SWITCH = "kill_switch"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A side and the reason. `bucket` is -1 and `key_source` empty where no split took place.
 
     `issue` is the identity to put into the plan's cookie: the client brought no key, and this
@@ -79,7 +78,7 @@ def decide(
     issue = b""
     for link in plan.sticky:
         if key := sticky_key(link, head):
-            source = link.source.value
+            source: str = link.source
             break
     else:
         if plan.issue and not is_preflight(head):
@@ -105,8 +104,12 @@ def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
 
 def cookie_value(header: bytes | None, name: bytes) -> bytes:
     """The first cookie called `name` in a Cookie header (RFC 6265, 4.2); empty if none."""
-    if not header or name not in header:
+    at = -1 if not header else header.find(name + b"=")
+    if at < 0 or not header:
         return b""
+    if not at or header[at - 2 : at] == b"; ":
+        value, _, _ = header[at + len(name) + 1 :].partition(b";")
+        return value.strip().strip(b'"')
     for pair in header.split(b";"):
         found, _, value = pair.strip().partition(b"=")
         if found == name:

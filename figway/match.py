@@ -139,6 +139,35 @@ class Node:
             found = self.literals[segment] = Node()
         return found
 
+    def first(self, parts: list[bytes], method: str, head: RequestHead) -> str | None:
+        """As `find`, without a call a segment: where the first way down leads to a route, it is
+        the most specific one; where it does not, `find` tries the others."""
+        node = self
+        for part in parts:
+            literals, step = node.literals, None
+            if literals is not None:
+                step = literals.get(part)
+            if step is None and part:
+                step = node.wild
+            if step is None:
+                if node.rest is None:
+                    break
+                leaf: Leaf | None = node.rest
+                return self._take(leaf, parts, method, head)
+            node = step
+        else:
+            return self._take(node.here, parts, method, head)
+        return self.find(parts, 0, method, head)
+
+    def _take(
+        self, leaf: Leaf | None, parts: list[bytes], method: str, head: RequestHead
+    ) -> str | None:
+        if leaf is not None:
+            found = leaf.only or leaf.find(method, head)
+            if found is not None:
+                return found
+        return self.find(parts, 0, method, head)
+
     def find(self, parts: list[bytes], index: int, method: str, head: RequestHead) -> str | None:
         """The id of the route that takes `head`, whose path goes on with `parts[index]`."""
         if index == len(parts):
@@ -199,7 +228,7 @@ class Matcher:
                 if found is not None:
                     return found
             return None
-        return self._any.find(parts, 1, method, head)
+        return self._any.first(parts[1:], method, head)
 
     def candidates(self, head: RequestHead) -> Iterator[Candidate]:
         """All routes whose host and path fit, in order of precedence, to explain a match."""
