@@ -29,6 +29,10 @@ unit: $(VENV)/.dev ## The tests alone: make unit ARGS="tests/unit -k match"
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
 	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))
 
+##@ Ship it
+package: $(VENV)/.dev ## Build the Lambda packages into build/lambda, and say their sizes
+	@$(BIN)/python scripts/package_lambda.py $(ARGS)
+
 ##@ Work on it
 venv: $(VENV)/.dev ## Create the virtual environment with everything that development needs
 
@@ -63,4 +67,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: demo test lint unit story venv lock clean help
+.PHONY: demo test lint unit story package venv lock clean help

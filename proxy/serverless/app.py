@@ -11,18 +11,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from figway.problem import Problem
 from proxy.client import problem_answer
 from proxy.doors.aws_lambda import MARGIN_MS, InvocationClient, LambdaDoor
 from proxy.doors.aws_lambda_answer import Answer, build_answer
 from proxy.doors.aws_lambda_event import UnknownEvent, kind_of
-from proxy.serverless.queue import OutQueue
 from proxy.serverless.tables import SandboxTable
 from proxy.serverless.telemetry import Reports
 from proxy.sweep import Sweep
 from proxy.tasks import Report, TaskKeeper
+
+if TYPE_CHECKING:
+    from proxy.serverless.queue import OutQueue
 
 _FIRST_TABLE_MS = 3_000
 _REFRESH_MS = 5_000

@@ -35,6 +35,7 @@ class Invocation:
         self.result: bytes = b""
         self.error: bytes = b""
         self.streamed = False
+        self.trailers: dict[str, str] = {}
         self.pieces: queue.Queue[bytes | None] = queue.Queue()
 
 
@@ -94,8 +95,10 @@ class _Handler(BaseHTTPRequestHandler):
             found += piece
             if invocation is not None:
                 invocation.pieces.put(piece)
-        while self.rfile.readline() not in (b"\r\n", b""):
-            pass
+        while (line := self.rfile.readline()) not in (b"\r\n", b""):
+            name, _, value = line.decode().partition(":")
+            if invocation is not None:
+                invocation.trailers[name.lower()] = value.strip()
         return found
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from control_plane.serverless import Serverless
 from control_plane.settings import Settings, SettingsError
-from tests.serverless.events import make_event
+from tests.serverless.events import make_event, read_answer
 
 ADMIN = "fgw_abcdefgh_" + "a" * 40
 CONTEXT = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 10_000)
@@ -43,7 +43,8 @@ def ask(one: Serverless, method: str, path: str, body: Any = None) -> tuple[int,
         headers.append((b"content-type", b"application/json"))
     event = make_event("url", method, path.encode(), headers, content)
     answer = one.handle(event, CONTEXT)
-    return answer["statusCode"], json.loads(answer["body"] or "null")
+    status, _, data = read_answer(answer)
+    return status, json.loads(data or b"null")
 
 
 def test_a_change_in_one_sandbox_is_seen_by_another(made: list[Serverless]) -> None:

@@ -1,0 +1,190 @@
+"""The template is valid, grants little, and names handlers that exist; the packages are small."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+import yaml
+from cfnlint.api import lint_file
+from cfnlint.config import ManualArgs
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from tests.serverless.platform import ROOT
+
+TEMPLATE = ROOT / "deploy" / "sam" / "template.yaml"
+LIMIT = 25 * 1024 * 1024
+
+
+def translated() -> dict[str, Any]:
+    """The template as CloudFormation gets it, with the packages where `sam package` puts them."""
+    text = re.sub(r"CodeUri: \.\./\.\./build/", "CodeUri: s3://packages/", TEMPLATE.read_text())
+    values = {
+        "Runtime": "python3.13",
+        "LegacyUrl": "https://legacy.example",
+        "ControlUrl": "",
+        "ControlKeySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:k",
+        "DatabaseUrlSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:d",
+        "NewFunctions": "arn:aws:lambda:us-east-1:123456789012:function:users",
+        "UrlAuth": "NONE",
+        "AlarmTopic": "",
+        "Sandboxes": "10",
+    }
+
+    class Policies:
+        def load(self) -> dict[str, str]:
+            base = "arn:aws:iam::aws:policy/service-role/"
+            names = ("AWSLambdaBasicExecutionRole", "AWSLambdaSQSQueueExecutionRole")
+            found = {name: base + name for name in names}
+            found["AWSXrayWriteOnlyAccess"] = "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
+            found["AWSXRayDaemonWriteAccess"] = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+            return found
+
+    with patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1"}):
+        shown: dict[str, Any] = transform(yaml_parse(text), values, Policies())
+    return shown
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    found = lint_file(TEMPLATE, config=ManualArgs(regions=["us-east-1"]))
+    assert [str(item) for item in found] == []
+
+
+def test_sams_own_translator_takes_it() -> None:
+    """Functions, API, queue, dead letters, alarms, schedule: all come out as resources."""
+    kinds: dict[str, int] = {}
+    for resource in translated()["Resources"].values():
+        kinds[resource["Type"]] = kinds.get(resource["Type"], 0) + 1
+    assert kinds["AWS::Lambda::Function"] == 4
+    assert kinds["AWS::Lambda::Url"] == 3
+    assert kinds["AWS::ApiGatewayV2::Api"] == 1
+    assert kinds["AWS::SQS::Queue"] == 2
+    assert kinds["AWS::CloudWatch::Alarm"] == 4
+    assert kinds["AWS::Events::Rule"] == 1
+    mapping = next(
+        item
+        for item in translated()["Resources"].values()
+        if item["Type"] == "AWS::Lambda::EventSourceMapping"
+    )
+    assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_roles_grant_no_wildcards() -> None:
+    """Least privilege: every action by name, every resource by reference."""
+    for name, resource in translated()["Resources"].items():
+        if resource["Type"] != "AWS::IAM::Role":
+            continue
+        for policy in resource["Properties"].get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert "*" not in json.dumps(statement["Action"]), name
+                assert statement["Resource"] != "*", name
+
+
+def test_handlers_exist() -> None:
+    text = TEMPLATE.read_text()
+    handlers = set(re.findall(r"Handler: (\S+)", text))
+    docker = (ROOT / "deploy" / "lambda" / "Dockerfile").read_text()
+    handlers |= set(re.findall(r'CMD \["([^"]+)"\]', docker))
+    assert len(handlers) == 4
+    for handler in handlers:
+        module, _, name = handler.rpartition(".")
+        if module == "proxy.serverless.handler":  # composes a sandbox when it is imported
+            assert f"def {name}(" in (ROOT / "proxy/serverless/handler.py").read_text()
+        else:
+            assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_variables_are_known_settings() -> None:
+    """A variable that nobody reads is a mistake in the template."""
+    named = set(re.findall(r"\b(FIGWAY_[A-Z_]+):", TEMPLATE.read_text()))
+    known = "".join(
+        (ROOT / path).read_text()
+        for path in ("proxy/serverless/settings.py", "control_plane/settings.py")
+    )
+    for name in named:
+        assert name in known or name.removeprefix("FIGWAY_").lower() in known, name
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("packages")
+    command = [sys.executable, "scripts/package_lambda.py", "--out", str(out)]
+    subprocess.run([*command, "--from-environment"], cwd=ROOT, check=True, capture_output=True)
+    return out
+
+
+def test_the_proxys_package_is_small_and_alone(packages: Path) -> None:
+    """trap 62: no control plane, no framework, no SDK; byte code inside; under 25 MB."""
+    file = packages / "proxy.zip"
+    assert file.stat().st_size < LIMIT
+    names = zipfile.ZipFile(file).namelist()
+    tops = {name.split("/")[0] for name in names}
+    foreign = {"control_plane", "fastapi", "sqlalchemy", "pydantic", "httpx", "boto3", "mangum"}
+    assert not tops & foreign
+    assert {"figway", "proxy", "orjson", "xxhash", "httptools"} <= tops
+    assert any(name.endswith(".pyc") for name in names)
+    for part in ("worker", "control"):
+        assert (packages / f"{part}.zip").stat().st_size < 2 * LIMIT
+
+
+def test_the_package_runs_by_itself(packages: Path, tmp_path: Path) -> None:
+    """Unpacked, with nothing else to import from, under the real runtime client."""
+    zipfile.ZipFile(packages / "proxy.zip").extractall(tmp_path)
+    code = (
+        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p and p];"
+        f"sys.path.insert(0, {str(tmp_path)!r});"
+        "import proxy.serverless.handler as h; print(h.__file__, len(sys.modules))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        env={"FIGWAY_LEGACY_URL": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert str(tmp_path) in shown.stdout, shown.stderr
+
+
+def test_a_cold_start_imports_nothing_that_it_does_not_use() -> None:
+    """trap 62: what is loaded after the handler's import, without a queue and with one."""
+    code = "import sys, proxy.serverless.handler; print(' '.join(sys.modules))"
+    base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    never = {"fastapi", "httpx", "pydantic", "sqlalchemy", "boto3", "botocore", "mangum", "uvloop"}
+    for extra, also in (
+        ({}, {"proxy.upstreams.aws_lambda", "proxy.shadow.capture", "proxy.serverless.queue"}),
+        ({"FIGWAY_SHADOW_QUEUE_URL": "http://127.0.0.1:9/q"}, set()),
+    ):
+        environment = {**base, "FIGWAY_LEGACY_URL": "http://127.0.0.1:9", **extra}
+        shown = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert not set(shown.stdout.split()) & (never | also)
+
+
+def test_both_proxies_are_alike() -> None:
+    """Both proxies have the same variables and the same policies."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda loader, suffix, node: f"!{suffix}")
+    resources = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
+    one, other = resources["Proxy"]["Properties"], resources["StreamingProxy"]["Properties"]
+    assert one["Policies"] == other["Policies"]
+    more = set(other["Environment"]["Variables"]) - set(one["Environment"]["Variables"])
+    assert more == {"AWS_LAMBDA_EXEC_WRAPPER"}
