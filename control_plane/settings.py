@@ -6,22 +6,17 @@ Rules that change while it runs live in the table; what was observed lives in th
 from __future__ import annotations
 
 import ipaddress
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from control_plane.state_dir import default_state_dir
+
 
 class SettingsError(ValueError):
     """Settings that the control plane refuses to start with; the message says what to do."""
-
-
-def default_state_dir() -> Path:
-    """`figway` in the user's folder for state, as the XDG base directories name it."""
-    base = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "figway"
 
 
 class Settings(BaseSettings):

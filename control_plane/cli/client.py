@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -35,7 +36,11 @@ class Api:
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
             self._client = outbound.Client(
-                base_url=self.url, headers=headers, timeout=timeout, trust_env=False
+                base_url=self.url,
+                headers=headers,
+                timeout=timeout,
+                trust_env=False,
+                verify=_trust(self.url),
             )
         except outbound.InvalidURL as error:
             raise _no_url(url, str(error)) from None
@@ -117,6 +122,12 @@ class Api:
                 "`figway kill on --local` still sends everything to legacy on this host.",
                 code=Exit.UNREACHABLE,
             ) from None
+
+
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """Whom to trust: for https the system's authorities; for http nobody, as reading those takes
+    longer than most commands do, and nothing asks for them."""
+    return url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _no_url(url: str, why: str) -> CliError:

@@ -8,15 +8,11 @@ from typing import Annotated
 
 import typer
 
-from control_plane.auth import offline
 from control_plane.auth.keys import Role, generate, parse
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.times import ago
-from control_plane.db.engine import database_url
-from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
-from control_plane.settings import Settings, SettingsError
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: who may do what.")
 
@@ -80,6 +76,12 @@ def create_key(
 
 def _offline(url: str, name: str, role: Role, days: int | None, reason: str) -> dict[str, str]:
     """Make a key in the database itself. Raises `CliError`."""
+    # Here, as SQLAlchemy would make every other command start a second later.
+    from control_plane.auth import offline
+    from control_plane.db.engine import database_url
+    from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
+    from control_plane.settings import Settings, SettingsError
+
     settings = Settings(database_url=url)
     try:
         file = database_url(settings).database if url.startswith("sqlite") else None

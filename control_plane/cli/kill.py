@@ -11,7 +11,7 @@ from rich.markup import escape
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
-from control_plane.settings import default_state_dir
+from control_plane.state_dir import default_state_dir
 
 kill = typer.Typer(
     no_args_is_help=True,

@@ -32,6 +32,7 @@ from control_plane.cli import (
 from control_plane.cli.context import DEFAULT_URL, Shared, asked_for
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, errors
+from control_plane.cli.words import shared_first
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -97,7 +98,8 @@ _UsageError: Any = typer.BadParameter.__base__
 def main() -> None:
     """Run the command line; errors become one line, a next step, and a documented exit code."""
     try:
-        code = app(args=shared_first(sys.argv[1:]), prog_name="figway", standalone_mode=False)
+        words = shared_first(sys.argv[1:], typer.main.get_command(app))
+        code = app(args=words, prog_name="figway", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except CliError as error:
         _complain(error)
@@ -116,29 +118,6 @@ def _usage(error: Any) -> int:
         hint = "" if error.ctx is None else f"How to: {error.ctx.command_path} --help"
         _complain(CliError(line[:1].lower() + line[1:], hint=hint))
     return Exit.USAGE
-
-
-_SHARED = ("--admin-url", "--key", "--key-file", "--output", "-o")
-
-
-def shared_first(words: list[str]) -> list[str]:
-    """The words with the shared options moved to the front, as they may stand anywhere.
-
-    What follows `--` stays where it is.
-    """
-    front: list[str] = []
-    rest: list[str] = []
-    waiting = iter(words)
-    for word in waiting:
-        if word == "--":
-            rest += [word, *waiting]
-        elif word in _SHARED:
-            front += [word, *([value] if (value := next(waiting, None)) is not None else [])]
-        elif word.startswith(tuple(f"{name}=" for name in _SHARED if name != "-o")):
-            front.append(word)
-        else:
-            rest.append(word)
-    return front + rest
 
 
 def _complain(error: CliError) -> None:

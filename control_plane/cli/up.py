@@ -285,11 +285,10 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         lines += [f"[bold]Admin key, shown once[/bold]  {key}", ""]
         lines += ["Next:", f"  export FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY={key}"]
     else:
-        lines += [
-            "Next, with your key in FIGWAY_ADMIN_KEY (the first start showed it; for another:"
-        ]
-        lines += [f"figway keys create NAME --role admin --database sqlite:///{place.database})"]
-        lines += [f"  export FIGWAY_ADMIN_URL={place.admin}"]
+        database = escape(f"sqlite:///{place.database}")
+        lines += ["Next, with the key that the first start showed. Should it be lost:"]
+        lines += [f"  figway keys create ME --role admin --database {database}", ""]
+        lines += [f"  export FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY=..."]
     lines += [
         "  figway backends set orders-new --side new --url http://127.0.0.1:9000",
         "  figway routes set orders --path '/orders/{rest=**}' --new orders-new",

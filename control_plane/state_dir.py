@@ -1,0 +1,12 @@
+"""Where state lies when nobody says otherwise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_state_dir() -> Path:
+    """`figway` in the user's folder for state, as the XDG base directories name it."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "figway"

@@ -1,0 +1,171 @@
+"""`figway up`: starting, starting again, stopping, and what may stand in its way."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from control_plane.cli.errors import Exit
+from tests.support.installation import Installation, installation
+
+
+@pytest.fixture
+def figway(tmp_path: Path, legacy: str) -> Iterator[Installation]:
+    """An installation that is not started yet."""
+    with installation(tmp_path, legacy) as found:
+        yield found
+
+
+def refused(figway: Installation, code: int, *words: str) -> None:
+    """It ends by itself: this code, one line that holds `words`, one hint at most, nothing left."""
+    assert figway.process is not None
+    figway.process.wait(40)
+    assert figway.stop() == code, figway.text
+    told = [line for line in figway.lines if line.startswith("error: ")]
+    assert len(told) == 1, figway.text
+    after = figway.lines[figway.lines.index(told[0]) + 1 :]
+    assert len(after) <= 1, figway.text
+    assert "Traceback" not in figway.text
+    for word in words:
+        assert word in figway.text, (word, figway.text)
+    assert gone(figway), figway.processes()
+
+
+def gone(figway: Installation, seconds: float = 5.0) -> bool:
+    """Is every process of the installation gone?"""
+    until = time.monotonic() + seconds
+    while figway.processes() and time.monotonic() < until:
+        time.sleep(0.05)
+    return not figway.processes()
+
+
+def test_a_second_start_goes_on_where_the_first_was(figway: Installation, new: str) -> None:
+    """Same data, no key printed; a third with another legacy says what to do; nothing is lost."""
+    figway.start()
+    assert "Admin key, shown once" in figway.text
+    assert requests.get(figway.facade, timeout=5).headers["answered-by"] == "legacy"
+    figway.ok("backends", "set", "fn", "--side", "new", "--url", new)
+    figway.ok("routes", "set", "orders", "--path", "/orders", "--new", "fn")
+    figway.ok("flip", "orders", "new", "--wait")
+    assert figway.stop() == 0
+    assert gone(figway)
+    figway.start()
+    assert "fgw_" not in figway.text
+    assert "figway keys create ME --role admin --database sqlite:///" in figway.text
+    assert figway.side("/orders") == "new"
+    other = Installation(figway.folder, figway.legacy)
+    other.begin()
+    assert other.process is not None
+    assert other.process.wait(30) == other.stop() == Exit.FAILED
+    assert "another figway runs in" in other.text
+    assert figway.side("/orders") == "new"
+    assert figway.stop() == 0
+    figway.begin(legacy=new)
+    refused(figway, Exit.CONFLICT, f"has legacy at {figway.legacy}", "figway backends set legacy")
+
+
+def test_the_kill_switch_works_with_the_control_plane_dead(
+    figway: Installation, new: str
+) -> None:
+    """trap 52: `figway kill on` falls back to the file of the proxy on this host."""
+    figway.state = figway.folder / ".figway"  # where it is looked for, unless told otherwise
+    figway.start()
+    figway.ok("backends", "set", "fn", "--side", "new", "--url", new)
+    figway.ok("routes", "set", "orders", "--path", "/orders", "--new", "fn")
+    figway.ok("flip", "orders", "new", "--wait")
+    assert figway.side("/orders") == "new"
+    down = {"FIGWAY_ADMIN_URL": "http://127.0.0.1:1"}
+    said = figway.ok("kill", "on", **down)
+    assert "does not answer" in said
+    assert "Undo: figway kill off --local" in said
+    until = time.monotonic() + 10
+    while figway.side("/orders") != "legacy":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    figway.ok("kill", "off", "--local", **down)
+    until = time.monotonic() + 10
+    while figway.side("/orders") != "new":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert figway.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_while_starting_leaves_nothing_behind(
+    figway: Installation, number: signal.Signals
+) -> None:
+    """Asked to stop, it stops: code 0, no process left, and the key of a first start was shown."""
+    figway.begin()
+    database = figway.state / "control" / "figway.sqlite3"
+    until = time.monotonic() + 30
+    while not database.exists():
+        assert time.monotonic() < until, figway.text
+        time.sleep(0.01)
+    assert figway.stop(number) == 0, figway.text
+    assert "Admin key, shown once" in figway.text
+    assert gone(figway), figway.processes()
+
+
+def test_a_second_ctrl_c_leaves_nothing_behind_either(figway: Installation) -> None:
+    """Impatience does not orphan the children."""
+    figway.start()
+    assert figway.process is not None
+    figway.process.send_signal(signal.SIGINT)
+    figway.wait_for("Stopping")
+    if figway.process.poll() is None:
+        figway.process.send_signal(signal.SIGINT)
+    assert figway.stop() == 0, figway.text
+    assert gone(figway), figway.processes()
+
+
+def test_legacy_that_is_away(figway: Installation) -> None:
+    """Refused with what to do; --no-check starts all the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    figway.begin(legacy=away)
+    refused(figway, Exit.FAILED, f"nothing answers at {away}", "--no-check")
+    assert not figway.state.exists()
+    figway.begin(legacy="nonsense")
+    refused(figway, Exit.USAGE, "is not a URL", "--legacy http://127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("option", ["--listen", "--admin", "--private"])
+def test_a_used_port_is_named(figway: Installation, option: str) -> None:
+    """Whichever of the three it is, the option to change is named."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        figway.begin(option, address)
+        refused(figway, Exit.FAILED, f"{option} {address} cannot be used", "in use")
+    figway.begin(option, "nonsense")
+    refused(figway, Exit.USAGE, "is not host:port")
+
+
+def test_a_database_of_a_newer_release_is_left_alone(figway: Installation) -> None:
+    """One line; the file keeps every byte that matters."""
+    database = figway.state / "control" / "figway.sqlite3"
+    database.parent.mkdir(parents=True)
+    with sqlite3.connect(database) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999_from_the_future')")
+    connection.close()
+    before = database.read_bytes()
+    figway.begin()
+    refused(figway, Exit.FAILED, "newer release", "nothing was touched")
+    assert database.read_bytes() == before
+
+
+def test_an_applications_own_database_is_not_touched(figway: Installation, tmp_path: Path) -> None:
+    """DATABASE_URL is likely to be the application's: up keeps its own."""
+    theirs = tmp_path / "theirs.sqlite3"
+    figway.start(DATABASE_URL=f"sqlite:///{theirs}")
+    assert not theirs.exists()
+    assert (figway.state / "control" / "figway.sqlite3").exists()
+    assert figway.stop() == 0
