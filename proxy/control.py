@@ -95,9 +95,7 @@ class ControlPlane:
     async def replays(self, instance: str) -> list[dict[str, Any]]:
         """The replay jobs that wait for this proxy. Raises `ControlError`."""
         response = await self._call("GET", f"/comparisons/replays?instance={quote(instance)}")
-        data = orjson.loads(response.content)
-        found = data if isinstance(data, list) else data.get("jobs", data.get("items", []))
-        return [job for job in found if isinstance(job, dict)]
+        return [job for job in _json(response).get("jobs", []) if isinstance(job, dict)]
 
     async def replayed(self, job: str, results: list[dict[str, Any]]) -> None:
         """Hand in the results of a replay. Raises `ControlError`."""

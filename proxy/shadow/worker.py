@@ -45,6 +45,8 @@ from proxy.upstreams.factory import open_upstream
 REPORT_S = 0.5
 """How often rows go to the supervisor; a worker that is killed takes up to this with it."""
 TICK_S = 0.05
+REPLAY_PART = 20
+"""Replayed examples that are told of together."""
 MOST_OPEN = 2_048
 """Captures that are worked on or wait; beyond it nothing more is read."""
 MOST_BYTES = 64 * 1024 * 1024
@@ -189,8 +191,11 @@ class ShadowWorker:
                 self._read(True)
 
     async def _replay(self, job: dict[str, Any]) -> None:
-        results = await self._replayer.replay(job)
-        self._send({"t": "replayed", "id": job["id"], "results": results})
+        examples = job["examples"]
+        for at in range(0, len(examples), REPLAY_PART):  # in parts: the job's lease is short
+            part = {**job, "examples": examples[at : at + REPLAY_PART]}
+            results = await self._replayer.replay(part)
+            self._send({"t": "replayed", "id": job["id"], "results": results})
 
     # -- telling -----------------------------------------------------------------------------
 

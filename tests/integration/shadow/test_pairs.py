@@ -70,6 +70,9 @@ def test_a_difference_is_named_by_its_path_with_a_redacted_example(tmp_path: Pat
             assert json.loads(example["new"]["body"])["items"] == [{"price": 2}]
             told = json.dumps(batches.found[next(iter(batches.found))])
             told += json.dumps(list(batches.found.values())[-1]) + str(proxy.events)
+            files = [file for file in tmp_path.rglob("*") if file.is_file()]
+            assert files
+            told += "".join(file.read_bytes().decode("latin-1") for file in files)
             for word in ("hunter2", "geheim", "topsecretvalue", "abcdefghijklmnop"):
                 assert word not in told, word
 

@@ -212,7 +212,7 @@ class ShadowControl(FakeControl):
                 return 503, b"{}"
             return 200, json.dumps({"accepted": accepted}).encode()
         if path.startswith("/api/v1/comparisons/replays?"):
-            return 200, json.dumps(self.jobs).encode()
+            return 200, json.dumps({"jobs": self.jobs}).encode()
         if path.startswith("/api/v1/comparisons/replays/"):
             job = path.split("/")[5]
             self.results[job] = json.loads(body)["results"]
