@@ -1,0 +1,87 @@
+"""Which of a backend's several URLs is asked next, and which are left out for now.
+
+A member is out when it failed too often in a row (passive) or when it does not answer well to its
+health checks (active). Where all are out, all are used: asking a sick member beats asking none.
+Times are monotonic milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from figway.model import Balance, HealthPolicy, OutlierPolicy
+
+_MOST_TIMES = 10
+
+
+class Member:
+    """What is known of one URL. `outstanding` counts requests under way."""
+
+    __slots__ = ("_bad", "_good", "ejected_until", "failures", "outstanding", "times", "well")
+
+    def __init__(self) -> None:
+        self.outstanding = 0
+        self.failures = 0
+        self.ejected_until = 0
+        self.times = 0
+        self.well = True
+        self._good = 0
+        self._bad = 0
+
+    def usable(self, now: int) -> bool:
+        """Neither ejected nor unwell."""
+        return self.well and self.ejected_until <= now
+
+    def checked(self, good: bool, policy: HealthPolicy) -> None:
+        """A health check came back."""
+        if good:
+            self._good, self._bad = self._good + 1, 0
+            self.well = self.well or self._good >= policy.healthy
+        else:
+            self._good, self._bad = 0, self._bad + 1
+            self.well = self.well and self._bad < policy.unhealthy
+
+
+class Members:
+    """The members of one backend in one worker."""
+
+    __slots__ = ("_least", "_next", "_policy", "all")
+
+    def __init__(self, count: int, balance: Balance, policy: OutlierPolicy) -> None:
+        self.all: Sequence[Member] = tuple(Member() for _ in range(count))
+        self._policy = policy
+        self._least = balance is Balance.LEAST_OUTSTANDING
+        self._next = 0
+
+    def pick(self, now: int) -> int:
+        """The index of the member to ask.
+
+        By turns, or the one with the fewest requests under way; one that failed last time comes
+        after those that did not, so that a second try goes elsewhere.
+        """
+        everyone = self.all
+        start, self._next = self._next, (self._next + 1) % len(everyone)
+        order = [(start + step) % len(everyone) for step in range(len(everyone))]
+        usable = [index for index in order if everyone[index].usable(now)] or order
+        if self._least:
+            return min(usable, key=lambda i: (everyone[i].failures > 0, everyone[i].outstanding))
+        return next((index for index in usable if not everyone[index].failures), usable[0])
+
+    def answered(self, index: int) -> None:
+        """A member answered as it should."""
+        member = self.all[index]
+        member.failures = member.times = 0
+
+    def failed(self, index: int, now: int) -> bool:
+        """A member failed; whether that put it out."""
+        member, policy = self.all[index], self._policy
+        member.failures += 1
+        if member.failures < policy.failures or member.ejected_until > now:
+            return False
+        out = 1 + sum(not other.usable(now) for other in self.all if other is not member)
+        if out >= len(self.all) or out * 100 > policy.max_percent * len(self.all):
+            return False
+        member.times = min(member.times + 1, _MOST_TIMES)
+        member.ejected_until = now + policy.eject_ms * member.times
+        member.failures = 0
+        return True
