@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from figway.model import FallbackBudgetPolicy
+from figway.model import FallbackBudgetPolicy, RetryPolicy
 
 _WINDOW = 10  # seconds over which legacy's own rate is taken
 
@@ -12,13 +12,14 @@ class FallbackBudget:
 
     In each second, fallbacks may reach `percent` of the backend's own mean rate over the ten
     seconds before, or `min_per_s` where that is more. `workers` is how many processes share the
-    load: each takes its part of the minimum. Time is monotonic milliseconds.
+    load: each takes its part of the minimum. Time is monotonic milliseconds. The budget of retries
+    among a backend's URLs counts in the same way.
     """
 
     __slots__ = ("_granted", "_own", "_second", "_workers", "policy")
 
-    def __init__(self, policy: FallbackBudgetPolicy, workers: int = 1) -> None:
-        self.policy = policy
+    def __init__(self, policy: FallbackBudgetPolicy | RetryPolicy, workers: int = 1) -> None:
+        self.policy: FallbackBudgetPolicy | RetryPolicy = policy
         self._workers = max(1, workers)
         self._own = [0] * (_WINDOW + 1)
         self._second = 0

@@ -11,8 +11,9 @@ attempt live in this file and nowhere else, so every door treats a request alike
 4. Otherwise the client gets the error, and the record says why no fallback ran.
 
 One case stays on the same side: a kept-alive connection that the backend closed just as it was
-reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1). Time is
-monotonic milliseconds. An event that comes too late for its state changes nothing.
+reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1); and where a
+backend has several URLs, another one is tried once, within a budget. Time is monotonic
+milliseconds. An event that comes too late for its state changes nothing.
 """
 
 from __future__ import annotations
@@ -132,6 +133,10 @@ _PROBLEMS = {
     FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
     FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
 }
+_ELSEWHERE = frozenset(
+    {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
+)
+"""Failures after which another URL of the backend may do better."""
 _OVERLOAD = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
 
 
@@ -140,7 +145,8 @@ class Exchange:
 
     `keyed` says that the request carries an Idempotency-Key. The read-only attributes make the
     record: `side` (who is or was asked last), `attempts`, `fallback` (the reason, empty if none
-    ran), `no_fallback`, `failure` (the last failure), `state`.
+    ran), `no_fallback`, `failure` (the last failure), `state`. `retry` is set where the asked
+    backend has several URLs: the budget of its retries.
     """
 
     __slots__ = (
@@ -159,6 +165,7 @@ class Exchange:
         "failure",
         "fallback",
         "no_fallback",
+        "retry",
         "side",
         "state",
     )
@@ -192,6 +199,7 @@ class Exchange:
         self.failure: FailureKind | None = None
         self.fallback = ""
         self.no_fallback: NoFallback | None = None
+        self.retry: FallbackBudget | None = None
 
     # -- what happened -----------------------------------------------------------------------
 
@@ -238,6 +246,10 @@ class Exchange:
         if kind is FailureKind.STALE and self._may_retry(sent, now):
             self._retried = True
             return self._try(self.side, now)
+        if self.retry is not None and kind in _ELSEWHERE and self._may_retry(sent, now):
+            self._retried = True
+            if self.retry.spend(now):
+                return self._try(self.side, now)
         if self.side is Side.NEW:
             if kind is FailureKind.TOO_LARGE:
                 self._abandon()  # the size of a message says nothing about the backend's health

@@ -348,6 +348,9 @@ class Flow:
             self._release()
             self._target = target
             target.in_flight += 1
+            self._exchange.retry = retry = target.retry
+            if retry is not None:
+                retry.own_request(self._runtime.sweep.now)
         request = self._outbound(target)
         was_paused, self._paused = self._paused, False
         self._handed = 0

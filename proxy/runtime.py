@@ -104,7 +104,8 @@ class Capture(Protocol):
 
 class Target:
     """A backend as requests use it. `prefix` is put before a target, `domains` are the hosts it
-    may put into cookies; `in_flight` counts users. `credentials` are None where there are none."""
+    may put into cookies; `in_flight` counts users. `credentials` are None where there are none;
+    `retry`, the budget of retries, where there is only one URL."""
 
     __slots__ = (
         "authority",
@@ -114,6 +115,7 @@ class Target:
         "in_flight",
         "prefix",
         "retired",
+        "retry",
         "upstream",
     )
 
@@ -124,6 +126,7 @@ class Target:
         self.backend = backend
         self.upstream = upstream
         self.credentials = credentials
+        self.retry: FallbackBudget | None = None
         self.authority = (url.netloc or backend.function).rpartition("@")[2].encode()
         self.prefix = url.path.rstrip("/").encode()
         self.domains = domains_of(backend)
@@ -247,7 +250,10 @@ class Runtime:
                 known = self._targets.get(key)
                 if known is None or known.backend != backend:
                     credentials = self._credentials(backend)
-                    opened[key] = Target(backend, self._open(backend), credentials)
+                    target = Target(backend, self._open(backend), credentials)
+                    if backend.urls:
+                        target.retry = FallbackBudget(backend.retry, self._workers)
+                    opened[key] = target
             self._guards.follow(compiled.edged.values())
         except BaseException:
             for target in opened.values():

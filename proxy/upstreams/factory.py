@@ -19,4 +19,9 @@ def open_upstream(backend: Backend, sweep: Sweep) -> Upstream:
         from proxy.upstreams.aws_lambda import LambdaUpstream
 
         return LambdaUpstream(backend, sweep)
+    if backend.urls:
+        # Imported where it is used, too.
+        from proxy.upstreams.balanced import BalancedUpstream
+
+        return BalancedUpstream(backend, sweep, HttpUpstream)
     return HttpUpstream(backend, sweep)

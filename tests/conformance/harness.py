@@ -24,7 +24,7 @@ from proxy.record import RequestRecord
 from proxy.runtime import FacadeSettings, Runtime
 from proxy.sweep import Sweep
 from proxy.tasks import TaskKeeper
-from proxy.upstreams.http import HttpUpstream
+from proxy.upstreams.factory import open_upstream
 
 T = TypeVar("T")
 WAIT = 10.0
@@ -76,7 +76,7 @@ class Facade:
         keeper = TaskKeeper(lambda where, error: self.faults.append(error))
         self.runtime = Runtime(
             compile_table(self._table, 1, "one"),
-            open_upstream=lambda backend: HttpUpstream(backend, sweep),
+            open_upstream=lambda backend: open_upstream(backend, sweep),
             sweep=sweep,
             recorder=self,
             spawn=keeper.spawn,
