@@ -40,6 +40,12 @@ def test_a_served_read_is_copied_compared_and_told(tmp_path: Path) -> None:
     run(talk())
 
 
+def everything_below(directory: Path) -> str:
+    """All that was written to files."""
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    return "".join(file.read_bytes().decode("latin-1") for file in files)
+
+
 def test_a_difference_is_named_by_its_path_with_a_redacted_example(tmp_path: Path) -> None:
     """trap 34, trap 35"""
 
@@ -70,9 +76,9 @@ def test_a_difference_is_named_by_its_path_with_a_redacted_example(tmp_path: Pat
             assert json.loads(example["new"]["body"])["items"] == [{"price": 2}]
             told = json.dumps(batches.found[next(iter(batches.found))])
             told += json.dumps(list(batches.found.values())[-1]) + str(proxy.events)
-            files = [file for file in tmp_path.rglob("*") if file.is_file()]
-            assert files
-            told += "".join(file.read_bytes().decode("latin-1") for file in files)
+            written = everything_below(tmp_path)
+            assert written
+            told += written
             for word in ("hunter2", "geheim", "topsecretvalue", "abcdefghijklmnop"):
                 assert word not in told, word
 
