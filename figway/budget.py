@@ -16,12 +16,13 @@ class FallbackBudget:
     among a backend's URLs counts in the same way.
     """
 
-    __slots__ = ("_granted", "_own", "_second", "_workers", "policy")
+    __slots__ = ("_first", "_granted", "_own", "_second", "_workers", "policy")
 
     def __init__(self, policy: FallbackBudgetPolicy | RetryPolicy, workers: int = 1) -> None:
         self.policy: FallbackBudgetPolicy | RetryPolicy = policy
         self._workers = max(1, workers)
         self._own = [0] * (_WINDOW + 1)
+        self._first = -1
         self._second = 0
         self._granted = 0
 
@@ -31,6 +32,8 @@ class FallbackBudget:
         if second != self._second:
             self._advance(second)
         self._own[second % (_WINDOW + 1)] += 1
+        if self._first < 0:
+            self._first = second
 
     def spend(self, now: int) -> bool:
         """Take one fallback from the budget; False when this second's is spent."""
@@ -44,7 +47,9 @@ class FallbackBudget:
 
     def _allowance(self) -> float:
         before = sum(self._own) - self._own[self._second % (_WINDOW + 1)]
-        share = self.policy.percent * before / (100 * _WINDOW)
+        # A worker that has just started must not take ten seconds to learn the rate.
+        seconds = min(_WINDOW, max(1, self._second - self._first))
+        share = self.policy.percent * before / (100 * seconds)
         return max(share, self.policy.min_per_s / self._workers)
 
     def _advance(self, second: int) -> None:

@@ -39,10 +39,20 @@ def test_the_rate_is_forgotten_after_ten_seconds() -> None:
     for _ in range(100):
         budget.own_request(50_000)
     assert granted(budget, 50_000) == 0
-    assert granted(budget, 51_000) == 10
+    assert granted(budget, 51_000) == 100, "all that is known is one second"
+    assert granted(budget, 52_000) == 50
     assert granted(budget, 60_000) == 10
     assert granted(budget, 61_000) == 0
     assert granted(budget, 90_000_000) == 0
+
+
+def test_a_worker_that_has_just_started_knows_the_rate() -> None:
+    """trap 46: one that takes a dead worker's place amid an outage must not shed its reads."""
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=20, min_per_s=0))
+    for second in (100, 101):
+        for _ in range(50):
+            budget.own_request(second * 1_000)
+    assert granted(budget, 102_000) == 10
 
 
 def test_workers_divide_the_minimum() -> None:
@@ -73,4 +83,5 @@ def test_never_more_than_share_or_minimum(
             fallbacks[second] = fallbacks.get(second, 0) + 1
     for second, number in fallbacks.items():
         recent = sum(own.get(second - back, 0) for back in range(1, 11))
-        assert number <= math.ceil(max(minimum, percent * recent / 1_000))
+        known = min(10, max(1, second - min(own, default=0)))
+        assert number <= math.ceil(max(minimum, percent * recent / (100 * known)))
