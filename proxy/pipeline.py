@@ -548,7 +548,7 @@ class Flow:
         runtime.recorder.record(record)
 
     def _record(self) -> RequestRecord:
-        record, head = RequestRecord(), self._head
+        record, head = RequestRecord.blank(), self._head
         decision, exchange = self._decision, self._exchange
         ended, started = monotonic_ns(), self._started
         record.started_ms = int(time() * 1_000) - (ended - started) // 1_000_000
@@ -559,19 +559,16 @@ class Flow:
         record.trace_id = self.trace_id
         record.revision = self._revision
         record.route = self._lane.plan.route_id
-        record.why = decision.why.value
+        record.why = decision.why
         record.bucket = decision.bucket
         record.key_source = decision.key_source
-        record.side = exchange.side.value
-        if self._target is not None:
-            record.backend = self._target.backend.id
+        record.side = exchange.side
+        record.backend = "" if self._target is None else self._target.backend.id
         record.status = self._status
         record.attempts = exchange.attempts
         record.fallback = exchange.fallback
-        if exchange.no_fallback is not None:
-            record.no_fallback = exchange.no_fallback.value
-        if exchange.failure is not None:
-            record.failure = exchange.failure.value
+        record.no_fallback = exchange.no_fallback or ""
+        record.failure = exchange.failure or ""
         record.problem = self._problem
         record.request_bytes = self._body_size
         record.response_bytes = self._response_size

@@ -238,9 +238,18 @@ class Workers:
                     worker.kill_process(signal.SIGKILL)
 
 
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TOP_PAD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+}
+"""For glibc: a buffer of a big body is taken from memory that the process keeps, instead of being
+mapped and given back to the system for every piece. Others ignore it; the environment wins."""
+
+
 def environment() -> dict[str, str]:
     """The worker's environment: without the secrets, which come over the channel."""
-    return {
+    return _ALLOCATOR | {
         name: value
         for name, value in os.environ.items()
         if name not in ("FIGWAY_CONTROL_KEY", "FIGWAY_FORCE_SECRET", "FIGWAY_REDACT_KEY")

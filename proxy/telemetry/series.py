@@ -43,7 +43,8 @@ class Series:
         self.request_bytes += record.request_bytes
         self.response_bytes += record.response_bytes
         if record.status:
-            _add(self.statuses, _CLASSES.get(record.status // 100, "other"))
+            label = _CLASSES.get(record.status // 100, "other")
+            self.statuses[label] = self.statuses.get(label, 0) + 1
             self.head_us += record.head_us
             number = bucket_of(record.head_us)
             self.latency[number] = self.latency.get(number, 0) + 1
