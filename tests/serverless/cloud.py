@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -82,6 +83,7 @@ class Cloud:
 
 @contextmanager
 def cloud(key: str = "key") -> Iterator[Cloud]:
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a call, else
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
