@@ -71,9 +71,7 @@ def test_a_second_start_goes_on_where_the_first_was(figway: Installation, new: s
     refused(figway, Exit.CONFLICT, f"has legacy at {figway.legacy}", "figway backends set legacy")
 
 
-def test_the_kill_switch_works_with_the_control_plane_dead(
-    figway: Installation, new: str
-) -> None:
+def test_the_kill_switch_works_with_the_control_plane_dead(figway: Installation, new: str) -> None:
     """trap 52: `figway kill on` falls back to the file of the proxy on this host."""
     figway.state = figway.folder / ".figway"  # where it is looked for, unless told otherwise
     figway.start()

@@ -1,4 +1,4 @@
-"""Runs figway commands as processes, but loads the program once: `python -m tests.support.commands`.
+"""Runs figway commands as processes, but loads the program once.
 
 A test of the command line starts hundreds of commands, and most of the time of each would go into
 importing. This process imports the program, then forks for every command that it is sent: a JSON
@@ -23,7 +23,8 @@ def _become(asked: dict[str, Any], streams: list[int]) -> None:
     try:
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
-        sys.stdin, sys.stdout, sys.stderr = (open(n, m) for n, m in ((0, "r"), (1, "w"), (2, "w")))
+        sys.stdin = os.fdopen(0, "r")
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         os.environ.clear()
         os.environ.update(asked["environment"])
         os.chdir(asked["folder"])
@@ -42,18 +43,21 @@ def _become(asked: dict[str, Any], streams: list[int]) -> None:
 
 
 def _run(asked: dict[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out:
-        with tempfile.TemporaryFile() as err:
-            given.write(asked["input"].encode())
-            given.seek(0)
-            child = os.fork()
-            if child == 0:
-                _become(asked, [given.fileno(), out.fileno(), err.fileno()])
-            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            texts = []
-            for file in (out, err):
-                file.seek(0)
-                texts.append(file.read().decode())
+    with (
+        tempfile.TemporaryFile() as given,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        given.write(asked["input"].encode())
+        given.seek(0)
+        child = os.fork()
+        if child == 0:
+            _become(asked, [given.fileno(), out.fileno(), err.fileno()])
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode())
     return {"code": code, "out": texts[0], "err": texts[1]}
 
 

@@ -114,9 +114,7 @@ class Installation:
         self.process.stdout.close()
         return code
 
-    def run(
-        self, *words: str, key: str | None = None, stdin: str = "", **environment: str
-    ) -> Ran:
+    def run(self, *words: str, key: str | None = None, stdin: str = "", **environment: str) -> Ran:
         """Run a figway command against it, as an administrator unless another key is given."""
         settings = {"FIGWAY_ADMIN_URL": f"http://{self.admin}"}
         given = self.key if key is None else key
