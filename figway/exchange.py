@@ -133,9 +133,7 @@ _PROBLEMS = {
     FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
     FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
 }
-_ELSEWHERE = frozenset(
-    {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
-)
+_ELSEWHERE = frozenset({FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE})
 """Failures after which another URL of the backend may do better."""
 _OVERLOAD = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
 
