@@ -80,6 +80,7 @@ class Flow:
         "_tunnel",
         "_whole",
         "deadline",
+        "hold",
     )
 
     _exchange: Exchange
@@ -113,6 +114,7 @@ class Flow:
         self._response_size = 0
         self._head_ns = 0
         self.deadline = NEVER
+        self.hold = HOLD  # a door that has the whole body anyway may keep more
         runtime.in_flight += 1
 
     # -- what the door tells -----------------------------------------------------------------
@@ -411,7 +413,7 @@ class Flow:
         if self._relaying or not self._whole:
             kept.clear()
             self._handed = 0
-        elif self._kept_size > max(HOLD, self._lane.plan.fallback.replay_buffer):
+        elif self._kept_size > max(self.hold, self._lane.plan.fallback.replay_buffer):
             self._whole = False
             self._exchange.body_not_kept()
             kept.clear()

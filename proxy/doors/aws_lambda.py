@@ -17,6 +17,7 @@ from figway.http import Headers
 from figway.problem import Problem
 from proxy.client import ClientPort, problem_answer
 from proxy.doors.aws_lambda_answer import (
+    MAX_PAYLOAD,
     Answer,
     BodyMeter,
     TooLarge,
@@ -108,6 +109,7 @@ class LambdaDoor:
             head.client = client_address(peer, head.get(b"x-forwarded-for"), networks)
         flow = Flow(self.runtime, head, client, Arrival(peer, incoming.scheme, head.host, trusted))
         client.attach(flow)
+        flow.hold = MAX_PAYLOAD  # it is in memory: nothing is gained by forgetting it
         flow.begin()
         if incoming.body:
             flow.body(incoming.body)
