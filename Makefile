@@ -30,6 +30,9 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 unit: $(VENV)/.dev ## The tests alone: make unit ARGS="tests/unit -k match"
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
+test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found)
+	@$(BIN)/python -m pytest -rs tests/browser $(ARGS)
+
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
 	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))
 
@@ -70,6 +73,11 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 		--all-extras pyproject.toml -o requirements/runtime.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--all-extras --group dev -c requirements/runtime.lock pyproject.toml -o requirements/dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--extra shadow -c requirements/runtime.lock pyproject.toml -o requirements/proxy.lock
+
+reference: $(VENV)/.dev ## Write docs/settings.md and docs/cli.md from the code
+	$(BIN)/python scripts/reference.py
 
 clean: ## Remove the virtual environment, caches and demo data
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
@@ -96,4 +104,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-peers demo test lint unit story package venv lock clean help faults fuzz outage storm soak
+.PHONY: bench bench-peers demo test lint unit test-browser story package venv lock clean help faults fuzz outage storm soak

@@ -27,3 +27,17 @@ if command -v npm >/dev/null; then
 else
   echo "missing: npm, so http-proxy and undici" >&2
 fi
+
+# An interpreter of its own, where ours was built without optimisations and the system has one:
+# distributions build theirs, and the images that Figway ships in, with profiles.
+optimised='import sysconfig; raise SystemExit("--enable-optimizations" not in (
+  sysconfig.get_config_var("CONFIG_ARGS") or ""))'
+if ! "$python" -c "$optimised" && [ ! -x "$here/python/bin/python" ]; then
+  for other in /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11; do
+    [ -x "$other" ] || continue
+    uv="$(dirname "$python")/uv"
+    "$uv" venv -q --python "$other" "$here/python" &&
+      "$uv" pip install -q --python "$here/python/bin/python" --no-deps --require-hashes \
+        -r "$here/../../requirements/runtime.lock" && break
+  done
+fi
