@@ -129,7 +129,7 @@ class Flow:
             self._revision = compiled.revision
             plan = compiled.match(head)
             self._lane = lane = runtime.lane(plan)
-            get = head.get
+            get = head.acted_on.get  # the names below are all in it
             self._traceparent = get(b"traceparent") or runtime.trace_parents.fresh()
             self._hop = hops(get(HOP_HEADER)) + 1
             self._decision = decision = decide(
