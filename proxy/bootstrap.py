@@ -90,7 +90,12 @@ def _parts(settings: Settings, sockets: Sockets, facade_url: str, log: EventLog)
     control = None
     if settings.control_url:
         key = settings.control_key.get_secret_value()
-        client = control_client(settings.control_url, key, f"figway-proxy/{release()}")
+        client = control_client(
+            settings.control_url,
+            key,
+            f"figway-proxy/{release()}",
+            ca_file=settings.control_ca_file,
+        )
         control = ControlPlane(client)
     return Parts(
         settings=settings,
@@ -117,6 +122,7 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         max_fields=settings.max_headers,
         max_body=settings.max_body_bytes,
         max_connections=settings.max_connections,
+        max_connections_per_client=settings.max_connections_per_client,
         head_ms=int(settings.head_timeout_s * 1000),
         body_ms=int(settings.body_timeout_s * 1000),
         idle_ms=int(settings.idle_timeout_s * 1000),

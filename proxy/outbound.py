@@ -6,6 +6,8 @@ acknowledgements and reports, and never a user's request. A move to its successo
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 HTTPError = httpx.HTTPError
@@ -16,9 +18,14 @@ Timeout = httpx.Timeout
 
 
 def control_client(
-    base_url: str, key: str, user_agent: str, transport: httpx.AsyncBaseTransport | None = None
+    base_url: str,
+    key: str,
+    user_agent: str,
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    ca_file: str = "",
 ) -> httpx.AsyncClient:
-    """A client of the control plane's API.
+    """A client of the control plane's API. Raises OSError for a `ca_file` that cannot be read.
 
     It keeps no proxy settings of the environment, follows no redirects (the key would go
     along), and bounds every step.
@@ -34,6 +41,7 @@ def control_client(
         follow_redirects=False,
         trust_env=False,
         transport=transport,
+        verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
     )
 
 

@@ -63,6 +63,8 @@ class FacadeSettings:
     """A request body (413); 0 is no limit."""
     max_connections: int = 10_000
     """Client connections at once."""
+    max_connections_per_client: int = 0
+    """Of them, those from one address that is no trusted proxy; 0 is no limit."""
     max_hops: int = MAX_HOPS
     """Facades that a request may pass before it is going in a circle (508)."""
     head_ms: int = 15_000

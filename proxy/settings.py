@@ -65,6 +65,14 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine, by its name or address alone."""
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def split_address(value: str) -> tuple[str, int]:
     """`host:port`, `[v6]:port` or `:port` (every interface) as host and port.
 
@@ -134,6 +142,10 @@ class Settings(BaseSettings):
     # -- where from ------------------------------------------------------------------------------
     control_url: Url = ""
     """Base URL of the control plane, such as `http://127.0.0.1:8070`."""
+    control_ca_file: str = ""
+    """PEM bundle to verify the control plane's certificate with, instead of the system's."""
+    control_insecure: bool = False
+    """Permit plain `http` to a control plane on another machine: key and table go in the clear."""
     control_key: SecretStr = SecretStr("")
     """API key of role `proxy` for the control plane."""
     legacy_url: Url = ""
@@ -174,6 +186,8 @@ class Settings(BaseSettings):
     """Longest request body in bytes (413); 0 is no limit, as legacy has its own."""
     max_connections: int = Field(10_000, ge=1, le=1_000_000)
     """Client connections at once, per worker."""
+    max_connections_per_client: int = Field(0, ge=0, le=1_000_000)
+    """Of them, those from one address, trusted proxies excepted; 0 is no limit of its own."""
     head_timeout_s: float = Field(15.0, gt=0, le=3_600)
     """Seconds for a client to send a request head (408)."""
     body_timeout_s: float = Field(60.0, gt=0, le=3_600)
@@ -229,6 +243,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 "FIGWAY_LEGACY_URL: missing. Set it to the application to put the facade before, "
                 "such as http://127.0.0.1:8000, or set FIGWAY_CONTROL_URL to follow a control plane"
+            )
+        parts = urlsplit(self.control_url)
+        if parts.scheme == "http" and not self.control_insecure and not is_loopback(parts.hostname):
+            raise ValueError(
+                "FIGWAY_CONTROL_URL: plain http to another machine would send the key in the "
+                "clear. Use https (FIGWAY_CONTROL_CA_FILE names its own authority), or set "
+                "FIGWAY_CONTROL_INSECURE=true on a network that nobody else can read"
             )
         if self.control_url and not self.control_key.get_secret_value():
             raise ValueError(

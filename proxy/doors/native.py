@@ -117,7 +117,7 @@ class NativeConnection(asyncio.Protocol):
         self._trusted = door.trusts(self._peer)
         self.deadline = door.sweep.now + door.settings.idle_ms
         door.joined(self)
-        if door.crowded:
+        if not door.takes(self._peer) or door.crowded:
             self._refuse(_NO_ROOM)
 
     def data_received(self, data: bytes) -> None:
@@ -144,6 +144,7 @@ class NativeConnection(asyncio.Protocol):
         self._state = _CLOSING
         self._out = b""
         self._door.left(self)
+        self._door.gave_up(self._peer)
         flow, self._flow = self._flow, None
         if flow is not None:
             flow.client_gone()

@@ -25,6 +25,7 @@ class NativeDoor:
         self.draining = False
         self.connections: set[NativeConnection] = set()
         self._loop = asyncio.get_running_loop()
+        self._by_client: dict[str, int] = {}
         self._flushing: list[NativeConnection] = []
         self._empty = asyncio.Event()
         self._empty.set()
@@ -72,6 +73,22 @@ class NativeDoor:
     def crowded(self) -> bool:
         """There are more connections than the settings allow."""
         return len(self.connections) > self.settings.max_connections
+
+    def takes(self, peer: str) -> bool:
+        """Count a connection from `peer`; whether it may have one more."""
+        limit = self.settings.max_connections_per_client
+        if not limit or self.trusts(peer):
+            return True
+        self._by_client[peer] = count = self._by_client.get(peer, 0) + 1
+        return count <= limit
+
+    def gave_up(self, peer: str) -> None:
+        """A connection from `peer` is closed."""
+        count = self._by_client.get(peer, 0)
+        if count > 1:
+            self._by_client[peer] = count - 1
+        elif count:
+            del self._by_client[peer]
 
     def flush_soon(self, connection: NativeConnection) -> None:
         """Have `connection` flushed at the end of this turn of the loop."""

@@ -210,9 +210,10 @@ class Pairs:
         return answer
 
     async def _ask(self, lane: Lane, captured: Captured) -> Answer:
-        return await ask(
-            lane.target, captured, self._cap(captured), self._settings.timeout_ms / 1e3
-        )
+        compared = self.table.route(captured.route)
+        edge = None if compared is None else compared.plan.edge
+        timeout_s = self._settings.timeout_ms / 1e3
+        return await ask(lane.target, captured, self._cap(captured), timeout_s, edge)
 
     def _cap(self, captured: Captured) -> int:
         compared = self.table.route(captured.route)

@@ -82,7 +82,8 @@ class Replayer:
             if not granted:
                 raise NotReplayable(f"{side.value} is busy")
             cap = compared.plan.shadow.body_limit
-            answer = await ask(lane.target, captured, cap, self._timeout_s)
+            edge = compared.plan.edge
+            answer = await ask(lane.target, captured, cap, self._timeout_s, edge)
             lane.result(answer)
             return answer
 

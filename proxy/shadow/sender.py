@@ -13,6 +13,8 @@ from time import monotonic_ns
 from figway.compare.answer import Answer
 from figway.headers import HOP_HEADER, Arrival, forward_request, hops
 from figway.http import SAFE_METHODS, Headers
+from figway.policy import EdgePlan
+from proxy.policies.outgoing import edited
 from proxy.runtime import Target
 from proxy.shadow.message import Captured
 from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
@@ -107,10 +109,12 @@ def _length(headers: Headers) -> int:
     return 0
 
 
-async def ask(target: Target, captured: Captured, cap: int, timeout_s: float) -> Answer:
-    """Send the copy of a request to a backend."""
+async def ask(
+    target: Target, captured: Captured, cap: int, timeout_s: float, edge: EdgePlan | None = None
+) -> Answer:
+    """Send the copy of a request to a backend; `edge` are the policies of its route."""
     sink = Ask(cap, bodied=captured.method != "HEAD")
-    sending = sink.sending = target.upstream.send(outbound(target, captured), sink)
+    sending = sink.sending = target.upstream.send(outbound(target, captured, edge), sink)
     if captured.has_body:
         if captured.body:
             sending.write(captured.body)
@@ -126,7 +130,7 @@ async def ask(target: Target, captured: Captured, cap: int, timeout_s: float) ->
             sending.abort()
 
 
-def outbound(target: Target, captured: Captured) -> OutboundRequest:
+def outbound(target: Target, captured: Captured, edge: EdgePlan | None = None) -> OutboundRequest:
     """The copy as it leaves."""
     headers = captured.headers
     arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
@@ -144,10 +148,13 @@ def outbound(target: Target, captured: Captured) -> OutboundRequest:
     if captured.method not in SAFE_METHODS:
         out.append(DRY_RUN)
     path = captured.target
-    return OutboundRequest(
+    request = OutboundRequest(
         captured.method,
         target.prefix + path if target.prefix and path != b"*" else path,
         out,
         has_body=captured.has_body,
         content_length=len(captured.body) if captured.has_body else None,
     )
+    if edge is None and target.credentials is None:
+        return request
+    return edited(request, path, edge, target)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from figway.comparing import evidence_window, overruled
 from figway.compile import CompiledTable, Plan
 from figway.model import Backend, Side
+from proxy.policies.credentials import Credentials
 from proxy.runtime import Target
 from proxy.shadow.decoders import decoders
 from proxy.shadow.judge import Kit
@@ -109,7 +110,8 @@ class ShadowTable:
         assert backend is not None
         lane = self.lanes.get(backend.id)
         if lane is None:
-            target = Target(backend, self._open(self._bounded(backend)))
+            credentials = Credentials(backend) if backend.credentials else None
+            target = Target(backend, self._open(self._bounded(backend)), credentials)
             lane = Lane(target, self._settings.concurrency, self._work, self._told)
             self.lanes[backend.id], self._known[backend.id] = lane, backend
         return lane
