@@ -105,7 +105,7 @@ def _wrk(port: int, scenario: Scenario, seconds: float) -> Row:
     """Closed-loop load by wrk."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: make bench-peers installs it.")
-    command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds:g}s", "--timeout", "20s"]
+    command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
     command += ["-s", _LUA, f"http://127.0.0.1:{port}", "--", scenario.kind, str(scenario.routes)]
     return _result(command)
 
@@ -196,8 +196,9 @@ def _rounds(session: Session, scenario: Scenario, servers: list[str], rounds: in
                 continue
             try:
                 row = session.once(scenario, name)
-            except Missing as reason:
+            except (Missing, RuntimeError) as reason:
                 missing[name] = str(reason)
+                _tell(f"{scenario.key} {name}: {reason}")
                 continue
             found[name].append(row)
             _tell(f"{scenario.key} {name} {number + 1}/{rounds}: {_brief(row)}")
