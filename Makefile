@@ -104,4 +104,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-peers demo test lint unit test-browser story package venv lock clean help faults fuzz outage storm soak
+.PHONY: bench bench-peers demo test lint unit test-browser story package venv lock reference clean help faults fuzz outage storm soak

@@ -37,22 +37,23 @@ from control_plane.services import Services
 
 ROOT = "/console"
 _MOST_BODY = 1_048_576
-_ROUTERS = (
-    login.router,
-    home.router,
-    routes.router,
-    flips.router,
-    route.router,
-    revisions.router,
-    kill.router,
-    live.router,
-    explain.router,
-    fleet.router,
-    audit.router,
-    keys.router,
-    shadow.router,
-    shadow_rules.router,
+SCREENS = (
+    login,
+    home,
+    routes,
+    flips,
+    route,
+    revisions,
+    kill,
+    live,
+    explain,
+    fleet,
+    audit,
+    keys,
+    shadow,
+    shadow_rules,
 )
+"""The modules of the pages, each with its router."""
 
 
 class _Static(StaticFiles):
@@ -90,8 +91,8 @@ def create(services: Services) -> FastAPI:
         services, Sessions(services.database), Pulse(services), BurnUp(services)
     )
     app.state.services = services
-    for router in _ROUTERS:
-        app.include_router(router)
+    for screen in SCREENS:
+        app.include_router(screen.router)
     app.mount("/static", _Static(directory=render.STATIC))
     _handle_errors(app)
     return app

@@ -1,8 +1,9 @@
 """What every live view shows, read once for all viewers.
 
 Ten browsers that look cost what one costs: the numbers are read when somebody asks and the last
-ones are older than `_LEAST_MS`, or, where reading takes long, older than `_SHARE` times as long
-as it took. So watching is bounded to a few per cent of a core however large the table.
+ones are older than `_LEAST_S`, or, where reading takes long, older than `_SHARE` times as long
+as it took. So watching is bounded to a few per cent of a core however large the table. Traffic is
+read beside the requests: who asks gets the last numbers, unless they are older than `_STALE_S`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from control_plane.services import Services
 from control_plane.traffic.schemas import RouteTraffic
 
 MINUTES = 5
-_LEAST_MS = 1_000
+_LEAST_S = 1.0
 _SHARE = 40
+_LONGEST_S = 15.0
+_STALE_S = 60.0
 _MOST_PROXIES = 1_000
 
 
@@ -75,7 +78,9 @@ class Pulse:
         self._services = services
         self._lock = asyncio.Lock()
         self._traffic: Mapping[str, RouteTraffic] = {}
+        self._traffic_at = -_STALE_S
         self._traffic_until = 0.0
+        self._reading: asyncio.Task[None] | None = None
         self._proxies: Sequence[InstanceOut] = ()
         self._proxies_until = 0.0
         self._fault = ""
@@ -104,13 +109,25 @@ class Pulse:
             async with services.database.read() as connection:
                 rows = await fleet_store.page(connection, "", _MOST_PROXIES)
             self._proxies = [services.fleet.shown(row) for row in rows]
-            self._proxies_until = _until(begun)
+            self._proxies_until = begun + _LEAST_S
+        if self._reading is not None and self._reading.done():
+            # Its error is raised here, to whoever asks next.
+            done, self._reading = self._reading, None
+            done.result()
+        now = time.monotonic()
+        if now >= self._traffic_until and self._reading is None:
+            loop = asyncio.get_running_loop()
+            self._reading = loop.create_task(self._read_traffic(), name="reading traffic")
+        if now - self._traffic_at > _STALE_S and self._reading is not None:
+            await asyncio.shield(self._reading)
+
+    async def _read_traffic(self) -> None:
         begun = time.monotonic()
-        if begun >= self._traffic_until:
-            self._traffic = (await services.traffic.summary(MINUTES)).routes
-            self._traffic_until = _until(begun)
+        self._traffic = (await self._services.traffic.summary(MINUTES)).routes
+        self._traffic_at = time.monotonic()
+        self._traffic_until = _until(begun)
 
 
 def _until(begun: float) -> float:
-    took = time.monotonic() - begun
-    return begun + took + max(_LEAST_MS / 1_000, min(took * _SHARE, 10.0))
+    now = time.monotonic()
+    return now + max(_LEAST_S, min((now - begun) * _SHARE, _LONGEST_S))

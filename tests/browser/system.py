@@ -143,6 +143,12 @@ class System:
             timeout=30,
         )
 
+    def stop_control(self) -> None:
+        """End the control plane."""
+        assert self.control is not None
+        self.control.stop()
+        self.api.close()
+
     def start_proxy(self) -> None:
         """Start a proxy that follows it."""
         self.proxy = Process(

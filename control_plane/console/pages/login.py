@@ -38,8 +38,8 @@ async def log_in(request: Request) -> Response:
                     401,
                     "link_used",
                     "This link does not work",
-                    "a link works once, within 15 minutes. Log in with a key, or ask for another: "
-                    "figway console",
+                    "a link works once, within 15 minutes of the start that printed it. Log in "
+                    "with a key",
                 )
         else:
             address = request.client.host if request.client else ""

@@ -19,7 +19,7 @@ from control_plane.console.pages.route import found
 from control_plane.problems import not_found
 
 router = APIRouter()
-_ROUTES = 200
+_ROUTES = 50
 _FIELDS = 100
 _EXAMPLES = 25
 _FILTERS = ("verdict", "field", "q", "noise")

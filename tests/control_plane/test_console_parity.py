@@ -1,0 +1,91 @@
+"""Whatever the console does, the API and the command line do too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+from fastapi import FastAPI
+
+from control_plane.bootstrap import create_app, make_services
+from control_plane.cli.main import app as cli
+from control_plane.console import app as console
+from control_plane.settings import Settings
+
+ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    # what the console takes: each way of the API (method and path), with its command
+    "POST /{kind}/{item_id}/flip": (
+        ("POST /routes/{route_id}/flip", "flip"),
+        ("POST /capabilities/{capability_id}/flip", "capabilities flip"),
+    ),
+    "POST /revisions/{number}/undo": (("POST /revisions/{number}/undo", "undo"),),
+    "POST /kill": (("POST /kill", "kill on"), ("POST /kill", "kill off")),
+    "POST /keys": (("POST /keys", "keys create"),),
+    "POST /keys/{prefix}/revoke": (("DELETE /keys/{prefix}", "keys revoke"),),
+    "POST /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules", "ignore add"),),
+    "POST /shadow/{route_id}/rule/remove": (
+        ("DELETE /routes/{route_id}/rules/{rule_id}", "ignore rm"),
+    ),
+    "POST /shadow/{route_id}/noise": (("POST /routes/{route_id}/noise", "compare noise"),),
+    "POST /shadow/{route_id}/replay": (("POST /comparisons/replays", "compare replay"),),
+}
+VIEWS = {
+    "GET /": (("GET /traffic/summary", "traffic"),),
+    "GET /routes": (("GET /routes", "get"),),
+    "GET /routes/{route_id}": (("GET /routes/{route_id}", "routes show"),),
+    "GET /shadow": (("GET /comparisons/routes", "compare watch"),),
+    "GET /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules/preview", "ignore preview"),),
+    "GET /shadow/{route_id}": (
+        ("GET /comparisons/routes/{route_id}/fields", "compare top"),
+        ("GET /comparisons/examples", "compare examples"),
+    ),
+    "GET /shadow/{route_id}/export": (
+        ("GET /comparisons/routes/{route_id}/export", "compare export"),
+    ),
+    "GET /explain": (("POST /explain", "explain"),),
+    "GET /fleet": (("GET /fleet", "fleet"), ("GET /events", "events")),
+    "GET /audit": (("GET /audit", "audit"),),
+    "GET /keys": (("GET /keys", "keys list"),),
+}
+SESSION = {"POST /login", "POST /logout"}
+"""Of the console's own session; the API has none."""
+
+
+def _operations(app: FastAPI) -> set[str]:
+    found = set()
+    for path, methods in app.openapi()["paths"].items():
+        for method in methods:
+            found.add(f"{method.upper()} {path.removeprefix('/api/v1')}")
+    return found
+
+
+def _commands(command: Any, names: tuple[str, ...] = ()) -> set[str]:
+    found = {" ".join(names)} if names else set()
+    for name, inner in getattr(command, "commands", {}).items():
+        found |= _commands(inner, (*names, name))
+    return found
+
+
+def _routes() -> set[str]:
+    found = set()
+    for module in console.SCREENS:
+        for route in module.router.routes:
+            for method in getattr(route, "methods", ()):
+                found.add(f"{method} {re.sub(':path', '', route.path)}")
+    return found
+
+
+def test_the_console_has_no_private_powers(tmp_path: Path) -> None:
+    services = make_services(Settings(database_url=f"sqlite:///{tmp_path}/figway.sqlite3"))
+    operations = {re.sub(":path", "", name) for name in _operations(create_app(services))}
+    commands = _commands(typer.main.get_command(cli))
+    routes = _routes()
+    changing = {name for name in routes if not name.startswith("GET ")}
+    assert changing - SESSION == set(ACTIONS)
+    assert set(VIEWS) <= routes
+    for name, ways in {**ACTIONS, **VIEWS}.items():
+        for operation, command in ways:
+            assert operation in operations, f"{name} is not in the API"
+            assert command in commands, f"{name} is no command"
