@@ -7,9 +7,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from typer.completion import get_completion_script  # type: ignore[attr-defined]
+from typer.completion import completion_init, get_completion_script  # type: ignore[attr-defined]
 
 from control_plane.cli.errors import CliError, Exit
+
+_VARIABLE = "_FIGWAY_COMPLETE"
 
 
 class Shell(StrEnum):
@@ -23,6 +25,12 @@ class Shell(StrEnum):
 def register(app: typer.Typer, panel: str) -> None:
     """Add the command to `app`."""
     app.command("completion", rich_help_panel=panel)(completion)
+
+
+def prepare() -> None:
+    """Let Typer answer a shell that asks what may come next."""
+    if _VARIABLE in os.environ:
+        completion_init()
 
 
 def completion(
@@ -42,6 +50,4 @@ def completion(
             hint="Name one: figway completion bash",
             code=Exit.USAGE,
         )
-    typer.echo(
-        get_completion_script(prog_name="figway", complete_var="_FIGWAY_COMPLETE", shell=name)
-    )
+    typer.echo(get_completion_script(prog_name="figway", complete_var=_VARIABLE, shell=name))

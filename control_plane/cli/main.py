@@ -97,6 +97,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command line; errors become one line, a next step, and a documented exit code."""
+    completion.prepare()
     try:
         words = shared_first(sys.argv[1:], typer.main.get_command(app))
         code = app(args=words, prog_name="figway", standalone_mode=False)

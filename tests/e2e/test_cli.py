@@ -157,7 +157,7 @@ READS = [
     "revisions", "revisions 1", "diff 1", "diff 1 2", "explain /read/1 -H x-a:b --if-weight 25%",
     "explain http://shop.example/read/1 -X POST --revision 2", "fleet", "traffic", "traffic read",
     "events", "audit", "keys list", "compare top", "compare top read", "compare examples read",
-    "compare noise read", "ignore list read",
+    "ignore list read",
 ]  # fmt: skip
 
 
@@ -259,7 +259,7 @@ WRONG = [
     ("backends show nowhere", Exit.NOT_FOUND, "nowhere"),
     ("revisions 99999", Exit.NOT_FOUND, "99999"),
     ("routes set a --path /a --new nobody", Exit.REFUSED, "there is no backend 'nobody'"),
-    ("routes set tie --path /tied/{other} --new fn", Exit.REFUSED, "'tied'"),
+    ("routes set tie --path /tied/{other} --new fn", Exit.REFUSED, "tied and tie"),
     ("routes set a --path /a/{id --new fn", Exit.REFUSED, "template_invalid"),
     ("routes set a --path /a --new fn --set weight=20000", Exit.REFUSED, "weight_range"),
     ("routes set a --path /a --new fn --set nonsense=1", Exit.REFUSED, "nonsense"),
@@ -305,8 +305,8 @@ def test_no_key_at_all(figway: Installation) -> None:
     [
         ("routes: 5\n", "$.routes"),
         ("{", "not YAML"),
-        ("", "$"),
-        ("routes:\n  a: {match: {path: /a}, new: nobody}\ndefault_backend: x\n", "findings"),
+        ("", "default_backend"),
+        ("routes:\n- {id: a, match: {path: /a}, new: nobody}\ndefault_backend: x\n", "3 findings"),
     ],
 )
 def test_a_wrong_file_changes_nothing(
@@ -316,11 +316,11 @@ def test_a_wrong_file_changes_nothing(
     file = tmp_path / "wrong.yaml"
     file.write_text(text)
     before = figway.ok("export")
-    for words in (("validate",), ("apply", "--yes"), ("diff",)):
+    for words in (("validate",), ("apply", "--yes")):
         done = figway.run(*words, str(file))
-        assert done.code == Exit.REFUSED or words == ("diff",), done
+        assert done.code == Exit.REFUSED, done
         assert "Traceback" not in done.err, done
-        assert saying in done.err or words[0] != "apply", done
+        assert saying in done.err or words[0] == "validate", done
     assert figway.ok("export") == before
 
 
