@@ -19,6 +19,11 @@ def open_upstream(backend: Backend, sweep: Sweep) -> Upstream:
         from proxy.upstreams.aws_lambda import LambdaUpstream
 
         return LambdaUpstream(backend, sweep)
+    if backend.region:
+        # A function URL that asks for IAM.
+        from proxy.upstreams.function_url import FunctionUrlUpstream
+
+        return FunctionUrlUpstream(backend, sweep)
     if backend.urls:
         # Imported where it is used, too.
         from proxy.upstreams.balanced import BalancedUpstream
