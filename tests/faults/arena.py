@@ -173,6 +173,7 @@ class Arena:
         self.folder = folder
         self.legacy = Party("legacy")
         self.new = Party("new")
+        self.patience_ms = 500
         self._settings = settings
 
     async def start(self) -> None:
@@ -191,8 +192,9 @@ class Arena:
 
     def table(self, new_url: str = "", budget: int = 1_000, **new: Any) -> Table:
         """The table, with short times."""
-        times = Timeouts(connect_ms=500, head_ms=500, idle_ms=500)
-        fallback = FallbackPolicy(deadline_ms=2_000)
+        wait = self.patience_ms
+        times = Timeouts(connect_ms=wait, head_ms=wait, idle_ms=wait)
+        fallback = FallbackPolicy(deadline_ms=4 * wait)
         breaker = BreakerPolicy(open_ms=600, ramp_ms=600)
         routes = {
             name: Route(
@@ -300,9 +302,10 @@ class Arena:
 
 
 @contextlib.asynccontextmanager
-async def arena(folder: Path, **settings: str) -> AsyncIterator[Arena]:
-    """An arena, cleaned up afterwards."""
+async def arena(folder: Path, patience_ms: int = 500, **settings: str) -> AsyncIterator[Arena]:
+    """An arena, cleaned up afterwards; `patience_ms` is how long its backends may take."""
     found = Arena(folder, settings)
+    found.patience_ms = patience_ms
     try:
         await found.start()
         yield found
