@@ -155,7 +155,9 @@ def test_the_api_uses_the_words_of_the_glossary() -> None:
     from control_plane.openapi import describe
     from control_plane.settings import Settings
 
-    described = describe(create_app(make_services(Settings(database_url="sqlite:///unused.sqlite3"))))
+    described = describe(
+        create_app(make_services(Settings(database_url="sqlite:///unused.sqlite3")))
+    )
     schemas = described["components"]["schemas"]
     words = {word for path in described["paths"] for word in re.split(r"[/{}_-]", path)}
     words |= {word for s in schemas.values() for name in s.get("properties", {})
