@@ -105,6 +105,30 @@ def apply(table: Table, changes: Iterable[Change]) -> Table:
     return replace(table, **settings)
 
 
+def dated(before: Table, changes: Iterable[Change], revision: int) -> tuple[Change, ...]:
+    """`changes` with each route's `evidence_since` set.
+
+    It is `revision` where the route is new, or its stage, weight, backends or comparison differ
+    from `before`; else what it was.
+    """
+    return tuple(_dated(before, change, revision) for change in changes)
+
+
+def _dated(before: Table, change: Change, revision: int) -> Change:
+    if not isinstance(change.value, Route):
+        return change
+    known = before.routes.get(change.id)
+    same = known is not None and _what_is_compared(known) == _what_is_compared(change.value)
+    since = known.evidence_since if known is not None and same else revision
+    if change.value.evidence_since == since:
+        return change
+    return replace(change, value=replace(change.value, evidence_since=since))
+
+
+def _what_is_compared(route: Route) -> tuple[object, ...]:
+    return route.stage, route.weight, route.legacy, route.new, route.comparison
+
+
 def diff(before: Table, after: Table) -> tuple[Change, ...]:
     """The changes that lead from one table to another: settings, puts, then deletions.
 
@@ -152,6 +176,8 @@ def describe(before: Table, changes: Iterable[Change]) -> tuple[FieldChange, ...
         else:
             was_data, data = to_data(old, whole=True), to_data(change.value, whole=True)
             for path, was, becomes in _leaves("", was_data, data):
+                if path == "evidence_since":
+                    continue  # it follows from the rest
                 found.append(FieldChange(change.kind, change.id, path, was, becomes))
     return tuple(found)
 

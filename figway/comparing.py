@@ -72,11 +72,13 @@ def evidence_window(plan: Plan) -> str:
     """Names what the comparisons of a route are evidence of: 32 hexadecimal digits.
 
     Another stage, weight, rule or backend makes another window, as old pairs say nothing about
-    what runs now (`figway.evidence`); another sample or redaction does not.
+    what runs now (`figway.evidence`), and so does coming back to them; another sample or redaction
+    does not.
     """
     policy = ComparisonPolicy() if plan.route is None else plan.route.comparison
     return content_hash(
         {
+            "since": 0 if plan.route is None else plan.route.evidence_since,
             "stage": plan.stage.value,
             "weight": plan.weight,
             "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],

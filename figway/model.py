@@ -412,6 +412,9 @@ class Route(Strict):
     comparison: ComparisonPolicy = PLAIN_COMPARISON
     policies: EdgePolicies = NO_POLICIES
     """What is asked of requests, and changed in them, before and after a backend serves."""
+    evidence_since: int = 0
+    """The revision that began the present evidence: its last flip, rule or backend. Set by the
+    control plane."""
     description: str = ""
 
 

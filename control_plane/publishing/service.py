@@ -52,11 +52,16 @@ class Publisher:
         self._live = live
         self._lock = asyncio.Lock()
 
-    async def change(self, make: Make, deed: Deed, *, source: str = "api") -> Published:
-        """Make a revision. Raises `ApiProblem`: what `make` raises, 422 with findings, 409."""
+    async def change(
+        self, make: Make, deed: Deed, *, source: str = "api", back: bool = False
+    ) -> Published:
+        """Make a revision. Raises `ApiProblem`: what `make` raises, 422 with findings, 409.
+
+        `back` says that it leads back to what was: evidence then goes on where it stood.
+        """
         async with self._lock:
             for _ in range(_ATTEMPTS):
-                drafted = self.draft(make)
+                drafted = self.draft(make, back=back)
                 if not drafted.changed:
                     return drafted
                 if await self._commit(drafted, deed, source):
@@ -64,12 +69,15 @@ class Publisher:
                 await self._refresh()
         raise conflict("others changed the table at the same time, again and again; try again")
 
-    def draft(self, make: Make) -> Published:
+    def draft(self, make: Make, *, back: bool = False) -> Published:
         """What `change` would do, without doing it. Raises `ApiProblem`."""
         before = self._state.current
+        made = make(before)
+        if not back:
+            made = change.dated(before.table, made, before.revision + 1)
         changes = tuple(
             entry
-            for entry in make(before)
+            for entry in made
             if entry.value is None or change.get(before.table, entry.kind, entry.id) != entry.value
         )
         if not changes:

@@ -102,7 +102,7 @@ async def undo_revision(
     """
     make = await service.undo(services, number, force=body.force)
     deed = actor.deed("revision.undo", f"revision {number}", body.reason or f"undo {number}")
-    published = await services.publisher.change(make, deed, source=actor.source)
+    published = await services.publisher.change(make, deed, source=actor.source, back=True)
     return await answer(services, published, wait, timeout)
 
 
@@ -118,7 +118,7 @@ async def restore_revision(
     """Go back to the table of one revision, whole; everything after it is taken back."""
     make = await service.restore(services, number)
     deed = actor.deed("revision.restore", f"revision {number}", body.reason or f"back to {number}")
-    published = await services.publisher.change(make, deed, source=actor.source)
+    published = await services.publisher.change(make, deed, source=actor.source, back=True)
     return await answer(services, published, wait, timeout)
 
 

@@ -15,6 +15,7 @@ from figway.change import (
     apply,
     changes_from_data,
     changes_to_data,
+    dated,
     describe,
     diff,
     flip,
@@ -122,3 +123,23 @@ def test_a_flip_keeps_what_it_does_not_name(
 def test_changes_that_make_no_sense_are_refused(data: object) -> None:
     with pytest.raises(CodecError):
         changes_from_data(data)
+
+
+def test_evidence_begins_anew_with_a_flip_and_not_with_a_word() -> None:
+    before = table(replace(ORDERS, evidence_since=3))
+    standing = before.routes["orders"]
+
+    def since(value: Route) -> int:
+        (change,) = dated(before, [Change(Kind.ROUTE, value.id, value)], 9)
+        assert isinstance(change.value, Route)
+        return change.value.evidence_since
+
+    assert since(replace(standing, description="x")) == 3
+    assert since(replace(standing, description="x", evidence_since=0)) == 3
+    assert since(replace(standing, stage=Stage.SHADOW)) == 9
+    assert since(replace(standing, weight=5)) == 9
+    assert since(route("fresh", "/fresh")) == 9
+    told = describe(
+        before, dated(before, [Change(Kind.ROUTE, "orders", flip(standing, weight=5))], 9)
+    )
+    assert [entry.path for entry in told] == ["stage", "weight"]
