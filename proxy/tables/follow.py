@@ -18,7 +18,8 @@ from proxy.events import EventLog
 from proxy.tables.check import Checker, RefusedTable, Served, Source, StaleBase
 
 RETRY_FIRST_S = 0.2
-RETRY_CAP_S = 15.0
+RETRY_CAP_S = 3.0
+"""A flip back to legacy may be waiting when the control plane returns."""
 
 
 class Audience(Protocol):
