@@ -115,10 +115,22 @@ class Sandbox:
 
     def swap(self, table: Table) -> None:
         """Publish a table, and have the function take it."""
+        before = self.tables.etag
         self.tables.publish(table)
         # The age of the table in hand does not matter to an event that asks for a refresh.
         taken = self.function.invoke({"figway": "refresh"})
         assert taken["etag"] == self.tables.etag.strip('"'), self.function.output[-5:]
+        if self.tables.etag != before:
+            self._read_up_to(self.tables.revision)
+
+    def _read_up_to(self, revision: int) -> None:
+        """Wait until the line about this table was read, and so all lines before it."""
+        for _ in range(1_000):
+            last = self.function.lines[-1] if self.function.lines else {}
+            if last.get("event") == "table_served" and last.get("revision") == revision:
+                return
+            threading.Event().wait(0.005)
+        raise AssertionError(self.function.output[-5:])
 
     def stop(self) -> None:
         self.function.stop()
@@ -176,6 +188,7 @@ class LambdaFacade:
     def __init__(self, kind: str, sandbox: Sandbox) -> None:
         self.kind = kind
         self.sandbox = sandbox
+        self._answered = 0
         self._from = len(sandbox.function.lines)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -183,8 +196,14 @@ class LambdaFacade:
 
     @property
     def records(self) -> list[Record]:
-        lines = self.sandbox.function.lines[self._from :]
-        return [Record(line) for line in lines if "total_us" in line]
+        """What the requests left; one for each answer, once its line was read."""
+        for _ in range(1_000):
+            lines = self.sandbox.function.lines[self._from :]
+            found = [Record(line) for line in lines if "total_us" in line]
+            if len(found) >= self._answered:
+                break
+            threading.Event().wait(0.005)
+        return found
 
     @property
     def faults(self) -> list[str]:
@@ -233,6 +252,7 @@ class LambdaFacade:
                     self.kind, method.decode(), target, request.headers, request.body
                 )
                 answer = self.sandbox.function.invoke(event)
+                self._answered += 1
                 peer.send(_wire(answer, head=method == b"HEAD"))
                 if b"close" in b",".join(request.all(b"connection")).lower():
                     return
