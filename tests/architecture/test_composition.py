@@ -25,7 +25,7 @@ ADAPTERS = {
             "serverless/calls.py",  # the root of what runs on Lambda
         },
         "LambdaUpstream": {"upstreams/factory.py"},
-        "NativeDoor": {"worker.py", "doors/server.py"},
+        "NativeDoor": {"worker.py", "doors/server.py", "doors/uvicorn.py"},
     },
     "control_plane": {
         "Database": {"bootstrap.py", "auth/offline.py"},
