@@ -23,7 +23,7 @@ from bench import report
 from bench.measure import core, peak_mb, use
 from bench.peers import Missing
 from bench.scenarios import SCENARIOS, Scenario, chosen
-from bench.system import LOAD_CORE, PROXY_CORE, Helper, Running, pinned, running
+from bench.system import LOAD_CORE, PROXY_CORE, Helper, Running, first_served, pinned, running
 
 FIGURES = ("cpu_us_per_request", "rps", "p50_ms", "p99_ms", "rss_mb", "errors")
 _LUA = "bench/load/load.lua"
@@ -105,7 +105,8 @@ def _wrk(port: int, scenario: Scenario, seconds: float) -> Row:
     """Closed-loop load by wrk."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: make bench-peers installs it.")
-    command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
+    whole = max(1, round(seconds))  # wrk takes no fractions
+    command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{whole}s", "--timeout", "20s"]
     command += ["-s", _LUA, f"http://127.0.0.1:{port}", "--", scenario.kind, str(scenario.routes)]
     return _result(command)
 
@@ -135,16 +136,14 @@ def _idle(target: Running, scenario: Scenario) -> Row:
     row["start_rss_mb"] = start.largest_mb
     load = Helper("bench.load.idle", str(target.port), *(str(size) for size in scenario.sizes))
     try:
-        before = start.largest_mb
-        opened = 0
         for size in scenario.sizes:
             load.line()
             time.sleep(1.0)
             now = use(target.pid)
             row[f"worker_rss_mb_{size}"] = now.largest_mb
-            row[f"kb_per_connection_{size}"] = (now.largest_mb - before) * 1024 / (size - opened)
+            more = now.largest_mb - start.largest_mb
+            row[f"kb_per_connection_{size}"] = more * 1024 / size
             row["rss_mb"] = now.rss_mb
-            before, opened = now.largest_mb, size
             load.go_on()
     finally:
         load.close()
@@ -178,6 +177,7 @@ def main() -> None:
         report.write()
         return
     wanted = options.servers.split(",") if options.servers else None
+    first_served()
     session = Session(options.seconds)
     for scenario in chosen(options.scenarios):
         servers = [name for name in scenario.servers if wanted is None or name in wanted]

@@ -80,7 +80,7 @@ class Origin(asyncio.Protocol):
     def _answer(self, head: bytes) -> None:
         self.counts[self.port] += 1
         if b" /slow/" in head[:12]:
-            asyncio.get_running_loop().call_later(SLOW_S, self.transport.write, _SMALL)
+            asyncio.get_running_loop().call_later(SLOW_S, self._late)
         elif b" /1m" in head[:9]:
             self.transport.write(_MEGABYTE)
         elif b" /100m" in head[:11]:
@@ -91,6 +91,10 @@ class Origin(asyncio.Protocol):
             self.counts[self.port] -= 1
             self.transport.write(_answer(json.dumps(self.counts).encode()))
         else:
+            self.transport.write(_SMALL)
+
+    def _late(self) -> None:
+        if not self.transport.is_closing():
             self.transport.write(_SMALL)
 
     def _more(self) -> None:
