@@ -17,7 +17,16 @@ from control_plane.cli.demo_traffic import visitors
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import console
 from control_plane.cli.processes import Group, answers, python_module, said
-from control_plane.cli.up import LOOPBACK, Place, alone, free_port, run, start_figway, watch
+from control_plane.cli.up import (
+    LOOPBACK,
+    Place,
+    alone,
+    console_link,
+    free_port,
+    run,
+    start_figway,
+    watch,
+)
 
 _MARK = "this-folder-is-a-figway-demo"
 SHADOWED = ("catalogue-search", "users-get")
@@ -70,6 +79,7 @@ def _run(state: Path, workers: int, rate: float) -> None:
                 key = await start_figway(group, place, legacy, workers)
                 await asyncio.to_thread(define, Api(place.admin, key), legacy, functions)
             console.print(_welcome(place, legacy, key))
+            console.print(console_link(group))
             traffic = asyncio.Task(visitors(place.facade, rate), name="visitors")
             try:
                 await watch(group)

@@ -64,6 +64,7 @@ def up(
         async with Group(state / "logs") as group:
             fresh = await start_figway(group, place, legacy, workers)
             console.print(_welcome(place, legacy, fresh))
+            console.print(console_link(group))
             await watch(group)
 
     with alone(state):
@@ -180,6 +181,13 @@ def _check_stored_legacy(place: Place, legacy: str) -> None:
             "another folder: --state FOLDER",
             code=Exit.CONFLICT,
         )
+
+
+def console_link(group: Group) -> str:
+    """The one-time link that the control plane printed, as a line of the welcome."""
+    printed = (line for line in group.child("control plane").lines if "/console/login?" in line)
+    link = next(printed, "").rpartition(" ")[2]
+    return f"\n[bold]Console, log in once by this link[/bold]  {escape(link)}" if link else ""
 
 
 async def watch(group: Group) -> NoReturn:
