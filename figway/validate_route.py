@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations
 
-from figway import overlap, validate_comparison, validate_edge
+from figway import overlap, validate_edge
 from figway.findings import Findings
 from figway.http import SAFE_METHODS
 from figway.model import (
+    PLAIN_COMPARISON,
     WEIGHT_SCALE,
     Condition,
     ConditionKind,
@@ -43,7 +44,11 @@ def check(route: Route, table: Table, findings: Findings) -> None:
         hint = "raise max_open_ms to open_ms at least"
         findings.error("breaker_range", f"{path}.breaker.max_open_ms", message, hint)
     _shadow(route, path, findings)
-    validate_comparison.check(route.comparison, f"{path}.comparison", findings)
+    if route.comparison != PLAIN_COMPARISON:
+        # Imported where it is used: a cold start pays for every module.
+        from figway import validate_comparison
+
+        validate_comparison.check(route.comparison, f"{path}.comparison", findings)
     validate_edge.check(route.policies, route.match.path, f"{path}.policies", findings)
 
 
