@@ -135,9 +135,8 @@ def _target(event: Mapping[str, Any], kind: EventKind, base_path: str) -> bytes:
     raw = path.encode("utf-8", "surrogatepass")
     raw = (_NOT_IN_DECODED_PATH if decoded else _NOT_IN_PATH).sub(_percent, raw)
     query = _NOT_IN_QUERY.sub(_percent, _query(event, kind).encode("utf-8", "surrogatepass"))
-    if not raw.startswith(b"/"):
-        if raw != b"*":
-            raw = b"/" + raw
+    if not raw.startswith(b"/") and raw != b"*":
+        raw = b"/" + raw
     return raw + b"?" + query if query else raw
 
 
