@@ -15,21 +15,11 @@ from control_plane.auth.keys import Role, generate, parse
 from control_plane.auth.limiter import FailureLimiter
 from control_plane.bootstrap import make_services, prepare
 from control_plane.settings import Settings, SettingsError
+from tests.control_plane.role_matrix import MATRIX
 from tests.control_plane.support import Control, control_plane
 
 Play = Callable[..., None]
-_NEEDED = {
-    ("POST", "/reports"): Role.PROXY,
-    ("POST", "/fleet/acks"): Role.PROXY,
-    ("GET", "/table"): None,
-    ("GET", "/me"): None,
-    ("GET", "/keys"): Role.ADMIN,
-    ("POST", "/keys"): Role.ADMIN,
-    ("DELETE", "/keys/{prefix}"): Role.ADMIN,
-    ("POST", "/explain"): Role.VIEWER,
-    ("POST", "/table/validate"): Role.VIEWER,
-}
-_STREAMS = ("/table/stream", "/live")
+_STREAMS = ("/table/stream", "/live", "/comparisons/live")
 
 
 def test_nothing_answers_without_a_key(play: Play) -> None:
@@ -57,13 +47,21 @@ def test_roles(play: Play) -> None:
         for method, path in _endpoints(control):
             if path in _STREAMS:
                 continue
-            default = Role.VIEWER if method == "GET" else Role.OPERATOR
-            needed = _NEEDED.get((method, path), default)
+            needed = MATRIX[method, path]
             for role, client in clients.items():
                 answer = await client.request(method, _filled(path))
                 refused = answer.status_code == 403
                 allowed = needed is None or role.may(needed)
                 assert refused != allowed, (method, path, role, answer.text)
+
+    play(story)
+
+
+def test_every_endpoint_is_in_the_matrix(play: Play) -> None:
+    """trap 55: a new endpoint is open to nobody by oversight."""
+
+    async def story(control: Control) -> None:
+        assert set(_endpoints(control)) == MATRIX.keys()
 
     play(story)
 
