@@ -68,7 +68,7 @@ class Group:
         *,
         ready: Ready,
         env: Mapping[str, str] | None = None,
-        timeout: float = 30.0,
+        timeout: float = 60.0,
     ) -> Child:
         """Start a process and wait until it is ready.
 

@@ -149,14 +149,14 @@ def test_the_manual_uses_the_words_of_the_glossary(page: str) -> None:
         assert not re.search(rf"\b{word}\b", text), f"{page} says {word!r}; say {better!r}"
 
 
-def test_the_api_uses_the_words_of_the_glossary() -> None:
+def test_the_api_uses_the_words_of_the_glossary(tmp_path: Path) -> None:
     """Paths and members of the admin API."""
     from control_plane.bootstrap import create_app, make_services
     from control_plane.openapi import describe
     from control_plane.settings import Settings
 
     described = describe(
-        create_app(make_services(Settings(database_url="sqlite:///unused.sqlite3")))
+        create_app(make_services(Settings(database_url=f"sqlite:///{tmp_path}/unused.sqlite3")))
     )
     schemas = described["components"]["schemas"]
     words = {word for path in described["paths"] for word in re.split(r"[/{}_-]", path)}

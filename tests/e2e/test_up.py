@@ -26,7 +26,7 @@ def figway(tmp_path: Path, legacy: str) -> Iterator[Installation]:
 def refused(figway: Installation, code: int, *words: str) -> None:
     """It ends by itself: this code, one line that holds `words`, one hint at most, nothing left."""
     assert figway.process is not None
-    figway.process.wait(40)
+    figway.process.wait(90)
     assert figway.stop() == code, figway.text
     told = [line for line in figway.lines if line.startswith("error: ")]
     assert len(told) == 1, figway.text
@@ -63,7 +63,7 @@ def test_a_second_start_goes_on_where_the_first_was(figway: Installation, new: s
     other = Installation(figway.folder, figway.legacy)
     other.begin()
     assert other.process is not None
-    assert other.process.wait(30) == other.stop() == Exit.FAILED
+    assert other.process.wait(60) == other.stop() == Exit.FAILED
     assert "another figway runs in" in other.text
     assert figway.side("/orders") == "new"
     assert figway.stop() == 0
@@ -102,7 +102,7 @@ def test_a_stop_while_starting_leaves_nothing_behind(
     """Asked to stop, it stops: code 0, no process left, and the key of a first start was shown."""
     figway.begin()
     database = figway.state / "control" / "figway.sqlite3"
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not database.exists():
         assert time.monotonic() < until, figway.text
         time.sleep(0.01)

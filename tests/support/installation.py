@@ -93,7 +93,7 @@ class Installation:
         """What it printed."""
         return "\n".join(self.lines)
 
-    def wait_for(self, words: str, seconds: float = 40.0) -> None:
+    def wait_for(self, words: str, seconds: float = 90.0) -> None:
         """Wait until it prints `words`."""
         assert self.process is not None
         until = time.monotonic() + seconds
@@ -168,7 +168,7 @@ class Installation:
         """Kill whatever a failed test left."""
         if self._commands is not None:
             self._commands.communicate(timeout=10)
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None:
             with suppress(Exception):
                 self.stop()
         for number in self.processes():
