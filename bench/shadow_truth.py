@@ -38,7 +38,8 @@ _READS = {
     "profile-get": "/api/users/{n}/profile",
     "catalogue-search": "/api/catalogue?page={page}&sort=name",
     "catalogue-hotel": "/api/catalogue/{n}",
-    "catalogue-availability": "/api/catalogue/{n}/availability?from=2027-0{month}-10&to=2027-0{month}-13",
+    "catalogue-availability": "/api/catalogue/{n}/availability"
+    "?from=2027-0{month}-10&to=2027-0{month}-13",
     "catalogue-page": "/hotels/{n}",
     "bookings-list": "/api/bookings?user={n}",
     "bookings-get": "/api/bookings/WF-{booking}",

@@ -11,9 +11,9 @@ class FallbackBudget:
     """Counts a legacy backend's own requests, and grants fallbacks in proportion.
 
     In each second, fallbacks may reach `percent` of the backend's own mean rate over the ten
-    seconds before, or `min_per_s` where that is more. `workers` is how many processes share the
-    load: each takes its part of the minimum. Time is monotonic milliseconds. The budget of retries
-    among a backend's URLs counts in the same way.
+    seconds before (as far back as it has served any), or `min_per_s` where that is more.
+    `workers` is how many processes share the load: each takes its part of the minimum. Time is
+    monotonic milliseconds. The budget of retries among a backend's URLs counts in the same way.
     """
 
     __slots__ = ("_first", "_granted", "_own", "_second", "_workers", "policy")
