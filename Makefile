@@ -19,7 +19,7 @@ demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, contro
 	@$(BIN)/figway demo $(ARGS)
 
 ##@ Check it
-test: lint unit ## Lint, strict types, import rules and every test (under 10 minutes on two cores)
+test: lint unit test-browser ## Lint, strict types, import rules and every test (under 10 minutes on two cores)
 
 lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/ruff check .
@@ -27,8 +27,9 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-unit: $(VENV)/.dev ## The tests alone: make unit ARGS="tests/unit -k match"
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+# The browser's driver keeps an event loop running in its process, so its tests have one of their own.
+unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(ARGS)
 
 test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found)
 	@$(BIN)/python -m pytest -rs tests/browser $(ARGS)

@@ -88,11 +88,16 @@ class Crowd:
         connection.close()
 
 
-async def shadow_everything(system: System) -> None:
-    """Define the demo's routes and shadow those that only read."""
+async def shadow_everything(system: System) -> int:
+    """Define the demo's routes and shadow those that only read; the first revision of those."""
     await system.define()
-    for route in _READS:
-        await system.flip(route, stage="shadow")
+    return await to_shadow(system)
+
+
+async def to_shadow(system: System) -> int:
+    """Put the routes that only read into stage shadow; the first revision of those."""
+    flipped = [await system.flip(route, stage="shadow") for route in _READS]
+    return int(flipped[0]["revision"])
 
 
 async def switch(system: System, **differences: bool) -> None:
@@ -102,8 +107,8 @@ async def switch(system: System, **differences: bool) -> None:
         answer.raise_for_status()
 
 
-async def settled(system: System, pairs: int) -> dict[str, Any]:
-    """Wait until every captured request is accounted for; the overview by route."""
+async def settled(system: System, pairs: int, since: int) -> dict[str, Any]:
+    """The overview by route, once every request captured since a revision is accounted for."""
     found: dict[str, Any] = {}
 
     async def complete() -> bool:
@@ -111,6 +116,8 @@ async def settled(system: System, pairs: int) -> dict[str, Any]:
         found.clear()
         found.update({row["route"]: row for row in page["items"] if row["evidence"]})
         windows = [row["evidence"] for row in found.values()]
+        if len(windows) < len(_READS) or any(window["revision"] < since for window in windows):
+            return False
         captured = sum(window["captured"] for window in windows)
         return captured >= pairs and all(window["pending"] == 0 for window in windows)
 
@@ -148,10 +155,10 @@ async def run(pairs: int, rate: float) -> dict[str, Any]:
     """Both phases on one system."""
     with tempfile.TemporaryDirectory(prefix="figway-truth-") as folder:
         async with running(Path(folder)) as system:
-            await shadow_everything(system)
+            since = await shadow_everything(system)
             crowd = Crowd(system, rate)
             await crowd.ask(pairs)
-            seeded = totals(await settled(system, pairs))
+            seeded = totals(await settled(system, pairs, since))
             found = [
                 {
                     "difference": entry["name"],
@@ -171,9 +178,9 @@ async def run(pairs: int, rate: float) -> dict[str, Any]:
             await switch(system, **{"*": False})
             for route in _READS:  # a new window: old pairs say nothing about fixed functions
                 await system.flip(route, stage="legacy")
-                await system.flip(route, stage="shadow")
+            since = await to_shadow(system)
             await crowd.ask(pairs)
-            rows = await settled(system, pairs)
+            rows = await settled(system, pairs, since)
             fixed = totals(rows)
             left = {route: await real_paths(system, route) for route in _READS}
     rated = fixed["verdicts"].get("match", 0) + fixed["verdicts"].get("mismatch", 0)
