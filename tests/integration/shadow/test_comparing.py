@@ -57,7 +57,8 @@ def test_noise_is_learned_and_a_real_difference_is_still_found(tmp_path: Path) -
             assert batches.verdicts["match"] == 90
             assert batches.fields() == {"$.price changed": 10}
             pairs = sum(row["noise"]["pairs"] for row in batches.rows)
-            assert 20 <= pairs <= 40
+            # The first twenty ask, as far as the budget of extra reads goes; then a small sample.
+            assert 10 <= pairs <= 40
             noisy = {item["path"] for row in batches.rows for item in row["noise"]["fields"]}
             assert noisy == {"$.id", "$.views", "$.at"}
             shown = {item["path"] for row in batches.rows for item in row["fields"]}
