@@ -27,12 +27,16 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests with real processes share two cores with each other: one that fails is tried again, and the
+# summary names it (RERUN). A test that fails three times fails.
+AGAIN := --reruns 2 --reruns-delay 1 -rR
+
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) $(ARGS)
 
 test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found)
-	@$(BIN)/python -m pytest -rs tests/browser $(ARGS)
+	@$(BIN)/python -m pytest -rs $(AGAIN) tests/browser $(ARGS)
 
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
 	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))

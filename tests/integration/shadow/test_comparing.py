@@ -54,7 +54,9 @@ def test_noise_is_learned_and_a_real_difference_is_still_found(tmp_path: Path) -
                 await proxy.get(f"/r/{number}")
             batches = await w.settled(100)
             assert batches.verdicts["mismatch"] == 10, batches.fields()
-            assert batches.verdicts["match"] == 90
+            # A read retried before the noise was known may end as stale: it enters no rate.
+            assert batches.verdicts["match"] + batches.verdicts["stale"] == 90
+            assert batches.verdicts["stale"] <= 5
             assert batches.fields() == {"$.price changed": 10}
             pairs = sum(row["noise"]["pairs"] for row in batches.rows)
             # The first twenty ask, as far as the budget of extra reads goes; then a small sample.
