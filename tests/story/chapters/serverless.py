@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from tests.serverless.cloud import Cloud, cloud
 from tests.serverless.events import make_event, read_answer
 from tests.serverless.platform import Function
-from tests.story.system import System, running
+from tests.story.system import System, running, until
 from tests.story.tell import Tell
 
 ROUTE = "users-get"
@@ -57,10 +57,12 @@ async def _told(tell: Tell, system: System, aws: Cloud, proxy: Ask, worker: Func
         figures["differing"] = sorted({item["path"] for item in fields["items"]})[:5]
         assert sum(compared.values()) >= 10
     async with tell.step("counters reached the traffic view") as figures:
-        traffic = await system.call("GET", "/traffic/summary")
-        text = json.dumps(traffic)
-        figures["seen"] = ROUTE in text
-        assert figures["seen"]
+
+        async def seen() -> bool:
+            return ROUTE in json.dumps(await system.call("GET", "/traffic/summary"))
+
+        await until(seen)
+        figures["seen"] = True
     async with tell.step("new is gone, and legacy serves") as figures:
         await system.flip(ROUTE, stage="new")
         await proxy.until("new")
