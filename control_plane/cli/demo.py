@@ -185,7 +185,7 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
     lines = [
         f"[bold]Facade[/bold]    {place.facade}   the travel shop, through Figway",
         f"[bold]Legacy[/bold]    {legacy}   the same shop, directly",
-        f"[bold]Admin[/bold]     {place.admin}   API: /docs",
+        f"[bold]Admin[/bold]     {place.admin}",
         f"[bold]Metrics[/bold]   {place.private}/metrics",
         f"[bold]Admin key, shown once[/bold]  {key}",
         "",
