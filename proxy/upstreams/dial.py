@@ -7,11 +7,11 @@ authorities or the backend's own `ca_file`.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 import ssl
 from urllib.parse import urlsplit
 
+from figway.address import is_link_local
 from figway.exchange import FailureKind
 from figway.model import Backend
 from proxy.upstreams.connection import Connection
@@ -59,9 +59,8 @@ class Dialer:
         """Why the address that a name resolved to may not be used; empty if it may."""
         if self._allow_link_local or not isinstance(peername, tuple):
             return ""
-        address = ipaddress.ip_address(str(peername[0]).partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        return "The address is link-local." if mapped.is_link_local else ""
+        refused = is_link_local(str(peername[0]))
+        return "The address is link-local." if refused else ""
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
