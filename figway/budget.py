@@ -14,9 +14,10 @@ class FallbackBudget:
     seconds before (as far back as it has served any), or `min_per_s` where that is more.
     `workers` is how many processes share the load: each takes its part of the minimum. Time is
     monotonic milliseconds. The budget of retries among a backend's URLs counts in the same way.
+    `spent` and `refused` count what was asked of it until somebody takes them away.
     """
 
-    __slots__ = ("_first", "_granted", "_own", "_second", "_workers", "policy")
+    __slots__ = ("_first", "_granted", "_own", "_second", "_workers", "policy", "refused", "spent")
 
     def __init__(self, policy: FallbackBudgetPolicy | RetryPolicy, workers: int = 1) -> None:
         self.policy: FallbackBudgetPolicy | RetryPolicy = policy
@@ -25,6 +26,8 @@ class FallbackBudget:
         self._first = -1
         self._second = 0
         self._granted = 0
+        self.spent = 0
+        self.refused = 0
 
     def own_request(self, now: int) -> None:
         """Legacy serves a request in its own right."""
@@ -41,9 +44,24 @@ class FallbackBudget:
         if second != self._second:
             self._advance(second)
         if self._granted >= self._allowance():
+            self.refused += 1
             return False
         self._granted += 1
+        self.spent += 1
         return True
+
+    def per_second(self, now: int) -> float:
+        """What may be taken in the present second."""
+        second = now // 1000
+        if second != self._second:
+            self._advance(second)
+        return self._allowance()
+
+    def take(self) -> tuple[int, int]:
+        """How often it was spent and refused since the last call."""
+        taken = self.spent, self.refused
+        self.spent = self.refused = 0
+        return taken
 
     def _allowance(self) -> float:
         before = sum(self._own) - self._own[self._second % (_WINDOW + 1)]

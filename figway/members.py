@@ -8,18 +8,42 @@ Times are monotonic milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 from figway.model import Balance, HealthPolicy, OutlierPolicy
 
 _MOST_TIMES = 10
 
 
-class Member:
-    """What is known of one URL. `outstanding` counts requests under way."""
+class MemberState(StrEnum):
+    """Whether a member is asked."""
 
-    __slots__ = ("_bad", "_good", "ejected_until", "failures", "outstanding", "times", "well")
+    IN = "in"
+    EJECTED = "ejected"
+    """It failed too often in a row."""
+    UNHEALTHY = "unhealthy"
+    """Its health checks fail."""
+
+
+class Member:
+    """What is known of one URL. `outstanding` counts requests under way; `ejections` and `checks`
+    (bad, good) count until somebody takes them away."""
+
+    __slots__ = (
+        "_bad",
+        "_good",
+        "checks",
+        "ejected_until",
+        "ejections",
+        "failures",
+        "outstanding",
+        "times",
+        "well",
+    )
 
     def __init__(self) -> None:
+        self.ejections = 0
+        self.checks = [0, 0]
         self.outstanding = 0
         self.failures = 0
         self.ejected_until = 0
@@ -32,8 +56,22 @@ class Member:
         """Neither ejected nor unwell."""
         return self.well and self.ejected_until <= now
 
+    def state(self, now: int) -> MemberState:
+        """What keeps it out, if anything does."""
+        if not self.well:
+            return MemberState.UNHEALTHY
+        return MemberState.IN if self.ejected_until <= now else MemberState.EJECTED
+
+    def take(self) -> tuple[int, int, int]:
+        """Ejections, bad and good health checks since the last call."""
+        bad, good = self.checks
+        taken = self.ejections, bad, good
+        self.ejections, self.checks = 0, [0, 0]
+        return taken
+
     def checked(self, good: bool, policy: HealthPolicy) -> None:
         """A health check came back."""
+        self.checks[good] += 1
         if good:
             self._good, self._bad = self._good + 1, 0
             self.well = self.well or self._good >= policy.healthy
@@ -84,4 +122,5 @@ class Members:
         member.times = min(member.times + 1, _MOST_TIMES)
         member.ejected_until = now + policy.eject_ms * member.times
         member.failures = 0
+        member.ejections += 1
         return True

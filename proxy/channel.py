@@ -18,7 +18,7 @@ Worker to supervisor:
     ready                                      it accepts connections
     applied   revision, etag, ms               it serves this table
     refused   revision, etag, message          it keeps the table before; a whole one may help
-    counters  n, series, gauges, shadow        what was counted since the message before
+    counters  n, series, gauges, shadow, backends   what was counted since the message before
     breakers  breakers, events                 each breaker that is not closed; what changed
     kill      on                               whether a kill switch on this host is in effect
     drained   unfinished                       requests that the drain had to cut off

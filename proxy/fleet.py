@@ -94,6 +94,8 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         },
         "kill_file": supervisor.kill_file,
         "breakers": [item for worker in workers for item in worker.breakers],
+        "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
+        "budgets": supervisor.backends.budgets(),
         "store_error": supervisor.store_error,
         "version": release(),
         "stopping": supervisor.stopping,

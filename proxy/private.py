@@ -13,6 +13,7 @@ import orjson
 from figway.problem import Problem
 from proxy.answering import Answer
 from proxy.fleet import release
+from proxy.telemetry.backends import granted
 from proxy.telemetry.prometheus import CONTENT_TYPE, Exposition, add_requests
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def exposition(supervisor: Supervisor) -> bytes:
     out = Exposition()
     add_requests(out, supervisor.totals)
     _add_workers(out, supervisor)
+    _add_backends(out, supervisor)
     _add_table(out, supervisor)
     _add_reports(out, supervisor)
     _add_shadow(out, supervisor)
@@ -118,6 +120,12 @@ def _add_workers(out: Exposition, supervisor: Supervisor) -> None:
     out.one("figway_log_dropped_total", "counter", "Requests whose log line was lost.", dropped)
     errors = supervisor.lost("unexpected_errors")
     out.one("figway_unexpected_errors_total", "counter", "Faults of the proxy itself.", errors)
+    for name, key, help_text in (
+        ("figway_worker_tasks", "tasks", "Tasks of asyncio in a worker."),
+        ("figway_worker_descriptors", "descriptors", "Open descriptors of a worker."),
+    ):
+        each = [((("worker", str(w.number)),), float(w.gauges.get(key, 0))) for w in workers]
+        out.family(name, "gauge", help_text, each)
     killed = [((("worker", str(item.number)),), float(item.kill)) for item in workers]
     out.family("figway_kill_switch", "gauge", "Kill switch of this host in effect.", killed)
     breakers = [
@@ -134,6 +142,41 @@ def _add_workers(out: Exposition, supervisor: Supervisor) -> None:
         for item in worker.breakers
     ]
     out.family("figway_breaker", "gauge", "Breakers that are not closed.", breakers)
+
+
+def _add_backends(out: Exposition, supervisor: Supervisor) -> None:
+    workers, totals = supervisor.workers.all, supervisor.backends
+    sick = [
+        (
+            (
+                ("worker", str(worker.number)),
+                ("backend", item["backend"]),
+                ("member", item["member"]),
+                ("state", item["state"]),
+            ),
+            1.0,
+        )
+        for worker in workers
+        for item in worker.out
+    ]
+    out.family("figway_member_out", "gauge", "URLs of backends that are left out.", sick)
+    ejected = [((("backend", a), ("member", b)), float(n)) for a, b, n in totals.rows("ejected")]
+    out.family("figway_ejections_total", "counter", "Times a URL failed too often.", ejected)
+    checks = [
+        ((("backend", backend), ("member", member), ("result", result)), float(count))
+        for result in ("bad", "good")
+        for backend, member, count in totals.rows(result)
+    ]
+    out.family("figway_health_checks_total", "counter", "Health checks by result.", checks)
+    for name, what, help_text in (
+        ("figway_budget_spent_total", "spent", "Fallbacks and retries that a budget paid."),
+        ("figway_budget_refused_total", "refused", "Those that no budget was left for."),
+    ):
+        rows = [((("backend", a), ("budget", b)), float(n)) for a, b, n in totals.rows(what)]
+        out.family(name, "counter", help_text, rows)
+    per_s = granted(item for worker in workers for item in worker.budgets)
+    samples = [((("backend", a), ("budget", b)), value) for a, b, value in per_s]
+    out.family("figway_budget_per_second", "gauge", "What a budget grants now.", samples)
 
 
 def _add_table(out: Exposition, supervisor: Supervisor) -> None:

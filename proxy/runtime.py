@@ -367,6 +367,18 @@ class Runtime:
         """Route, backend and breaker of every pair that has served a request."""
         return [(route, backend, breaker) for (route, backend), breaker in self._breakers.items()]
 
+    def targets(self) -> list[Target]:
+        """Every backend, those that only finish their last requests included."""
+        return [*self._targets.values(), *self._closing]
+
+    def budgets(self) -> list[tuple[str, str, FallbackBudget]]:
+        """Backend, use (`fallback` or `retry`) and budget."""
+        found = [(key, "fallback", budget) for key, budget in self._budgets.items()]
+        for target in self.targets():
+            if target.retry is not None:
+                found.append((target.backend.id, "retry", target.retry))
+        return found
+
 
 class TraceParents:
     """Fresh W3C traceparent values, cheaply: random bytes are taken from the system in bulk."""

@@ -31,6 +31,7 @@ from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.last_good import CorruptTable, LastGood
 from proxy.tables.store import TableStore
 from proxy.tasks import TaskKeeper
+from proxy.telemetry.backends import BackendTotals
 from proxy.telemetry.report import Reporter
 from proxy.telemetry.series import SeriesSet
 from proxy.worker_settings import WorkerSettings
@@ -71,6 +72,7 @@ class Supervisor:
         self.log = parts.log
         self.keeper = TaskKeeper(self._task_failed)
         self.totals = SeriesSet()
+        self.backends = BackendTotals()
         self.refused: RefusedTable | None = None
         self.store = TableStore(parts.last_good, parts.log)
         self.applied_ms = 0
@@ -325,6 +327,7 @@ class Supervisor:
         kind = message["t"]
         if kind == "counters":
             self.totals.merge(message["series"])
+            self._heard_of_backends(worker, message["backends"])
             if self.reporter is not None:
                 self.reporter.add(message["series"])
             if self.shadow is not None:
@@ -340,6 +343,12 @@ class Supervisor:
         elif kind in ("applied", "ready", "kill"):
             if kind == "applied":
                 self.applied_ms = int((time.monotonic() - self._published_at) * 1000)
+            self.changed()
+
+    def _heard_of_backends(self, worker: Worker, told: dict[str, Any]) -> None:
+        self.backends.add(told["counts"])
+        if worker.out != told["out"]:
+            worker.out = told["out"]
             self.changed()
 
     def _worker_refused(self, worker: Worker, message: Message) -> None:

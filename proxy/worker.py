@@ -36,6 +36,7 @@ from proxy.state import TableState, Unusable
 from proxy.sweep import Sweep
 from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tasks import TaskKeeper
+from proxy.telemetry.backends import BackendBook
 from proxy.telemetry.recorder import WorkerRecorder
 from proxy.telemetry.writer import Export, RecordWriter
 from proxy.upstreams.factory import open_upstream
@@ -49,6 +50,7 @@ ORPHAN_DRAIN_S = 30.0
 CAPTURES_S = 2.0
 """How long a worker that ends waits for the shadow worker to take its captures."""
 _SETTLE_S = 0.05
+_DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
 FIRST_TABLE_S = 0.5
 """How long connections wait for the first table, which usually follows at once."""
 
@@ -104,6 +106,7 @@ class WorkerProcess:
         self._kill_wish: bool = start["kill"]
         self._kill_told: bool | None = None
         self._errors = 0
+        self._backends = BackendBook()
         self._export = self._open_export()
         self._writer = self._open_writer()
         self._recorder = WorkerRecorder(self._writer, self.settings.log_sample)
@@ -292,9 +295,12 @@ class WorkerProcess:
             "in_flight": 0 if self.runtime is None else self.runtime.in_flight,
             "log_dropped": self._recorder.log_dropped,
             "unexpected_errors": self._errors,
+            "tasks": len(asyncio.all_tasks()),
+            "descriptors": open_descriptors(),
         }
         rows = self._recorder.take()
         message = {"t": "counters", "n": number, "series": rows, "gauges": gauges}
+        message["backends"] = self._backends.take(self.runtime)
         self._send({**message, "shadow": self._captures.take()})
 
     def _breaker_changed(
@@ -359,6 +365,14 @@ def _make_door(name: str, runtime: Runtime) -> tuple[Door, Callable[[], asyncio.
         return served, partial(FacadeProtocol, served)
     door = NativeDoor(runtime)
     return door, door.connection
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open; 0 where the system does not say."""
+    try:
+        return len(os.listdir(_DESCRIPTORS)) - 1  # less the one that lists
+    except OSError:
+        return 0
 
 
 def take_waiting(listener: socket.socket) -> list[socket.socket]:

@@ -63,6 +63,8 @@ class Worker:
         self.kill = False
         self.breakers: list[dict[str, Any]] = []
         self.gauges: dict[str, int] = {}
+        self.out: list[dict[str, Any]] = []
+        self.budgets: list[dict[str, Any]] = []
         self.unfinished = 0
 
     @property
@@ -219,6 +221,7 @@ class Workers:
             worker.breakers = message["breakers"]
         elif kind == "counters":
             worker.gauges = message["gauges"]
+            worker.budgets = message["backends"]["budgets"]
         elif kind == "drained":
             worker.unfinished = message["unfinished"]
         self._boss.from_worker(worker, message)

@@ -26,7 +26,7 @@ RouteFilter = Annotated[str, typer.Option("--route", help="Of this route only.")
 
 
 def fleet(ctx: typer.Context) -> None:
-    """Show every proxy: the revision it serves, its lag, its last refusal, open breakers."""
+    """Show every proxy: its revision and lag, its last refusal, open breakers, URLs left out."""
     context = shared(ctx)
     found = context.api().get("/fleet", limit=1_000)
     if context.output is not Output.TABLE:
@@ -39,6 +39,31 @@ def fleet(ctx: typer.Context) -> None:
             console.print(f"[red]{proxy['instance']} refuses:[/red]")
             for finding in proxy["refused"]["findings"]:
                 console.print(f"  {finding['code']} {finding['path']}: {finding['message']}")
+        _left_out(proxy)
+        _budgets_spent(proxy)
+
+
+def _left_out(proxy: Mapping[str, Any]) -> None:
+    workers: dict[tuple[str, str, str], int] = {}
+    for item in proxy["out"]:
+        key = (item["backend"], item["member"], item["state"])
+        workers[key] = workers.get(key, 0) + 1
+    for (backend, member, state), count in workers.items():
+        where = f"{count} of {len(proxy['workers'])} workers"
+        console.print(
+            f"[yellow]{proxy['instance']} leaves out[/yellow] {member} of {backend}: {state} "
+            f"({where})"
+        )
+
+
+def _budgets_spent(proxy: Mapping[str, Any]) -> None:
+    for item in proxy["budgets"]:
+        if item["refused"]:
+            console.print(
+                f"[yellow]{proxy['instance']} had no {item['budget']} budget left[/yellow] for "
+                f"{item['backend']}: {item['refused']} refused, {item['spent']} granted, last "
+                f"{ago(item['refused_ms'])}"
+            )
 
 
 def _worker_revisions(proxy: Mapping[str, Any]) -> str:
@@ -60,6 +85,10 @@ def _breakers(proxy: Mapping[str, Any]) -> str:
     return ", ".join(sorted({f"{b['route']} {b['state']}" for b in proxy["breakers"]}))
 
 
+def _members_out(proxy: Mapping[str, Any]) -> int | str:
+    return len({(item["backend"], item["member"]) for item in proxy["out"]}) or ""
+
+
 _PROXY_COLUMNS = [
     ("PROXY", lambda row: row["instance"]),
     ("STATE", _live),
@@ -68,6 +97,7 @@ _PROXY_COLUMNS = [
     ("WORKERS", _worker_revisions),
     ("KILL", _kill),
     ("BREAKERS", _breakers),
+    ("OUT", _members_out),
     ("SEEN", lambda row: ago(row["seen_ms"])),
 ]
 

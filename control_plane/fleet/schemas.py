@@ -45,6 +45,30 @@ class BreakerIn(BaseModel, use_attribute_docstrings=True):
     since_ms: Count = 0
 
 
+class MemberOutIn(BaseModel, use_attribute_docstrings=True):
+    """One of a backend's several URLs that a worker does not ask at present."""
+
+    worker: Count
+    backend: Short
+    member: Annotated[str, Field(max_length=2_000)]
+    """Its URL, without credentials."""
+    state: Annotated[str, Field(max_length=40)]
+    """`ejected`: it failed too often in a row; `unhealthy`: its health checks fail."""
+    since_ms: Count = 0
+
+
+class BudgetIn(BaseModel, use_attribute_docstrings=True):
+    """What was asked of a budget since the proxy started, over all workers."""
+
+    backend: Short
+    budget: Annotated[str, Field(max_length=40)]
+    """`fallback`, for what legacy may take over from new; `retry`, among a backend's URLs."""
+    spent: Count = 0
+    refused: Count = 0
+    refused_ms: Count = 0
+    """When something was last refused; 0 if never."""
+
+
 class AckIn(BaseModel, use_attribute_docstrings=True):
     """What a proxy serves now; sent on every change, and every five seconds."""
 
@@ -63,6 +87,9 @@ class AckIn(BaseModel, use_attribute_docstrings=True):
     refused: RefusalIn | None = None
     kill_file: bool = False
     breakers: Annotated[list[BreakerIn], Field(max_length=10_000)] = []
+    out: Annotated[list[MemberOutIn], Field(max_length=10_000)] = []
+    """URLs that are left out."""
+    budgets: Annotated[list[BudgetIn], Field(max_length=10_000)] = []
     version: Annotated[str, Field(max_length=40)] = ""
     stopping: bool = False
 

@@ -38,6 +38,7 @@ class BalancedUpstream:
         urls = (backend.url, *backend.urls)
         singles = [replace(backend, url=url, urls=()) for url in urls]
         self.members = Members(len(urls), backend.balance, backend.outlier)
+        self.names = tuple(_name(url) for url in urls)
         self.upstreams = [open_one(single, sweep) for single in singles]
         self._sweep = sweep
         self._checks: list[HealthCheck] = []
@@ -73,6 +74,12 @@ class BalancedUpstream:
         for check in checks:
             check.stop()
             self._sweep.discard(check)
+
+
+def _name(url: str) -> str:
+    """A URL as it is shown: credentials that somebody wrote into it are nobody's business."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
 class _Observed:

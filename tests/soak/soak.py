@@ -2,9 +2,10 @@
 
     python -m tests.soak.soak --minutes 10
 
-Prints a JSON object every ten seconds (memory, descriptors and threads of each worker) and one at
-the end: latency quantiles of quiet and of troubled time, every answer that was not expected, and
-whether memory stayed flat. Legacy, new and the clients live in this process.
+Prints a JSON object every ten seconds (memory, asyncio tasks, descriptors and threads of each
+worker) and one at the end: latency quantiles of quiet and of troubled time, every answer that was
+not expected, and whether memory, tasks and descriptors stayed flat. Legacy, new and the clients
+live in this process.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from tests.support.load import Closed, Connection, get, post
 EVERY_S = 10.0
 QUIET_S, TROUBLE_S = 6.0, 4.0
 FLAT_MB = 24.0
+FLAT_TASKS = 8
+FLAT_DESCRIPTORS = 48  # clients and pooled connections come and go
 PATIENCE_MS = 2_000  # clients and both sides share one process, which may stall
 
 
@@ -181,16 +184,30 @@ class Soak:
             control.acks[:-1], control.reports[:] = [], []
             self._ring.proxy.lines.clear()
             workers = [psutil.Process(item["pid"]) for item in control.ack["workers"]]
+            told = (await self._ring.proxy.inside("/metrics")).text
             sample = {
                 "at_s": round(time.monotonic() - begun),
                 "sent": self.tally.sent,
                 "memory_mb": [round(item.memory_info().rss / 1e6, 1) for item in workers],
-                "descriptors": [item.num_fds() for item in workers],
+                "tasks": gauge(told, "figway_worker_tasks"),
+                "descriptors": gauge(told, "figway_worker_descriptors"),
                 "threads": [item.num_threads() for item in workers],
                 "unexpected": sum(self.tally.unexpected.values()),
             }
             self.samples.append(sample)
             print(json.dumps(sample), flush=True)
+
+
+def gauge(text: str, name: str) -> list[int]:
+    """A metric that each worker has, worker by worker."""
+    return [
+        int(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name}{{")
+    ]
+
+
+def growth(first: dict[str, Any], last: dict[str, Any], name: str) -> float:
+    """How much the worker that grew most grew between two samples."""
+    return max((b - a for a, b in zip(first[name], last[name], strict=True)), default=0)
 
 
 def quantiles(found: list[float]) -> dict[str, float]:
@@ -217,10 +234,9 @@ async def soak(folder: Path, minutes: float) -> dict[str, Any]:
     tally, samples = found.tally, found.samples
     # The first third warms up: pools, caches, the allocator.
     warm = samples[len(samples) // 3 :] or samples
-    grown = max(
-        (b - a for a, b in zip(warm[0]["memory_mb"], warm[-1]["memory_mb"], strict=True)),
-        default=0.0,
-    )
+    grown = growth(warm[0], warm[-1], "memory_mb")
+    tasks, descriptors = (growth(warm[0], warm[-1], name) for name in ("tasks", "descriptors"))
+    flat = grown < FLAT_MB and tasks < FLAT_TASKS and descriptors < FLAT_DESCRIPTORS
     return {
         "minutes": minutes,
         "requests": tally.sent,
@@ -229,10 +245,11 @@ async def soak(folder: Path, minutes: float) -> dict[str, Any]:
         "quiet_ms": quantiles(tally.quiet),
         "troubled_ms": quantiles(tally.troubled),
         "memory_grown_mb": round(grown, 1),
+        "tasks": [warm[0]["tasks"], warm[-1]["tasks"]],
         "descriptors": [warm[0]["descriptors"], warm[-1]["descriptors"]],
         "the_same_workers": same,
         "on_the_last_revision": in_step,
-        "held": not tally.unexpected and grown < FLAT_MB and same and in_step,
+        "held": not tally.unexpected and flat and same and in_step,
     }
 
 
