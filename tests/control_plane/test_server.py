@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from control_plane.server import Exit, main
+from control_plane.server import Exit, listening, main
+from control_plane.settings import Settings
 from figway.change import apply, changes_from_data
 from figway.codec import TableHasher, from_data
 from figway.model import Table
@@ -204,3 +205,11 @@ def test_nothing_else_is_served(tmp_path: Path) -> None:
             assert httpx.get(root + path, trust_env=False).status_code == 404
         assert httpx.get(f"{root}/live", trust_env=False).status_code == 204
         assert httpx.get(f"{root}/ready", trust_env=False).status_code == 204
+
+
+def test_an_answer_does_not_wait_for_nagle(tmp_path: Path) -> None:
+    """asyncio switches Nagle's algorithm off only where the protocol is named; accepted sockets
+    inherit it."""
+    listener = listening(Settings(state_dir=tmp_path, admin_listen="127.0.0.1:0"))
+    with listener:
+        assert listener.proto == socket.IPPROTO_TCP
