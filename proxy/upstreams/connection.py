@@ -173,9 +173,14 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close in good order; what is still buffered is sent first."""
+        tunnel = self.state == _TUNNEL
         self._leave()
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is not None:
+            transport.close()
+            if not tunnel and not transport.can_write_eof():
+                # TLS: our goodbye has left, and the backend's would be waited for on a timer.
+                transport.abort()
 
     def abandon(self) -> None:
         """Close at once. The attempt is not told."""
