@@ -5,7 +5,7 @@ door, and only here:
 
 - header names arrive in lower case; reason phrases are the server's own; a lone `?` is dropped;
 - 1xx answers other than the server's own 100 are not relayed, and trailers are dropped;
-- targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get the server's own 400;
+- targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get 400;
 - an absolute target must name the Host that the header names, or gets 400;
 - what llhttp reads more kindly than the native door (two spaces in a request line) is forwarded,
   in its one clean form;
@@ -38,6 +38,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 HOLD = 65_536
 """Bytes of an answer that wait for the server before the backend is told to pause."""
+EXTENSION = "figway.client"
+"""Extension of a scope: a callable that is told of the request's `AsgiClient`, by a server that
+watches over the time a body takes."""
 _CLOSE = (b"connection", b"close")
 _VERSIONS = ("1.1", "1.0", "2", "3")
 
@@ -79,6 +82,9 @@ class AsgiDoor:
             return
         flow = Flow(self.runtime, head, client, self._arrival(scope, head))
         client.flow = flow
+        tell = scope.get("extensions", {}).get(EXTENSION)
+        if tell is not None:
+            tell(client)
         flow.begin()
         if first is not None:
             client.take(first, flow)
@@ -161,6 +167,12 @@ class AsgiClient:
     def resume_body(self) -> None:
         """Ask again."""
         self._wanted.set()
+
+    def refuse(self, problem: Problem) -> None:
+        """The server has had enough of this request: answer so, if that can still be done."""
+        self.close = True
+        if self.flow is not None:
+            self.flow.refuse(problem)
 
     # -- the coroutines ----------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """The ASGI door under uvicorn: its HTTP protocol, made transparent and finite.
 
 uvicorn's own server is not used, as it would install signal handlers and a ticker; its protocol
-on httptools is, with what it lacks added: a limit on the head and on the time for it, and a drain
-that gives a request on its way a chance. A WebSocket handshake is handed to the native door's
-connection together with the transport, so that the tunnel carries raw bytes.
+on httptools is, with what it lacks added: limits on the head, on connections in all and from one
+address, on the time for a head, for a body, and for a client to take its answer; a record of what
+it refuses itself; and a drain that gives a request on its way a chance. A WebSocket handshake is
+handed to the native door's connection together with the transport, so that the tunnel carries raw
+bytes.
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from uvicorn.server import ServerState
 
 from figway.problem import Problem
 from proxy.client import problem_answer
-from proxy.doors.asgi import AsgiDoor
+from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
 from proxy.doors.server import GRACE_MS, NativeDoor
 from proxy.runtime import Runtime
 from proxy.sweep import NEVER
 from proxy.wire.client_answer import encode
 
 _SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
+_SLOW_BODY = Problem(408, "body_timeout", "The request body did not come in time")
+_MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
 _LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
 _BAD_TARGET = Problem(
@@ -65,7 +69,7 @@ class UvicornDoor:
             proxy_headers=False,
             server_header=False,
             date_header=False,
-            timeout_keep_alive=self.runtime.settings.idle_ms // 1_000,
+            timeout_keep_alive=cast(int, self.runtime.settings.idle_ms / 1_000),
         )
         config.load()
         return config
@@ -79,6 +83,12 @@ class UvicornDoor:
     def connections(self) -> set[Any]:
         """What is open now."""
         return {*self.state.connections, *self.native.connections}
+
+    @property
+    def crowded(self) -> bool:
+        """There are more connections than the settings allow."""
+        count = len(self.state.connections) + len(self.native.connections)
+        return count > self.runtime.settings.max_connections
 
     async def listen(self, sock: socket.socket) -> None:
         """Accept on a listening socket from now on. Raises OSError."""
@@ -119,31 +129,51 @@ class UvicornDoor:
 
 
 class FacadeProtocol(HttpToolsProtocol):
-    """One client's connection under uvicorn. Implements `Swept` for the time of a head."""
+    """One client's connection under uvicorn. Implements `Swept`."""
 
     def __init__(self, door: UvicornDoor) -> None:
         super().__init__(config=door.config, server_state=door.state, app_state={})
         self._door = door
         self._head_bytes = 0
         self._reading_head = True
+        self._write_paused = False
+        self._asking: AsgiClient | None = None
         self.deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self.deadline = self._door.runtime.sweep.now + self._door.runtime.settings.idle_ms
-        self._door.runtime.sweep.add(self)
-        if len(self.connections) > self._door.runtime.settings.max_connections:
+        door = self._door
+        self._wait(door.runtime.settings.idle_ms)
+        door.runtime.sweep.add(self)
+        if not door.native.takes(self._peer) or door.crowded:
             self._refuse(_NO_ROOM)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.runtime.sweep.discard(self)
+        self._door.native.gave_up(self._peer)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes no more for now."""
+        super().pause_writing()
+        self._write_paused = True
+        self.deadline = self._door.runtime.sweep.now + self._door.runtime.settings.write_ms
+
+    def resume_writing(self) -> None:
+        """The client takes more."""
+        super().resume_writing()
+        self._write_paused = False
+        self.deadline = NEVER
+        if not self._reading_head:
+            self._wait(self._door.runtime.settings.body_ms)
 
     def data_received(self, data: bytes) -> None:
         settings = self._door.runtime.settings
-        if self._reading_head:
+        if not self._reading_head:
+            self._wait(settings.body_ms)
+        else:
             if not self._head_bytes:
-                self.deadline = self._door.runtime.sweep.now + settings.head_ms
+                self._wait(settings.head_ms)
             end = data.find(b"\r\n\r\n")
             self._head_bytes += len(data) if end < 0 else end
             if self._head_bytes > settings.max_head:
@@ -161,12 +191,14 @@ class FacadeProtocol(HttpToolsProtocol):
         """The head is in."""
         self._reading_head = False
         self._head_bytes = 0
-        self.deadline = NEVER
+        self._asking = None
+        self._wait(self._door.runtime.settings.body_ms)
         if self.transport.is_closing():
             return
         if not self._known_form():
             self._refuse(_BAD_TARGET)
             return
+        cast(Any, self.scope)["extensions"] = {EXTENSION: self._asked}
         super().on_headers_complete()
         if self._door.draining and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -174,11 +206,18 @@ class FacadeProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The body is in: what comes next is a head."""
         self._reading_head = True
+        if not self._write_paused:
+            self.deadline = NEVER
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser cannot read leaves a record, as at the native door."""
+        self._refuse(_MALFORMED)
 
     def handle_websocket_upgrade(self) -> None:
         """The native door's connection takes over, and is told of the connection's end."""
         self._door.runtime.sweep.discard(self)
+        self._door.native.gave_up(self._peer)  # the other counts it anew
         super().handle_websocket_upgrade()
 
     def drain(self) -> None:
@@ -189,12 +228,27 @@ class FacadeProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def expired(self, now: int) -> None:
-        """A head did not come in time."""
+        """Somebody did not do what was waited for."""
         self.deadline = NEVER
-        if self._head_bytes:
+        if self._write_paused:
+            self.transport.abort()
+        elif self._reading_head and self._head_bytes:
             self._refuse(_SLOW_HEAD)
-        else:
+        elif self._reading_head or self._idle:  # or the rest of a body after an early answer
             self.transport.close()
+        elif self.flow.read_paused:  # the backend is slower than the client
+            self._wait(self._door.runtime.settings.body_ms)
+        elif self._asking is not None:
+            self._asking.refuse(_SLOW_BODY)
+
+    def _asked(self, client: AsgiClient) -> None:
+        """The door says which request is under way."""
+        self._asking = client
+
+    def _wait(self, ms: int) -> None:
+        """Give the client so long for what comes next, unless it is slow to take its answer."""
+        if not self._write_paused:
+            self.deadline = self._door.runtime.sweep.now + ms
 
     def _known_form(self) -> bool:
         """uvicorn keeps only the path of an absolute target: what else it says must be no news."""
@@ -205,14 +259,17 @@ class FacadeProtocol(HttpToolsProtocol):
         return absolute is not None and [absolute[1].lower()] == [host.lower() for host in hosts]
 
     @property
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""
+
+    @property
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
         if self.transport.is_closing():
             return
-        peer = self.client[0] if self.client else ""
-        self._door.runtime.refused(peer, problem)
+        self._door.runtime.refused(self._peer, problem)
         head, body = problem_answer(problem, "")
         self.transport.write(encode(head, b"connection: close\r\n") + body)
         self.transport.close()
