@@ -62,7 +62,10 @@ async def get_summary(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
     cursor: Cursor = "",
 ) -> SummaryOut:
-    """Both sides of every route over the last minutes: what lists show."""
+    """Both sides of every route over the last minutes: what lists show.
+
+    From thirty minutes on the time begins at a whole ten minutes; `from_ms` says when.
+    """
     after = paging.decode(cursor, str)
     summary = await services.traffic.summary(minutes)
     rows = [row for route, row in summary.routes.items() if after is None or route > after]

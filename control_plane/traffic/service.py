@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.publishing.hub import Hub, event
 from control_plane.settings import Settings
 from control_plane.traffic import store
+from control_plane.traffic.merging import STEPS, merge, summed
+from control_plane.traffic.recent import Key, Recent
 from control_plane.traffic.schemas import (
     PointOut,
     ReportIn,
@@ -17,13 +20,14 @@ from control_plane.traffic.schemas import (
     SideOut,
     TrafficOut,
 )
-from control_plane.traffic.sums import Sums
+from control_plane.traffic.sums import Sums, of_row
 
 _SKEW_MS = 300_000  # a proxy whose clock is further off is counted under our own
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
 _SEEN_MS = 2 * _DAY_MS  # a report that comes back later than this would be counted again
 _CACHE_MS = 1_000
+_LONG = 30  # minutes from which on a summary is read from coarse buckets
 
 Sides = dict[str, Sums]
 
@@ -43,12 +47,14 @@ class TrafficService:
         self._database = database
         self._settings = settings
         self._live = live
+        self._recent = Recent()
         self._summaries: dict[int, Summary] = {}
+        self._summing = asyncio.Lock()
 
     async def ingest(self, report: ReportIn) -> bool:
         """Count a report; False if it was counted before."""
         now = now_ms()
-        sums: dict[store.Key, Sums] = defaultdict(Sums)
+        sums: dict[Key, Sums] = defaultdict(Sums)
         for series in report.series:
             sums[series.route, series.side, series.backend].add_series(series)
             sums[store.ALL, series.side, ""].add_series(series)
@@ -58,14 +64,20 @@ class TrafficService:
                 self._database, connection, report.boot, report.sequence, now
             ):
                 return False
-            for step_s in (store.RECENT_S, store.MINUTE_S):
-                bucket = at - at % (step_s * 1_000)
-                await store.merge(self._database, connection, step_s, bucket, sums)
+            merged = [
+                await merge(
+                    self._database, connection, self._recent, (step, at - at % (step * 1_000)), sums
+                )
+                for step in STEPS
+                if sums
+            ]
             await store.add_events(connection, report.instance, report.events)
+        for entry in merged:
+            entry.note(self._recent)
         self._tell(report, sums, at)
         return True
 
-    def _tell(self, report: ReportIn, sums: dict[store.Key, Sums], at: int) -> None:
+    def _tell(self, report: ReportIn, sums: dict[Key, Sums], at: int) -> None:
         if not self._live.streams:
             return
         for entry in report.events:
@@ -82,17 +94,16 @@ class TrafficService:
 
     async def series(self, route: str, from_ms: int, to_ms: int, step_s: int) -> TrafficOut:
         """A route over time."""
-        base = store.RECENT_S if step_s < store.MINUTE_S else store.MINUTE_S
         step_ms = step_s * 1_000
         from_ms -= from_ms % step_ms
         total: Sides = defaultdict(Sums)
         points: dict[int, Sides] = defaultdict(lambda: defaultdict(Sums))
         async with self._database.read() as connection:
-            async for row in store.rows(
-                connection, step_s=base, from_ms=from_ms, to_ms=to_ms, route=route
-            ):
-                total[row.side].add_row(row)
-                points[row.bucket_ms - row.bucket_ms % step_ms][row.side].add_row(row)
+            for span in await store.spans(connection, step_s, from_ms, to_ms):
+                async for row in store.rows(connection, span, route):
+                    found = of_row(row)
+                    total[row.side].add(found)
+                    points[row.bucket_ms - row.bucket_ms % step_ms][row.side].add(found)
         now = now_ms()
         return TrafficOut(
             route=route,
@@ -106,30 +117,51 @@ class TrafficService:
             ],
         )
 
-    async def summary(self, minutes: int) -> Summary:
-        """Every route over the last `minutes`, in one query; remembered for a second."""
-        now = now_ms()
-        known = self._summaries.get(minutes)
-        if known is not None and now - known.to_ms < _CACHE_MS:
-            return known
-        step_s = store.RECENT_S if minutes == 1 else store.MINUTE_S
-        from_ms = now - minutes * _MINUTE_MS
-        from_ms -= from_ms % (step_s * 1_000)
-        sums: dict[str, Sides] = defaultdict(lambda: defaultdict(Sums))
+    async def requests(
+        self, route: str, from_ms: int, to_ms: int, step_s: int
+    ) -> dict[int, dict[str, int]]:
+        """Requests of a route over time, by side, and nothing else: months of them are cheap."""
+        points: dict[int, dict[str, int]] = defaultdict(dict)
         async with self._database.read() as connection:
-            async for row in store.rows(
-                connection, step_s=step_s, from_ms=from_ms, to_ms=now + 1, route=None
-            ):
-                sums[row.route][row.side].add_row(row)
+            for span in await store.spans(connection, step_s, from_ms, to_ms):
+                for row in await store.requests(connection, span, route, step_s):
+                    sides = points[int(row.at_ms)]
+                    sides[row.side] = sides.get(row.side, 0) + int(row.requests)
+        return points
+
+    async def summary(self, minutes: int) -> Summary:
+        """Every route over the last `minutes`; remembered for a second, and read by one at a time.
+
+        From `_LONG` minutes on it begins at a whole ten minutes.
+        """
+        async with self._summing:
+            now = now_ms()
+            known = self._summaries.get(minutes)
+            if known is not None and now - known.to_ms < _CACHE_MS:
+                return known
+            if len(self._summaries) > 20:
+                self._summaries.clear()
+            self._summaries[minutes] = found = await self._summed(now, minutes)
+            return found
+
+    async def _summed(self, now: int, minutes: int) -> Summary:
+        from_ms = now - minutes * _MINUTE_MS
+        async with self._database.read() as connection:
+            step_s = store.RECENT_S if minutes == 1 else store.MINUTE_S
+            if minutes >= _LONG:
+                begins = await store.coarse_since(connection)
+                step_s = store.COARSE_S if begins is not None and begins <= from_ms else step_s
+            from_ms -= from_ms % (step_s * 1_000)
+            sums = await summed(connection, self._recent, step_s, from_ms, now + 1)
         seconds = (now - from_ms) / 1_000
-        found = {
-            route: RouteTraffic(route=route, **_sides(sides, seconds))
-            for route, sides in sorted(sums.items())
-        }
-        if len(self._summaries) > 20:
-            self._summaries.clear()
-        self._summaries[minutes] = Summary(from_ms, now, found)
-        return self._summaries[minutes]
+        routes: dict[str, dict[str, Any]] = defaultdict(dict)
+        for (route, side), found in sorted(sums.items()):
+            routes[route][side] = found.shown(seconds)
+        return Summary(
+            from_ms,
+            now,
+            {route: RouteTraffic(route=route, **sides) for route, sides in routes.items()},
+        )
 
     async def trim(self) -> None:
         """Delete what is older than the settings keep."""

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from control_plane.traffic.schemas import SeriesIn, SideOut
-from figway.histogram import Histogram
+from figway.histogram import bounds
 
 _NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems")
-_PLAIN = ("requests", "errors", "client_gone", "request_bytes", "response_bytes")
-
-
-def _no_counts() -> dict[str, dict[str, int]]:
-    return {name: {} for name in _NAMED}
+_QUANTILES = (0.50, 0.95, 0.99)
 
 
 @dataclass(slots=True)
 class Sums:
-    """Counters and a latency histogram that grow by merging."""
+    """Counters and a latency histogram that grow by merging. A thousand routes make thousands of
+    them for every page, so that what is empty takes no room and no time."""
 
     requests: int = 0
     errors: int = 0
     client_gone: int = 0
     request_bytes: int = 0
     response_bytes: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=_no_counts)
-    latency: Histogram = field(default_factory=Histogram)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Named counters; a name without any is absent."""
+    latency: dict[int, int] = field(default_factory=dict)
+    """Counts by bucket of `figway.histogram`."""
 
     def add_series(self, series: SeriesIn) -> None:
         """Add what a proxy reports."""
@@ -37,35 +37,45 @@ class Sums:
         self.client_gone += series.client_gone
         self.request_bytes += series.request_bytes
         self.response_bytes += series.response_bytes
-        self._add_counts({name: getattr(series, name) for name in _NAMED})
-        self.latency.merge(Histogram(series.latency))
-
-    def add_row(self, row: Any) -> None:
-        """Add what the database holds."""
-        for name in _PLAIN:
-            setattr(self, name, getattr(self, name) + getattr(row, name))
-        self._add_counts(orjson.loads(row.counts))
-        found = orjson.loads(row.latency)
-        self.latency.merge(Histogram({int(number): count for number, count in found.items()}))
+        for name in _NAMED:
+            if counters := getattr(series, name):
+                _grow(self.counts.setdefault(name, {}), counters)
+        _grow(self.latency, series.latency)
 
     def add(self, other: Sums) -> None:
-        """Add other sums."""
-        for name in _PLAIN:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        self._add_counts(other.counts)
-        self.latency.merge(other.latency)
+        """Add other sums, and leave them as they are."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.client_gone += other.client_gone
+        self.request_bytes += other.request_bytes
+        self.response_bytes += other.response_bytes
+        for name, counters in other.counts.items():
+            _grow(self.counts.setdefault(name, {}), counters)
+        _grow(self.latency, other.latency)
+
+    def plus(self, other: Sums) -> Sums:
+        """Both together, as new sums."""
+        made = Sums()
+        made.add(self)
+        made.add(other)
+        return made
 
     def columns(self) -> dict[str, Any]:
         """As columns of the database."""
         counts = {name: found for name, found in self.counts.items() if found}
         return {
-            **{name: getattr(self, name) for name in _PLAIN},
+            "requests": self.requests,
+            "errors": self.errors,
+            "client_gone": self.client_gone,
+            "request_bytes": self.request_bytes,
+            "response_bytes": self.response_bytes,
             "counts": orjson.dumps(counts).decode(),
-            "latency": orjson.dumps(self.latency.counts, option=orjson.OPT_NON_STR_KEYS).decode(),
+            "latency": orjson.dumps(self.latency, option=orjson.OPT_NON_STR_KEYS).decode(),
         }
 
     def shown(self, seconds: float) -> SideOut:
         """As the API shows it, over so many seconds."""
+        p50, p95, p99 = quantiles_ms(self.latency, _QUANTILES)
         return SideOut(
             requests=self.requests,
             rps=round(self.requests / seconds, 3) if seconds > 0 else 0.0,
@@ -74,18 +84,45 @@ class Sums:
             client_gone=self.client_gone,
             request_bytes=self.request_bytes,
             response_bytes=self.response_bytes,
-            p50_ms=self._quantile(0.50),
-            p95_ms=self._quantile(0.95),
-            p99_ms=self._quantile(0.99),
+            p50_ms=p50,
+            p95_ms=p95,
+            p99_ms=p99,
             **self.counts,
         )
 
-    def _quantile(self, share: float) -> float | None:
-        found = self.latency.quantile(share)
-        return None if found is None else round(found / 1_000, 3)
 
-    def _add_counts(self, found: dict[str, dict[str, int]]) -> None:
-        for name, counters in found.items():
-            mine = self.counts[name]
-            for code, count in counters.items():
-                mine[code] = mine.get(code, 0) + count
+def of_row(row: Any) -> Sums:
+    """What a row of the database holds."""
+    return Sums(
+        row.requests,
+        row.errors,
+        row.client_gone,
+        row.request_bytes,
+        row.response_bytes,
+        orjson.loads(row.counts),
+        {int(number): count for number, count in orjson.loads(row.latency).items()},
+    )
+
+
+def quantiles_ms(counts: Mapping[int, int], shares: Iterable[float]) -> list[float | None]:
+    """Quantiles in milliseconds, by ascending share, as `Histogram.quantile` reads each of them."""
+    wanted = list(shares)
+    total = sum(counts.values())
+    if not total:
+        return [None] * len(wanted)
+    found: list[float | None] = []
+    seen = 0
+    for number in sorted(counts):
+        seen += counts[number]
+        while len(found) < len(wanted) and seen >= wanted[len(found)] * total:
+            low, high = bounds(number)
+            found.append(round((low + high - 1) / 2_000, 3))
+    return found
+
+
+def _grow(mine: dict[Any, int], other: Mapping[Any, int]) -> None:
+    if not mine:
+        mine.update(other)
+        return
+    for name, count in other.items():
+        mine[name] = mine.get(name, 0) + count

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +23,8 @@ _BUNDLE = "pginstall18"
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """A running server; the URL of its database `postgres`.
+def server(options: Sequence[str] = ()) -> Iterator[str]:
+    """A running server; the URL of its database `postgres`. `options` are settings, `name=value`.
 
     PostgreSQL refuses to run as root, and an unprivileged user may not be let into root's files: as
     root, the binaries are copied to where `nobody` may run them.
@@ -33,21 +33,22 @@ def server() -> Iterator[str]:
     process = None
     try:
         programs = _programs(home)
-        options = _unprivileged(home)
+        user = _unprivileged(home)
         data = home / "data"
         env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
         made = subprocess.run(
             [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8",
              "--no-sync"],
-            capture_output=True, text=True, cwd=home, env=env, check=False, **options,
+            capture_output=True, text=True, cwd=home, env=env, check=False, **user,
         )  # fmt: skip
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
         with (home / "log").open("wb") as log:
             process = subprocess.Popen(
                 [programs / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=",
-                 "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200"],
-                stdout=log, stderr=log, cwd=home, env=env, **options,
+                 "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+                 *(word for option in options for word in ("-c", option))],
+                stdout=log, stderr=log, cwd=home, env=env, **user,
             )  # fmt: skip
         url = f"postgresql://postgres@/postgres?host={home}"
         _wait(url, process, home / "log")
