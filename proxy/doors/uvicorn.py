@@ -39,6 +39,7 @@ _BAD_TARGET = Problem(
     400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
 )
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
+_LINGER_MS = 2_000
 _NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
 
 
@@ -138,6 +139,8 @@ class FacadeProtocol(HttpToolsProtocol):
         self._reading_head = True
         self._write_paused = False
         self._asking: AsgiClient | None = None
+        self._over = False
+        self._due: Problem | None = None
         self.deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -169,6 +172,8 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         settings = self._door.runtime.settings
+        if self._over:
+            return
         if not self._reading_head:
             self._wait(settings.body_ms)
         else:
@@ -193,7 +198,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._asking = None
         self._wait(self._door.runtime.settings.body_ms)
-        if self.transport.is_closing():
+        if self._over or self.transport.is_closing():
             return
         if not self._known_form():
             self._refuse(_BAD_TARGET)
@@ -203,8 +208,15 @@ class FacadeProtocol(HttpToolsProtocol):
         if self._door.draining and self.cycle is not None:
             self.cycle.keep_alive = False
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body; not of one that was refused with its head."""
+        if not self._over:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The body is in: what comes next is a head."""
+        if self._over:
+            return
         self._reading_head = True
         if not self._write_paused:
             self.deadline = NEVER
@@ -213,6 +225,15 @@ class FacadeProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read leaves a record, as at the native door."""
         self._refuse(_MALFORMED)
+
+    def on_response_complete(self) -> None:
+        """On to the next request, or to saying why there is none."""
+        if self._due is None or self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+        elif self.cycle.more_body:
+            self._linger()  # the answer was early, and the body behind it is no good
+        else:
+            self._say(self._due)
 
     def handle_websocket_upgrade(self) -> None:
         """The native door's connection takes over, and is told of the connection's end."""
@@ -232,6 +253,8 @@ class FacadeProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         if self._write_paused:
             self.transport.abort()
+        elif self._over:
+            self.transport.close()
         elif self._reading_head and self._head_bytes:
             self._refuse(_SLOW_HEAD)
         elif self._reading_head or self._idle:  # or the rest of a body after an early answer
@@ -242,8 +265,10 @@ class FacadeProtocol(HttpToolsProtocol):
             self._asking.refuse(_SLOW_BODY)
 
     def _asked(self, client: AsgiClient) -> None:
-        """The door says which request is under way."""
+        """The door says which request begins now."""
         self._asking = client
+        if self._due is not None and not self.pipeline and self.cycle.more_body:
+            asyncio.get_running_loop().call_soon(client.refuse, self._due)
 
     def _wait(self, ms: int) -> None:
         """Give the client so long for what comes next, unless it is slow to take its answer."""
@@ -267,9 +292,29 @@ class FacadeProtocol(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
-        if self.transport.is_closing():
+        """Read no more. Answers to what came before are given first."""
+        if self._over or self.transport.is_closing():
             return
+        self._over = True
+        if self._idle:
+            self._say(problem)
+            return
+        self._due = problem
+        if self._asking is not None and self.cycle.more_body:
+            self._asking.refuse(problem)  # it is this request's own body
+
+    def _say(self, problem: Problem) -> None:
+        """Refuse, and leave a record of it."""
         self._door.runtime.refused(self._peer, problem)
         head, body = problem_answer(problem, "")
         self.transport.write(encode(head, b"connection: close\r\n") + body)
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close so that unread bytes do not turn the answer into a reset (RFC 9112, 9.6)."""
+        if self.transport.can_write_eof():
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self._wait(_LINGER_MS)
+        else:
+            self.transport.close()

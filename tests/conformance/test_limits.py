@@ -212,3 +212,31 @@ def test_what_is_no_request_leaves_a_record(
     assert (facade.last().status, facade.last().client) == (400, "127.0.0.1")
     assert facade.last().problem
     assert not legacy.requests
+
+
+def test_what_came_before_a_bad_request_is_answered(facade: Facade, legacy: RawBackend) -> None:
+    """trap 17: in order, each once: the refusal does not overtake or replace an answer."""
+    hold = threading.Event()
+
+    def play(peer: Peer, request: Message) -> None:
+        hold.wait(10)
+        peer.send(OK)
+
+    legacy.play = play
+    with facade.connect() as client:
+        client.send(POST + b"Content-Length: 2\r\n\r\nabBAD\0 / HTTP/1.1\r\nHost : a\r\n\r\n" * 2)
+        facade.wait_for(lambda: len(legacy.requests) == 1)
+        hold.set()
+        assert [client.answer().status, client.answer().status] == [200, 400]
+        assert client.closed()
+    assert [record.status for record in facade.records] == [200, 400]
+    assert legacy.last.body == b"ab"
+
+
+def test_a_refusal_outlives_what_is_still_sent(facade: Facade, legacy: RawBackend) -> None:
+    """trap 17: bytes behind a bad request do not turn the 400 into a reset."""
+    with facade.connect() as client:
+        for _ in range(50):
+            client.send(b"NO\0 REQUEST " * 100)
+        assert client.answer().status == 400
+    assert len(facade.records) == 1
