@@ -23,6 +23,8 @@ from control_plane.comparisons.service import ComparisonService
 from control_plane.console import app as console
 from control_plane.db.engine import Database, database_url
 from control_plane.db.migrate import prepared
+from control_plane.decisions.api import router as decisions_router
+from control_plane.decisions.service import RENEW_S, Decisions
 from control_plane.explain.api import router as explain_router
 from control_plane.fleet import store as fleet_store
 from control_plane.fleet.api import router as fleet_router
@@ -60,6 +62,7 @@ _ROUTERS = (
     kill_router,
     fleet_router,
     traffic_router,
+    decisions_router,
     comparisons_router,
     rules_router,
     replays_router,
@@ -84,6 +87,7 @@ def make_services(settings: Settings) -> Services:
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
         comparisons=ComparisonService(database, settings, state),
+        decisions=Decisions(tables, live),
         tables=tables,
         live=live,
     )
@@ -131,6 +135,11 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
         keeper.start("listening for revisions", listen(database.url, publisher.refresh))
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
     keeper.every("trimming comparisons", 60.0, services.comparisons.trim)
+
+    async def renew() -> None:
+        services.decisions.renew()
+
+    keeper.every("telling proxies what is watched", RENEW_S, renew)
 
     async def forget() -> None:
         before = now_ms() - services.settings.forget_instance_hours * 3_600_000

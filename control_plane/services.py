@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from control_plane.auth.service import AuthService
 from control_plane.comparisons.service import ComparisonService
 from control_plane.db.engine import Database
+from control_plane.decisions.service import Decisions
 from control_plane.fleet.service import FleetService
 from control_plane.publishing.compiled import LiveCompiled
 from control_plane.publishing.hub import Hub
@@ -34,6 +35,7 @@ class Services:
     fleet: FleetService
     traffic: TrafficService
     comparisons: ComparisonService
+    decisions: Decisions
     tables: Hub
     """Feeds `GET /table/stream`."""
     live: Hub

@@ -9,6 +9,7 @@ Supervisor to worker:
     changes   revision, etag, base, changes    what leads from the table `base` to `etag`
     kill      on                               the supervisor's own wish, beside the kill file
     flush     n                                send the counters now, and say n with them
+    watch     routes, ms                       keep some decisions of these routes for so long
     drain     timeout_ms                       accept no more, finish what is in flight, end
     shadow    path                             where captures go; nowhere when it is empty
     stop                                       end at once
@@ -18,7 +19,7 @@ Worker to supervisor:
     ready                                      it accepts connections
     applied   revision, etag, ms               it serves this table
     refused   revision, etag, message          it keeps the table before; a whole one may help
-    counters  n, series, gauges, shadow, backends   what was counted since the message before
+    counters  n, series, gauges, shadow, backends, decisions   what was counted since the last
     breakers  breakers, events                 each breaker that is not closed; what changed
     kill      on                               whether a kill switch on this host is in effect
     drained   unfinished                       requests that the drain had to cut off

@@ -87,6 +87,10 @@ class ControlPlane:
         """Send counters; False if this batch had been counted before. Raises `ControlError`."""
         return bool(_json(await self._call("POST", "/reports", body=batch)).get("accepted", True))
 
+    async def decisions(self, batch: dict[str, Any]) -> None:
+        """Send a sample of decisions, for those who watch. Raises `ControlError`."""
+        await self._call("POST", "/decisions", body=batch)
+
     async def comparisons(self, batch: dict[str, Any]) -> bool:
         """Send comparisons; False if this batch had been counted before. Raises `ControlError`."""
         answer = _json(await self._call("POST", "/comparisons/batches", body=batch))

@@ -32,6 +32,7 @@ from proxy.tables.last_good import CorruptTable, LastGood
 from proxy.tables.store import TableStore
 from proxy.tasks import TaskKeeper
 from proxy.telemetry.backends import BackendTotals
+from proxy.telemetry.decisions import DecisionOutbox
 from proxy.telemetry.report import Reporter
 from proxy.telemetry.series import SeriesSet
 from proxy.worker_settings import WorkerSettings
@@ -39,6 +40,9 @@ from proxy.workers import Worker, Workers
 
 FLUSH_S = 0.3
 """How long a scrape waits for the workers' latest counters."""
+
+DECISIONS_S = 0.5
+"""How often a sample of decisions goes to those who watch, while somebody does."""
 
 SHADOW_DRAIN_S = 5.0
 """How long what was captured before a stop may take to be compared."""
@@ -73,6 +77,7 @@ class Supervisor:
         self.keeper = TaskKeeper(self._task_failed)
         self.totals = SeriesSet()
         self.backends = BackendTotals()
+        self._decisions = DecisionOutbox()
         self.refused: RefusedTable | None = None
         self.store = TableStore(parts.last_good, parts.log)
         self.applied_ms = 0
@@ -120,6 +125,7 @@ class Supervisor:
             self._forever(self.follower.stream, "table stream")
             self._forever(self.acknowledger.run, "acknowledgements")
             self._forever(self._report, "reports")
+            self._forever(self._show_decisions, "decisions")
         if self.shadow is not None:
             self._forever(partial(self.shadow.run, self.settings.report_s), "comparisons")
         await self._stop.wait()
@@ -262,6 +268,10 @@ class Supervisor:
         self.refused = refused
         self.changed()
 
+    def watch(self, routes: list[str], ms: int) -> None:
+        """Somebody watches the decisions of these routes: let the workers keep some."""
+        self.workers.send({"t": "watch", "routes": routes, "ms": ms})
+
     @property
     def store_error(self) -> str:
         """Why the table cannot be kept on disk; empty if it can."""
@@ -328,6 +338,7 @@ class Supervisor:
         if kind == "counters":
             self.totals.merge(message["series"])
             self._heard_of_backends(worker, message["backends"])
+            self._decisions.add(worker.number, message["decisions"])
             if self.reporter is not None:
                 self.reporter.add(message["series"])
             if self.shadow is not None:
@@ -478,6 +489,16 @@ class Supervisor:
                 failing = True
             else:
                 failing = False
+
+    async def _show_decisions(self) -> None:
+        """Pass on what workers sent for those who watch; what does not arrive is not missed."""
+        assert self.parts.control is not None
+        while True:
+            await asyncio.sleep(DECISIONS_S)
+            if found := self._decisions.take():
+                with contextlib.suppress(ControlError):
+                    name = self.settings.instance_name
+                    await self.parts.control.decisions({"instance": name, "decisions": found})
 
     def _forever(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
         """Run work that has no end; a fault in it is reported, and it begins anew."""

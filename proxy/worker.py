@@ -155,6 +155,8 @@ class WorkerProcess:
             self.set_kill()
         elif kind == "shadow":
             self._shadow_to(message["path"])
+        elif kind == "watch":
+            self._recorder.decisions.watch(message["routes"], message["ms"])
         elif kind == "flush":
             self._send_counters(message["n"])
         elif kind == "drain":
@@ -301,6 +303,7 @@ class WorkerProcess:
         rows = self._recorder.take()
         message = {"t": "counters", "n": number, "series": rows, "gauges": gauges}
         message["backends"] = self._backends.take(self.runtime)
+        message["decisions"] = self._recorder.decisions.take()
         self._send({**message, "shadow": self._captures.take()})
 
     def _breaker_changed(

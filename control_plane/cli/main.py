@@ -27,6 +27,7 @@ from control_plane.cli import (
     routes,
     run,
     tables,
+    tail,
     up,
 )
 from control_plane.cli.context import DEFAULT_URL, Shared, asked_for
@@ -88,7 +89,7 @@ for module in (compare, ignore):
     module.register(app, "Compare")
 for module in (tables, revisions, backends, capabilities):
     module.register(app, "Table")
-for module in (fleet, kill, keys, completion):
+for module in (fleet, tail, kill, keys, completion):
     module.register(app, "Operate")
 
 _UsageError: Any = typer.BadParameter.__base__

@@ -18,7 +18,8 @@ def percent(share: float | None, digits: int = 1) -> str:
         return f"< {least * 100:g} %"
     if 1 - least < share < 1:
         return f"> {100 - least * 100:g} %"
-    return f"{share * 100:.{digits}f}".rstrip("0").rstrip(".") + " %"
+    shown = f"{share * 100:.{digits}f}"
+    return (shown.rstrip("0").rstrip(".") if "." in shown else shown) + " %"
 
 
 def weight(points: int) -> str:
@@ -80,6 +81,11 @@ def moment(at_ms: int | None) -> str:
     if not at_ms:
         return "–"
     return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(at_ms: int) -> str:
+    """The time of day, UTC; scripts show it in the reader's own zone."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%H:%M:%S")
 
 
 def iso(at_ms: int) -> str:

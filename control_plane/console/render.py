@@ -50,6 +50,7 @@ def _environment() -> Environment:
         ago=formats.ago,
         span=formats.span,
         moment=formats.moment,
+        clock=formats.clock,
         iso=formats.iso,
         clip=text.clip,
         lines=text.lines,
@@ -84,6 +85,11 @@ _TEMPLATES = _environment()
 def is_fragment(request: Request) -> bool:
     """Does htmx ask, which wants the part and not the page?"""
     return request.headers.get("hx-request") == "true"
+
+
+def part(template: str, **context: Any) -> str:
+    """A rendered template that is neither page nor answer: a piece of a stream."""
+    return _TEMPLATES.get_template(template).render(**context)
 
 
 def page(

@@ -46,7 +46,8 @@ async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
 
     `current` is `{revision, etag}`. `revision` is `{revision, etag, base, changes}`: who has the
     table of ETag `base` may apply `changes` and must arrive at `etag`; everybody else pulls the
-    table. A comment comes every ten seconds. A reader that falls behind is cut off, and comes back.
+    table. `watch` is `{routes, ms}`: decisions of these routes are wanted for so long. A comment
+    comes every ten seconds. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()
     now = services.state.current
@@ -56,9 +57,10 @@ async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
 
 @router.get("/live", response_class=StreamingResponse, responses=_STREAM, tags=["fleet"])
 async def stream_live(_: Viewer, services: Svc) -> StreamingResponse:
-    """Server-sent events for people who watch: `current`, `revision`, `ack`, `breaker`, `traffic`.
+    """Server-sent events for people who watch: `current`, `revision`, `ack`, `breaker`, `traffic`,
+    and `decisions` of the routes that somebody watches (`GET /decisions`).
 
-    Acknowledgements, breakers and traffic are those that reached this control plane.
+    All but `current` and `revision` are those that reached this control plane.
     """
     queue = services.live.subscribe()
     now = services.state.current

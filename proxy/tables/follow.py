@@ -31,6 +31,9 @@ class Audience(Protocol):
     def refuse(self, refused: RefusedTable) -> None:
         """A table was refused."""
 
+    def watch(self, routes: list[str], ms: int) -> None:
+        """Somebody watches the decisions of these routes, for so long."""
+
 
 class Follower:
     """Keeps `served` in step with the control plane."""
@@ -108,6 +111,8 @@ class Follower:
     # -- inside ----------------------------------------------------------------------------------
 
     async def _event(self, name: str, data: dict[str, Any]) -> None:
+        if name == "watch":
+            self._watch(data)
         if name not in ("current", "revision"):
             return
         revision, etag = data.get("revision"), data.get("etag")
@@ -128,6 +133,11 @@ class Follower:
                         "table_delta_unusable", f"Pulling the whole table: {stale}.", etag=etag
                     )
         await self._pull()
+
+    def _watch(self, data: dict[str, Any]) -> None:
+        routes, ms = data.get("routes"), data.get("ms")
+        if isinstance(routes, list) and isinstance(ms, int):
+            self._audience.watch([route for route in routes if isinstance(route, str)], ms)
 
     @staticmethod
     def _changes(served: Served, data: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.record import RequestRecord
+from proxy.telemetry.decisions import DecisionSample
 from proxy.telemetry.log_line import always_logged
 from proxy.telemetry.series import SeriesSet
 from proxy.telemetry.writer import RecordWriter
@@ -13,17 +14,20 @@ from proxy.telemetry.writer import RecordWriter
 class WorkerRecorder:
     """Implements `proxy.record.Recorder`. What was counted is taken away by `take`."""
 
-    __slots__ = ("_credit", "_sample", "_writer", "series")
+    __slots__ = ("_credit", "_sample", "_writer", "decisions", "series")
 
     def __init__(self, writer: RecordWriter | None, sample: float = 1.0) -> None:
         self._writer = writer
         self._sample = sample
         self._credit = 0.0
         self.series = SeriesSet()
+        self.decisions = DecisionSample()
 
     def record(self, record: RequestRecord) -> None:
         """Take one finished request."""
         self.series.count(record)
+        if self.decisions.left:
+            self.decisions.offer(record)
         if self._writer is not None and self._sampled(record):
             self._writer.put(record)
 

@@ -50,6 +50,8 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("GET", "/traffic"): Role.VIEWER,
     ("GET", "/traffic/summary"): Role.VIEWER,
     ("GET", "/events"): Role.VIEWER,
+    ("POST", "/decisions"): Role.PROXY,
+    ("GET", "/decisions"): Role.VIEWER,
     ("POST", "/comparisons/batches"): Role.PROXY,
     ("GET", "/comparisons/routes"): Role.VIEWER,
     ("GET", "/comparisons/routes/{route_id}"): Role.VIEWER,

@@ -4,40 +4,52 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import orjson
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
+from control_plane.console import render
 from control_plane.console.access import Viewing
-from control_plane.publishing.hub import Hub, event
+from control_plane.decisions.schemas import DecisionOut
+from control_plane.publishing.hub import event
+from control_plane.services import Services
 
 router = APIRouter()
 _TRAFFIC = b"event: traffic\n"
+_DECISIONS = b"event: decisions\n"
 
 
 @router.get("/live")
 async def live(visit: Viewing, route: str = "") -> StreamingResponse:
-    """Server-sent events: revisions, acknowledgements, breakers; and the traffic of one route."""
+    """Server-sent events: revisions, acknowledgements, breakers; and the decisions of one route."""
     hub = visit.services.live
     queue = hub.subscribe()
     now = visit.services.state.current
     first = event("current", {"revision": now.revision, "etag": now.etag})
     return StreamingResponse(
-        _narrowed(hub, queue, first, route),
+        _narrowed(visit.services, queue, first, route),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type="text/event-stream",
     )
 
 
 async def _narrowed(
-    hub: Hub, queue: asyncio.Queue[bytes | None], first: bytes, route: str
+    services: Services, queue: asyncio.Queue[bytes | None], first: bytes, route: str
 ) -> AsyncIterator[bytes]:
-    async for message in hub.stream(queue, first):
-        if not message.startswith(_TRAFFIC):
+    with services.decisions.watching(route) if route else nullcontext():
+        async for message in services.live.stream(queue, first):
+            if message.startswith(_TRAFFIC):
+                continue
+            if message.startswith(_DECISIONS):
+                told = orjson.loads(message[len(_DECISIONS) + len(b"data: ") :])
+                if told["route"] != route:
+                    continue
+                entries = [
+                    DecisionOut.model_construct(**entry) for entry in reversed(told["items"])
+                ]
+                message = event(
+                    "decisions", {"html": render.part("decisions.html", entries=entries)}
+                )
             yield message
-        elif route:
-            told = orjson.loads(message[len(_TRAFFIC) + len(b"data: ") :])
-            told["series"] = [entry for entry in told["series"] if entry["route"] == route]
-            if told["series"]:
-                yield event("traffic", told)

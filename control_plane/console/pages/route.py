@@ -26,6 +26,7 @@ RANGES = {"1h": (3_600, 60), "6h": (21_600, 300), "24h": (86_400, 900), "7d": (6
 """What charts can show: seconds, and seconds a step."""
 Range = Literal["1h", "6h", "24h", "7d"]
 _REVISIONS = 12
+_DECISIONS = 60
 PRESETS = (100, 500, 1_000, 2_500, 5_000, 7_500)
 
 
@@ -73,15 +74,22 @@ async def _context(visit: Visit, route_id: str) -> dict[str, Any]:
             for other in table.routes.values()
             if route.capability and other.capability == route.capability
         ),
-        "past": [(entry, publishing.lines(entry.summary)) for entry in past],
+        "past": [(entry, _about(route_id, publishing.lines(entry.summary))) for entry in past],
         "document": yaml.safe_dump(
             {"routes": {route.id: to_data(route)}}, sort_keys=False, allow_unicode=True
         ),
         "stages": list(Stage),
         "presets": PRESETS,
         "ranges": list(RANGES),
+        "entries": services.decisions.latest(route_id, limit=_DECISIONS),
         "sides": list(Side),
     }
+
+
+def _about(route_id: str, lines: list[str]) -> list[str]:
+    """What a revision says of the route, or that it was one of many."""
+    own = [text for text in lines if text.startswith((f"route {route_id}:", f"route {route_id} "))]
+    return own or ["changed together with others"]
 
 
 @router.get("/routes/{route_id}/traffic.json")

@@ -47,6 +47,7 @@
       opener = null;
     });
     times(document);
+    if ($("[data-feed]")) local($("[data-feed]"));
     follow();
   });
 
@@ -89,7 +90,7 @@
           if (feed && name !== "ack") tell(feed, name, JSON.parse(event.data));
         });
       }
-      stream.addEventListener("traffic", (event) => feed && ticks(feed, JSON.parse(event.data)));
+      stream.addEventListener("decisions", (event) => feed && decided(feed, JSON.parse(event.data)));
       stream.onerror = () => { if (stream && stream.readyState === EventSource.CLOSED) stop(); };
     };
     const stop = () => { if (stream) stream.close(); stream = null; };
@@ -103,34 +104,50 @@
     start();
   };
 
+  const MOST = 120;
+  const held = [];
+  let paused = false;
+  const put = (feed, items) => {
+    if (paused) { held.push(...items); held.splice(0, held.length - MOST); return; }
+    if (!items.length) return;
+    const waiting = $(":scope > .quiet", feed);
+    if (waiting) waiting.remove();
+    // Who has scrolled down reads: what is read stays where it is.
+    const reads = feed.scrollTop > 4, before = feed.scrollHeight;
+    for (const item of items) feed.prepend(item);
+    while (feed.children.length > MOST) feed.lastElementChild.remove();
+    if (reads) feed.scrollTop += feed.scrollHeight - before;
+  };
+  const decided = (feed, told) => {
+    // Rendered and made harmless by the control plane; the policy runs nothing in it.
+    const holder = document.createElement("template");
+    holder.innerHTML = told.html;
+    local(holder.content);
+    put(feed, [...holder.content.children].reverse());
+  };
   const line = (feed, text, kind) => {
-    const waiting = $(".quiet", feed);
-    if (waiting && feed.children.length === 1) waiting.remove();
     const item = document.createElement("li");
     item.className = kind;
     const at = document.createElement("time");
     at.textContent = new Date().toLocaleTimeString();
     const words = document.createElement("bdi");
+    words.className = "what";
     words.textContent = text;
     item.append(at, " ", words);
-    feed.prepend(item);
-    while (feed.children.length > 100) feed.lastElementChild.remove();
+    put(feed, [item]);
   };
   const tell = (feed, name, told) => {
     if (name === "revision") line(feed, `revision ${told.revision}: ${(told.summary || []).join("; ").slice(0, 300)}`, "revision");
-    else if (name === "breaker" && told.route === feed.dataset.feed) line(feed, `breaker at ${told.instance}: ${told.was} → ${told.becomes}`, "bad");
+    else if (name === "breaker" && told.route === feed.dataset.feed) line(feed, `breaker at ${told.instance}: ${told.was} → ${told.becomes}`, "breaker");
   };
-  const ticks = (feed, told) => {
-    const sides = {};
-    for (const entry of told.series) {
-      const side = (sides[entry.side] ||= { requests: 0, errors: 0 });
-      side.requests += entry.requests;
-      side.errors += entry.errors;
-    }
-    const words = Object.entries(sides).map(([side, n]) =>
-      `${side === "new" ? "●" : "○"} ${side} ${n.requests}${n.errors ? `, ${n.errors} failed` : ""}`);
-    line(feed, `${told.instance}: ${words.join("   ")}   in ${(told.span_ms / 1000).toFixed(1)} s`, sides.new ? "new" : "legacy");
-  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-pause]");
+    if (!button) return;
+    paused = !paused;
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? "Go on" : "Pause";
+    if (!paused) put($("[data-feed]"), held.splice(0));
+  });
 
   // -- conveniences ---------------------------------------------------------------------------
   const mirror = (form, value) => {
@@ -158,6 +175,10 @@
       if (search) { event.preventDefault(); search.focus(); }
     }
   });
+  // Times of the feed, in the reader's own zone.
+  const local = (within) => {
+    for (const time of within.querySelectorAll("time[datetime]")) time.textContent = new Date(time.dateTime).toLocaleTimeString();
+  };
   const times = (within) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
       time.title = new Date(time.dateTime).toLocaleString();

@@ -1,0 +1,1 @@
+"""A live sample of single decisions, kept in memory for those who watch a route."""
