@@ -14,6 +14,7 @@ from control_plane.console import render
 from control_plane.console.access import Console, LoggedOut
 from control_plane.console.pages import (
     audit,
+    breaker,
     explain,
     fleet,
     flips,
@@ -43,6 +44,7 @@ SCREENS = (
     routes,
     flips,
     route,
+    breaker,
     revisions,
     kill,
     live,

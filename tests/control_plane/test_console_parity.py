@@ -20,6 +20,7 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST /routes/{route_id}/flip", "flip"),
         ("POST /capabilities/{capability_id}/flip", "capabilities flip"),
     ),
+    "POST /routes/{route_id}/breaker": (("POST /routes/{route_id}/breaker", "breaker"),),
     "POST /revisions/{number}/undo": (("POST /revisions/{number}/undo", "undo"),),
     "POST /kill": (("POST /kill", "kill on"), ("POST /kill", "kill off")),
     "POST /keys": (("POST /keys", "keys create"),),

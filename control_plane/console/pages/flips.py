@@ -6,10 +6,11 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 
+from control_plane.comparisons.schemas import FieldsOut
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.plans import Plan, Target, plan
 from control_plane.console.proofs import proofs_of
-from control_plane.console.rows import line
+from control_plane.console.rows import Line, line
 from control_plane.preconditions import quoted
 from control_plane.problems import ApiProblem, invalid
 from control_plane.publishing.state import Snapshot
@@ -17,12 +18,14 @@ from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.api import flip_route
 from control_plane.routes.capabilities import flip_capability
 from control_plane.routes.schemas import FlipIn
+from control_plane.services import Services
 from figway.change import Kind
 from figway.model import Stage
 
 router = APIRouter()
 Flippable = Literal["routes", "capabilities"]
 _PATIENCE_MS = 30_000
+_MOST_PROOFS = 10
 
 
 @router.get("/{kind}/{item_id}/flip")
@@ -94,6 +97,7 @@ async def _dialog(
     planned: Plan = plan(services, beat, target, etag)
     proofs = await proofs_of(services)
     status = problem.status if problem else 200
+    shown = [line(before, beat, proofs) for before, _ in planned.routes]
     newest = None
     if status == 412:
         newest = await stored_revision(services, services.state.current.revision)
@@ -101,11 +105,21 @@ async def _dialog(
         "flip.html",
         status,
         plan=planned,
-        lines=[line(before, beat, proofs) for before, _ in planned.routes],
+        lines=shown,
+        fields=await _fields(services, shown[:_MOST_PROOFS]),
         problem=problem,
         newest=newest,
         reason=reason,
     )
+
+
+async def _fields(services: Services, lines: list[Line]) -> dict[str, FieldsOut]:
+    """How many fields really differ, are noise, or are ignored, of routes that were compared."""
+    return {
+        row.route.id: (await services.comparisons.fields(row.route.id, None)).frame()
+        for row in lines
+        if row.proof is not None
+    }
 
 
 def _etag(visit: Visit, target: Target) -> str:

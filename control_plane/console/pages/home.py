@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
+from control_plane.console.flow import flow_of
 from control_plane.console.progress import capabilities_done, routes_done
 from control_plane.console.proofs import proofs_of
 from control_plane.console.pulse import Beat
@@ -57,15 +58,17 @@ async def burn_up(visit: Viewing) -> JSONResponse:
     if steps:
         since = max(since, min(steps[0].at_ms, until - 3_600_000))
     step_s = max(60, -(-(until - since) // 120_000 // 60) * 60)
-    series = await visit.services.traffic.series("*", since, until, step_s)
-    points = {point.at_ms: point for point in series.points}
+    if step_s > 600:
+        step_s = -(-step_s // 600) * 600  # what coarse buckets make
+    step_ms = step_s * 1_000
+    first = since - since % step_ms
+    points = await visit.services.traffic.requests("*", first, until, step_s)
     times, requests = [], []
-    for at in range(series.from_ms, until, step_s * 1_000):
-        point = points.get(at)
-        new, legacy = (point.new or NONE, point.legacy or NONE) if point else (NONE, NONE)
-        total = new.requests + legacy.requests
+    for at in range(first, until, step_ms):
+        sides = points.get(at, {})
+        total = sum(sides.values())
         times.append(at // 1_000)
-        requests.append(round(100 * new.requests / total, 2) if total else None)
+        requests.append(round(100 * sides.get("new", 0) / total, 2) if total else None)
     return JSONResponse(
         {
             "times": times,
@@ -108,7 +111,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "groups": sorted(groups.items(), key=lambda item: (not item[0], item[0])),
         "size_of": _sizer(rows),
         "worries": _worries(visit, beat, rows)[:_MOST_WORRIES],
-        "unmatched": beat.traffic.get("-"),
+        "flow": flow_of(rows, whole, beat.traffic.get("-")),
     }
 
 

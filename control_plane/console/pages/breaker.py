@@ -1,0 +1,81 @@
+"""Forcing a breaker open or closed, or leaving it to itself again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from control_plane.console.access import Operating, Viewing, Visit
+from control_plane.console.pages.flips import spread
+from control_plane.console.pages.route import found
+from control_plane.console.rows import line
+from control_plane.preconditions import quoted
+from control_plane.problems import ApiProblem, invalid
+from control_plane.revisions.service import stored as stored_revision
+from control_plane.routes.api import force_breaker
+from control_plane.routes.schemas import BreakerIn
+from figway.change import Kind
+from figway.model import BreakerForce
+
+router = APIRouter()
+SAID = {
+    BreakerForce.NONE: "Automatic again",
+    BreakerForce.OPEN: "Forced open",
+    BreakerForce.CLOSED: "Forced closed",
+}
+
+
+@router.get("/routes/{route_id}/breaker")
+async def ask(route_id: str, visit: Viewing, force: BreakerForce = BreakerForce.NONE) -> Response:
+    """What it would do, and the form to do it."""
+    return await _dialog(visit, route_id, force)
+
+
+@router.post("/routes/{route_id}/breaker")
+async def do(route_id: str, visit: Operating) -> Response:
+    """Force the breaker."""
+    form = visit.form
+    try:
+        force = BreakerForce(form.get("force", ""))
+    except ValueError:
+        raise invalid("force", "say open, closed or none") from None
+    reason, etag = form.get("reason", "").strip(), form.get("etag", "")
+    try:
+        if not 0 < len(reason) <= 500:
+            raise invalid("reason", "say why, in at most 500 characters")
+        body = BreakerIn(force=force, reason=reason)
+        changed = await force_breaker(
+            route_id, body, visit.actor, visit.services, if_match=quoted(etag)
+        )
+    except ApiProblem as error:
+        return await _dialog(visit, route_id, force, error, reason)
+    response = await spread(visit, changed.revision, heading=SAID[force])
+    response.headers["HX-Trigger"] = "figway:change"
+    return response
+
+
+async def _dialog(
+    visit: Visit,
+    route_id: str,
+    force: BreakerForce,
+    problem: ApiProblem | None = None,
+    reason: str = "",
+) -> Response:
+    route = found(visit, route_id)
+    stored = visit.services.state.stored(Kind.ROUTE, route_id)
+    newest = None
+    if problem is not None and problem.status == 412:
+        newest = await stored_revision(
+            visit.services, stored.revision if stored else visit.services.state.current.revision
+        )
+    return await visit.page(
+        "breaker.html",
+        problem.status if problem else 200,
+        route=route,
+        row=line(route, await visit.console.pulse.beat()),
+        force=force,
+        forces=list(BreakerForce),
+        problem=problem,
+        newest=newest,
+        reason=reason,
+        etag=stored.etag if stored else "",
+    )
