@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from figway.http import Headers
-from proxy.serverless.calls import Call, Origin, Reply
+from proxy.serverless.calls import Call, Origin, Reply, finished
 from proxy.sweep import Sweep
 from proxy.upstreams.aws_lambda import environment_credentials
 from proxy.upstreams.sigv4 import sign
@@ -127,8 +127,16 @@ def secret_value(service: Service, name: str, done: Done) -> Call:
     return service.start("POST", "/", headers, orjson.dumps({"SecretId": name}), done)
 
 
+async def fetch_secret(name: str, sweep: Sweep) -> str:
+    """The key in a secret; empty if it cannot be read. `sweep` must be ticking."""
+    service = Service("secretsmanager", region_of(name), sweep)
+    return read_secret(await finished(lambda done: secret_value(service, name, done)))
+
+
 def read_secret(reply: Reply) -> str:
     """The key in a secret: its text, or the member `key` of a JSON object; empty if none."""
+    if reply.status != 200:
+        return ""
     try:
         text = str(orjson.loads(reply.body)["SecretString"])
     except (KeyError, TypeError, ValueError):

@@ -91,7 +91,7 @@ class ControlSource:
     def _keyed(self, reply: Reply, headers: Headers, done: Done, chain: _Chain) -> None:
         from proxy.serverless.aws import read_secret
 
-        self._key = read_secret(reply) if reply.status == 200 else ""
+        self._key = read_secret(reply)
         if self._key:
             chain.call = self._source.ask(headers, done)
         else:
@@ -103,16 +103,13 @@ class ControlSource:
             self._key = ""  # rotated meanwhile: read it again before the next question
         done(reply)
 
-    async def ready(self) -> None:
-        """Have the key; without one the call itself will say what is wrong."""
-        if self._key or not self._secret:
-            return
-        from proxy.serverless.aws import Service, read_secret, region_of, secret_value
-        from proxy.serverless.calls import finished
+    async def ready(self) -> str:
+        """The key; without one the call itself will say what is wrong."""
+        if not self._key and self._secret:
+            from proxy.serverless.aws import fetch_secret
 
-        service = Service("secretsmanager", region_of(self._secret), self._sweep)
-        reply = await finished(lambda done: secret_value(service, self._secret, done))
-        self._key = read_secret(reply) if reply.status == 200 else ""
+            self._key = await fetch_secret(self._secret, self._sweep)
+        return self._key
 
     def authorized(self) -> Headers:
         """The field that carries the key."""

@@ -1,6 +1,7 @@
 """The shadow worker as a function that a queue triggers: `proxy.serverless.worker.handler`.
 
-The same comparing as in a container; the table, the noise that was learned and the connections live
+A batch of messages is compared; an event of a schedule does the replays that people ordered. The
+same comparing as in a container; the table, the noise that was learned and the connections live
 as long as the sandbox. A message is answered for by itself (partial batch failure): one that cannot
 be read, or whose results the control plane did not take, goes back to the queue, and in the end to
 its dead letters. Nothing is counted before the control plane took it, so a message that comes again
@@ -18,19 +19,21 @@ import uuid
 import zlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
 from figway.compile import CompiledTable
 from proxy.events import EventLog
-from proxy.serverless.aws import Service, object_path, region_of
-from proxy.serverless.calls import Call, Origin, Reply, finished
-from proxy.serverless.settings import LambdaSettings, load
+from proxy.serverless.aws import Service, fetch_secret, object_path, region_of
+from proxy.serverless.calls import Origin, Reply, finished
+from proxy.serverless.settings import LambdaSettings, SettingsError, load
 from proxy.serverless.tables import ControlSource, SandboxTable, make_source
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
 from proxy.shadow.message import MAX_MESSAGE, BadMessage, Captured, decode
 from proxy.shadow.pairs import Pairs
+from proxy.shadow.replay import Replayer, parts
 from proxy.shadow.rows import RowSet
 from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.shadow.table import ShadowTable
@@ -51,20 +54,21 @@ class NotTaken(Exception):
 class QueueWorker:
     """One sandbox of the worker. Must be made on its loop."""
 
-    def __init__(self, settings: LambdaSettings, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: LambdaSettings,
+        shadow: ShadowSettings,
+        sweep: Sweep,
+        keys: ControlSource,
+    ) -> None:
         self.log = EventLog()
-        self.sweep = Sweep()
+        self.sweep = sweep
         self.keeper = TaskKeeper(self._failed)
         self.table = SandboxTable(
             make_source(settings, self.sweep), settings.table_max_age_s, self._swap, self.log
         )
         self._settings = settings
-        self._shadow = ShadowSettings(
-            key=redaction_key(environ.get("FIGWAY_REDACTION_KEY", ""), settings.control_key),
-            concurrency=int(environ.get("FIGWAY_SHADOW_CONCURRENCY", "16")),
-            timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
-            legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
-        )
+        self._shadow = shadow
         self._tally = Tally()
         self._bench = Bench()
         self._routes = ShadowTable(
@@ -75,20 +79,27 @@ class QueueWorker:
             self._paused_changed,
         )
         self._pairs = Pairs(self._routes, self._tally, self._bench, self._shadow, self.keeper.spawn)
-        self._control = Origin(settings.control_url, self.sweep) if settings.control_url else None
-        self._keys = ControlSource(settings, self.sweep) if settings.control_url else None
+        self._control = Origin(settings.control_url, self.sweep)
+        self._keys = keys
+        self._replayer = Replayer(self._routes, self._bench, shadow.timeout_ms)
         self._stores: dict[str, Service] = {}
         self.table.start(settings)
         if self.table.served is not None:
             self._swap(self.table.served.compiled)
 
     async def work(self, event: Mapping[str, Any], remaining_ms: int) -> dict[str, Any]:
-        """Work off a batch of messages; which of them failed."""
+        """Work off a batch of messages; which of them failed. Without any, do what is to be
+        replayed."""
         until = time.monotonic() + max(0, remaining_ms - MARGIN_MS) / 1_000
+        records = event.get("Records")
+        failed: list[str] = []
         self.sweep.start()
         try:
             await asyncio.sleep(0)
-            failed = await self._batch(list(event.get("Records") or []), until)
+            if records:
+                failed = await self._batch(list(records), until)
+            else:
+                await self._replay(until)
         finally:
             self.table.give_up_dialling()
             await asyncio.sleep(0)
@@ -180,6 +191,30 @@ class QueueWorker:
             data["captured"] = sum(data["verdicts"].values()) + sum(data["dropped"].values())
             rows.merge([data])
 
+    async def _replay(self, until: float) -> None:
+        """Do replays as long as there are any, and time; what is begun and not done comes again."""
+        await self._fresh(until)
+        while time.monotonic() < until and (jobs := await self._jobs()):
+            for part in [part for job in jobs for part in parts(job)]:
+                if time.monotonic() >= until:
+                    return
+                results = await self._replayer.replay(part)
+                path = f"/api/v1/comparisons/replays/{quote(part['id'], safe='')}/results"
+                await self._post(path, {"results": results})
+
+    async def _jobs(self) -> list[dict[str, Any]]:
+        """The replay jobs that wait for somebody."""
+        instance = quote(self._settings.instance, safe="")
+        reply = await self._call("GET", f"/api/v1/comparisons/replays?instance={instance}", None)
+        if reply.status == 404:  # a control plane of before replays
+            return []
+        if reply.status != 200:
+            why = reply.error or f"it answers {reply.status}"
+            self.log.error("control_plane", f"The control plane tells of no replays: {why}.")
+            return []
+        jobs: list[dict[str, Any]] = orjson.loads(reply.body)["jobs"]
+        return jobs
+
     async def _fresh(self, until: float) -> None:
         try:
             async with asyncio.timeout(max(0.1, min(5.0, until - time.monotonic()))):
@@ -234,26 +269,54 @@ class QueueWorker:
 
     async def _post(self, path: str, data: dict[str, Any]) -> bool:
         """Hand something in; False if it is to come again."""
-        control, keys = self._control, self._keys
-        if control is None or keys is None:
-            return True
         body = orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
-        await keys.ready()
-
-        def start(done: Any) -> Call:
-            headers = [(b"Content-Type", b"application/json"), *keys.authorized()]
-            return control.start("POST", path, headers, body, done)
-
-        reply: Reply = await finished(start)
+        reply = await self._call("POST", path, body)
         if reply.status in (200, 204):
             return True
         why = reply.error or f"it answers {reply.status}"
         self.log.error("control_plane", f"The control plane did not take {path}: {why}.")
         return reply.status in (400, 413, 415, 422)  # the same would be refused again
 
+    async def _call(self, method: str, path: str, body: bytes | None) -> Reply:
+        """Call the control plane."""
+        await self._keys.ready()
+        headers = self._keys.authorized()
+        if body is not None:
+            headers = [*headers, (b"Content-Type", b"application/json")]
+        return await finished(lambda done: self._control.start(method, path, headers, body, done))
+
     def _failed(self, where: str, error: BaseException) -> None:
         # The exception's text may quote a body: its name alone is told.
         self.log.error("shadow_fault", f"Unexpected error in {where}: {type(error).__name__}.")
+
+
+async def open_worker(settings: LambdaSettings, environ: Mapping[str, str]) -> QueueWorker:
+    """Compose a worker on the running loop, with the keys that Secrets Manager holds.
+
+    Raises `SettingsError` without a control plane, and ValueError without a key for redaction:
+    nothing is compared then, and messages come again.
+    """
+    if not settings.control_url:
+        raise SettingsError("FIGWAY_CONTROL_URL: missing. Results are handed in there.")
+    sweep = Sweep()
+    sweep.start()
+    try:
+        keys = ControlSource(settings, sweep)
+        own = environ.get("FIGWAY_REDACT_KEY", "")
+        if not own and (name := environ.get("FIGWAY_REDACT_KEY_SECRET", "")):
+            own = await fetch_secret(name, sweep)
+            if not own:
+                raise ValueError(f"FIGWAY_REDACT_KEY_SECRET: {name} cannot be read")
+        control = "" if own else await keys.ready()
+    finally:
+        sweep.stop()
+    shadow = ShadowSettings(
+        key=redaction_key(own, control),
+        concurrency=int(environ.get("FIGWAY_SHADOW_CONCURRENCY", "16")),
+        timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
+        legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
+    )
+    return QueueWorker(settings, shadow, sweep, keys)
 
 
 def _unzipped(content: bytes) -> bytes:
@@ -273,13 +336,10 @@ class _State:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Work off one batch. An asynchronous invocation that failed raises, so that it is retried."""
     loop, worker = _State.loop, _State.worker
-    if loop is None or worker is None:
+    if loop is None:
         loop = _State.loop = asyncio.new_event_loop()
-
-        async def make() -> QueueWorker:
-            return QueueWorker(load(), os.environ)
-
-        worker = _State.worker = loop.run_until_complete(make())
+    if worker is None:
+        worker = _State.worker = loop.run_until_complete(open_worker(load(), os.environ))
     remaining_ms = int(context.get_remaining_time_in_millis())
     result = loop.run_until_complete(worker.work(event, remaining_ms))
     records = event.get("Records") or [{}]

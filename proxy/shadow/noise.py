@@ -37,10 +37,11 @@ class Noise:
         """Whether legacy is asked twice for a pair; `lot` is drawn from 0 to 9 999."""
         if not self.sample:
             return False
-        if self._asked < WARM_UP or lot < self.sample:
-            self._asked += 1
-            return True
-        return False
+        return self._asked < WARM_UP or lot < self.sample
+
+    def asked(self) -> None:
+        """Legacy is asked twice indeed: its budget of extra reads allows it."""
+        self._asked += 1
 
     @property
     def learning(self) -> bool:

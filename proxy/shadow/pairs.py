@@ -30,9 +30,11 @@ BEHIND = 32
 """Pieces of work in line for the comparer at which nothing new is begun."""
 EARLY_MS = 2_000
 """How long a capture waits for the table that it was served under."""
-LEARN_MS = 10_000
-"""How long a mismatch waits until enough is known about noise."""
-MOST_LEARNING = 200
+HOLD_MS = 10_000
+"""How long a mismatch waits until enough is known about noise, and until legacy may be asked once
+more."""
+MOST_HELD = 200
+"""Mismatches of a window that wait; beyond them the oldest are judged by what is known."""
 LEAST_EXTRA_PER_S = 20
 _SKIP_BODY = 262_144
 
@@ -49,6 +51,8 @@ class Pair:
     new: Answer
     comparison: Comparison
     since: int
+    counted: bool = False
+    """Among the pairs that noise is judged by."""
 
 
 class Pairs:
@@ -68,7 +72,7 @@ class Pairs:
         self._spawn = spawn
         self._quota = Quota()
         self._early: deque[tuple[int, Captured]] = deque()
-        self._learning: defaultdict[_Window, list[Pair]] = defaultdict(list)
+        self._held: defaultdict[_Window, deque[Pair]] = defaultdict(deque)
         policy = FallbackBudgetPolicy(percent=settings.legacy_percent, min_per_s=LEAST_EXTRA_PER_S)
         self._extra = FallbackBudget(policy)
 
@@ -115,11 +119,8 @@ class Pairs:
         now = now_ms()
         while self._early and self._early[0][0] <= now:
             self._skip(self._early.popleft()[1], "table_moved")
-        for window, waiting in list(self._learning.items()):
-            compared = self._compared(waiting[0].captured) if waiting else None
-            done = compared is None or not compared.noise.learning
-            if done or waiting[0].since + LEARN_MS <= now or len(waiting) >= MOST_LEARNING:
-                self._release(window)
+        for window in list(self._held):
+            self._look_at_held(window, now)
         held = self.bench.waiting >= BEHIND
         for lane in self.table.lanes.values():
             lane.held = held
@@ -129,7 +130,7 @@ class Pairs:
             lane.pump()
 
     def stop(self, reason: str) -> None:
-        """Give up what has not begun, and judge what waits to learn."""
+        """Give up what has not begun, and judge what waits."""
         for lane in self.table.lanes.values():
             for captured in lane.drain():
                 self._drop(captured, reason)
@@ -138,9 +139,9 @@ class Pairs:
         self.hurry()
 
     def hurry(self) -> None:
-        """The worker ends soon: judge what waits to learn by what is known."""
-        for window in list(self._learning):
-            self._release(window)
+        """The worker ends soon: judge what waits by what is known."""
+        for window in list(self._held):
+            self._look_at_held(window, now_ms(), hurry=True)
 
     def begin(self, lane: Lane, captured: Captured) -> None:
         """A lane has a place for it."""
@@ -164,8 +165,11 @@ class Pairs:
 
     async def _guarded(self, lane: Lane, captured: Captured) -> None:
         """A fault of ours ends one pair, by name, and not the worker."""
+        await self._ending(captured, self._work(lane, captured))
+
+    async def _ending(self, captured: Captured, work: Coroutine[Any, Any, None]) -> None:
         try:
-            await self._work(lane, captured)
+            await work
         except asyncio.CancelledError:
             self._drop(captured, "stopping")
             raise
@@ -185,6 +189,9 @@ class Pairs:
         safe = captured.method in SAFE_METHODS
         self._extra.own_request(now_ms())
         twice = safe and compared.noise.wanted(secrets.randbelow(WEIGHT_SCALE))
+        twice = twice and self._extra.spend(now_ms())
+        if twice:
+            compared.noise.asked()
         own = self._again(compared, captured, Side.LEGACY) if twice else _nothing()
         answer, second = await asyncio.gather(self._first(lane, captured), own)
         served = _served(captured)
@@ -192,14 +199,19 @@ class Pairs:
         if second is not None:
             await self._learn(compared, captured, pair[0], second)
         comparison = await self._compare(compared, captured, *pair)
-        if comparison.verdict == "mismatch" and safe:
-            pair, comparison = await self._retry(compared, captured, pair, comparison)
-        compared.noise.pair(comparison)
-        found = Pair(captured, *pair, comparison, now_ms())
-        if comparison.verdict == "mismatch" and compared.noise.learning:
-            self._learning[captured.route, captured.window].append(found)
-        else:
+        found = Pair(captured, *pair, compared.noise.relabel(comparison), now_ms())
+        if found.comparison.verdict != "mismatch":
             await self._finish(compared, found)
+        elif compared.noise.learning:
+            compared.noise.pair(comparison)  # what is learned needs both samples
+            found.counted = True
+            self._held[captured.route, captured.window].append(found)
+        elif not safe:
+            await self._finish(compared, found)
+        elif self._extra.spend(now_ms()):
+            await self._retry(compared, found)
+        else:
+            self._held[captured.route, captured.window].append(found)
 
     async def _first(self, lane: Lane, captured: Captured) -> Answer:
         try:
@@ -220,11 +232,12 @@ class Pairs:
         return _SKIP_BODY if compared is None else compared.plan.shadow.body_limit
 
     async def _again(self, compared: Compared, captured: Captured, side: Side) -> Answer | None:
-        """Ask a side once more; None where its load, or ours, forbids it. Never for a write."""
+        """Ask a side once more; None where its load, or ours, forbids it. Never for a write.
+
+        For legacy, the budget of extra reads has been asked before.
+        """
         lane = self.table.lane(compared, side)
         if not lane.governor.room(now_ms()):
-            return None
-        if side is Side.LEGACY and not self._extra.spend(now_ms()):
             return None
         async with lane.turn() as granted:
             if not granted:
@@ -247,34 +260,53 @@ class Pairs:
         if own.verdict in ("match", "mismatch"):
             self.tally.noise(captured, own)
 
-    async def _retry(
-        self,
-        compared: Compared,
-        captured: Captured,
-        pair: tuple[Answer, Answer],
-        first: Comparison,
-    ) -> tuple[tuple[Answer, Answer], Comparison]:
-        """Ask both sides once more, so that data which moved on is not blamed (trap 32)."""
+    async def _retry(self, compared: Compared, pair: Pair) -> None:
+        """Ask both sides once more, so that data which moved on is not blamed (trap 32).
+
+        What was noise is known better than when the pair was compared first: a pair that differs in
+        nothing else has no need to be called stale.
+        """
+        captured = pair.captured
         legacy, new = await asyncio.gather(
             self._again(compared, captured, Side.LEGACY), self._again(compared, captured, Side.NEW)
         )
-        if legacy is None or new is None:
-            return pair, first
-        retry = await self._compare(compared, captured, legacy, new)
-        settled = settle(first, retry)
-        return ((legacy, new) if settled is retry else pair), settled
+        first = pair.comparison = compared.noise.relabel(pair.comparison)
+        if legacy is not None and new is not None:
+            retry = await self._compare(compared, captured, legacy, new)
+            first = compared.noise.relabel(pair.comparison)
+            pair.comparison = settle(first, retry)
+            if pair.comparison is retry:
+                pair.legacy, pair.new = legacy, new
+        await self._finish(compared, pair)
 
-    def _release(self, window: _Window) -> None:
-        for pair in self._learning.pop(window, []):
+    def _look_at_held(self, window: _Window, now: int, *, hurry: bool = False) -> None:
+        """Let go of the mismatches of a window as far as they can be judged, the oldest first."""
+        waiting = self._held[window]
+        while waiting:
+            pair = waiting[0]
             compared = self._compared(pair.captured)
+            late = hurry or pair.since + HOLD_MS <= now or len(waiting) > MOST_HELD
             if compared is None:
-                self._skip(pair.captured, "table_moved")
+                self._skip(waiting.popleft().captured, "table_moved")
                 continue
+            if compared.noise.learning and not late:
+                return
             pair.comparison = compared.noise.relabel(pair.comparison)
-            self._spawn(self._finish(compared, pair), "example")
+            again = pair.comparison.verdict == "mismatch" and pair.captured.method in SAFE_METHODS
+            if again and self._extra.spend(now):
+                work = self._retry(compared, pair)
+            elif again and not late:
+                return
+            else:
+                work = self._finish(compared, pair)
+            waiting.popleft()
+            self._spawn(self._ending(pair.captured, work), "pair")
+        del self._held[window]
 
     async def _finish(self, compared: Compared, pair: Pair) -> None:
         captured, comparison = pair.captured, pair.comparison
+        if not pair.counted:
+            compared.noise.pair(comparison)
         example = None
         if comparison.verdict != "skipped" and self._quota.take(captured, comparison):
             make = partial(compared.kit.example, captured, pair.legacy, pair.new, comparison)

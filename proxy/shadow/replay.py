@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from figway.http import SAFE_METHODS
@@ -22,6 +22,8 @@ from proxy.shadow.sender import ask
 from proxy.shadow.table import Compared, ShadowTable
 
 _HIDDEN = "[redacted:"
+_PART = 20
+"""Replayed examples that are told of together."""
 
 
 class NotReplayable(Exception):
@@ -86,6 +88,13 @@ class Replayer:
             answer = await ask(lane.target, captured, cap, self._timeout_s, edge)
             lane.result(answer)
             return answer
+
+
+def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A job in smaller ones: its lease is short, and each answer renews it."""
+    examples = job["examples"]
+    for at in range(0, len(examples), _PART):
+        yield {**job, "examples": examples[at : at + _PART]}
 
 
 def rebuilt(request: Mapping[str, Any]) -> Captured:

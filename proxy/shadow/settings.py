@@ -34,7 +34,9 @@ class ShadowSettings:
 def redaction_key(own: str, control_key: str) -> bytes:
     """The key of redacted hashes: a setting of its own, or made from the control plane's key.
 
-    Proxies with the same key give equal secrets equal placeholders.
+    Proxies with the same key give equal secrets equal placeholders. Raises ValueError for none.
     """
     secret = own or control_key
+    if not secret:
+        raise ValueError("no key for redaction: hashes would be guessed from what they hide")
     return hmac.new(secret.encode(), b"figway redaction", hashlib.sha256).digest()

@@ -33,7 +33,7 @@ from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
 from proxy.shadow.message import Captured
 from proxy.shadow.pairs import Pairs
-from proxy.shadow.replay import Replayer
+from proxy.shadow.replay import Replayer, parts
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ShadowTable
 from proxy.shadow.tally import Tally
@@ -45,8 +45,6 @@ from proxy.upstreams.factory import open_upstream
 REPORT_S = 0.5
 """How often rows go to the supervisor; a worker that is killed takes up to this with it."""
 TICK_S = 0.05
-REPLAY_PART = 20
-"""Replayed examples that are told of together."""
 MOST_OPEN = 2_048
 """Captures that are worked on or wait; beyond it nothing more is read."""
 MOST_BYTES = 64 * 1024 * 1024
@@ -191,9 +189,7 @@ class ShadowWorker:
                 self._read(True)
 
     async def _replay(self, job: dict[str, Any]) -> None:
-        examples = job["examples"]
-        for at in range(0, len(examples), REPLAY_PART):  # in parts: the job's lease is short
-            part = {**job, "examples": examples[at : at + REPLAY_PART]}
+        for part in parts(job):
             results = await self._replayer.replay(part)
             self._send({"t": "replayed", "id": job["id"], "results": results})
 

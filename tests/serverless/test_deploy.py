@@ -31,6 +31,7 @@ def translated() -> dict[str, Any]:
     text = re.sub(r"CodeUri: \.\./\.\./build/", "CodeUri: s3://packages/", TEMPLATE.read_text())
     values = {
         "Runtime": "python3.13",
+        "Architecture": "arm64",
         "LegacyUrl": "https://legacy.example",
         "ControlUrl": "",
         "ControlKeySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:k",
@@ -70,7 +71,7 @@ def test_sams_own_translator_takes_it() -> None:
     assert kinds["AWS::ApiGatewayV2::Api"] == 1
     assert kinds["AWS::SQS::Queue"] == 2
     assert kinds["AWS::CloudWatch::Alarm"] == 4
-    assert kinds["AWS::Events::Rule"] == 1
+    assert kinds["AWS::Events::Rule"] == 2
     mapping = next(
         item
         for item in translated()["Resources"].values()

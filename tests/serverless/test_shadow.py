@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import pytest
 
 from figway.model import Route, RouteMatch, ShadowPolicy, Stage, Table
-from proxy.serverless.settings import load
-from proxy.serverless.worker import QueueWorker
+from proxy.serverless.settings import LambdaSettings, load
+from proxy.serverless.worker import open_worker
+from proxy.shadow.settings import redaction_key
 from tests.conformance.harness import RawBackend, table_of
 from tests.serverless.cloud import CREDENTIALS, Cloud, cloud
 from tests.serverless.events import make_event
@@ -41,6 +43,8 @@ class Listener(ThreadingHTTPServer):
         self.hold = threading.Event()
         self.hold.set()
         self.got: list[tuple[str, dict[str, Any], dict[str, str]]] = []
+        self.pages: list[Any] = []
+        """What GET answers, one after the other."""
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -66,6 +70,14 @@ class _Take(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
+
+    def do_GET(self) -> None:
+        assert self.headers["Authorization"] == "Bearer k"
+        body = json.dumps(self.server.pages.pop(0)).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def do_POST(self) -> None:
         data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -143,11 +155,7 @@ def worker_of(life: Life, control: Listener, table: str, **variables: str) -> An
             **variables,
         }
     )
-
-    async def make() -> QueueWorker:
-        return QueueWorker(settings, os.environ)
-
-    worker = life.run(make())
+    worker = life.run(open_worker(settings, os.environ))
 
     def work(event: dict[str, Any], remaining_ms: int = 20_000) -> Any:
         return life.run(worker.work(event, remaining_ms))
@@ -363,6 +371,8 @@ def test_the_worker_runs_under_the_runtime_client(
         {
             **aws.environment,
             "FIGWAY_TABLE_FILE": bundle(tmp_path / "table.json", shadowed(legacy, new)),
+            "FIGWAY_CONTROL_URL": "http://127.0.0.1:9",
+            "FIGWAY_CONTROL_KEY_SECRET": aws.secret,
         },
         "proxy.serverless.worker.handler",
     )
@@ -371,3 +381,58 @@ def test_the_worker_runs_under_the_runtime_client(
     finally:
         function.stop()
     assert result == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+def test_hashes_are_keyed_by_a_secret(
+    aws: Cloud, life_of: Callable[..., Life], sides: tuple[RawBackend, RawBackend]
+) -> None:
+    """trap 35: the key is in Secrets Manager, as its own secret or as the control plane's key; an
+    unreadable one is no key, and nothing is compared with hashes that anyone could make."""
+    own = aws.secrets.create_secret(Name="figway/redact", SecretString="own key")["ARN"]
+    life = life_of(shadowed(*sides), aws.environment)
+    settings = load(
+        {"FIGWAY_CONTROL_URL": "http://127.0.0.1:9", "FIGWAY_CONTROL_KEY_SECRET": aws.secret}
+    )
+
+    def key(environ: dict[str, str], given: LambdaSettings = settings) -> bytes:
+        worker = life.run(open_worker(given, environ))
+        worker._bench.close()
+        return bytes(worker._shadow.key)
+
+    assert key({}) == redaction_key("", "key")  # the secret of `cloud` holds it
+    assert key({"FIGWAY_REDACT_KEY_SECRET": own}) == redaction_key("own key", "")
+    assert key({"FIGWAY_REDACT_KEY": "k", "FIGWAY_REDACT_KEY_SECRET": "x"}) == redaction_key(
+        "k", ""
+    )
+    with pytest.raises(ValueError, match="FIGWAY_REDACT_KEY_SECRET: none"):
+        key({"FIGWAY_REDACT_KEY_SECRET": "none"})
+    with pytest.raises(ValueError, match="no key for redaction"):
+        key({}, replace(settings, control_key_secret="none"))
+
+
+def test_replays_are_done_on_a_schedule(
+    life_of: Callable[..., Life],
+    listener: Callable[..., Listener],
+    sides: tuple[RawBackend, RawBackend],
+    tmp_path: Path,
+) -> None:
+    """An event that holds no messages asks for what people ordered, and answers it in parts."""
+    legacy, new = sides
+    new.play = answer(b'{"a":2}')
+    headers = [["host", "shop.example"]]
+    example = {"request": {"method": "GET", "target": "/a", "headers": headers}, "legacy": {}}
+    examples = [{"id": number, **example} for number in range(25)]
+    control = listener(200, b'{"accepted":25}')
+    control.pages = [{"jobs": [{"id": "j/1", "route": "r", "examples": examples}]}, {"jobs": []}]
+    life = life_of(shadowed(legacy, new), CREDENTIALS)
+    work = worker_of(life, control, str(tmp_path / "table.json"))
+    assert work({"source": "aws.events", "detail-type": "Scheduled Event"}) == {
+        "batchItemFailures": []
+    }
+    parts = control.of("/api/v1/comparisons/replays/j%2F1/results")
+    assert [len(part["results"]) for part in parts] == [20, 5]
+    assert {result["verdict"] for part in parts for result in part["results"]} == {"mismatch"}
+    assert (len(legacy.requests), len(new.requests)) == (25, 25)
+    assert control.pages == []
+    work({}, remaining_ms=0)  # without time, none is begun
+    work.close()
