@@ -31,8 +31,9 @@ class Settings(BaseSettings):
     ] = ""
     """`postgresql://user:password@host/name` or `sqlite:///path`; a SQLite file in `state_dir`
     when empty. `DATABASE_URL` is read as well."""
-    database_pool: Annotated[int, Field(ge=1, le=200)] = 10
-    """Most connections to the database at once."""
+    database_pool: Annotated[int, Field(ge=0, le=200)] = 10
+    """Most connections to the database at once. 0 keeps none between transactions, and no prepared
+    statement either: for functions, and for poolers that lend connections by the transaction."""
     state_dir: Path = Field(default_factory=default_state_dir)
     """Where the SQLite file lies when no database is named: `~/.local/state/figway` by default."""
     admin_listen: str = "127.0.0.1:8070"

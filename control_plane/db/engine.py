@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from control_plane.settings import Settings, SettingsError
 
@@ -86,6 +88,20 @@ class Database:
 
 
 def _engine(url: URL, pool: int, *, is_postgres: bool) -> AsyncEngine:
+    if pool == 0 and is_postgres:
+        return create_async_engine(
+            url,
+            poolclass=NullPool,
+            # A pooler may give each transaction another session: a statement prepared in one must
+            # not be looked for, or met again by its name, in another.
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 30,
+                "statement_cache_size": 0,
+                "prepared_statement_cache_size": 0,
+                "prepared_statement_name_func": lambda: f"figway_{uuid4().hex}",
+            },
+        )
     if is_postgres:
         return create_async_engine(
             url,
@@ -95,7 +111,7 @@ def _engine(url: URL, pool: int, *, is_postgres: bool) -> AsyncEngine:
             pool_timeout=5,
             connect_args={"timeout": 5, "command_timeout": 30},
         )
-    engine = create_async_engine(url, pool_size=pool, max_overflow=0, pool_timeout=10)
+    engine = create_async_engine(url, pool_size=max(pool, 1), max_overflow=0, pool_timeout=10)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 

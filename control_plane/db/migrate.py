@@ -59,13 +59,12 @@ async def prepared(database: Database) -> AsyncIterator[None]:
             "Check FIGWAY_DATABASE_URL and that the server runs"
         ) from None
     try:
-        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
-        await connection.commit()
+        # The lock of a transaction: a session's own would stay behind in a pooler that lends
+        # sessions by the transaction.
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         await _migrate(database)
         yield
     finally:
-        # The lock belongs to the session: it must end with this block, not go back to the pool.
-        await connection.invalidate()
         await connection.close()
 
 
