@@ -25,7 +25,7 @@ ACTIONS = (
     "revision.restore", "route.create", "route.put", "route.patch", "route.delete",
     "backend.create", "backend.put", "backend.patch", "backend.delete", "capability.create",
     "capability.put", "capability.patch", "capability.delete", "table.apply", "table.seed",
-    "key.create", "key.revoke",
+    "key.create", "key.revoke", "rule.add", "rule.remove", "noise.overrule", "replay.create",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
