@@ -10,12 +10,11 @@ from pydantic import BaseModel
 
 from control_plane import paging
 from control_plane.audit import store
+from control_plane.audit.changes import first_changes
 from control_plane.auth.access import Viewer
 from control_plane.changed import FieldChangeOut, shown
-from control_plane.paging import Cursor, Limit, Page
+from control_plane.paging import Cursor, Limit, Only, Page
 from control_plane.problems import COMMON, documented
-from control_plane.publishing.store import changes
-from control_plane.revisions.describe import described
 from control_plane.services import Svc
 
 router = APIRouter(tags=["audit"], responses=documented(*COMMON))
@@ -49,9 +48,9 @@ class AuditOut(BaseModel, use_attribute_docstrings=True):
 async def list_audit(
     _: Viewer,
     services: Svc,
-    actor: str = "",
-    action: str = "",
-    subject: str = "",
+    actor: Only = "",
+    action: Only = "",
+    subject: Only = "",
     since_ms: Annotated[Moment, Query(alias="from")] = None,
     until_ms: Annotated[Moment, Query(alias="to")] = None,
     limit: Limit = 50,
@@ -79,7 +78,7 @@ async def list_audit(
 def _out(row: Any) -> AuditOut:
     found: list[FieldChangeOut] = []
     if row.changes is not None:
-        found = shown(described(changes(row.changes), changes(row.inverse))[:_MOST_SHOWN])
+        found = shown(first_changes(row.changes, row.inverse, _MOST_SHOWN))
     return AuditOut(
         id=row.id,
         at_ms=row.at_ms,

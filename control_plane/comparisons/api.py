@@ -13,15 +13,15 @@ from control_plane import paging
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.clock import now_ms
 from control_plane.comparisons import evidence, examples
-from control_plane.comparisons.batches import BatchIn, BatchOut
+from control_plane.comparisons.batches import BatchIn, BatchOut, Id
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.export import MEDIA_TYPES, Format, file_name
+from control_plane.comparisons.fields import PathSketch
 from control_plane.comparisons.schemas import (
     ExampleOut,
     ExampleSummary,
     FieldsOut,
     FieldStanding,
-    PathOut,
     RouteDetail,
     RouteEvidence,
 )
@@ -52,7 +52,13 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 _FILE: dict[int | str, dict[str, Any]] = {
     **documented(404),
-    200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+    200: {
+        "content": {
+            "text/x-python": {"schema": {"type": "string"}},
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": {"schema": {"type": "object"}},
+        }
+    },
 }
 
 
@@ -165,23 +171,24 @@ async def list_fields(
     cursor: Cursor = "",
 ) -> FieldsOut:
     """Where the sides differ, grouped by path, with the noise of each field and what says so."""
-    frame, paths = await services.comparisons.fields(route_id, window)
+    found = await services.comparisons.fields(route_id, window)
     wanted = q.lower()
     chosen = [
         path
-        for path in paths
+        for path in found.paths
         if (not wanted or wanted in path.path.lower())
-        and (not kind or any(field.kind == kind for field in path.fields))
+        and (not kind or kind in path.kinds)
         and (standing is None or path.standing == standing)
     ]
     keyed = sorted((_field_order(sort, path), path.path, path) for path in chosen)
     after = _sorted_after(cursor)
     rest = [entry for entry in keyed if after is None or entry[:2] > after]
     page, following = paging.cut(rest, limit, lambda entry: list(entry[:2]))
-    return frame.model_copy(update={"items": [entry[2] for entry in page], "next": following})
+    shown = [found.shown(entry[2]) for entry in page]
+    return found.frame().model_copy(update={"items": shown, "next": following})
 
 
-def _field_order(sort: FieldSort, path: PathOut) -> float:
+def _field_order(sort: FieldSort, path: PathSketch) -> float:
     if sort == "path":
         return 0.0
     return float(-path.differing if sort == "pairs" else -path.last_ms)
@@ -196,7 +203,7 @@ async def export_examples(
     verdict: VerdictFilter = "",
     field: FieldFilter = "",
     signature: SignatureFilter = "",
-    example: Annotated[list[str], Query(max_length=200, description="These only.")] = [],  # noqa: B006
+    example: Annotated[list[Id], Query(max_length=200, description="These only.")] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
 ) -> Response:
     """Stored pairs as regression tests for new (`pytest`, `hurl`), or as HAR. Legacy's answer is

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.limits import Loose
 from figway.compare.detect import HARD_SHAPES
 
 VERDICTS = (
@@ -36,7 +37,7 @@ Instance = Annotated[str, Field(min_length=1, max_length=200)]
 Code = Annotated[str, Field(max_length=80)]
 Path = Annotated[str, Field(max_length=2_000)]
 Id = Annotated[str, Field(min_length=1, max_length=64)]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
+Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Counters = Annotated[dict[Code, Count], Field(max_length=200)]
 Buckets = Annotated[
     dict[Annotated[int, Field(ge=0, lt=1_000)], Count],
@@ -69,7 +70,7 @@ class FieldIn(_FieldIn, use_attribute_docstrings=True):
     """Of these, pairs where a rule covers it."""
     rule: Annotated[str, Field(max_length=600)] = ""
     """The rule that covers it."""
-    proposed: dict[str, Any] | None = None
+    proposed: Loose | None = None
     """The rule that would cover it."""
     first_ms: Count = 0
     last_ms: Count = 0
@@ -116,11 +117,11 @@ class RequestIn(BaseModel, use_attribute_docstrings=True):
 class AnswerIn(BaseModel, use_attribute_docstrings=True):
     """One side's answer, redacted, or its failure to give one."""
 
-    status: Annotated[int, Field(ge=0, le=999)] = 0
+    status: Annotated[int, Field(ge=0, le=999, strict=True)] = 0
     headers: Annotated[list[Header], Field(max_length=1_000)] = []
     body: Body | None = None
     body_kind: Literal["text", "base64", "none"] = "none"
-    elapsed_ms: Annotated[float, Field(ge=0, lt=2**40)] = 0.0
+    elapsed_ms: Annotated[float, Field(ge=0, lt=2**40, strict=True)] = 0.0
     failure: Code | None = None
     """Kind of a transport failure; the status is 0 then."""
 
@@ -134,11 +135,11 @@ class DifferenceIn(_FieldIn, use_attribute_docstrings=True):
     new: Any = None
     count: Count = 1
     """Occurrences in this pair."""
-    proposed: dict[str, Any] | None = None
-    proposal: dict[str, Any] | None = None
+    proposed: Loose | None = None
+    proposal: Loose | None = None
     """The same as `proposed`."""
     ignored_by: Annotated[str, Field(max_length=600)] | None = None
-    noise: bool = False
+    noise: StrictBool = False
 
 
 Differences = Annotated[list[DifferenceIn], Field(max_length=1_000)]
@@ -169,7 +170,7 @@ class RouteIn(BaseModel, use_attribute_docstrings=True):
     revision: Count = 0
     captured: Count = 0
     """Requests that the sample chose."""
-    verdicts: dict[Verdict, Count] = {}
+    verdicts: Annotated[dict[Verdict, Count], Field(max_length=len(VERDICTS))] = {}
     skipped: Counters = {}
     """Why pairs were skipped."""
     dropped: Counters = {}
@@ -194,15 +195,8 @@ class WorkerIn(BaseModel, use_attribute_docstrings=True):
     """The shadow worker that made the batch."""
 
     paused: Annotated[list[PausedIn], Field(max_length=1_000)] = []
-    queue: dict[Code, Count] = {}
+    queue: Annotated[dict[Code, Count], Field(max_length=50)] = {}
     """`received` and `dropped` captures since it started."""
-
-    @field_validator("queue")
-    @classmethod
-    def _few(cls, value: dict[str, int]) -> dict[str, int]:
-        if len(value) > 50:
-            raise ValueError("at most 50 counters")
-        return value
 
 
 class BatchIn(BaseModel, use_attribute_docstrings=True):
@@ -211,7 +205,7 @@ class BatchIn(BaseModel, use_attribute_docstrings=True):
     instance: Instance
     boot: Id
     """Names the start of the proxy that numbers its batches."""
-    sequence: Annotated[int, Field(ge=0, lt=2**63)]
+    sequence: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
     from_ms: Count
     to_ms: Count
     routes: Annotated[list[RouteIn], Field(max_length=2_000)] = []

@@ -118,21 +118,23 @@ def _failures(tallies: Tallies, side: str) -> FailureOut:
     )
 
 
-def noise_out(tallies: Tallies, rows: Iterable[Any], words: dict[str, bool]) -> NoiseOut:
-    """How much of what differs is noise."""
-    fields = noisy = everything = hidden = 0
+def noise_out(
+    tallies: Tallies, fields: int, differing: int, rows: Iterable[Any], words: dict[str, bool]
+) -> NoiseOut:
+    """How much of what differs is noise: of so many `fields`, which differ in so many pairs,
+    `rows` are those that may be."""
+    compared, own = tallies.rated, tallies.noise_pairs
+    noisy = hidden = 0
     for row in rows:
-        fields += 1
-        everything += row.differing
-        counts = FieldCounts(tallies.rated, row.differing, tallies.noise_pairs, row.self_differing)
-        if judge(row.field, counts, overruled_as(row, words)).noise:
+        counts = FieldCounts(compared, row.differing, own, row.self_differing)
+        if judge(row.field, counts, overruled_as(row, words) if words else None).noise:
             noisy += 1
             hidden += row.differing
     return NoiseOut(
         pairs=tallies.noise_pairs,
         fields=fields,
         noisy=noisy,
-        share=hidden / everything if everything else None,
+        share=hidden / differing if differing else None,
     )
 
 

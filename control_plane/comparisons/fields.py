@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from control_plane.comparisons.evidence import overruled_as
@@ -14,25 +15,87 @@ from control_plane.comparisons.schemas import (
     PathOut,
 )
 from control_plane.comparisons.tallies import Tallies
-from figway.compare.noise import FieldCounts, judge
+from figway.compare.noise import FieldCounts, NoiseFinding, judge
 from figway.model import NoiseWord
 
+_STANDINGS: tuple[FieldStanding, ...] = ("real", "noise", "ignored")
 
-def field_out(row: Any, tallies: Tallies, words: dict[str, bool]) -> FieldOut:
-    """One field as the API shows it."""
-    word = overruled_as(row, words)
-    counts = FieldCounts(tallies.rated, row.differing, tallies.noise_pairs, row.self_differing)
-    finding = judge(row.field, counts, word)
-    standing: FieldStanding = "real"
+
+@dataclass(slots=True)
+class PathSketch:
+    """A path with its fields, judged but not yet written out: lists show few of many."""
+
+    path: str
+    fields: list[tuple[Any, NoiseFinding]] = field(default_factory=list)
+    """Rows of the database, each with its finding."""
+    standings: set[FieldStanding] = field(default_factory=set)
+
+    @property
+    def standing(self) -> FieldStanding:
+        """The one that deserves most attention."""
+        return next(name for name in _STANDINGS if name in self.standings)
+
+    @property
+    def differing(self) -> int:
+        """Pairs that differ in the field that differs most."""
+        return max(int(row.differing) for row, _ in self.fields)
+
+    @property
+    def last_ms(self) -> int:
+        """When it last differed."""
+        return max(int(row.last_ms) for row, _ in self.fields)
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its differences."""
+        return {row.kind for row, _ in self.fields}
+
+
+def sketched(rows: Iterable[Any], tallies: Tallies, words: dict[str, bool]) -> list[PathSketch]:
+    """Fields by path."""
+    compared, own = tallies.rated, tallies.noise_pairs
+    found: dict[str, PathSketch] = {}
+    for row in rows:
+        counts = FieldCounts(compared, row.differing, own, row.self_differing)
+        finding = judge(row.field, counts, overruled_as(row, words) if words else None)
+        sketch = found.get(row.path)
+        if sketch is None:
+            sketch = found[row.path] = PathSketch(row.path)
+        sketch.fields.append((row, finding))
+        sketch.standings.add(_standing(row, finding))
+    return list(found.values())
+
+
+def _standing(row: Any, finding: NoiseFinding) -> FieldStanding:
     if row.differing and row.ignored >= row.differing:
-        standing = "ignored"
-    elif finding.noise or not row.differing:
-        standing = "noise"
+        return "ignored"
+    return "noise" if finding.noise or not row.differing else "real"
+
+
+def path_out(sketch: PathSketch, tallies: Tallies, words: dict[str, bool]) -> PathOut:
+    """A path as the API shows it, the field first that differs in most pairs."""
+    found = [_field_out(row, finding, tallies, words) for row, finding in sketch.fields]
+    found.sort(key=lambda field: (-field.differing, field.field))
+    return PathOut(
+        path=sketch.path,
+        standing=sketch.standing,
+        differing=sketch.differing,
+        self_differing=max(field.self_differing for field in found),
+        first_ms=min(field.first_ms for field in found),
+        last_ms=sketch.last_ms,
+        fields=found,
+    )
+
+
+def _field_out(
+    row: Any, finding: NoiseFinding, tallies: Tallies, words: dict[str, bool]
+) -> FieldOut:
+    word = overruled_as(row, words)
     return FieldOut(
         field=row.field,
         kind=row.kind,
         detector=row.detector,
-        standing=standing,
+        standing=_standing(row, finding),
         differing=row.differing,
         compared=tallies.rated,
         self_differing=row.self_differing,
@@ -51,33 +114,6 @@ def field_out(row: Any, tallies: Tallies, words: dict[str, bool]) -> FieldOut:
         proposed=json.loads(row.proposed) if row.proposed else None,
         first_ms=row.first_ms,
         last_ms=row.last_ms,
-    )
-
-
-def grouped(rows: Iterable[Any], tallies: Tallies, words: dict[str, bool]) -> list[PathOut]:
-    """Fields by path, those that differ in most pairs first."""
-    by_path: dict[str, list[FieldOut]] = {}
-    for row in rows:
-        by_path.setdefault(row.path, []).append(field_out(row, tallies, words))
-    return [_path(path, found) for path, found in by_path.items()]
-
-
-def _path(path: str, found: list[FieldOut]) -> PathOut:
-    standings = {field.standing for field in found}
-    standing: FieldStanding = "ignored"
-    if "real" in standings:
-        standing = "real"
-    elif "noise" in standings:
-        standing = "noise"
-    found.sort(key=lambda field: (-field.differing, field.field))
-    return PathOut(
-        path=path,
-        standing=standing,
-        differing=max(field.differing for field in found),
-        self_differing=max(field.self_differing for field in found),
-        first_ms=min(field.first_ms for field in found),
-        last_ms=max(field.last_ms for field in found),
-        fields=found,
     )
 
 

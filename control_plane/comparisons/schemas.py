@@ -10,7 +10,7 @@ from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn,
 from control_plane.paging import Page
 from figway.model import NoiseWord, RuleKind, RuleSpec
 
-Scalar = str | int | float | bool | None
+ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
 FieldStanding = Literal["real", "noise", "ignored"]
 
@@ -287,7 +287,7 @@ class RuleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     relative: float = 0.0
     seconds: float = 0.0
     key: Annotated[str, Field(max_length=200)] = ""
-    pairs: Annotated[list[tuple[Scalar, Scalar]], Field(max_length=1_000)] = []
+    pairs: Annotated[list[tuple[ScalarIn, ScalarIn]], Field(max_length=1_000)] = []
     pattern: Annotated[str, Field(max_length=1_000)] = ""
     note: Annotated[str, Field(max_length=500)] = ""
 
@@ -305,7 +305,7 @@ class PreviewIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Rules to try on the stored examples."""
 
     add: Annotated[list[RuleIn], Field(max_length=50)] = []
-    remove: Annotated[list[str], Field(max_length=500)] = []
+    remove: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=500)] = []
     """Ids of rules that are left out."""
     limit: Annotated[int, Field(ge=1, le=1_000)] = 200
     """Newest examples to compare."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from control_plane.comparisons import preview as previews
 from control_plane.comparisons.batches import BatchIn, WorkerIn
 from control_plane.comparisons.examples import Keep, Wanted
 from control_plane.comparisons.export import Format
+from control_plane.comparisons.fields import PathSketch
 from control_plane.comparisons.ingest import ingest
 from control_plane.comparisons.preview import Surroundings
 from control_plane.comparisons.rules import route_of, spec
@@ -21,7 +22,6 @@ from control_plane.comparisons.schemas import (
     ExampleOut,
     ExampleSummary,
     FieldsOut,
-    NoiseOut,
     PathOut,
     PausedOut,
     PreviewIn,
@@ -47,6 +47,7 @@ _CACHE_MS = 1_000
 _TRIM_CHUNK = 1_000
 _PREVIEWS = 2
 _MOST_WINDOWS = 50
+_MOST_SHOWN = 2_000  # windows that are remembered as they are shown, about 5 KB each
 _COMPARED = (Stage.SHADOW, Stage.CANARY, Stage.NEW)
 
 
@@ -59,6 +60,33 @@ class Known:
     """Without latencies."""
 
 
+@dataclass(frozen=True, slots=True)
+class FieldsFound:
+    """Where the sides differ within a window."""
+
+    window: str
+    tallies: Tallies
+    words: dict[str, bool]
+    paths: list[PathSketch]
+
+    def frame(self) -> FieldsOut:
+        """The answer, still without its paths."""
+        return FieldsOut(
+            items=[],
+            window=self.window,
+            compared=self.tallies.rated,
+            self_compared=self.tallies.noise_pairs,
+            paths={
+                standing: sum(path.standing == standing for path in self.paths)
+                for standing in ("real", "noise", "ignored")
+            },
+        )
+
+    def shown(self, path: PathSketch) -> PathOut:
+        """One path, written out."""
+        return fields.path_out(path, self.tallies, self.words)
+
+
 class ComparisonService:
     """What shadowing has shown."""
 
@@ -68,6 +96,8 @@ class ComparisonService:
         self._state = state
         self._keep = Keep.of(settings)
         self._current: tuple[int, dict[str, Known]] = (0, {})
+        self._reading = asyncio.Lock()
+        self._windows: dict[str, tuple[Any, WindowOut, Tallies]] = {}
         self._previewing = asyncio.Semaphore(_PREVIEWS)
         self.live = Hub(settings.max_streams)
         """Feeds `GET /comparisons/live`."""
@@ -107,33 +137,60 @@ class ComparisonService:
     # -- routes --------------------------------------------------------------------------------
 
     async def current(self) -> dict[str, Known]:
-        """The current window of every route; remembered for a second."""
-        now = now_ms()
-        at, known = self._current
-        if now - at < _CACHE_MS:
-            return known
-        async with self._database.read() as connection:
-            rows = await store.current_windows(connection)
-        found = _known(rows)
-        self._current = (now, found)
-        return found
+        """The current window of every route; remembered for a second, and read by one at a time.
+
+        Of what has not changed nothing is taken apart again.
+        """
+        async with self._reading:
+            now = now_ms()
+            at, known = self._current
+            if now - at < _CACHE_MS:
+                return known
+            async with self._database.read() as connection:
+                rows = await store.current_windows(connection)
+            found = {}
+            for row in rows:
+                before = known.get(row.route)
+                found[row.route] = before if before and before.row == row else _known(row)
+            self._current = (now, found)
+            return found
 
     async def overview(self, routes: Sequence[Route]) -> list[RouteEvidence]:
-        """Some routes with their evidence, at most a second old."""
-        return await self._shown(routes, await self.current())
-
-    async def _shown(self, routes: Sequence[Route], known: dict[str, Known]) -> list[RouteEvidence]:
-        table = self._state.current.table
-        found = []
+        """Some routes with their evidence, in a number of queries that does not grow with them."""
+        names = [route.id for route in routes]
+        words = {route.id: overruled(route.comparison) for route in routes}
+        judged = [name for name in names if words[name]]
         async with self._database.read() as connection:
             paused = await self._paused(connection)
-            for route in routes:
-                window, noise = None, None
-                if (mine := known.get(route.id)) is not None:
-                    window = evidence.window_out(mine.row, evidence.tallies_of(mine.row))
-                    noise = await self._noise(connection, route, mine)
-                found.append(evidence.route_evidence(table, route, window, noise, paused))
+            windows = {row.route: row for row in await store.current_windows(connection, names)}
+            sums = {row.route: row for row in await store.field_sums(connection, list(windows))}
+            doubtful: dict[str, list[Any]] = {}
+            for row in await store.doubtful_fields(connection, list(windows), judged):
+                doubtful.setdefault(row.route, []).append(row)
+        table = self._state.current.table
+        found = []
+        for route in routes:
+            window, noise = None, None
+            if (mine := windows.get(route.id)) is not None:
+                window, tallies = self._window(mine)
+                fields_, differing = 0, 0
+                if (total := sums.get(route.id)) is not None:
+                    fields_, differing = total.fields, int(total.differing)
+                noise = evidence.noise_out(
+                    tallies, fields_, differing, doubtful.get(route.id, ()), words[route.id]
+                )
+            found.append(evidence.route_evidence(table, route, window, noise, paused))
         return found
+
+    def _window(self, row: Any) -> tuple[WindowOut, Tallies]:
+        """A window as it is shown; what has not changed since is not worked out again."""
+        known = self._windows.get(row.route)
+        if known is None or known[0] != row:
+            tallies = evidence.tallies_of(row)
+            if len(self._windows) >= _MOST_SHOWN:
+                self._windows.clear()
+            known = self._windows[row.route] = (row, evidence.window_out(row, tallies), tallies)
+        return known[1:]
 
     async def compared(self, matches: Callable[[Route, Tallies | None], bool]) -> list[Route]:
         """The routes that have evidence, or whose stage should bring some."""
@@ -146,10 +203,6 @@ class ComparisonService:
             ):
                 found.append(route)
         return found
-
-    async def _noise(self, connection: Any, route: Route, known: Known) -> NoiseOut:
-        rows = await store.fields(connection, route.id, known.row.window)
-        return evidence.noise_out(known.tallies, rows, overruled(route.comparison))
 
     async def _paused(self, connection: Any) -> list[PausedOut]:
         found = []
@@ -164,9 +217,7 @@ class ComparisonService:
     async def detail(self, route_id: str, from_ms: int, to_ms: int, step_s: int) -> RouteDetail:
         """All evidence on a route. Raises `ApiProblem` 404."""
         route = route_of(self._state.current, route_id)
-        async with self._database.read() as connection:
-            now = _known(await store.current_windows(connection, [route_id]))
-        [found] = await self._shown([route], now)
+        [found] = await self.overview([route])
         step_ms = step_s * 1_000
         from_ms -= from_ms % step_ms
         async with self._database.read() as connection:
@@ -188,12 +239,9 @@ class ComparisonService:
             rules_written=list(route.comparison.rules),
         )
 
-    async def fields(self, route_id: str, window: str | None) -> tuple[FieldsOut, list[PathOut]]:
-        """The differing fields of a window, by path; the frame of the answer and all paths.
-
-        Raises:
-            ApiProblem: 404 for a route or a window that is not there.
-        """
+    async def fields(self, route_id: str, window: str | None) -> FieldsFound:
+        """The differing fields of a window, by path. Raises `ApiProblem` 404 for a route or a
+        window that is not there."""
         route = route_of(self._state.current, route_id)
         async with self._database.read() as connection:
             name = await store.current(connection, route_id) if window is None else window
@@ -201,19 +249,9 @@ class ComparisonService:
             if row is None and window is not None:
                 raise not_found(f"evidence window of route {route_id!r} named", window)
             rows = [] if row is None else await store.fields(connection, route_id, name or "")
-        tallies = Tallies() if row is None else evidence.tallies_of(row)
-        paths = fields.grouped(rows, tallies, overruled(route.comparison))
-        frame = FieldsOut(
-            items=[],
-            window=name or "",
-            compared=tallies.rated,
-            self_compared=tallies.noise_pairs,
-            paths={
-                standing: sum(path.standing == standing for path in paths)
-                for standing in ("real", "noise", "ignored")
-            },
-        )
-        return frame, paths
+        tallies = Tallies() if row is None else evidence.tallies_of(row, latency=False)
+        words = overruled(route.comparison)
+        return FieldsFound(name or "", tallies, words, fields.sketched(rows, tallies, words))
 
     # -- examples ------------------------------------------------------------------------------
 
@@ -322,8 +360,8 @@ class ComparisonService:
                 return
 
 
-def _known(rows: Iterable[Any]) -> dict[str, Known]:
-    return {row.route: Known(row, evidence.tallies_of(row, latency=False)) for row in rows}
+def _known(row: Any) -> Known:
+    return Known(row, evidence.tallies_of(row, latency=False))
 
 
 def summary(row: Any) -> ExampleSummary:

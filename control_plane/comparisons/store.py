@@ -304,18 +304,21 @@ async def _put_fields(
 # -- reading -----------------------------------------------------------------------------------
 
 
+_IS_CURRENT = and_(
+    ComparedRouteRow.route == ComparedWindowRow.route,
+    ComparedRouteRow.window == ComparedWindowRow.window,
+)
+_COUNTED = [column for column in ComparedWindowRow.__table__.columns if column.name != "latency"]
+
+
 async def current_windows(
     connection: AsyncConnection, routes: Sequence[str] | None = None
 ) -> Sequence[Row[Any]]:
-    """The current window of every route, or of some."""
-    query = select(ComparedWindowRow.__table__).join(
-        ComparedRouteRow,
-        and_(
-            ComparedRouteRow.route == ComparedWindowRow.route,
-            ComparedRouteRow.window == ComparedWindowRow.window,
-        ),
-    )
-    if routes is not None:
+    """The current window of every route, without its latencies; or of some routes, whole."""
+    if routes is None:
+        query = select(*_COUNTED).join(ComparedRouteRow, _IS_CURRENT)
+    else:
+        query = select(ComparedWindowRow.__table__).join(ComparedRouteRow, _IS_CURRENT)
         query = query.where(ComparedRouteRow.route.in_(routes))
     return (await connection.execute(query)).all()
 
@@ -367,6 +370,49 @@ async def fields(connection: AsyncConnection, route: str, name: str) -> Sequence
         ComparedFieldRow.route == route, ComparedFieldRow.window == name
     )
     return (await connection.execute(query)).all()
+
+
+async def field_sums(connection: AsyncConnection, routes: Sequence[str]) -> Sequence[Row[Any]]:
+    """Of the current window of each route: how many `fields` differ, and in how many pairs."""
+    query = (
+        select(
+            ComparedFieldRow.route,
+            func.count().label("fields"),
+            func.sum(ComparedFieldRow.differing).label("differing"),
+        )
+        .join(ComparedRouteRow, _IN_CURRENT)
+        .where(ComparedRouteRow.route.in_(routes))
+        .group_by(ComparedFieldRow.route)
+    )
+    found: Sequence[Any] = (await connection.execute(query)).all()
+    return found
+
+
+async def doubtful_fields(
+    connection: AsyncConnection, routes: Sequence[str], judged: Sequence[str]
+) -> Sequence[Row[Any]]:
+    """The fields that may be noise, of the current window of each route: those that legacy
+    disagrees with itself about, and all of the routes `judged` by a person."""
+    query = (
+        select(
+            ComparedFieldRow.route,
+            ComparedFieldRow.field,
+            ComparedFieldRow.path,
+            ComparedFieldRow.differing,
+            ComparedFieldRow.self_differing,
+        )
+        .join(ComparedRouteRow, _IN_CURRENT)
+        .where(ComparedRouteRow.route.in_(routes))
+        .where(or_(ComparedFieldRow.self_differing > 0, ComparedFieldRow.route.in_(judged)))
+    )
+    found: Sequence[Any] = (await connection.execute(query)).all()
+    return found
+
+
+_IN_CURRENT = and_(
+    ComparedRouteRow.route == ComparedFieldRow.route,
+    ComparedRouteRow.window == ComparedFieldRow.window,
+)
 
 
 async def workers(connection: AsyncConnection, since_ms: int) -> Sequence[Row[Any]]:

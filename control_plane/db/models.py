@@ -74,7 +74,12 @@ class AuditRow(Base):
     details: Mapped[Document]
     """What changed, where no revision says it."""
 
-    __table_args__ = (Index("audit_subject", "subject"), Index("audit_actor", "actor"))
+    __table_args__ = (
+        Index("audit_subject", "subject"),
+        Index("audit_actor", "actor"),
+        Index("audit_action", "action", "id"),
+        Index("audit_at", "at_ms"),
+    )
 
 
 class KeyRow(Base):
@@ -268,6 +273,9 @@ class ExampleRow(Base):
         Index("compared_examples_verdict", "route", "verdict", "number"),
         Index("compared_examples_signature", "route", "verdict", "signature", "number"),
         Index("compared_examples_received", "received_ms"),
+        Index("compared_examples_of_verdict", "verdict", "number"),
+        Index("compared_examples_of_signature", "signature", "number"),
+        Index("compared_examples_of_window", "window", "number"),
     )
 
 
