@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 BENCH_PYTHON ?= $(if $(wildcard bench/.peers/python/bin/python),bench/.peers/python/bin/python,$(BIN)/python)
 ROUNDS ?= 3
 SECONDS_EACH ?= 0
+COMPILED := build/compiled/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 ##@ Try it
@@ -19,7 +20,7 @@ demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, contro
 	@$(BIN)/figway demo $(ARGS)
 
 ##@ Check it
-test: lint unit test-browser ## Lint, strict types, import rules and every test (under 10 minutes on two cores)
+test: lint unit test-wire-compiled test-browser ## Lint, strict types, import rules and every test (under 10 minutes on two cores)
 
 lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/ruff check .
@@ -35,6 +36,19 @@ AGAIN := --reruns 2 --reruns-delay 1 -rR
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) $(ARGS)
 
+# The compiled build in the place of the sources, for the tests and for the processes they start.
+AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled
+WIRE := tests/conformance tests/contract tests/hostile tests/unit/proxy tests/unit/test_decide.py \
+	tests/unit/test_exchange.py tests/unit/test_headers.py tests/unit/test_match.py
+
+test-wire-compiled: ## The wire tests on the compiled build, where there is a C compiler
+	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE)"; \
+	else echo "No C compiler (Debian: apt install gcc python3-dev): the compiled build is not tested."; fi
+
+test-compiled: $(COMPILED) ## Tests on the compiled build: make test-compiled [ARGS=tests/integration]
+	@$(AS_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) \
+		-o "pythonpath=build/compiled ." tests/architecture/test_compiled.py $(or $(ARGS),tests)
+
 test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found)
 	@$(BIN)/python -m pytest -rs $(AGAIN) tests/browser $(ARGS)
 
@@ -42,6 +56,7 @@ story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step
 	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))
 
 ##@ Ship it
+compiled: $(COMPILED) ## Build the package into build/compiled with the path of a request compiled
 package: $(VENV)/.dev ## Build the Lambda packages into build/lambda, and say their sizes
 	@$(BIN)/python scripts/package_lambda.py $(ARGS)
 
@@ -49,7 +64,7 @@ package: $(VENV)/.dev ## Build the Lambda packages into build/lambda, and say th
 bench-peers: $(VENV)/.dev ## Install the proxies to compare with (apt, PyPI, npm; apt needs root)
 	@PYTHON=$(abspath $(BIN)/python) bench/install_peers.sh
 
-bench: $(VENV)/.dev ## Side by side with peers: make bench [SCENARIOS=a,b] [SERVERS=native,nginx] [ROUNDS=3]
+bench: $(VENV)/.dev $(COMPILED) ## Side by side with peers: make bench [SCENARIOS=a,b] [SERVERS=native,nginx] [ROUNDS=3]
 	@$(BENCH_PYTHON) -m bench --scenarios "$(SCENARIOS)" --servers "$(SERVERS)" --rounds $(ROUNDS) \
 		--seconds $(SECONDS_EACH)
 
@@ -104,9 +119,15 @@ $(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(COMPILED): setup.py $(shell find figway proxy -name '*.py') | $(VENV)/.dev
+	@echo "Compiling the path of a request"
+	@rm -rf build/compiled build/lib* build/temp*
+	@FIGWAY_COMPILE=1 $(PIP) install --no-deps --no-build-isolation --target build/compiled .
+	@touch $@
+
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@echo "Installing the locked dependencies of development"
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-peers demo test lint unit test-browser story package venv lock reference clean help faults fuzz outage storm soak
+.PHONY: bench bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz outage storm soak

@@ -22,7 +22,7 @@ def bars(values: list[tuple[str, float]], title: str) -> str:
     for number, (name, value) in enumerate(values):
         y = _TOP + number * (_BAR + _GAP)
         length = max(1.0, min(value, most) / most * room)
-        colour = "#2f6f4f" if name in ("native", "asgi") else "#9aa5b1"
+        colour = "#2f6f4f" if name in ("native", "interpreted", "asgi") else "#9aa5b1"
         shown = f"{value:,.1f}" + (" (cut off)" if value > most else "")
         parts += [
             f'<text x="{_LEFT - 8}" y="{y + 15}" text-anchor="end" fill="#222222">'

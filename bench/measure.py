@@ -51,6 +51,11 @@ def use(pid: int) -> Use:
     return Use(total, by_role, sum(sizes), max(sizes))
 
 
+def of_role(pid: int, role: str) -> list[int]:
+    """The processes of a tree that have a role."""
+    return [one for one in tree(pid) if _role(one) == role]
+
+
 def peak_mb(pid: int) -> float:
     """The sum of the peak resident sizes of a process tree."""
     return sum(_memory(one, "VmHWM") for one in tree(pid))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 ALL = (
     "native",
+    "interpreted",
     "asgi",
     "nginx",
     "haproxy",
@@ -18,7 +19,7 @@ ALL = (
 )
 """Every server, in the order of the report."""
 _FAST = ALL[:-1]
-_OWN = ("native", "asgi")
+_OWN = ("native", "interpreted", "asgi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

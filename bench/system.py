@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.measure import of_role
 from bench.peers import Missing, Spec, Start, registry
 from bench.scenarios import Scenario
 
@@ -117,6 +118,8 @@ def running(server: str, scenario: Scenario) -> Iterator[Running]:
         process = _started(start, scenario, env, directory)
         stack.callback(_end, process)
         _wait(process, spec.port, directory)
+        if scenario.mirror and scenario.workers == 1:
+            _shadow_apart(process.pid)
         yield Running(spec.port, process.pid, ports, start.note)
 
 
@@ -136,6 +139,14 @@ def _started(
         )
     first_served(process.pid)
     return process
+
+
+def _shadow_apart(pid: int) -> None:
+    """Have Figway's shadow worker share the core of the load. Where the serving worker leaves it
+    no time it steps back, and nothing would be copied: the other servers copy in their own."""
+    for one in of_role(pid, "shadow"):
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(one, {LOAD_CORE})
 
 
 def first_served(pid: int | str = "self") -> None:

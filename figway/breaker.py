@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from figway.model import BreakerForce, BreakerPolicy
 from figway.split import bucket
 
-_SLOTS = 10
-_JITTER = 0.2  # an open time is stretched by up to this share, so that workers do not probe as one
+_SLOTS: Final = 10
+_JITTER: Final = (
+    0.2  # an open time is stretched by up to this share, so that workers do not probe as one
+)
 
 
 class BreakerState(StrEnum):
@@ -36,6 +39,16 @@ class Admission(IntEnum):
     CALL = 1
     PROBE = 2
 
+
+# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+_CLOSED: Final = BreakerState.CLOSED
+_OPEN: Final = BreakerState.OPEN
+_HALF_OPEN: Final = BreakerState.HALF_OPEN
+_REFUSED: Final = Admission.REFUSED
+_CALL: Final = Admission.CALL
+_PROBE: Final = Admission.PROBE
+_FORCED_OPEN: Final = BreakerForce.OPEN
+_FORCED_CLOSED: Final = BreakerForce.CLOSED
 
 Observer = Callable[[BreakerState, BreakerState, int], None]
 """Told of each change of state: from, to, when."""
@@ -65,7 +78,7 @@ class Breaker:
         self, policy: BreakerPolicy, seed: bytes = b"", observer: Observer | None = None
     ) -> None:
         self.policy = policy
-        self.state = BreakerState.CLOSED
+        self.state = _CLOSED
         self.changed_at = 0
         self._seed = seed
         self._observer = observer
@@ -84,39 +97,39 @@ class Breaker:
     def admit(self, now: int) -> Admission:
         """May a request go to the backend now? The answer must come back with its outcome."""
         force = self.policy.force
-        if force is BreakerForce.OPEN:
-            return Admission.REFUSED
-        if force is BreakerForce.CLOSED or not self.policy.enabled:
-            return Admission.CALL
-        if self.state is BreakerState.CLOSED:
-            return Admission.CALL
-        if self.state is BreakerState.OPEN:
+        if force is _FORCED_OPEN:
+            return _REFUSED
+        if force is _FORCED_CLOSED or not self.policy.enabled:
+            return _CALL
+        if self.state is _CLOSED:
+            return _CALL
+        if self.state is _OPEN:
             if now - self.changed_at < self._open_for:
-                return Admission.REFUSED
-            self._change(BreakerState.HALF_OPEN, now)
+                return _REFUSED
+            self._change(_HALF_OPEN, now)
             self._probes_passed = 0
-        if self.state is BreakerState.HALF_OPEN:
+        if self.state is _HALF_OPEN:
             if self._probes >= self.policy.probes:
-                return Admission.REFUSED
+                return _REFUSED
             self._probes += 1
-            return Admission.PROBE
+            return _PROBE
         return self._admit_on_ramp(now)
 
     def _admit_on_ramp(self, now: int) -> Admission:
         elapsed = now - self.changed_at
         if elapsed >= self.policy.ramp_ms:
             self._close(now)
-            return Admission.CALL
+            return _CALL
         # Error diffusion: admits exactly the share that the ramp has reached, without chance.
         self._credit += elapsed / self.policy.ramp_ms
         if self._credit < 1.0:
-            return Admission.REFUSED
+            return _REFUSED
         self._credit -= 1.0
-        return Admission.CALL
+        return _CALL
 
     def retry_after(self, now: int) -> int:
         """Seconds until asking again makes sense; at least 1."""
-        if self.state is not BreakerState.OPEN:
+        if self.state is not _OPEN:
             return 1
         return max(1, -(-(self.changed_at + self._open_for - now) // 1000))
 
@@ -128,7 +141,7 @@ class Breaker:
             self.failure(now, admission)
             return
         self.abandon(admission)
-        if admission is Admission.PROBE and self.state is BreakerState.HALF_OPEN:
+        if admission is _PROBE and self.state is _HALF_OPEN:
             self._probes_passed += 1
             if self._probes_passed >= self.policy.probes:
                 self._credit = 0.0
@@ -140,12 +153,12 @@ class Breaker:
     def failure(self, now: int, admission: Admission) -> None:
         """The backend answered 5xx, timed out, or broke the connection."""
         self.abandon(admission)
-        if self.state is BreakerState.HALF_OPEN:
-            if admission is Admission.PROBE:
+        if self.state is _HALF_OPEN:
+            if admission is _PROBE:
                 self._open(now)
             return
         self._count(now, 1)
-        if self.state is BreakerState.OPEN:
+        if self.state is _OPEN:
             return
         calls, failures = sum(self._calls), sum(self._failures)
         if (
@@ -164,7 +177,7 @@ class Breaker:
         Probes are counted out in every state: one that outlives its half-open time still loads
         the backend, and takes a place in the next.
         """
-        if admission is Admission.PROBE:
+        if admission is _PROBE:
             self._probes -= 1
 
     # -- inside ------------------------------------------------------------------------------
@@ -189,11 +202,11 @@ class Breaker:
         base = min(self.policy.open_ms << min(self._opened - 1, 16), int(longest / (1 + _JITTER)))
         jitter = bucket(self._seed, b"%d" % self._opened) / 10_000
         self._open_for = int(base * (1 + _JITTER * jitter))
-        self._change(BreakerState.OPEN, now)
+        self._change(_OPEN, now)
 
     def _close(self, now: int) -> None:
         self._opened = 0
-        self._change(BreakerState.CLOSED, now)
+        self._change(_CLOSED, now)
 
     def _forget(self) -> None:
         self._calls = [0] * _SLOTS

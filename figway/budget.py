@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from figway.model import FallbackBudgetPolicy, RetryPolicy
 
-_WINDOW = 10  # seconds over which legacy's own rate is taken
+_WINDOW: Final = 10  # seconds over which legacy's own rate is taken
 
 
 class FallbackBudget:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter, eq, is_not, ne
+from typing import Final
 
 from figway.edge import NO_POLICIES
 from figway.http import RequestHead
@@ -31,11 +32,11 @@ from figway.pattern import PatternError
 from figway.policy import EdgePlan
 from figway.rewrite import BackendNames
 
-NO_ROUTE = "-"
+NO_ROUTE: Final = "-"
 """Stands for route and capability in the plan of a request that no route matched."""
 
 
-_ID = attrgetter("id")
+_ID: Final = attrgetter("id")
 
 
 class CompileError(ValueError):

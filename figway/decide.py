@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from figway.compile import Plan
 from figway.http import RequestHead
@@ -40,15 +40,26 @@ class Decision(NamedTuple):
     issue: bytes = b""
 
 
-_NO_ROUTE = Decision(Side.LEGACY, Why.NO_ROUTE)
-_KILLED = Decision(Side.LEGACY, Why.KILL_SWITCH)
-_FORCED = {side: Decision(side, Why.FORCED) for side in Side}
-_BY_STAGE = {
+_NO_ROUTE: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
+_KILLED: Final = Decision(Side.LEGACY, Why.KILL_SWITCH)
+_FORCED: Final = {side: Decision(side, Why.FORCED) for side in Side}
+_BY_STAGE: Final = {
     Stage.LEGACY: Decision(Side.LEGACY, Why.STAGE),
     Stage.SHADOW: Decision(Side.LEGACY, Why.STAGE),
     Stage.NEW: Decision(Side.NEW, Why.STAGE),
     Stage.RETIRED: Decision(Side.NEW, Why.STAGE),
 }
+
+
+# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+_NEW: Final = Side.NEW
+_LEGACY: Final = Side.LEGACY
+_WEIGHT: Final = Why.WEIGHT
+_CANARY: Final = Stage.CANARY
+_RETIRED: Final = Stage.RETIRED
+_COOKIE: Final = KeySource.COOKIE
+_HEADER: Final = KeySource.HEADER
+_CLIENT_ADDRESS: Final = KeySource.CLIENT_ADDRESS
 
 
 def decide(
@@ -71,9 +82,9 @@ def decide(
         return _KILLED
     if plan.route is None:
         return _NO_ROUTE
-    if forced is not None and plan.new is not None and plan.stage is not Stage.RETIRED:
+    if forced is not None and plan.new is not None and plan.stage is not _RETIRED:
         return _FORCED[forced]
-    if plan.stage is not Stage.CANARY:
+    if plan.stage is not _CANARY:
         return _BY_STAGE[plan.stage]
     issue = b""
     for link in plan.sticky:
@@ -85,19 +96,19 @@ def decide(
             key = issue = fresh_id()
             source = "issued"
         else:
-            key, source = head.client.encode(), KeySource.CLIENT_ADDRESS.value
+            key, source = head.client.encode(), _CLIENT_ADDRESS.value
     number = bucket(plan.salt, key)
-    side = Side.NEW if number < plan.weight else Side.LEGACY
-    return Decision(side, Why.WEIGHT, number, source, issue)
+    side = _NEW if number < plan.weight else _LEGACY
+    return Decision(side, _WEIGHT, number, source, issue)
 
 
 def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
     """The key that one link of a chain finds in a request; empty if none."""
-    if link.source is KeySource.COOKIE:
+    if link.source is _COOKIE:
         return cookie_value(head.get(b"cookie"), link.name.encode())
-    if link.source is KeySource.HEADER:
+    if link.source is _HEADER:
         return head.get(link.name.lower().encode()) or b""
-    if link.source is KeySource.CLIENT_ADDRESS:
+    if link.source is _CLIENT_ADDRESS:
         return head.client.encode()
     return _jwt_claim(head.get(b"authorization"), link.name)
 
@@ -107,7 +118,7 @@ def cookie_value(header: bytes | None, name: bytes) -> bytes:
     at = -1 if not header else header.find(name + b"=")
     if at < 0 or not header:
         return b""
-    if not at or header[at - 2 : at] == b"; ":
+    if not at or (at > 1 and header[at - 2 : at] == b"; "):
         value, _, _ = header[at + len(name) + 1 :].partition(b";")
         return value.strip().strip(b'"')
     for pair in header.split(b";"):

@@ -19,6 +19,7 @@ milliseconds. An event that comes too late for its state changes nothing.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from figway.breaker import Admission, Breaker
 from figway.budget import FallbackBudget
@@ -104,11 +105,11 @@ class Action:
         return f"Action({self.do.name}{f', {extra}' if extra else ''})"
 
 
-TRY_NEW = Action(Do.TRY, Side.NEW)
-TRY_LEGACY = Action(Do.TRY, Side.LEGACY)
-RELAY = Action(Do.RELAY)
-ABORT = Action(Do.ABORT)
-NOTHING = Action(Do.NOTHING)
+TRY_NEW: Final = Action(Do.TRY, Side.NEW)
+TRY_LEGACY: Final = Action(Do.TRY, Side.LEGACY)
+RELAY: Final = Action(Do.RELAY)
+ABORT: Final = Action(Do.ABORT)
+NOTHING: Final = Action(Do.NOTHING)
 
 
 class State(IntEnum):
@@ -120,7 +121,7 @@ class State(IntEnum):
     DONE = 3
 
 
-_PROBLEMS = {
+_PROBLEMS: Final = {
     FailureKind.CONNECT: (502, "backend_unreachable", "The backend cannot be reached"),
     FailureKind.TLS: (502, "backend_tls", "The backend's TLS certificate or handshake failed"),
     FailureKind.SATURATED: (503, "backend_saturated", "The backend is busy"),
@@ -133,9 +134,21 @@ _PROBLEMS = {
     FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
     FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
 }
-_ELSEWHERE = frozenset({FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE})
+_ELSEWHERE: Final = frozenset(
+    {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
+)
 """Failures after which another URL of the backend may do better."""
-_OVERLOAD = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
+_OVERLOAD: Final = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
+
+
+# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+_NEW: Final = Side.NEW
+_LEGACY: Final = Side.LEGACY
+_IDLE: Final = State.IDLE
+_TRYING: Final = State.TRYING
+_RELAYING: Final = State.RELAYING
+_DONE: Final = State.DONE
+_REFUSED: Final = Admission.REFUSED
 
 
 class Exchange:
@@ -188,10 +201,10 @@ class Exchange:
         self._retried = False
         self._breaker = breaker
         self._budget = budget
-        self._admission = Admission.REFUSED
+        self._admission = _REFUSED
         self._tried_at = now
         self.side = side
-        self.state = State.IDLE
+        self.state = _IDLE
         self.attempts = 0
         self.deadline_at = now + policy.deadline_ms
         self.failure: FailureKind | None = None
@@ -203,18 +216,18 @@ class Exchange:
 
     def start(self, now: int) -> Action:
         """The request head is in: whom to ask first."""
-        if self.side is Side.LEGACY:
+        if self.side is _LEGACY:
             self._budget.own_request(now)
-            return self._try(Side.LEGACY, now)
+            return self._try(_LEGACY, now)
         if self._breaker is not None:
             self._admission = self._breaker.admit(now)
-            if self._admission is Admission.REFUSED:
+            if self._admission is _REFUSED:
                 refused = self._why_not(now, rule_3=False)
                 if refused is None:
                     return self._fall_back("breaker_open", now)
                 self.no_fallback = refused
                 return self._answer(self._breaker_problem(refused, now))
-        return self._try(Side.NEW, now)
+        return self._try(_NEW, now)
 
     def body_not_kept(self) -> None:
         """Body bytes that a second attempt would need are gone: over the replay buffer."""
@@ -222,10 +235,10 @@ class Exchange:
 
     def response_head(self, status: int, now: int) -> Action:
         """A final response head arrived from the side that was asked."""
-        if self.state is not State.TRYING:
+        if self.state is not _TRYING:
             return NOTHING
-        if self.side is Side.LEGACY:
-            self.state = State.RELAYING
+        if self.side is _LEGACY:
+            self.state = _RELAYING
             return RELAY
         self._tell_breaker(status >= 500, now)
         if status in self._policy.statuses:
@@ -233,12 +246,12 @@ class Exchange:
             if refused is None:
                 return self._fall_back(f"status_{status}", now)
             self.no_fallback = refused
-        self.state = State.RELAYING
+        self.state = _RELAYING
         return RELAY
 
     def failed(self, kind: FailureKind, sent: Sent, now: int, detail: str = "") -> Action:
         """The attempt ended before a response head."""
-        if self.state is not State.TRYING:
+        if self.state is not _TRYING:
             return NOTHING
         self.failure = kind
         if kind is FailureKind.STALE and self._may_retry(sent, now):
@@ -248,7 +261,7 @@ class Exchange:
             self._retried = True
             if self.retry.spend(now):
                 return self._try(self.side, now)
-        if self.side is Side.NEW:
+        if self.side is _NEW:
             if kind is FailureKind.TOO_LARGE:
                 self._abandon()  # the size of a message says nothing about the backend's health
             else:
@@ -261,56 +274,56 @@ class Exchange:
 
     def deadline(self, now: int) -> Action:
         """The deadline over all attempts passed before a response head."""
-        if self.state is not State.TRYING:
+        if self.state is not _TRYING:
             return NOTHING
         self.failure = FailureKind.DEADLINE
-        if self.side is Side.NEW:
+        if self.side is _NEW:
             self._tell_breaker(True, now)
             self.no_fallback = NoFallback.DEADLINE
         return self._answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
 
     def body_failed(self, kind: FailureKind, now: int) -> Action:
         """The answer broke off while it was relayed: too late for anything but saying so."""
-        if self.state is not State.RELAYING:
+        if self.state is not _RELAYING:
             return NOTHING
         self.failure = kind
         self.no_fallback = NoFallback.RESPONSE_STARTED
-        self.state = State.DONE
-        if self.side is Side.NEW and self._breaker is not None:
+        self.state = _DONE
+        if self.side is _NEW and self._breaker is not None:
             self._breaker.failure(now, Admission.CALL)
         return ABORT
 
     def finished(self) -> None:
         """The answer was relayed whole."""
-        self.state = State.DONE
+        self.state = _DONE
 
     def client_gone(self) -> None:
         """The client went away; the attempt has no outcome."""
-        if self.state is State.TRYING and self.side is Side.NEW:
+        if self.state is _TRYING and self.side is _NEW:
             self._abandon()
-        self.state = State.DONE
+        self.state = _DONE
 
     # -- what follows ------------------------------------------------------------------------
 
     def _try(self, side: Side, now: int) -> Action:
         self.side = side
-        self.state = State.TRYING
+        self.state = _TRYING
         self.attempts += 1
         self._tried_at = now
-        return TRY_NEW if side is Side.NEW else TRY_LEGACY
+        return TRY_NEW if side is _NEW else TRY_LEGACY
 
     def _fall_back(self, reason: str, now: int) -> Action:
         self.fallback = reason
         self._retried = False  # legacy's pool may hold a connection gone stale as well
-        return self._try(Side.LEGACY, now)
+        return self._try(_LEGACY, now)
 
     def _answer(self, problem: Problem) -> Action:
-        self.state = State.DONE
+        self.state = _DONE
         return Action(Do.ANSWER, problem=problem)
 
     def _why_not(self, now: int, *, rule_3: bool) -> NoFallback | None:
         """Why legacy may not be asked now; None if it may. Takes from the budget last."""
-        if self.side is Side.LEGACY:
+        if self.side is _LEGACY:
             return NoFallback.ON_LEGACY
         if self._retired:
             return NoFallback.RETIRED

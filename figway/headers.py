@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from figway.force import COOKIE as FORCE_COOKIE
 from figway.force import HEADER as FORCE_HEADER
 from figway.http import Headers
 from figway.model import Backend, HostPolicy
 
-HOP_BY_HOP = frozenset(
+HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
         b"keep-alive",
@@ -29,15 +30,16 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-HOP_HEADER = b"figway-hop"
-MAX_HOPS = 5
+HOP_HEADER: Final = b"figway-hop"
+MAX_HOPS: Final = 5
 """A request that went through this many facades is going in a circle: 508."""
 
-_FORWARDED = frozenset(
+_PRESERVE: Final = HostPolicy.PRESERVE
+_FORWARDED: Final = frozenset(
     {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded"}
 )
-_DROPPED = HOP_BY_HOP | {b"host", b"content-length", HOP_HEADER, FORCE_HEADER}
-_SPECIAL = _DROPPED | _FORWARDED | {b"traceparent", b"cookie", b"expect"}
+_DROPPED: Final = HOP_BY_HOP | {b"host", b"content-length", HOP_HEADER, FORCE_HEADER}
+_SPECIAL: Final = _DROPPED | _FORWARDED | {b"traceparent", b"cookie", b"expect"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,13 @@ def forward_request(
     return out
 
 
-_CARRIED = frozenset({b"host", b"cookie", b"traceparent", b"idempotency-key", b"origin"})
-_CUT = re.compile(
+_CARRIED: Final = frozenset({b"host", b"cookie", b"traceparent", b"idempotency-key", b"origin"})
+_CUT: Final = re.compile(
     rb"\n(?i:connection|content-length|expect|figway-(?:hop|side)|forwarded|keep-alive"
     rb"|proxy-(?:authenticate|authorization|connection)|te|transfer-encoding|upgrade"
     rb"|x-forwarded-(?:for|host|proto)): [^\r]++\r(?=\n)"
 ).sub
-_HOP_LINES = tuple(b"Figway-Hop: %d\r\n" % number for number in range(MAX_HOPS + 2))
+_HOP_LINES: Final = tuple(b"Figway-Hop: %d\r\n" % number for number in range(MAX_HOPS + 2))
 
 
 def forward_section(
@@ -151,7 +153,7 @@ def forward_section(
         if connection_options(acted_on.get(b"connection", b"")) is not None:
             return None
         section = _CUT(b"", section)
-    if backend.host_policy is not HostPolicy.PRESERVE:
+    if backend.host_policy is not _PRESERVE:
         own = b"Host: %b\r\n" % host_for(backend, arrival.host, authority)
         section = own + section[len(host_line) :]
     if b"traceparent" in acted_on:
@@ -187,7 +189,7 @@ def connection_options(value: bytes, seen: list[bytes] | None = None) -> list[by
 
 def host_for(backend: Backend, client_host: bytes, authority: bytes) -> bytes:
     """The Host that `backend` is sent, by its policy."""
-    if backend.host_policy is HostPolicy.PRESERVE and client_host:
+    if backend.host_policy is _PRESERVE and client_host:
         return client_host
     if backend.host_policy is HostPolicy.LITERAL:
         return backend.host.encode()

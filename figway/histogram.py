@@ -7,8 +7,9 @@ is within half a bucket of the true one whatever the range (the idea of HDR Hist
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
-_SUB = 3  # bits below the leading one that pick the bucket: eight to a power of two
+_SUB: Final = 3  # bits below the leading one that pick the bucket: eight to a power of two
 
 
 def bucket_of(microseconds: int) -> int:

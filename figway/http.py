@@ -6,15 +6,15 @@ rule asks for. Bytes stay as the client sent them. Terms are those of RFC 9110.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 Headers = list[tuple[bytes, bytes]]
 """A header section: raw (name, value) pairs; order, case and repetition kept."""
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """RFC 9110, 9.2.1."""
 
-IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+IDEMPOTENT_METHODS: Final = SAFE_METHODS | {"PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from figway.http import Headers
 from figway.problem import Problem
@@ -60,7 +60,7 @@ class _Nobody:
 NOBODY: ClientPort = _Nobody()
 """Takes the place of a client that has gone."""
 
-_REASONS = {
+_REASONS: Final = {
     400: b"Bad Request",
     408: b"Request Timeout",
     413: b"Content Too Large",

@@ -9,6 +9,7 @@ bytes. See `proxy.client` for what a door offers, and `proxy.upstreams.port` for
 from __future__ import annotations
 
 from time import monotonic_ns, time
+from typing import Final
 
 from figway import rewrite
 from figway.decide import Decision, Why, cookie_value, decide
@@ -36,14 +37,17 @@ from proxy.sweep import NEVER
 from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
 from proxy.wire.client_head import RequestHead
 
-HOLD = 65_536
+HOLD: Final = 65_536
 """Body bytes that are kept at least until a backend takes them, whatever the replay buffer."""
 
 
-_UNDECIDED = Decision(Side.LEGACY, Why.NO_ROUTE)
-_LOOP = Problem(508, "loop", "The request went through too many facades")
-_TOO_LARGE = Problem(413, "body_too_large", "The request body is too large")
-_BROKEN = Problem(500, "internal", "The facade failed")
+_UNDECIDED: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
+_NEW: Final = Side.NEW
+_TRY: Final = Do.TRY
+_RELAY: Final = Do.RELAY
+_LOOP: Final = Problem(508, "loop", "The request went through too many facades")
+_TOO_LARGE: Final = Problem(413, "body_too_large", "The request body is too large")
+_BROKEN: Final = Problem(500, "internal", "The facade failed")
 
 
 class Flow:
@@ -145,7 +149,7 @@ class Flow:
                 side,
                 head.method,
                 now,
-                breaker=lane.breaker if side is Side.NEW else None,
+                breaker=lane.breaker if side is _NEW else None,
                 budget=lane.budget,
                 keyed=get(b"idempotency-key") is not None,
                 retired=lane.retired,
@@ -262,7 +266,7 @@ class Flow:
             self._forfeit()
         try:
             action = self._exchange.response_head(head.status, now_ns // 1_000_000)
-            if action.do is Do.RELAY:
+            if action.do is _RELAY:
                 self._relay(head)
             else:
                 self._give_up()
@@ -339,7 +343,7 @@ class Flow:
     # -- doing what the exchange says --------------------------------------------------------
 
     def _act(self, action: Action) -> None:
-        if action.do is Do.TRY and action.side is not None:
+        if action.do is _TRY and action.side is not None:
             self._try(side_of(self._lane, action.side))
         elif action.do is Do.ANSWER and action.problem is not None:
             self._answer(action.problem)
@@ -550,7 +554,7 @@ class Flow:
         runtime.recorder.record(record)
 
     def _record(self) -> RequestRecord:
-        record, head = RequestRecord.blank(), self._head
+        record, head = RequestRecord(), self._head
         decision, exchange = self._decision, self._exchange
         ended, started = monotonic_ns(), self._started
         record.started_ms = int(time() * 1_000) - (ended - started) // 1_000_000

@@ -69,11 +69,6 @@ class RequestRecord:
         self.client_gone = False
         self.upgrade = False
 
-    @classmethod
-    def blank(cls) -> RequestRecord:
-        """A record without any value yet, for one who sets them all."""
-        return cls.__new__(cls)
-
 
 class Recorder(Protocol):
     """Takes records; must return at once and never raise."""

@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
-NEVER = 1 << 62
+NEVER: Final = 1 << 62
 """A deadline that does not come."""
 
-FREEZE_MS = 3_000
+FREEZE_MS: Final = 3_000
 """A gap between two looks at the clock that is longer than this was a freeze."""
 
 

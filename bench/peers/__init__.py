@@ -74,6 +74,7 @@ def registry() -> dict[str, Callable[[Spec], Start]]:
 
     return {
         "native": figway.native,
+        "interpreted": figway.interpreted,
         "asgi": figway.asgi,
         "nginx": nginx.prepare,
         "haproxy": haproxy.prepare,

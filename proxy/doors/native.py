@@ -17,7 +17,7 @@ half-close look the same from here. Timeouts are the sweep's business, and so up
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from figway.headers import Arrival
 from figway.http import Headers
@@ -40,22 +40,28 @@ from proxy.wire.client_head import (
 if TYPE_CHECKING:
     from proxy.doors.server import NativeDoor
 
-_HEAD, _LENGTH, _CHUNKED, _WAIT, _TUNNEL, _CLOSING = range(6)
-_LINGER_MS = 2_000
+_HEAD: Final = 0
+_LENGTH: Final = 1
+_CHUNKED: Final = 2
+_WAIT: Final = 3
+_TUNNEL: Final = 4
+_CLOSING: Final = 5
+_LINGER_MS: Final = 2_000
 """How long a closing connection still reads, so that the client gets to see the answer."""
-_FLUSH_MS = 10_000
+_FLUSH_MS: Final = 10_000
 """How long a closing connection may take to send what it has."""
-_DISCARD = 1 << 20
+_DISCARD: Final = 1 << 20
 """Bytes of an unwanted request body that are read to save the connection."""
-_SMALL = 16_384
+_SMALL: Final = 16_384
 """Bytes up to which joining two pieces costs less than a second system call."""
-_NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
-_SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
-_SLOW_BODY = Problem(408, "body_timeout", "The request body did not come in time")
+_NO_ROOM: Final = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
+_SLOW_HEAD: Final = Problem(408, "head_timeout", "The request head did not come in time")
+_SLOW_BODY: Final = Problem(408, "body_timeout", "The request body did not come in time")
 
 
-class NativeConnection(asyncio.Protocol):
-    """One client's connection. Implements `ClientPort` for its flow, and `Swept`."""
+class NativeConnection:
+    """One client's connection. Implements `asyncio.Protocol`, `ClientPort` for its flow, and
+    `Swept`."""
 
     __slots__ = (
         "_arrival",

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from typing import Final, cast
 
 from proxy.doors.native import NativeConnection
 from proxy.peer import is_trusted
 from proxy.runtime import Runtime
 
-GRACE_MS = 1_000
+GRACE_MS: Final = 1_000
 """How long an idle connection outlives the start of a drain: a request may be on its way."""
 
 
@@ -65,9 +66,9 @@ class NativeDoor:
 
     # -- what connections ask and tell -------------------------------------------------------
 
-    def connection(self) -> NativeConnection:
+    def connection(self) -> asyncio.Protocol:
         """A protocol for a connection that was accepted."""
-        return NativeConnection(self)
+        return cast(asyncio.Protocol, NativeConnection(self))
 
     @property
     def crowded(self) -> bool:

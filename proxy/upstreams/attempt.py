@@ -7,7 +7,7 @@ has one, it holds what the caller writes, and says `request_paused` beyond `HOLD
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from figway.exchange import FailureKind, Sent
 from proxy.upstreams.port import Failure, OutboundRequest, ResponseSink
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from proxy.upstreams.connection import Connection
     from proxy.upstreams.pool import Pool
 
-HOLD = 65_536
+HOLD: Final = 65_536
 """Bytes of a body held or buffered before the caller is told to pause."""
 
 

@@ -17,8 +17,7 @@ was complete before the request, more bytes came than announced, or the backend 
 from __future__ import annotations
 
 import asyncio
-from enum import IntEnum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from figway.exchange import FailureKind
 from proxy.sweep import NEVER
@@ -37,34 +36,25 @@ if TYPE_CHECKING:
     from proxy.upstreams.pool import Pool
 
 
-MAX_INTERIM = 32
+MAX_INTERIM: Final = 32
 """Interim responses (1xx) before the final one."""
 
 
-class State(IntEnum):
-    """Where a connection is."""
-
-    OPENING = 0
-    IDLE = 1
-    HEAD = 2
-    LENGTH = 3
-    CHUNKED = 4
-    UNTIL_CLOSE = 5
-    TUNNEL = 6
-    CLOSED = 7
+_OPENING: Final = 0
+_IDLE: Final = 1
+_HEAD: Final = 2
+_LENGTH: Final = 3
+_CHUNKED: Final = 4
+_UNTIL_CLOSE: Final = 5
+_TUNNEL: Final = 6
+_CLOSED: Final = 7
 
 
-_OPENING, _IDLE, _HEAD, _LENGTH = State.OPENING, State.IDLE, State.HEAD, State.LENGTH
-_CHUNKED, _UNTIL_CLOSE, _TUNNEL, _CLOSED = (
-    State.CHUNKED,
-    State.UNTIL_CLOSE,
-    State.TUNNEL,
-    State.CLOSED,
-)
+class Connection:
+    """An `asyncio.Protocol`, owned by a pool.
 
-
-class Connection(asyncio.Protocol):
-    """Owned by a pool. `deadline` is read by the sweep; `generation` is the sweep's at idling."""
+    `deadline` is read by the sweep; `generation` is the sweep's when it became idle.
+    """
 
     __slots__ = (
         "_attempt",
@@ -115,7 +105,7 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         """Idle, and not known to be closing."""
         return (
-            self.state is _IDLE and self._transport is not None and not self._transport.is_closing()
+            self.state == _IDLE and self._transport is not None and not self._transport.is_closing()
         )
 
     def begin(self, attempt: Attempt) -> None:
@@ -140,14 +130,14 @@ class Connection(asyncio.Protocol):
 
     def request_ended(self) -> None:
         """The whole request is handed over: the time to the head begins."""
-        if self.state is _HEAD:
+        if self.state == _HEAD:
             self.deadline = self._pool.sweep.now + self._pool.head_ms
 
     def pause_reading(self) -> None:
         transport = self._transport
         if transport is not None and not transport.is_closing() and transport.is_reading():
             transport.pause_reading()
-            if self.state is not _HEAD:
+            if self.state != _HEAD:
                 self.deadline = NEVER
 
     def resume_reading(self) -> None:
@@ -206,11 +196,11 @@ class Connection(asyncio.Protocol):
         """Called by the sweep: what was waited for did not come."""
         state = self.state
         self.deadline = NEVER
-        if state is _IDLE:
+        if state == _IDLE:
             self.close()
-        elif state is _OPENING:
+        elif state == _OPENING:
             self.fail(FailureKind.CONNECT, "No connection in time.")
-        elif state is not _HEAD:
+        elif state != _HEAD:
             self.fail(FailureKind.TIMEOUT, "The backend stopped in the middle of its answer.")
         elif self._attempt is not None and not self._attempt.request_done:
             self.fail(FailureKind.TIMEOUT, "The backend stopped taking the request's body.")
@@ -222,7 +212,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._pool.connected(self)
-        if self.state is _CLOSED:
+        if self.state == _CLOSED:
             self._transport.abort()
             return
         refusal = self._pool.refuse_peer(self._transport.get_extra_info("peername"))
@@ -239,13 +229,13 @@ class Connection(asyncio.Protocol):
         attempt = self._attempt
         state = self.state
         if attempt is None:
-            if state is not _CLOSED:
+            if state != _CLOSED:
                 self.abandon()  # Bytes that nobody asked for: the connection is out of step.
-        elif state is _HEAD:
+        elif state == _HEAD:
             self._read_head(attempt, data)
-        elif state is _LENGTH:
+        elif state == _LENGTH:
             self._read_length(attempt, data)
-        elif state is _CHUNKED:
+        elif state == _CHUNKED:
             self._read_chunked(attempt, data)
         else:
             self._touch()
@@ -253,7 +243,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         attempt = self._attempt
-        if attempt is not None and self.state is _TUNNEL and not self._client_ended:
+        if attempt is not None and self.state == _TUNNEL and not self._client_ended:
             self._eof = True
             attempt.sink.response_end([])
             transport = self._transport
@@ -270,7 +260,7 @@ class Connection(asyncio.Protocol):
         self.write_paused = True
         attempt = self._attempt
         if attempt is not None and not attempt.done:
-            if self.state is _HEAD:
+            if self.state == _HEAD:
                 self.deadline = self._pool.sweep.now + self._pool.idle_ms
             attempt.sink.request_paused()
 
@@ -278,7 +268,7 @@ class Connection(asyncio.Protocol):
         self.write_paused = False
         attempt = self._attempt
         if attempt is not None and not attempt.done:
-            if self.state is _HEAD:
+            if self.state == _HEAD:
                 done = attempt.request_done
                 self.deadline = self._pool.sweep.now + self._pool.head_ms if done else NEVER
             attempt.sink.request_resumed()
@@ -403,19 +393,19 @@ class Connection(asyncio.Protocol):
         self._leave()
         if attempt is None:
             return
-        if state is _HEAD and self._reused and not self._buffer and not self._interims:
+        if state == _HEAD and self._reused and not self._buffer and not self._interims:
             self._pool.went_stale()
             attempt.fail(FailureKind.STALE, "The kept connection was closed by the backend.")
-        elif exc is None and state is _UNTIL_CLOSE:
+        elif exc is None and state == _UNTIL_CLOSE:
             attempt.done = True
             attempt.connection = None
             attempt.sink.response_end([])
-        elif state is _TUNNEL and (exc is None or self._eof):
+        elif state == _TUNNEL and (exc is None or self._eof):
             attempt.done = True
             attempt.connection = None
             if not self._eof:
                 attempt.sink.response_end([])
-        elif state is _HEAD:
+        elif state == _HEAD:
             attempt.fail(FailureKind.RESET, "The connection ended before the response head.")
         else:
             attempt.fail(FailureKind.RESET, "The connection ended in the middle of the answer.")
@@ -427,7 +417,7 @@ class Connection(asyncio.Protocol):
         attempt = self._attempt
         if attempt is None or attempt.paused:
             return
-        if self.state is not _TUNNEL and self.state is not _HEAD:
+        if self.state != _TUNNEL and self.state != _HEAD:
             self.deadline = self._pool.sweep.now + self._pool.idle_ms
 
     def _end_attempt(self, attempt: Attempt) -> None:
@@ -436,8 +426,8 @@ class Connection(asyncio.Protocol):
         attempt.connection = None
 
     def _leave(self) -> None:
-        if self.state is not _CLOSED:
-            idle = self.state is _IDLE
+        if self.state != _CLOSED:
+            idle = self.state == _IDLE
             self.state = _CLOSED
             self.deadline = NEVER
             self._pool.left(self, idle=idle)

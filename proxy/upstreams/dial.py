@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from typing import cast
 from urllib.parse import urlsplit
 
 from figway.address import is_link_local
@@ -36,7 +37,11 @@ class Dialer:
         name = self.host if self._tls is not None else None
         try:
             await loop.create_connection(
-                lambda: connection, self.host, self.port, ssl=self._tls, server_hostname=name
+                lambda: cast(asyncio.Protocol, connection),
+                self.host,
+                self.port,
+                ssl=self._tls,
+                server_hostname=name,
             )
         except ssl.SSLCertVerificationError as error:
             detail = f"The certificate is not valid: {error.verify_message}."

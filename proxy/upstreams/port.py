@@ -9,7 +9,7 @@ calls the sink. All calls happen on the event loop's thread. After `response_end
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from typing import Final, Protocol
 
 from figway.exchange import FailureKind, Sent
 from figway.http import Headers
@@ -65,7 +65,7 @@ class OutboundRequest:
         return headers
 
 
-_FIELD = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
+_FIELD: Final = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
 
 
 class ResponseHead:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import httptools
 
 from figway.http import Headers
 from proxy.wire.response_head import BadResponse
 
-MAX_OVERHEAD = 65_536
+MAX_OVERHEAD: Final = 65_536
 """Bytes that may pass without any content: chunk extensions, trailers."""
 
-_HEAD = b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"
-_NOT_TRAILERS = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection"})
+_HEAD: Final = b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n"
+_NOT_TRAILERS: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection"})
 
 
 class ChunkedReader:

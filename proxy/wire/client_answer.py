@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from figway.http import Headers
 from proxy.upstreams.port import ResponseHead
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
-_PAIR = b": ".join
-_COMMON_LENGTHS = (b"Content-Length: ", b"content-length: ")
-_LENGTH = re.compile(rb"^content-length:", re.IGNORECASE | re.MULTILINE).search
+_PAIR: Final = b": ".join
+_COMMON_LENGTHS: Final = (b"Content-Length: ", b"content-length: ")
+_LENGTH: Final = re.compile(rb"^content-length:", re.IGNORECASE | re.MULTILINE).search
 
 
 def section(headers: Headers) -> bytes:

@@ -7,20 +7,21 @@ in CRLF, and trailers may not name a field that frames, routes or authenticates.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from figway.headers import HOP_BY_HOP
 from figway.http import Headers
 from proxy.wire.client_head import BadRequest, trailer_fields
 
-MAX_SIZE_LINE = 256
+MAX_SIZE_LINE: Final = 256
 """Bytes of a chunk's size and extensions."""
-MAX_EXTENSIONS = 16_384
+MAX_EXTENSIONS: Final = 16_384
 """Bytes of extensions over a whole body: they cost much and say nothing."""
-MAX_TRAILERS = 8_192
+MAX_TRAILERS: Final = 8_192
 """Bytes of a trailer section."""
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t -~\x80-\xff]*)?").fullmatch
-_FORBIDDEN = HOP_BY_HOP | {
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})((?:[ \t]*;[\t -~\x80-\xff]*)?)\r\n").fullmatch
+_FORBIDDEN: Final = HOP_BY_HOP | {
     b"authorization",
     b"content-encoding",
     b"content-length",
@@ -95,10 +96,10 @@ class ChunkedReader:
             if len(data) - at >= MAX_SIZE_LINE:
                 raise _bad("A chunk's size line is too long.")
             return None
-        size = _SIZE(data[at : end - 1]) if data[end - 1 : end] == b"\r" else None
+        size = _SIZE(data[at : end + 1])
         if size is None:
             raise _bad("A chunk's size is malformed.")
-        self._extensions += size.end() - size.end(1)
+        self._extensions += size.end(2) - size.start(2)
         if self._extensions > MAX_EXTENSIONS:
             raise _bad("Chunk extensions are too long.")
         self._left = int(size[1], 16)

@@ -12,33 +12,36 @@ header order, case and repetition, and the target, whatever octets above 0x20 it
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from figway.headers import HOP_BY_HOP
 from figway.http import Headers
 
-MAX_HEAD = 65_536
+MAX_HEAD: Final = 65_536
 """Bytes of a whole head; more is 431."""
-MAX_LINE = 16_384
+MAX_LINE: Final = 16_384
 """Bytes of the request line; more is 414."""
-MAX_FIELDS = 200
+MAX_FIELDS: Final = 200
 """Header fields of a head; more is 431."""
 
-_TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_LINE = re.compile(rb"([" + _TOKEN + rb"]{1,32}) ([!-~\x80-\xff]++) HTTP/1\.([01])\r\n").match
+_TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
+_LINE: Final = re.compile(
+    rb"([" + _TOKEN + rb"]{1,32}) ([!-~\x80-\xff]++) HTTP/1\.([01])\r\n"
+).match
 # Bare CR ends a value too early to match; bare LF and control characters are looked for apart,
 # which is cheaper than to exclude them here, octet by octet.
-_SECTION = re.compile(rb"(?:[" + _TOKEN + rb"]++: (?! )[^\r]++(?<! )\r\n)++\r\n").fullmatch
-_CONTROLS = bytes({*range(32), 127} - {10, 13})
-_FIELDS = re.compile(rb"([^:]++): ([^\r]++)\r\n").findall
+_SECTION: Final = re.compile(rb"(?:[" + _TOKEN + rb"]++: (?! )[^\r]++(?<! )\r\n)++\r\n").fullmatch
+_CONTROLS: Final = bytes({*range(32), 127} - {10, 13})
+_FIELDS: Final = re.compile(rb"([^:]++): ([^\r]++)\r\n").findall
 # The names of `ACTED_ON`, first letters apart so that most lines are passed over at once.
-_ACTED_ON = re.compile(
+_ACTED_ON: Final = re.compile(
     rb"\n([Cc](?i:onnection|ontent-length|ookie)|[Ee](?i:xpect)"
     rb"|[Ff](?i:igway-(?:hop|shadow|side)|orwarded)|[Hh](?i:ost)|[Ii](?i:dempotency-key)"
     rb"|[Kk](?i:eep-alive)|[Oo](?i:rigin)|[Pp](?i:roxy-(?:authenticate|authorization|connection))"
     rb"|[Tt](?i:e|raceparent|ransfer-encoding)|[Uu](?i:pgrade)"
     rb"|[Xx](?i:-forwarded-(?:for|host|proto))): ([^\r]++)"
 ).findall
-ACTED_ON = HOP_BY_HOP | {
+ACTED_ON: Final = HOP_BY_HOP | {
     b"content-length",
     b"cookie",
     b"expect",
@@ -55,13 +58,17 @@ ACTED_ON = HOP_BY_HOP | {
     b"x-forwarded-proto",
 }
 """Fields that are read, dropped or replaced on the common path, in lower case."""
-_FIELD = re.compile(rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?").fullmatch
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)([/?].*)?", re.DOTALL).fullmatch
-_VERSION = re.compile(
+_FIELD: Final = re.compile(
+    rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)"
+).fullmatch
+_HOST: Final = re.compile(
+    rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?"
+).fullmatch
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]++)([/?].*)?", re.DOTALL).fullmatch
+_VERSION: Final = re.compile(
     rb"[" + _TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
 ).match
-_ONCE = (b"host", b"content-length", b"transfer-encoding")
+_ONCE: Final = (b"host", b"content-length", b"transfer-encoding")
 
 
 class BadRequest(Exception):
@@ -178,7 +185,7 @@ def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -
                 method.decode(), target, 1 if minor == b"1" else 0, acted_on, section, None
             )
             return _checked(head)
-    return assemble(method.decode(), target, 1 if minor == b"1" else 0, _fields(data[start:-2]))
+    return assemble(method.decode(), target, 1 if minor == b"1" else 0, _fields(data[start:][:-2]))
 
 
 def assemble(method: str, target: bytes, minor: int, headers: Headers) -> RequestHead:
@@ -217,9 +224,9 @@ def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LIN
         raise BadRequest(400, "bad_request_line", "This is not HTTP.")
 
 
-_EMPTY_LINES = re.compile(rb"(?:\r\n)++").match
-_BEGINNING = re.compile(rb"\r?$|[" + _TOKEN + rb"]{1,32}(?: |$)").match
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++").match
+_BEGINNING: Final = re.compile(rb"\r?$|[" + _TOKEN + rb"]{1,32}(?: |$)").match
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
 
 
 def _frame(head: RequestHead) -> None:

@@ -10,33 +10,34 @@ one answer into two.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import httptools
 
 from figway.http import Headers
 from proxy.upstreams.port import ResponseHead
 
-MAX_HEAD = 65_536
+MAX_HEAD: Final = 65_536
 """Bytes of a head."""
 
-CHUNKED = -1
+CHUNKED: Final = -1
 """Body length of a chunked body."""
-UNTIL_CLOSE = -2
+UNTIL_CLOSE: Final = -2
 """Body length of a body that ends with the connection."""
-_MAX_DIGITS = 18
+_MAX_DIGITS: Final = 18
 
-_HEAD = re.compile(
+_HEAD: Final = re.compile(
     rb"HTTP/1\.1 ([1-5]\d\d) ([\t -~\x80-\xff]*+)\r\n"
     rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
 )
-_MARKED = re.compile(
+_MARKED: Final = re.compile(
     rb"\n(?=[CKLPRSTUcklprstu])((?i:content-l(?:ength|ocation)|connection|transfer-encoding"
     rb"|keep-alive|upgrade|te|location|refresh|set-cookie"
     rb"|proxy-(?:connection|authenticate|authorization))):[ \t]*+([^\r]*+)"
 )
 """Fields of framing, hop-by-hop fields, and those that may name the backend."""
-_BARE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\0")
-_NO_BODY = frozenset({204, 304})
+_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\0")
+_NO_BODY: Final = frozenset({204, 304})
 
 
 class BadResponse(ValueError):
@@ -86,7 +87,7 @@ def parse_response_head(data: bytes, *, to_head: bool = False) -> Parsed | None:
     return Parsed(head, match.end(), length, keep)
 
 
-_LENGTH_NAMES = frozenset({b"content-length", b"Content-Length"})
+_LENGTH_NAMES: Final = frozenset({b"content-length", b"Content-Length"})
 
 
 def check_partial(data: bytes, new_from: int) -> None:
@@ -118,7 +119,7 @@ def _parse_unusual(data: bytes, to_head: bool) -> Parsed | None:
     return Parsed(head, end, length, keep)
 
 
-_FRAMING_NAMES = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_FRAMING_NAMES: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
 def _frame(status: int, fields: Headers, to_head: bool, *, http_1_1: bool) -> tuple[int, bool]:

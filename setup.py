@@ -1,0 +1,57 @@
+"""The build, as pyproject.toml describes it; with FIGWAY_COMPILE=1, compiled.
+
+The modules below are on the path of every request. mypyc turns them, from the same source and the
+same annotations, into extension modules; without it they run as they are, with the same tests.
+Modules that a process starts as `-m` stay Python, as do those that no request waits for.
+"""
+
+from __future__ import annotations
+
+import os
+
+from setuptools import Extension, setup
+
+COMPILED = [
+    "figway/breaker.py",
+    "figway/budget.py",
+    "figway/compile.py",
+    "figway/decide.py",
+    "figway/exchange.py",
+    "figway/headers.py",
+    "figway/histogram.py",
+    "figway/http.py",
+    "figway/match.py",
+    "figway/split.py",
+    "proxy/doors/native.py",
+    "proxy/doors/server.py",
+    "proxy/pipeline.py",
+    "proxy/record.py",
+    "proxy/runtime.py",
+    "proxy/sweep.py",
+    "proxy/telemetry/recorder.py",
+    "proxy/telemetry/series.py",
+    "proxy/upstreams/attempt.py",
+    "proxy/upstreams/connection.py",
+    "proxy/upstreams/http.py",
+    "proxy/upstreams/pool.py",
+    "proxy/upstreams/port.py",
+    "proxy/wire/chunked.py",
+    "proxy/wire/client_answer.py",
+    "proxy/wire/client_body.py",
+    "proxy/wire/client_head.py",
+    "proxy/wire/request_head.py",
+    "proxy/wire/response_head.py",
+]
+
+
+def extensions() -> list[Extension]:
+    """The extension modules to build; none unless they are asked for."""
+    if os.environ.get("FIGWAY_COMPILE") != "1":
+        return []
+    from mypyc.build import mypycify  # a tool of the build, not of the product
+
+    found: list[Extension] = mypycify(["--ignore-missing-imports", *COMPILED], opt_level="3")
+    return found
+
+
+setup(ext_modules=extensions())
