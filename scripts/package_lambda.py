@@ -1,11 +1,12 @@
 """Build the zip files of the functions: `make package`, or `python scripts/package_lambda.py`.
 
     python scripts/package_lambda.py [--out build/lambda] [--table table.json]
-        [--arch x86_64|aarch64] [--from-environment]
+        [--part proxy] [--arch x86_64|arm64] [--python 3.13] [--from-environment]
 
 Each part holds only what it runs: the proxy has neither the control plane nor a framework in it.
 Dependencies are the locked ones, as wheels for Lambda's Linux; `--from-environment` takes those of
-this environment instead. Byte code is compiled in, as a function's own folder cannot be written to.
+this environment and its Python instead. Byte code is compiled in, as a function's own folder cannot
+be written to, if an interpreter of that version is found on the path (`byte_code` says whether).
 `--table` bundles a last good table (what GET /api/v1/table answers). Prints one JSON object, and
 exits with 1 if the proxy's zip is over 25 MB.
 """
@@ -13,9 +14,7 @@ exits with 1 if the proxy's zip is over 25 MB.
 from __future__ import annotations
 
 import argparse
-import compileall
 import json
-import py_compile
 import re
 import shutil
 import subprocess
@@ -32,6 +31,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _RUNTIME = ("httptools", "orjson", "xxhash")
 _COMPARING = ("brotli", "google-re2", "zstandard")
 _SKIPPED = ("__pycache__", "tests", "test")
+_WHEELS = {"x86_64": "x86_64", "arm64": "aarch64"}
+"""Lambda's names of architectures, and those of wheels."""
 
 PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "proxy": (("figway", "proxy"), _RUNTIME),
@@ -46,6 +47,7 @@ CONTROL_ROOTS = (
     "asyncpg",
     "fastapi",
     "google-re2",
+    "greenlet",
     "httpx",
     "jinja2",
     "mangum",
@@ -95,7 +97,7 @@ def from_environment(names: list[str], target: Path) -> None:
                 shutil.copyfile(source, place)
 
 
-def from_lock(names: list[str], target: Path, arch: str) -> None:
+def from_lock(names: list[str], target: Path, arch: str, python: str) -> None:
     """Install the locked wheels for Lambda's platform."""
     wanted = set(names)
     kept: list[str] = []
@@ -110,21 +112,65 @@ def from_lock(names: list[str], target: Path, arch: str) -> None:
         file.flush()
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
         command += ["--require-hashes", "--only-binary=:all:", "--no-compile"]
-        for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014"):
-            command += ["--platform", f"{tag}_{arch}"]
-        command += ["--implementation", "cp", "--target", str(target), "-r", file.name]
+        for tag in (
+            *(f"manylinux_2_{minor}" for minor in range(17, glibc(python) + 1)),
+            "manylinux2014",
+        ):
+            command += ["--platform", f"{tag}_{_WHEELS[arch]}"]
+        command += [
+            "--implementation",
+            "cp",
+            "--python-version",
+            python,
+            "--target",
+            str(target),
+            "-r",
+            file.name,
+        ]
         subprocess.run(command, check=True)  # noqa: S603  of this file's own making
+
+
+def glibc(python: str) -> int:
+    """Minor version of the C library beneath a runtime: Amazon Linux 2023, and 2 before that."""
+    return 34 if int(python.partition(".")[2]) >= 12 else 26
 
 
 def copy_packages(names: tuple[str, ...], target: Path) -> None:
     """Copy our own packages."""
     for name in names:
         shutil.copytree(
-            ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+            ROOT / name,
+            target / name,
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "*.so"),  # built for this machine
         )
 
 
-def build(part: str, out: Path, *, arch: str, environment: bool, table: Path | None) -> Path:
+def name_release(target: Path) -> None:
+    """Say which release this is, as an installed one would."""
+    release = distribution("figway").version
+    folder = target / f"figway-{release}.dist-info"
+    folder.mkdir()
+    lines = ("Metadata-Version: 2.1", "Name: figway", f"Version: {release}", "")
+    (folder / "METADATA").write_text("\n".join(lines), "utf-8")
+
+
+def interpreter(python: str) -> str:
+    """An interpreter of that version; empty if there is none."""
+    for found in (sys.executable, shutil.which(f"python{python}")):
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        if found and _said([found, "-c", code]) == python:
+            return found
+    return ""
+
+
+def _said(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip()
+
+
+def build(
+    part: str, out: Path, *, arch: str, python: str, environment: bool, table: Path | None
+) -> Path:
     """Build one part; its zip file."""
     ours, names = PARTS[part]
     distributions = needed(names or CONTROL_ROOTS)
@@ -133,17 +179,20 @@ def build(part: str, out: Path, *, arch: str, environment: bool, table: Path | N
         if environment:
             from_environment(distributions, target)
         else:
-            from_lock(distributions, target, arch)
+            from_lock(distributions, target, arch, python)
         copy_packages(ours, target)
+        name_release(target)
         _prune(target)
         if table is not None and part != "control":
             shutil.copyfile(table, target / "table.json")
         if part == "proxy":
             shutil.copyfile(ROOT / "deploy/lambda/figway-streaming", target / "figway-streaming")
             (target / "figway-streaming").chmod(0o755)
-        compileall.compile_dir(
-            target, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-        )
+        if found := interpreter(python):
+            command = [found, "-m", "compileall", "-qq", "--invalidation-mode", "unchecked-hash"]
+            # The paths in it are those that tracebacks show.
+            command += ["-s", str(target), "-p", "/var/task", str(target)]
+            subprocess.run(command, check=True)  # noqa: S603  of this script's own making
         file = out / f"{part}.zip"
         write_zip(target, file)
     return file
@@ -177,16 +226,24 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "lambda")
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--table", type=Path)
-    parser.add_argument("--arch", choices=("x86_64", "aarch64"), default="x86_64")
+    parser.add_argument("--arch", choices=_WHEELS, default="x86_64")
+    parser.add_argument("--python", default="3.13", help="of the functions' runtime")
     parser.add_argument("--from-environment", action="store_true")
     options = parser.parse_args()
-    shown: dict[str, object] = {"runtime": f"python3.{sys.version_info.minor}"}
+    if options.from_environment:
+        options.python = "{}.{}".format(*sys.version_info)
+    shown: dict[str, object] = {
+        "runtime": f"python{options.python}",
+        "architecture": options.arch,
+        "byte_code": bool(interpreter(options.python)),
+    }
     good = True
     for part in options.part or PARTS:
         file = build(
             part,
             options.out,
             arch=options.arch,
+            python=options.python,
             environment=options.from_environment,
             table=options.table,
         )

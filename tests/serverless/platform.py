@@ -131,6 +131,7 @@ class Function:
         environment: dict[str, str],
         handler: str = "proxy.serverless.handler.handler",
         command: list[str] | None = None,
+        folder: Path = ROOT,
     ) -> None:
         self.api = RuntimeApi()
         self.lines: list[dict[str, Any]] = []
@@ -147,7 +148,7 @@ class Function:
         }
         self.process = subprocess.Popen(
             command or [sys.executable, "-m", "awslambdaric", handler],
-            cwd=ROOT,
+            cwd=folder,
             env=base | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -8,12 +8,9 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import pytest
 import yaml
 from cfnlint.api import lint_file
 from cfnlint.config import ManualArgs
@@ -114,46 +111,6 @@ def test_variables_are_known_settings() -> None:
     )
     for name in named:
         assert name in known or name.removeprefix("FIGWAY_").lower() in known, name
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("packages")
-    command = [sys.executable, "scripts/package_lambda.py", "--out", str(out)]
-    subprocess.run([*command, "--from-environment"], cwd=ROOT, check=True, capture_output=True)
-    return out
-
-
-def test_the_proxys_package_is_small_and_alone(packages: Path) -> None:
-    """trap 62: no control plane, no framework, no SDK; byte code inside; under 25 MB."""
-    file = packages / "proxy.zip"
-    assert file.stat().st_size < LIMIT
-    names = zipfile.ZipFile(file).namelist()
-    tops = {name.split("/")[0] for name in names}
-    foreign = {"control_plane", "fastapi", "sqlalchemy", "pydantic", "httpx", "boto3", "mangum"}
-    assert not tops & foreign
-    assert {"figway", "proxy", "orjson", "xxhash", "httptools"} <= tops
-    assert any(name.endswith(".pyc") for name in names)
-    for part in ("worker", "control"):
-        assert (packages / f"{part}.zip").stat().st_size < 2 * LIMIT
-
-
-def test_the_package_runs_by_itself(packages: Path, tmp_path: Path) -> None:
-    """Unpacked, with nothing else to import from, under the real runtime client."""
-    zipfile.ZipFile(packages / "proxy.zip").extractall(tmp_path)
-    code = (
-        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p and p];"
-        f"sys.path.insert(0, {str(tmp_path)!r});"
-        "import proxy.serverless.handler as h; print(h.__file__, len(sys.modules))"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-I", "-c", code],
-        env={"FIGWAY_LEGACY_URL": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert str(tmp_path) in shown.stdout, shown.stderr
 
 
 def test_a_cold_start_imports_nothing_that_it_does_not_use() -> None:
