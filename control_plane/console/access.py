@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from control_plane.console import render
 from control_plane.console.progress import BurnUp
 from control_plane.console.pulse import Beat, Pulse
 from control_plane.console.sessions import Session, Sessions
+from control_plane.console.shared import Shared
 from control_plane.problems import ApiProblem
 from control_plane.services import Services
 
@@ -39,11 +40,23 @@ class Console:
     sessions: Sessions
     pulse: Pulse
     burn_up: BurnUp
+    shared: Shared
 
 
 def console(request: Request) -> Console:
     """The console that got this request."""
     return cast(Console, request.app.state.console)
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """All that a shared part may know of who looks at it."""
+
+    role: Role
+
+    def may(self, role: str) -> bool:
+        """Does the role include `role`?"""
+        return self.role.may(Role(role))
 
 
 @dataclass(slots=True)
@@ -73,6 +86,23 @@ class Visit:
             template,
             {"visit": self, "beat": beat, "csrf": self.session.csrf, **context},
             status,
+        )
+
+    async def shared(
+        self, template: str, what: Hashable, make: Callable[[], Awaitable[dict[str, Any]]]
+    ) -> HTMLResponse:
+        """A part that all who look at `what` with the same role share; `make` makes its context.
+
+        The template gets an `Onlooker` as its visit: it cannot show one visitor to another.
+        """
+        beat = await self.console.pulse.beat()
+        role = self.actor.role
+
+        async def rendered() -> str:
+            return render.part(template, visit=Onlooker(role), beat=beat, **await make())
+
+        return render.answer(
+            await self.console.shared.get((template, what, role), beat.version, rendered)
         )
 
 

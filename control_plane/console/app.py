@@ -32,6 +32,7 @@ from control_plane.console.pages import (
 from control_plane.console.progress import BurnUp
 from control_plane.console.pulse import Pulse
 from control_plane.console.sessions import Sessions
+from control_plane.console.shared import Shared
 from control_plane.db.engine import UNAVAILABLE
 from control_plane.problems import ApiProblem
 from control_plane.services import Services
@@ -90,7 +91,7 @@ def create(services: Services) -> FastAPI:
         max_body_size=_MOST_BODY,
     )
     app.state.console = Console(
-        services, Sessions(services.database), Pulse(services), BurnUp(services)
+        services, Sessions(services.database), Pulse(services), BurnUp(services), Shared()
     )
     app.state.services = services
     for screen in SCREENS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control_plane.db.engine import UNAVAILABLE
@@ -23,7 +23,7 @@ from control_plane.traffic.schemas import RouteTraffic
 
 MINUTES = 5
 _LEAST_S = 1.0
-_SHARE = 40
+_SHARE = 100
 _LONGEST_S = 15.0
 _STALE_S = 60.0
 _MOST_PROXIES = 1_000
@@ -51,6 +51,20 @@ class Beat:
     def current(self) -> int:
         """How many live proxies serve the newest table."""
         return sum(proxy.etag == self.snapshot.etag for proxy in self.live)
+
+    @property
+    def version(self) -> Hashable:
+        """Changes with everything but the numbers: with the table, with what proxies do."""
+        proxies = tuple(
+            (
+                proxy.instance, proxy.live, proxy.revision, proxy.etag, proxy.stopping,
+                proxy.kill_file, proxy.refused is not None,
+                tuple(worker.kill for worker in proxy.workers),
+                tuple((b.worker, b.route, b.backend, b.state) for b in proxy.breakers),
+            )
+            for proxy in self.proxies
+        )  # fmt: skip
+        return self.snapshot.revision, self.snapshot.etag, proxies, self.fault
 
     @property
     def summary(self) -> str:

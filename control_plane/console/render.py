@@ -88,7 +88,7 @@ def is_fragment(request: Request) -> bool:
 
 
 def part(template: str, **context: Any) -> str:
-    """A rendered template that is neither page nor answer: a piece of a stream."""
+    """A rendered template without a page around it: a piece of a stream, or of an open page."""
     return _TEMPLATES.get_template(template).render(**context)
 
 
@@ -99,6 +99,11 @@ def page(
     frame = "base.html" if "visit" in context else "bare.html"
     layout = "part.html" if is_fragment(request) else frame
     body = _TEMPLATES.get_template(template).render(layout=layout, **context)
+    return answer(body, status)
+
+
+def answer(body: str, status: int = 200) -> HTMLResponse:
+    """What was rendered, with the headers of every page."""
     return HTMLResponse(
         body, status, {"Content-Security-Policy": CSP, "Vary": "HX-Request, Cookie"}
     )

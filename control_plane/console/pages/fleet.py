@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from control_plane.clock import now_ms
-from control_plane.console.access import Viewing
+from control_plane.console.access import Viewing, Visit
 from control_plane.traffic.api import list_events
 
 router = APIRouter()
@@ -15,6 +17,11 @@ _EVENTS = 30
 @router.get("/fleet")
 async def show(visit: Viewing, part: str = "") -> Response:
     """All proxies, with their workers and breakers."""
+    if part:
+        return await visit.shared("fleet_table.html", "", lambda: _context(visit))
+    return await visit.page("fleet.html", **await _context(visit))
+
+
+async def _context(visit: Visit) -> dict[str, Any]:
     events = await list_events(visit.actor, visit.services, limit=_EVENTS)
-    template = "fleet_table.html" if part else "fleet.html"
-    return await visit.page(template, events=events.items, now=now_ms())
+    return {"events": events.items, "now": now_ms()}

@@ -46,7 +46,7 @@ async def show(visit: Viewing) -> Response:
 @router.get("/map")
 async def moving(visit: Viewing) -> Response:
     """Its moving parts."""
-    return await visit.page("map_now.html", **await _context(visit))
+    return await visit.shared("map_now.html", "", lambda: _context(visit))
 
 
 @router.get("/burn-up.json")

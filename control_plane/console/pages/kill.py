@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from control_plane.console.access import Operating, Viewing
@@ -38,4 +40,8 @@ async def pull(visit: Operating) -> Response:
 @router.get("/status")
 async def status(visit: Viewing) -> Response:
     """The state of the whole, for the head of every page."""
-    return await visit.page("status.html")
+    return await visit.shared("status.html", "", _nothing)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}

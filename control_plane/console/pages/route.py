@@ -41,16 +41,18 @@ def found(visit: Visit, route_id: str) -> Route:
 @router.get("/routes/{route_id}")
 async def show(route_id: str, visit: Viewing) -> Response:
     """The page."""
-    return await visit.page("route.html", **await _context(visit, route_id))
+    context = await _now(visit, route_id) | await _rest(visit, route_id)
+    return await visit.page("route.html", **context)
 
 
 @router.get("/routes/{route_id}/now")
 async def numbers(route_id: str, visit: Viewing) -> Response:
     """Its moving parts."""
-    return await visit.page("route_now.html", **await _context(visit, route_id))
+    return await visit.shared("route_now.html", route_id, lambda: _now(visit, route_id))
 
 
-async def _context(visit: Visit, route_id: str) -> dict[str, Any]:
+async def _now(visit: Visit, route_id: str) -> dict[str, Any]:
+    """What the moving parts show."""
     route = found(visit, route_id)
     services = visit.services
     table = services.state.current.table
@@ -58,14 +60,11 @@ async def _context(visit: Visit, route_id: str) -> dict[str, Any]:
     row = line(route, beat, await proofs_of(services))
     stored = services.state.stored(Kind.ROUTE, route_id)
     row.changed = stored.revision if stored else 0
-    async with services.database.read() as connection:
-        past = await revisions.page(
-            connection, before=None, limit=_REVISIONS, actor="", touches=f"route {route_id}"
-        )
     return {
         "row": row,
         "route": route,
         "etag": stored.etag if stored else "",
+        "stages": list(Stage),
         "legacy": table.backends.get(table.legacy_of(route)),
         "new": table.backends.get(route.new),
         "capability": table.capability_of(route),
@@ -74,11 +73,21 @@ async def _context(visit: Visit, route_id: str) -> dict[str, Any]:
             for other in table.routes.values()
             if route.capability and other.capability == route.capability
         ),
+    }
+
+
+async def _rest(visit: Visit, route_id: str) -> dict[str, Any]:
+    """What the page shows besides."""
+    services, route = visit.services, found(visit, route_id)
+    async with services.database.read() as connection:
+        past = await revisions.page(
+            connection, before=None, limit=_REVISIONS, actor="", touches=f"route {route_id}"
+        )
+    return {
         "past": [(entry, _about(route_id, publishing.lines(entry.summary))) for entry in past],
         "document": yaml.safe_dump(
             {"routes": {route.id: to_data(route)}}, sort_keys=False, allow_unicode=True
         ),
-        "stages": list(Stage),
         "presets": PRESETS,
         "ranges": list(RANGES),
         "entries": services.decisions.latest(route_id, limit=_DECISIONS),

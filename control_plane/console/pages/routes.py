@@ -26,9 +26,11 @@ async def list_routes(visit: Viewing, request: Request) -> Response:
     """Routes with both sides' numbers."""
     asked = {name: request.query_params.get(name, "")[:200] for name in _FILTERS}
     number = request.query_params.get("page", "1")
-    context = await listed(visit, asked, int(number) if number.isdecimal() else 1)
-    part = "routes_table.html" if request.query_params.get("part") else "routes.html"
-    return await visit.page(part, **context)
+    page = int(number[:9]) if number.isdecimal() else 1
+    if request.query_params.get("part"):
+        what = (*asked.values(), page)
+        return await visit.shared("routes_table.html", what, lambda: listed(visit, asked, page))
+    return await visit.page("routes.html", **await listed(visit, asked, page))
 
 
 async def listed(visit: Visit, asked: dict[str, str], number: int) -> dict[str, Any]:
