@@ -76,6 +76,9 @@ fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: mak
 	@$(BIN)/python -m tests.hostile.fuzz --requests $(or $(REQUESTS),100000)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/hostile/test_codecs.py --timeout 1800
 
+api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description: make api-fuzz [EXAMPLES=n]
+	@$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)
+
 outage: $(VENV)/.dev ## Kill new under load, and draw what happened
 	@$(BIN)/python -m bench.outage --strict --json docs/images/outage.json --picture docs/images/outage.svg
 
@@ -95,6 +98,8 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 		--all-extras --group dev -c requirements/runtime.lock pyproject.toml -o requirements/dev.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--extra shadow -c requirements/runtime.lock pyproject.toml -o requirements/proxy.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--group compile -c requirements/dev.lock -o requirements/compile.lock
 
 reference: $(VENV)/.dev ## Write docs/settings.md and docs/cli.md from the code
 	$(BIN)/python scripts/reference.py
@@ -130,4 +135,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz outage storm soak
+.PHONY: bench bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

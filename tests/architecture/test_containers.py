@@ -131,7 +131,10 @@ def test_an_image_copies_what_exists_and_starts_what_it_copied(target: str) -> N
     """COPY names files of the project; CMD names a module that was copied."""
     copied = []
     for line in STAGES[target]:
-        if line.startswith("COPY "):
+        if line.startswith("COPY --from="):
+            stage = line.split()[1].removeprefix("--from=")
+            copied += [name for made in STAGES[stage] for name in made.split()[1:-1]]
+        elif line.startswith("COPY "):
             *sources, _ = line.split()[1:]
             for source in sources:
                 assert (ROOT / source).exists(), line
