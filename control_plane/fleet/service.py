@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.fleet import store
@@ -25,12 +27,15 @@ class FleetService:
         self._state = state
         self._live = live
         self._live_ms = int(live_seconds * 1_000)
+        self._began_ms = now_ms()
+        self._before: frozenset[str] | None = None
         self._heard = asyncio.Event()
         self._last: dict[str, tuple[Any, ...]] = {}
 
     async def ack(self, ack: AckIn) -> None:
         """Keep what a proxy says of itself, and wake those who wait for it."""
         async with self._database.write() as connection:
+            await self._live_before(connection)
             await store.put(self._database, connection, ack, now_ms())
         self._heard.set()
         self._heard = asyncio.Event()
@@ -67,7 +72,8 @@ class FleetService:
         """Wait until every live proxy serves `snapshot` or a later table, or has refused it.
 
         Ends after `timeout` seconds at the latest and says how far each proxy is; never raises for
-        that.
+        that. A control plane that has just started has heard of nobody: for as long as a proxy may
+        be silent it also waits for those that were live when one was last heard of.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
@@ -83,8 +89,21 @@ class FleetService:
 
     async def _progress(self, snapshot: Snapshot) -> list[ProxyProgress]:
         async with self._database.read() as connection:
-            rows = await store.live(connection, now_ms() - self._live_ms)
+            since = now_ms() - self._live_ms
+            if since > self._began_ms:
+                rows = await store.live(connection, since)
+            else:
+                before = await self._live_before(connection)
+                known = await store.live(connection, 0)
+                rows = [row for row in known if row.seen_ms >= since or row.instance in before]
         return [_one(row, snapshot) for row in rows]
+
+    async def _live_before(self, connection: AsyncConnection) -> frozenset[str]:
+        """Who was live when this control plane began; asked of the database before it changes."""
+        if self._before is None:
+            rows = await store.last_live(connection, self._live_ms)
+            self._before = frozenset(row.instance for row in rows)
+        return self._before
 
 
 def _one(row: Any, snapshot: Snapshot) -> ProxyProgress:
@@ -96,7 +115,7 @@ def _one(row: Any, snapshot: Snapshot) -> ProxyProgress:
         found.applied_ms = ack.applied_ms
     elif ack.refused is not None and ack.refused.revision >= snapshot.revision:
         found.state = "refused"
-        found.findings = ack.refused.findings
+        found.findings = list(ack.refused.findings)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, case, delete, select
+from sqlalchemy import Row, and_, case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engine import Database
@@ -58,6 +58,13 @@ async def live(connection: AsyncConnection, since_ms: int) -> Sequence[Row[Any]]
         InstanceRow.seen_ms >= since_ms, InstanceRow.stopping.is_(False)
     )
     return (await connection.execute(query.order_by(InstanceRow.instance))).all()
+
+
+async def last_live(connection: AsyncConnection, span_ms: int) -> Sequence[Row[Any]]:
+    """Proxies that were live when any was last heard of: within `span_ms` of the newest word."""
+    query = select(func.max(InstanceRow.seen_ms))
+    newest = (await connection.execute(query)).scalar_one_or_none()
+    return [] if newest is None else await live(connection, newest - span_ms)
 
 
 async def forget(connection: AsyncConnection, before_ms: int) -> None:

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import update
+
+from control_plane.db.models import InstanceRow
 from figway.change import Change, Kind, changes_to_data
 from figway.model import Route, RouteMatch
 from tests.control_plane.support import ROUTE, Control, control_plane
@@ -260,3 +263,43 @@ def test_a_flip_among_many_routes_is_told_as_one_change(play: Play) -> None:
         assert changes_to_data([Change(Kind.ROUTE, "x", None)])[0]["value"] is None
 
     play(story)
+
+
+def test_after_a_restart_the_proxies_of_before_are_waited_for(database_url: str) -> None:
+    """trap 51: a control plane that was away for long has heard of nobody, and claims nothing."""
+
+    async def story() -> None:
+        async with control_plane(database_url) as control:
+            await control.seed()
+            now = await control.get("/table")
+            for name in ("a", "b", "left"):
+                await control.ack(name, now["revision"], now["etag"])
+            await control.ack("left", now["revision"], now["etag"], stopping=True)
+            await control.ack("long-gone", now["revision"], now["etag"])
+            await _age(control, 3_600_000, "long-gone")
+            await _age(control, 3_600_000)
+        key = control.key
+        async with control_plane(database_url, key=key) as control:
+            await control.ack("b", now["revision"], now["etag"])
+            spread = (await control.flip(2_500, wait="applied", timeout=0.3)).json()["propagation"]
+            states = [(proxy["instance"], proxy["state"]) for proxy in spread["proxies"]]
+            assert states == [("a", "waiting"), ("b", "waiting")]
+            assert spread["applied"] is False
+            flip = asyncio.ensure_future(control.flip(2_600, wait="applied", timeout=20))
+            revision = spread["revision"]
+            while (table := await control.get("/table"))["revision"] == revision:
+                await asyncio.sleep(0.01)
+            await control.ack("b", table["revision"], table["etag"])
+            await asyncio.sleep(0.05)
+            assert not flip.done()
+            await control.ack("a", table["revision"], table["etag"])
+            assert (await flip).json()["propagation"]["applied"] is True
+
+    asyncio.run(story())
+
+
+async def _age(control: Control, ms: int, *names: str) -> None:
+    """Let time pass since proxies were heard of."""
+    older = update(InstanceRow).values(seen_ms=InstanceRow.seen_ms - ms)
+    async with control.services.database.write() as connection:
+        await connection.execute(older.where(InstanceRow.instance.in_(names)) if names else older)
