@@ -71,9 +71,12 @@ class Plan:
     @property
     def to_legacy(self) -> bool:
         """Is it a way back? That needs nobody's leave and no proof."""
-        return all(
-            share_of(after.stage, after.weight) <= share_of(before.stage, before.weight)
+        shares = [
+            (share_of(before.stage, before.weight), share_of(after.stage, after.weight))
             for before, after in self.routes
+        ]
+        return all(after <= before for before, after in shares) and (
+            self.target.stage is Stage.LEGACY or any(after < before for before, after in shares)
         )
 
     @property

@@ -187,6 +187,9 @@ class System:
             ("products", "/products/{id}", "catalogue", "search-new", "canary"),
             ("reviews", "/products/{id}/reviews", "catalogue", "search-new", "retired"),
             ("about", "/about", "", "search-new", "legacy"),
+            ("prices", "/prices/{id}", "", "search-new", "shadow"),
+            ("wishlist", "/wishlist/{id}", "", "search-new", "legacy"),
+            ("help", "/help", "", "", "legacy"),
         ]
         for name, path, capability, new, stage in routes:
             self._made(
@@ -207,6 +210,10 @@ class System:
             self.facade + path, cookies={"figway_id": key}, trust_env=False, timeout=10
         )
         return str(answer.json()["served_by"])
+
+    def serves(self, path: str, side: str, key: str = "u1") -> None:
+        """Wait until that side serves it."""
+        until(lambda: self.served_by(path, key) == side, f"{side} serves {path}")
 
     def visit(self, times: int = 20) -> None:
         """Some traffic."""

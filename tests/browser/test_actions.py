@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Visitor
+from tests.browser.keyboard import closed, confirmed, opened, press, tab_to
 from tests.browser.system import System, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 Visit = Callable[..., Visitor]
-
-
-def tab_to(page: Any, selector: str, limit: int = 60) -> None:
-    """Press Tab until the focus is there: what cannot be reached so fails."""
-    for _ in range(limit):
-        page.keyboard.press("Tab")
-        if page.evaluate("s => document.activeElement.matches(s)", selector):
-            return
-    raise AssertionError(f"{selector} cannot be reached by keyboard")
-
-
-def confirmed(page: Any) -> None:
-    """Wait until the dialog says that the proxy serves the revision."""
-    page.locator("#dialog #propagation .good", has_text="1 of 1 proxy on revision").wait_for()
+ANY = {"if-match": "*"}
+CHECKOUT = ("orders", "orders-create", "basket")
 
 
 def test_the_skip_link_comes_first(visit: Visit) -> None:
@@ -55,12 +44,12 @@ def test_a_flip_by_keyboard_reaches_the_facade(visit: Visit, system: System) -> 
     page.keyboard.press("Enter")
     confirmed(page)
     page.locator("#dialog .good", has_text="applied").wait_for()
-    until(lambda: system.served_by("/orders/7") == "new", "new serves")
+    system.serves("/orders/7", "new")
     page.wait_for_selector(".rail li.new.here")  # the page beneath says so too
     tab_to(page, "#dialog form button")
     page.keyboard.press("Enter")
     page.get_by_text("Took back revision").wait_for()
-    until(lambda: system.served_by("/orders/7") == "legacy", "legacy serves again")
+    system.serves("/orders/7", "legacy")
     page.keyboard.press("Escape")
     assert page.locator("#modal[open]").count() == 0
 
@@ -84,15 +73,176 @@ def test_a_weight_by_slider_and_preset(visit: Visit, system: System) -> None:
 
 
 def test_a_whole_capability(visit: Visit, system: System) -> None:
-    page = visit().go("/routes?capability=checkout")
-    page.locator(".bulk select").select_option("shadow")
-    page.get_by_role("button", name="Review the flip…").click()
-    page.wait_for_selector("#modal[open]")
+    """trap 41: all its routes flip in one revision, and a user meets one side on all of them."""
+    page = visit("phone", "dark").go("/routes?capability=checkout")
+    tab_to(page, ".bulk select")
+    page.keyboard.type("canary")
+    page.keyboard.press("Tab")
+    page.keyboard.type("50")
+    page.keyboard.press("Enter")
+    opened(page, "reason")
     page.keyboard.type("together")
     page.keyboard.press("Enter")
     confirmed(page)
-    for name in ("orders", "orders-create", "basket"):
-        assert system.api.get(f"/routes/{name}").json()["stage"] == "shadow"
+    users = [f"user{number}" for number in range(20)]
+    sides = [system.served_by("/orders/7", user) for user in users]
+    assert set(sides) == {"legacy", "new"}
+    for path in ("/orders", "/basket/x"):
+        assert [system.served_by(path, user) for user in users] == sides
+    press(page, "#dialog form button")
+    page.get_by_text("Took back revision").wait_for()
+    stages = {name: system.api.get(f"/routes/{name}").json()["stage"] for name in CHECKOUT}
+    assert stages == {"orders": "legacy", "orders-create": "legacy", "basket": "shadow"}
+
+
+def test_a_breaker_is_forced(visit: Visit, system: System) -> None:
+    """Open: legacy serves what new would have; automatic: new serves again."""
+    visitor = visit("phone")
+    page = visitor.go("/routes/search")
+    assert system.served_by("/search") == "new"
+    for force, serves in (("open", "legacy"), ("closed", "new"), ("none", "new")):
+        press(page, f"#breaker-{force}")
+        opened(page, "breaker-reason")
+        page.keyboard.type("by hand")
+        page.keyboard.press("Enter")
+        confirmed(page)
+        system.serves("/search", serves)
+        closed(page)
+        page.wait_for_selector(f"#breaker-{force}[aria-current]")
+        if force == "open":
+            page.locator(".note.warn", has_text="breaker forced open").wait_for()
+    assert system.api.get("/routes/search").json()["stage"] == "new"
+
+
+def test_decisions_are_shown_live(visit: Visit, system: System) -> None:
+    """trap 35: each request at the facade, why it went there, and nothing that is secret."""
+    page = visit().go("/routes/search")
+    page.wait_for_function("document.querySelector('.feed .quiet')")
+
+    def seen() -> bool:
+        system.served_by("/search?token=s3cret", "u1")
+        return bool(page.locator(".feed li.new").count())
+
+    until(seen, "a decision")
+    text = page.locator(".feed").inner_text()
+    assert "GET /search" in text
+    assert "stage" in text
+    assert "s3cret" not in text
+    press(page, "[data-pause]")
+    assert page.locator("[data-pause]").get_attribute("aria-pressed") == "true"
+    page.wait_for_timeout(1_500)  # what was under way has come
+    shown = page.locator(".feed li").count()
+    page.evaluate("() => { window.rows = document.querySelectorAll('.feed li').length; }")
+    for _ in range(3):
+        system.served_by("/search", "u2")
+    page.wait_for_timeout(2_000)
+    assert page.locator(".feed li").count() == shown
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.feed li').length > window.rows")
+    found = system.api.get("/decisions", params={"route": "search"}).json()["items"]
+    assert {entry["path"] for entry in found} == {"/search"}
+
+
+def test_undo_out_of_the_list_of_revisions(visit: Visit, system: System) -> None:
+    flip = {"stage": "new", "reason": "too early"}
+    system.api.post("/routes/about/flip", json=flip, headers={"if-match": "*"})
+    system.serves("/about", "new")
+    page = visit("phone", "dark").go("/routes/about")
+    press(page, ".past a", "Enter")
+    opened(page)
+    assert "too early" in page.locator("#dialog").inner_text()
+    tab_to(page, "#undo-reason")
+    page.keyboard.type("back again")
+    page.keyboard.press("Enter")
+    confirmed(page)
+    until(lambda: system.served_by("/about") != "new", "it is taken back")
+    deed = system.api.get("/audit", params={"limit": 1}).json()["items"][0]
+    assert (deed["action"], deed["reason"]) == ("revision.undo", "back again")
+
+
+def test_keys_are_made_and_end(visit: Visit, system: System) -> None:
+    page = visit("phone").go("/keys")
+    tab_to(page, "input[name=name]")
+    page.keyboard.type("a colleague")
+    tab_to(page, "select[name=role]")
+    page.keyboard.type("viewer")
+    press(page, "main form button.primary")
+    page.wait_for_selector("#secret")
+    key = page.locator("#secret").inner_text()
+    headers = {"authorization": f"Bearer {key}"}
+    assert system.api.get("/routes", headers=headers).status_code == 200
+    assert system.api.post("/kill", json={}, headers=headers).status_code == 403
+    viewer = visit("wide", "dark", anonymous=True)
+    looked = viewer.go("/routes/orders")
+    looked.locator("#key").fill(key)
+    looked.keyboard.press("Enter")
+    looked.wait_for_url("**/routes/orders")
+    looked.get_by_text("you see everything and can flip nothing").wait_for()
+    assert looked.locator("#to-new").count() == 0
+    press(looked, "#kill")
+    opened(looked)
+    assert "This takes the role operator" in looked.locator("#dialog").inner_text()
+    prefix = key.split("_")[1]
+    form = f"form[action='/console/keys/{prefix}/revoke']"
+    page.locator(f"details:has({form}) summary").press("Enter")
+    press(page, f"{form} button")
+    page.get_by_text(f"Revoked {prefix}").wait_for()
+    assert system.api.get("/routes", headers=headers).status_code == 401
+
+
+def test_the_audit_log_is_filtered_and_exported(visit: Visit, system: System) -> None:
+    flip = {"stage": "legacy", "reason": "=HYPERLINK(1)"}
+    system.api.post("/routes/orders/flip", json={**flip, "stage": "shadow"}, headers=ANY)
+    system.api.post("/routes/orders/flip", json=flip, headers=ANY)
+    page = visit().go("/audit")
+    tab_to(page, "select[name=action]")
+    page.keyboard.type("route.flip")
+    tab_to(page, "input[name=subject]")
+    page.keyboard.type("route orders")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/audit?action=route.flip&subject=route+orders")
+    actions = set(page.locator(".timeline b").all_inner_texts())
+    assert actions == {"route.flip"}
+    assert "stage" in page.locator(".timeline .changes").first.inner_text()
+    with page.expect_download() as download:
+        press(page, "a[href*='export.json']")
+    entries = json.loads(Path(download.value.path()).read_text())
+    assert {(entry["action"], entry["subject"]) for entry in entries} == {
+        ("route.flip", "route orders")
+    }
+    with page.expect_download() as download:
+        press(page, "a[href*='export.csv']")
+    assert "'=HYPERLINK(1)" in Path(download.value.path()).read_text()
+
+
+def test_explain_says_what_the_facade_does(visit: Visit, system: System) -> None:
+    """Pasted as curl; with another weight, against an old revision, and against a draft."""
+    page = visit("phone", "dark").go("/explain")
+    tab_to(page, "#request")
+    page.keyboard.type(f"curl -H 'Cookie: figway_id=u7' {system.facade}/products/3")
+    press(page, "main form button.primary")
+    page.wait_for_selector("#said-title")
+    now = system.served_by("/products/3", "u7")
+    assert now in page.locator("#said-title").inner_text()
+    bucket = page.locator(".flow li").nth(2).inner_text()
+    for percent, side in (("0", "legacy"), ("100", "new")):
+        page.locator("input[name=percent]").fill(percent)
+        page.locator("input[name=percent]").press("Enter")
+        page.wait_for_url(f"**percent={percent}*")
+        assert f"{side} serves" in page.locator("#said-title").inner_text()
+        assert page.locator(".flow li").nth(2).inner_text() == bucket
+    page.goto(f"{system.admin}/console/explain?request=/orders/7&revision=3")
+    assert "no route matches" in page.locator(".flow").inner_text()
+    route = system.api.get("/routes/orders").json()
+    draft = [{"kind": "route", "id": "orders", "value": {**route, "stage": "new"}}]
+    page.goto(f"{system.admin}/console/explain?request=/orders/7")
+    page.locator("details summary", has_text="Against a draft").press("Enter")
+    tab_to(page, "#draft")
+    page.keyboard.insert_text(json.dumps(draft))
+    press(page, "main form button.primary")
+    page.get_by_text("If it were so").wait_for()
+    assert "new serves" in page.locator("#said-title").inner_text()
+    assert system.served_by("/orders/7") == "legacy"
 
 
 def test_the_kill_switch(visit: Visit, system: System) -> None:
@@ -106,7 +256,7 @@ def test_the_kill_switch(visit: Visit, system: System) -> None:
         page.keyboard.type("a drill")
         page.keyboard.press("Enter")
         confirmed(page)
-        until(lambda side=serves: system.served_by("/search") == side, f"{serves} serves")
+        system.serves("/search", serves)
         page.keyboard.press("Escape")
         page.wait_for_function("n => document.querySelectorAll('.killed').length === n", arg=banner)
         assert page.evaluate("document.activeElement.id") == "kill", "the focus is lost"

@@ -61,11 +61,11 @@ def test_every_screen(visit: Visit, example: str, size: str, scheme: str) -> Non
         page.wait_for_load_state("load")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{path} is {wide} px too wide at {size}"
-        faults += [f"{path}: {fault}" for fault in _faults(page)]
+        faults += [f"{path}: {fault}" for fault in faults_of(page)]
     assert faults == []
 
 
-def _faults(page: Any) -> list[str]:
+def faults_of(page: Any) -> list[str]:
     """What axe calls serious or critical. It is run past the policy, which allows no such thing."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

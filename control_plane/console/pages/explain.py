@@ -28,12 +28,13 @@ async def show(visit: Viewing, request: Request) -> Response:
     found: Explanation | None = None
     live: Explanation | None = None
     problem: ApiProblem | None = None
-    if asked["request"].strip():
+    table = visit.services.state.current.table
+    # Without a legacy the live table answers nothing; an old revision may.
+    if asked["request"].strip() and (table.default_backend or asked["revision"].strip()):
         try:
             found, live = await _explained(visit, asked)
         except ApiProblem as error:
             problem = error
-    table = visit.services.state.current.table
     return await visit.page(
         "explain.html",
         problem.status if problem else 200,
@@ -41,6 +42,7 @@ async def show(visit: Viewing, request: Request) -> Response:
         found=found,
         live=live,
         problem=problem,
+        empty=not table.default_backend,
         stages=list(Stage),
         backends=table.backends,
         sides=list(Side),

@@ -1,0 +1,38 @@
+"""What somebody without a mouse does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def tab_to(page: Any, selector: str, limit: int = 90) -> None:
+    """Press Tab until the focus is there: what cannot be reached so fails."""
+    for _ in range(limit):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"{selector} cannot be reached by keyboard")
+
+
+def press(page: Any, selector: str, key: str = "Enter") -> None:
+    """Go there by Tab, and press a key."""
+    tab_to(page, selector)
+    page.keyboard.press(key)
+
+
+def opened(page: Any, field: str = "") -> None:
+    """Wait for the dialog, and for the field that has the focus in it."""
+    page.wait_for_selector("#modal[open]")
+    if field:
+        page.wait_for_function("id => document.activeElement.id === id", arg=field)
+
+
+def closed(page: Any) -> None:
+    """Leave the dialog."""
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#modal", state="hidden")
+
+
+def confirmed(page: Any) -> None:
+    """Wait until the dialog says that the proxy serves the revision."""
+    page.locator("#dialog #propagation .good", has_text="1 of 1 proxy on revision").wait_for()
