@@ -6,7 +6,7 @@ left for a sandbox that may not wake again. While the queue fails it is left alo
 not pay for it. A message is the same one as on the local socket, in a JSON envelope.
 
 Reasons: `queue_full`, `queue_slow`, `queue_unreachable`, `queue_throttled`, `queue_refused`,
-`queue_resting`, `too_large` (and no bucket), `bucket_refused`.
+`queue_resting`, `too_large` (and no bucket), `bucket_refused`, `bucket_slow`, `bucket_unreachable`.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class _Parcel:
             elif reply.status:
                 self._queue.ended(self, "bucket_refused", rest=False)
             else:
-                self._sent(reply)
+                self._queue.ended(self, _silence("bucket", reply), rest=True)
 
         self._call = store.put(key, content, stored)
 
@@ -205,10 +205,15 @@ def _reason(reply: Reply) -> str:
     if reply.status in (200, 202):
         return ""
     if reply.status == 0:
-        return "queue_slow" if reply.error == "slow" else "queue_unreachable"
+        return _silence("queue", reply)
     if reply.status in (429, 503) or b"hrottl" in reply.body or b"OverLimit" in reply.body:
         return "queue_throttled"
     return "queue_refused"
+
+
+def _silence(place: str, reply: Reply) -> str:
+    """Why there is no answer."""
+    return f"{place}_slow" if reply.error == "slow" else f"{place}_unreachable"
 
 
 class SqsCarrier:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import pytest
 
 from figway.compile import compile_table
-from figway.headers import Arrival
 from figway.model import Backend, Condition, Route, RouteMatch, Side, Stage, Table
-from proxy.client import NOBODY
+from proxy.doors.asgi import AsgiDoor
 from proxy.doors.aws_lambda import LambdaDoor
 from proxy.doors.aws_lambda_answer import MAX_ALB_PAYLOAD, MAX_PAYLOAD, BodyMeter, build_answer
 from proxy.doors.aws_lambda_event import EventKind, UnknownEvent, read_event
-from proxy.pipeline import Flow
 from proxy.record import RequestRecord
 from proxy.runtime import FacadeSettings, Runtime
 from proxy.sweep import Sweep
 from proxy.upstreams.port import OutboundRequest, ResponseHead, ResponseSink, Sending
-from proxy.wire.client_head import assemble
 from tests.serverless.events import KINDS, make_event, read_answer
 
 
@@ -367,8 +364,40 @@ ROUTES = [
 _PATHS = [b"/whole/%d", b"/s/%d/x", b"/c/%d", b"/%d", b"/other/%d", b"/wholeness/%d", b"/whole/%d/"]
 
 
+def scope_of(method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """The request as an ASGI server has read it."""
+    path, _, query = target.partition(b"?")
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path.decode(),
+        "raw_path": path,
+        "query_string": query,
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+    }
+
+
+def receiver() -> Callable[[], Awaitable[dict[str, Any]]]:
+    """An empty body, and then a client that stays."""
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    return receive
+
+
+async def send(message: MutableMapping[str, Any]) -> None:
+    """Not of interest: the record says what was decided."""
+
+
 def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
-    """One table, 10 000 generated requests, each as an event and as other doors read it."""
+    """One table, 10 000 generated requests, each as an event and at the ASGI door."""
     table = Table(
         default_backend="legacy",
         backends=TABLE.backends,
@@ -379,6 +408,7 @@ def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
     async def main() -> None:
         setting = Setting(table)
         setting.sweep.start()
+        asgi = AsgiDoor(setting.runtime)
         for number in range(10_000):
             path = rng.choice(_PATHS) % rng.randrange(1_000)
             query = rng.choice([b"", b"beta=1", b"beta=0", b"a=1"])
@@ -388,11 +418,7 @@ def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
             headers = [(b"host", host), (b"cookie", b"figway_id=%d" % rng.randrange(5_000))]
             kind = KINDS[number % len(KINDS)]
             await setting.door.answer(make_event(kind, method, target, headers), 5_000)
-            head = assemble(method, target, 1, headers)
-            head.client = "127.0.0.1"
-            flow = Flow(setting.runtime, head, NOBODY, Arrival("127.0.0.1", "http", host))
-            flow.begin()
-            await asyncio.sleep(0)
+            await asgi(scope_of(method, target, headers), receiver(), send)
             theirs, ours = setting.records.pop(), setting.records.pop()
             for name in ("route", "side", "why", "bucket", "key_source", "backend", "status"):
                 assert getattr(ours, name) == getattr(theirs, name), (kind, method, target, name)

@@ -79,8 +79,14 @@ class _Take(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer({})
+
     def do_POST(self) -> None:
-        data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, data: dict[str, Any]) -> None:
         self.server.got.append((self.path, data, dict(self.headers)))
         self.server.hold.wait(10)
         self.send_response(self.server.status)
@@ -303,6 +309,49 @@ def test_a_queue_that_fails_costs_a_count_and_no_answer(
     (row,) = book.take()
     assert row["dropped"] == {reason: 1, "queue_resting": 2}
     assert len(queue.got) <= 1
+
+
+@pytest.mark.parametrize(
+    ("bucket", "reason", "then"),
+    [
+        ("none", "too_large", "too_large"),
+        ("refuses", "bucket_refused", "bucket_refused"),
+        ("hangs", "bucket_slow", "queue_resting"),
+        ("down", "bucket_unreachable", "queue_resting"),
+    ],
+)
+def test_a_bucket_that_fails_costs_a_count_and_no_answer(
+    life_of: Callable[..., Life],
+    listener: Callable[..., Listener],
+    sides: tuple[RawBackend, RawBackend],
+    bucket: str,
+    reason: str,
+    then: str,
+) -> None:
+    """trap 57: the same for what is too long for a message; nothing is sent that refers to it."""
+    legacy, new = sides
+    body = b'"' + os.urandom(800_000).hex().encode() + b'"'
+    legacy.play = answer(body)
+    queue, store = listener(), listener(503)
+    if bucket == "hangs":
+        store.hold.clear()
+    if bucket == "down":
+        store.stop()
+    environment = {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL_SQS": queue.url,
+        "AWS_ENDPOINT_URL_S3": store.url,
+        "FIGWAY_SHADOW_QUEUE_URL": queue.url + "/1/q",
+        "FIGWAY_SHADOW_BUCKET": "" if bucket == "none" else "captures",
+        "FIGWAY_SETTLE_MS": "300",
+    }
+    life = life_of(shadowed(legacy, new, body_limit=4_000_000), environment)
+    for _ in range(2):
+        assert life.invoke(GET)["statusCode"] == 200
+    (row,) = life.sandbox.capture.book.take()
+    expected = {reason: 2} if reason == then else {reason: 1, then: 1}
+    assert row["dropped"] == expected
+    assert queue.got == []
 
 
 def test_a_resting_queue_is_asked_again(
