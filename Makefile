@@ -72,9 +72,10 @@ bench: $(VENV)/.dev $(COMPILED) ## Side by side with peers: make bench [SCENARIO
 faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/reliability.md
 	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/faults $(ARGS)
 
-fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: make fuzz [REQUESTS=n] [EXAMPLES=n]
+fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: make fuzz [REQUESTS=n] [EXAMPLES=n] [SECONDS=n]
 	@$(BIN)/python -m tests.hostile.fuzz --requests $(or $(REQUESTS),100000)
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/hostile/test_codecs.py --timeout 1800
+	@$(BIN)/python -m tests.hostile.guided --seconds $(or $(SECONDS),60)
 
 api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description: make api-fuzz [EXAMPLES=n]
 	@$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)
