@@ -252,13 +252,42 @@ def test_answered_before_it_was_asked() -> None:
     run(main())
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.1.1"])
+METADATA = ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200"]
+
+
+@pytest.mark.parametrize(
+    "address", [*METADATA, "fe80::1%eth0", "::ffff:169.254.1.1", "::ffff:100.100.100.200"]
+)
 def test_link_local_addresses_need_an_allowance(address: str) -> None:
     backend = Backend(id="b", side=Side.NEW, url="http://metadata.example")
     assert Dialer(backend).refuse_peer((address, 80)) != ""
     assert Dialer(backend).refuse_peer(("10.0.0.1", 80)) == ""
     allowed = Backend(id="b", side=Side.NEW, url=backend.url, allow_link_local=True)
     assert Dialer(allowed).refuse_peer((address, 80)) == ""
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_a_name_that_resolves_to_metadata_is_sent_nothing(address: str) -> None:
+    """A harmless name whose address changes after it was saved: the guard is at the dial. The
+    connection ends before a byte of a request, so that any method may go elsewhere."""
+    heard: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        heard.append(await peer.reader.read(1))
+
+    async def main() -> None:
+        async with against(script) as (client, _):
+            guard = client.pool.refuse_peer
+            client.pool.refuse_peer = lambda peername: guard((address, 80))
+            sink = await client.ask(post(3), b"abc")
+            assert sink.events == ["failed connect NOTHING"]
+            assert sink.failure is not None
+            assert "link-local" in sink.failure.detail
+            assert client.pool.open == 0
+            client.pool.refuse_peer = guard
+            await until(lambda: heard == [b""])
+
+    run(main())
 
 
 @pytest.mark.parametrize("url", ["", "ftp://x", "http://", "localhost:80"])
