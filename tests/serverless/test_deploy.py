@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -17,10 +18,10 @@ from cfnlint.config import ManualArgs
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from scripts.package_lambda import PARTS, copy_packages, write_zip
 from tests.serverless.platform import ROOT
 
 TEMPLATE = ROOT / "deploy" / "sam" / "template.yaml"
-LIMIT = 25 * 1024 * 1024
 
 
 def translated() -> dict[str, Any]:
@@ -100,6 +101,43 @@ def test_handlers_exist() -> None:
             assert f"def {name}(" in (ROOT / "proxy/serverless/handler.py").read_text()
         else:
             assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_images_unpack_what_is_packed_and_start_what_is_in_it(tmp_path: Path) -> None:
+    """Each target of the Dockerfile is made of a package of `make package`, by commands that exist.
+
+    The images cannot be built here, but what they run to unpack can.
+    """
+    text = (ROOT / "deploy" / "lambda" / "Dockerfile").read_text()
+    version = re.search(r"^ARG PYTHON=(.+)$", text, flags=re.M)
+    assert version is not None
+    assert f"Default: python{version[1]}" in TEMPLATE.read_text()
+    stages = re.findall(r"^FROM (\S+) AS (\S+)\n((?:(?!FROM).*\n)*)", text, flags=re.M)
+    assert [name for _, name, _ in stages] == [
+        "unpack",
+        "proxy",
+        "proxy-streaming",
+        "worker",
+        "control",
+    ]
+    assert "COPY build/lambda/ /packages/" in stages[0][2]  # where `make package` writes
+    (loop,) = re.findall(r"^RUN (.+)$", stages[0][2], flags=re.M)
+    assert set(loop.partition("in ")[2].partition(";")[0].split()) == set(PARTS)
+    packages = tmp_path / "packages"
+    for part in PARTS:
+        folder = tmp_path / part
+        copy_packages(PARTS[part][0], folder)
+        write_zip(folder, packages / f"{part}.zip")
+    command = loop.replace("/packages", str(packages)).replace("/unpacked", str(tmp_path / "out"))
+    subprocess.run(["sh", "-ec", command.replace("python3", sys.executable)], check=True)
+    for base, name, lines in stages[1:]:
+        for part in re.findall(r"COPY --from=unpack /unpacked/(\S+)/ \$", lines):
+            assert (part, base.partition(":")[0]) == (name, "public.ecr.aws/lambda/python")
+        module = "".join(re.findall(r'"-m", "([^"]+)"', lines)) or "".join(
+            re.findall(r'^CMD \["(\S+)\.\w+"\]', lines, flags=re.M)
+        )
+        part = name.partition("-")[0]
+        assert (tmp_path / "out" / part / (module.replace(".", "/") + ".py")).is_file(), name
 
 
 def test_variables_are_known_settings() -> None:
