@@ -15,6 +15,7 @@ from control_plane.auth.access import Anyone
 from control_plane.auth.api import router as auth_router
 from control_plane.auth.keys import ApiKey
 from control_plane.auth.service import AuthService, first_keys
+from control_plane.body_limit import BodyLimit
 from control_plane.clock import now_ms
 from control_plane.comparisons.api import router as comparisons_router
 from control_plane.comparisons.api_replays import router as replays_router
@@ -174,11 +175,12 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        max_body_size=services.settings.max_body,
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.services = services
     problems.install(app)
+    openapi.install(app)
+    app.add_middleware(BodyLimit, most=services.settings.max_body)
     app.add_middleware(headers.SecurityHeaders)
     api = APIRouter(prefix="/api/v1")
     for router in _ROUTERS:

@@ -20,6 +20,8 @@ Cursor = Annotated[
     str, Query(max_length=1_000, description="`next` of the page before; empty for the first.")
 ]
 
+Only = Annotated[str, Query(max_length=200, description="Only what is equal to this.")]
+
 
 class Page(BaseModel, Generic[T], use_attribute_docstrings=True):
     """One page of a list."""

@@ -21,6 +21,8 @@ from control_plane.db.engine import UNAVAILABLE
 
 _log = logging.getLogger(__name__)
 _BASE = "urn:figway:problem:"
+# Python 3.13 took over the phrases of RFC 9110; a code does not depend on the interpreter.
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
 class FindingOut(BaseModel, use_attribute_docstrings=True):
@@ -136,6 +138,15 @@ def invalid(path: str, message: str, resolution: str = "") -> ApiProblem:
     )
 
 
+def of_status(
+    status: int, detail: str = "", headers: Mapping[str, str] | None = None
+) -> ApiProblem:
+    """An error that is named like its status."""
+    title = _RENAMED.get(status) or HTTPStatus(status).phrase
+    code = title.lower().replace(" ", "_").replace("-", "_")
+    return ApiProblem(status, code, title, "" if detail == title else detail, headers=headers)
+
+
 _UNAVAILABLE = ApiProblem(
     503,
     "database_unavailable",
@@ -154,10 +165,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> Response:
-        title = HTTPStatus(error.status_code).phrase
-        code = title.lower().replace(" ", "_").replace("-", "_")
-        detail = str(error.detail) if str(error.detail) != title else ""
-        return ApiProblem(error.status_code, code, title, detail, headers=error.headers).response()
+        return of_status(error.status_code, str(error.detail), error.headers).response()
 
     @app.exception_handler(RequestValidationError)
     async def validation(_request: Request, error: RequestValidationError) -> Response:

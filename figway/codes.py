@@ -11,6 +11,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "id_invalid": "An id is not lower case letters, digits, `-`, `_`, `.`, or is too long.",
         "id_mismatch": "An item stands under another id than its own.",
         "text_invalid": "A text holds characters that cannot be written, or is too long.",
+        "list_too_long": "A list has more entries than it may have.",
         # the table
         "default_backend_missing": "The table names no backend for what no route matches.",
         "default_backend_unknown": "The table's default backend does not exist.",

@@ -21,6 +21,7 @@ from figway.model import (
     ShadowPolicy,
     Timeouts,
 )
+from figway.sizes import MAX_TEXT
 
 _MINUTE, _HOUR, _DAY = 60_000, 3_600_000, 86_400_000
 _MEBIBYTE = 1_048_576
@@ -106,7 +107,6 @@ FUNCTION = re.compile(
     r"[A-Za-z0-9_-]{1,140}(?::[A-Za-z0-9$_-]{1,128})?"
 ).fullmatch
 VISIBLE = re.compile(r"[\x21-\x7e]*").fullmatch
-MAX_TEXT = 4_096
 
 
 def check_ranges(value: object, path: str, findings: Findings) -> None:
@@ -122,11 +122,7 @@ def check_ranges(value: object, path: str, findings: Findings) -> None:
 
 def check_text(text: str, path: str, findings: Findings, *, lines: bool = False) -> None:
     """Report a text that cannot be stored or sent; `lines` permits line breaks and tabs."""
-    if text == "" or (text.isprintable() and len(text) <= MAX_TEXT):
-        return
-    if len(text) > MAX_TEXT:
-        what = f"the text is longer than {MAX_TEXT} characters"
-        findings.error("text_invalid", path, what, "shorten it")
+    if text == "" or text.isprintable() or len(text) > MAX_TEXT:  # too long: reported as such
         return
     bare = re.sub(r"[\r\n\t\u2028\u2029]", "", text) if lines else text
     if any(_is_bad(character) for character in bare):

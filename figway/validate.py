@@ -27,6 +27,7 @@ from figway.model import (
     Table,
 )
 from figway.ranges import FUNCTION, ID, LITERAL_HOST, TOKEN, VISIBLE, check_ranges, check_text
+from figway.sizes import check_sizes
 
 __all__ = ["CODES", "Finding", "Severity", "validate", "validate_change"]
 
@@ -152,6 +153,7 @@ def _ids(name: str, items: Mapping[str, Backend | Capability | Route], findings:
 
 def _backend(backend: Backend, findings: Findings) -> None:
     path = f"backends.{backend.id}"
+    check_sizes(backend, path, findings)
     if backend.kind is BackendKind.HTTP:
         _http_backend(backend, path, findings)
     else:
@@ -248,6 +250,7 @@ def _host(backend: Backend, path: str, findings: Findings) -> None:
 
 def _capability(capability: Capability, findings: Findings) -> None:
     path = f"capabilities.{capability.id}"
+    check_sizes(capability, path, findings)
     check_text(capability.salt, f"{path}.salt", findings)
     check_text(capability.description, f"{path}.description", findings, lines=True)
     sources = [link.source for link in capability.sticky]

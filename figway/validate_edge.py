@@ -72,9 +72,6 @@ def _maintenance(policy: Maintenance, path: str, findings: Findings) -> None:
 
 
 def _limits(limits: tuple[RateLimit, ...], path: str, findings: Findings) -> None:
-    if len(limits) > 8:
-        message, hint = f"{len(limits)} limits are too many", "use at most 8"
-        findings.error("rate_limit_invalid", path, message, hint)
     for index, limit in enumerate(limits):
         place = f"{path}[{index}]"
         check_ranges(limit, place, findings)

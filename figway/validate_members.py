@@ -10,7 +10,6 @@ from figway.model import Backend, BackendKind
 from figway.ranges import check_ranges
 from figway.validate_edge import RESERVED, header_problem
 
-MAX_URLS = 64
 _TARGET = re.compile(r"/[\x21-\x22\x24-\x7e]*").fullmatch
 REFERENCE = re.compile(
     r"env:FIGWAY_SECRET_[A-Z0-9_]{1,128}"
@@ -52,9 +51,6 @@ def _urls(backend: Backend, path: str, findings: Findings) -> None:
         message, hint = "kind lambda uses no URLs", "remove urls, or set kind to http"
         findings.warning("url_unused", path, message, hint)
         return
-    if len(backend.urls) > MAX_URLS:
-        message, hint = f"{len(backend.urls)} URLs are too many", f"use at most {MAX_URLS}"
-        findings.error("urls_invalid", path, message, hint)
     for index, url in enumerate(backend.urls):
         place = f"{path}[{index}]"
         if url == backend.url or url in backend.urls[:index]:

@@ -23,6 +23,7 @@ from figway.model import (
 )
 from figway.pattern import PatternError, never_matches, parse
 from figway.ranges import ROUTE_HOST, TOKEN, VISIBLE, check_ranges, check_text
+from figway.sizes import check_sizes
 
 MAX_AT_PATH = 100
 """Routes at one host and path: they are told apart one after the other."""
@@ -33,6 +34,7 @@ _VALUELESS = (ConditionKind.PRESENT, ConditionKind.ABSENT)
 def check(route: Route, table: Table, findings: Findings) -> None:
     """Check one route of `table`, apart from the others."""
     path = f"routes.{route.id}"
+    check_sizes(route, path, findings)
     check_text(route.description, f"{path}.description", findings, lines=True)
     _match(route.match, f"{path}.match", findings)
     _references(route, table, path, findings)

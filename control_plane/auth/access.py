@@ -27,7 +27,10 @@ async def anyone(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     figway_source: Annotated[
         str,
-        Header(description="What the call was made with (`cli`, `console`, `ci`); kept with it."),
+        Header(
+            max_length=200,
+            description="What the call was made with (`cli`, `console`, `ci`); kept with it.",
+        ),
     ] = "api",
 ) -> Actor:
     """The caller, of whatever role. Raises `ApiProblem` 401 or 429."""

@@ -9,6 +9,7 @@ from control_plane.auth import store
 from control_plane.auth.access import Admin, Anyone
 from control_plane.auth.schemas import KeyIn, KeyMade, KeyOut, Me
 from control_plane.auth.service import create_key, revoke_key
+from control_plane.changed import Reason
 from control_plane.clock import now_ms
 from control_plane.paging import Cursor, Limit, Page
 from control_plane.problems import COMMON, documented, not_found
@@ -53,8 +54,8 @@ async def make_key(body: KeyIn, actor: Admin, services: Svc) -> KeyMade:
 
 
 @router.delete("/keys/{prefix}", status_code=204, responses=documented(404, 409))
-async def delete_key(prefix: str, actor: Admin, services: Svc, reason: str = "") -> None:
+async def delete_key(prefix: str, actor: Admin, services: Svc, reason: Reason = "") -> None:
     """Revoke a key: at once here, within five seconds at other control planes."""
-    deed = actor.deed("key.revoke", f"key {prefix}", reason[:500])
+    deed = actor.deed("key.revoke", f"key {prefix}", reason)
     await revoke_key(services.database, prefix, deed)
     services.auth.forget(prefix)

@@ -15,7 +15,7 @@ class KeyIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
     """Whose it is; stands in the audit log."""
     role: Role
-    expires_in_days: Annotated[int | None, Field(ge=1, le=3_650)] = None
+    expires_in_days: Annotated[int | None, Field(ge=1, le=3_650, strict=True)] = None
     """Never, when absent."""
     reason: Annotated[str, Field(max_length=500)] = ""
 

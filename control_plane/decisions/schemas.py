@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 Short = Annotated[str, Field(max_length=200)]
 Code = Annotated[str, Field(max_length=60)]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
+Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 
 
 class DecisionIn(BaseModel, use_attribute_docstrings=True):
@@ -27,12 +27,12 @@ class DecisionIn(BaseModel, use_attribute_docstrings=True):
     backend: Short = ""
     why: Code = ""
     """Why that side was chosen."""
-    bucket: Annotated[int, Field(ge=-1, le=10_000)] = -1
+    bucket: Annotated[int, Field(ge=-1, le=10_000, strict=True)] = -1
     """Bucket of the sticky key; -1 where no split took place."""
     key_source: Code = ""
     """Where the key came from; never the key."""
-    status: Annotated[int, Field(ge=0, le=999)] = 0
-    attempts: Annotated[int, Field(ge=0, le=1_000)] = 0
+    status: Annotated[int, Field(ge=0, le=999, strict=True)] = 0
+    attempts: Annotated[int, Field(ge=0, le=1_000, strict=True)] = 0
     fallback: Code = ""
     """Why legacy served in the place of new."""
     no_fallback: Code = ""
@@ -40,13 +40,13 @@ class DecisionIn(BaseModel, use_attribute_docstrings=True):
     failure: Code = ""
     problem: Code = ""
     """Code of the facade's own answer."""
-    client_gone: bool = False
+    client_gone: StrictBool = False
     head_us: Count = 0
     """Microseconds to the response head."""
     total_us: Count = 0
     """Microseconds to the end."""
     trace: Annotated[str, Field(max_length=64)] = ""
-    worker: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    worker: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 0
 
 
 class DecisionsIn(BaseModel, use_attribute_docstrings=True):

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.limits import Loose
 from figway.explain import Explanation
 from figway.model import Side
 
-Header = tuple[
-    Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=16_384)]
-]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Value = Annotated[str, Field(max_length=16_384)]
+Header = tuple[Name, Value]
 
 
 class ExplainIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A request, and the table to hold it against."""
 
-    method: Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$")] = "GET"
+    method: Annotated[str, Field(max_length=40, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$")] = (
+        "GET"
+    )
     url: Annotated[str, Field(min_length=1, max_length=16_384)]
     """`https://shop.example/orders/7?x=1`, or only the path; taken as written, never normalised."""
-    headers: Annotated[list[Header] | dict[str, str], Field(max_length=200)] = []
+    headers: (
+        Annotated[list[Header], Field(max_length=200)]
+        | Annotated[dict[Name, Value], Field(max_length=200)]
+    ) = []
     """Pairs, or an object."""
     client: Annotated[str, Field(max_length=64)] = "192.0.2.1"
     """Address of the client."""
-    at: Literal["live"] | Annotated[int, Field(ge=0, lt=2**63)] = "live"
+    at: Literal["live"] | Annotated[int, Field(ge=0, lt=2**63, strict=True)] = "live"
     """`live`, or the number of an old revision."""
-    changes: Annotated[list[dict[str, Any]], Field(max_length=1_000)] = []
+    changes: Annotated[list[Loose], Field(max_length=1_000)] = []
     """A draft on top: `{kind, id, value}`, as revisions list them."""
-    kill: bool | None = None
+    kill: StrictBool | None = None
     """As if the kill switch stood like this."""
     forced: Side | None = None
     """As if a tester forced this side."""

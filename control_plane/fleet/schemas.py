@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.problems import FindingOut
 
 Short = Annotated[str, Field(max_length=200)]
+Message = Annotated[str, Field(max_length=8_192)]
 Etag = Annotated[str, Field(max_length=64)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
 class WorkerIn(BaseModel, use_attribute_docstrings=True):
@@ -23,8 +24,18 @@ class WorkerIn(BaseModel, use_attribute_docstrings=True):
     etag: Etag = ""
     started_ms: Count = 0
     """When it started, since the epoch."""
-    kill: bool = False
+    kill: StrictBool = False
     """It sends everything to legacy because of a kill file or signal on its host."""
+
+
+class FindingIn(FindingOut):
+    """A finding as a proxy tells of it."""
+
+    code: Short
+    severity: Short
+    path: Message
+    message: Message
+    resolution: Message = ""
 
 
 class RefusalIn(BaseModel, use_attribute_docstrings=True):
@@ -32,7 +43,7 @@ class RefusalIn(BaseModel, use_attribute_docstrings=True):
 
     revision: Count
     etag: Etag = ""
-    findings: Annotated[list[FindingOut], Field(max_length=100)] = []
+    findings: Annotated[list[FindingIn], Field(max_length=100)] = []
 
 
 class BreakerIn(BaseModel, use_attribute_docstrings=True):
@@ -85,13 +96,13 @@ class AckIn(BaseModel, use_attribute_docstrings=True):
     applied_ms: Count = 0
     """Milliseconds from hearing of the revision to the last worker serving it."""
     refused: RefusalIn | None = None
-    kill_file: bool = False
+    kill_file: StrictBool = False
     breakers: Annotated[list[BreakerIn], Field(max_length=10_000)] = []
     out: Annotated[list[MemberOutIn], Field(max_length=10_000)] = []
     """URLs that are left out."""
     budgets: Annotated[list[BudgetIn], Field(max_length=10_000)] = []
     version: Annotated[str, Field(max_length=40)] = ""
-    stopping: bool = False
+    stopping: StrictBool = False
 
 
 class InstanceOut(AckIn):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, StrictBool
 
 from control_plane.auth.access import Operator, Viewer
 from control_plane.changed import Changed, Timeout, Wait, answer
@@ -19,7 +19,7 @@ router = APIRouter(tags=["kill switch"], responses=documented(*COMMON, 409, 413)
 class KillIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Pull or release the switch."""
 
-    on: bool
+    on: StrictBool
     """True sends everything to legacy."""
     reason: ReasonField
 

@@ -30,7 +30,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     },
 )
 async def get_table(
-    _: Anyone, services: Svc, if_none_match: Annotated[str, Header()] = ""
+    _: Anyone, services: Svc, if_none_match: Annotated[str, Header(max_length=2_000)] = ""
 ) -> Response:
     """The current table: `{revision, etag, table}`. The ETag covers the table, not its number."""
     etag = services.state.current.etag

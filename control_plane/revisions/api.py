@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from control_plane import paging
 from control_plane.auth.access import Operator, Viewer
 from control_plane.changed import Changed, Timeout, Wait, answer, shown
-from control_plane.paging import Cursor, Limit, Page
+from control_plane.paging import Cursor, Limit, Only, Page
 from control_plane.problems import COMMON, EDIT, documented, not_found
 from control_plane.publishing import store as revisions
 from control_plane.revisions import service, store
@@ -27,7 +27,7 @@ _MOST_SHOWN = 10_000
 async def list_revisions(
     _: Viewer,
     services: Svc,
-    actor: str = "",
+    actor: Only = "",
     touches: Annotated[
         str, Query(max_length=250, description="Only those that changed it: `route orders`.")
     ] = "",
@@ -67,7 +67,7 @@ async def diff_revisions(
     )
 
 
-@router.get("/revisions/{number}", responses=documented(404))
+@router.get("/revisions/{number:int}", responses=documented(404))
 async def get_revision(number: Number, _: Viewer, services: Svc) -> RevisionDetail:
     """One revision, with every field that it changed."""
     row = await service.stored(services, number)
@@ -87,7 +87,7 @@ async def undo_last(
     return await undo_revision(number, body, actor, services, wait, timeout)
 
 
-@router.post("/revisions/{number}/undo", responses=documented(*EDIT))
+@router.post("/revisions/{number:int}/undo", responses=documented(*EDIT))
 async def undo_revision(
     number: Number,
     body: UndoIn,
@@ -106,7 +106,7 @@ async def undo_revision(
     return await answer(services, published, wait, timeout)
 
 
-@router.post("/revisions/{number}/restore", responses=documented(*EDIT))
+@router.post("/revisions/{number:int}/restore", responses=documented(*EDIT))
 async def restore_revision(
     number: Number,
     body: UndoIn,

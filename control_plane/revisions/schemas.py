@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.changed import FieldChangeOut
 
@@ -45,5 +45,5 @@ class UndoIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """An undo."""
 
     reason: Annotated[str, Field(max_length=500)] = ""
-    force: bool = False
+    force: StrictBool = False
     """Also when what the revision changed was changed again since: those later changes are lost."""

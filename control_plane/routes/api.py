@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from control_plane.auth.access import Operator, Viewer
 from control_plane.changed import Changed, Reason, Timeout, Wait, answer
-from control_plane.paging import Cursor, Limit, Page
+from control_plane.limits import Held
+from control_plane.paging import Cursor, Limit, Only, Page
 from control_plane.preconditions import IfMatch
 from control_plane.problems import COMMON, EDIT, documented
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
-from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut
+from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut, Patch
 from control_plane.services import Svc
 from figway.change import Kind
 from figway.model import Route, Stage
@@ -28,8 +29,8 @@ async def list_routes(
     services: Svc,
     q: Annotated[str, Query(max_length=200, description="Part of id, path or description.")] = "",
     stage: Stage | None = None,
-    capability: str = "",
-    backend: str = "",
+    capability: Only = "",
+    backend: Only = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[ItemOut[Route]]:
@@ -46,7 +47,7 @@ async def get_route(route_id: str, _: Viewer, services: Svc, response: Response)
 
 @router.post("/routes", status_code=201, responses=_EDIT)
 async def create_route(
-    body: Route,
+    body: Held[Route],
     actor: Operator,
     services: Svc,
     response: Response,
@@ -66,7 +67,7 @@ async def create_route(
 @router.put("/routes/{route_id}", responses=_EDIT)
 async def put_route(
     route_id: str,
-    body: Route,
+    body: Held[Route],
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",
@@ -84,7 +85,7 @@ async def put_route(
 @router.patch("/routes/{route_id}", responses=_EDIT)
 async def patch_route(
     route_id: str,
-    body: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    body: Patch,
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Response
 
 from control_plane.auth.access import Operator, Viewer
 from control_plane.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.limits import Held
 from control_plane.paging import Cursor, Limit, Page
 from control_plane.preconditions import IfMatch
 from control_plane.problems import COMMON, EDIT, documented
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
-from control_plane.routes.schemas import FlipIn, ItemOut
+from control_plane.routes.schemas import FlipIn, ItemOut, Patch
 from control_plane.services import Svc
 from figway.change import Kind
 from figway.model import Capability
@@ -43,7 +42,7 @@ async def get_capability(
 
 @router.post("/capabilities", status_code=201, responses=_EDIT)
 async def create_capability(
-    body: Capability,
+    body: Held[Capability],
     actor: Operator,
     services: Svc,
     response: Response,
@@ -63,7 +62,7 @@ async def create_capability(
 @router.put("/capabilities/{capability_id}", responses=_EDIT)
 async def put_capability(
     capability_id: str,
-    body: Capability,
+    body: Held[Capability],
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",
@@ -81,7 +80,7 @@ async def put_capability(
 @router.patch("/capabilities/{capability_id}", responses=_EDIT)
 async def patch_capability(
     capability_id: str,
-    body: Annotated[dict[str, Any], Body(media_type="application/merge-patch+json")],
+    body: Patch,
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",

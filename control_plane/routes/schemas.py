@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field
+from fastapi import Body
+from pydantic import BaseModel, Field, StrictInt
 
+from control_plane.limits import MAX_FIELDS
 from figway.model import BreakerForce, Stage
 
 T = TypeVar("T")
 
+Patch = Annotated[
+    dict[str, Any], Body(media_type="application/merge-patch+json", max_length=MAX_FIELDS)
+]
 ReasonField = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -27,14 +32,14 @@ class Expected(BaseModel, extra="forbid"):
     """Where the caller believes a route to stand."""
 
     stage: Stage | None = None
-    weight: int | None = None
+    weight: StrictInt | None = None
 
 
 class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A flip: another stage, another weight, or both. A weight alone means stage canary."""
 
     stage: Stage | None = None
-    weight: int | None = None
+    weight: StrictInt | None = None
     """Share of sticky keys that new serves, in basis points: 0 to 10 000."""
     reason: ReasonField
     """Why; kept in the revision and the audit log."""

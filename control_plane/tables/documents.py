@@ -35,9 +35,9 @@ def export(table: Table, kind: str) -> bytes:
 
 def read(body: bytes, content_type: str, current: Table) -> Table:
     """The table that a document describes. Raises `ApiProblem` 422."""
+    if not body.strip():  # by intent or by accident, it would delete everything
+        raise invalid("$", "the document is empty")
     data = _parsed(body, content_type)
-    if data is None:
-        data = {}
     if not isinstance(data, dict):
         raise invalid("$", "expected an object with backends, capabilities and routes")
     try:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from control_plane import paging
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.clock import now_ms
-from control_plane.paging import Cursor, Limit, Page
+from control_plane.paging import Cursor, Limit, Only, Page
 from control_plane.problems import COMMON, documented, invalid
 from control_plane.services import Svc
 from control_plane.traffic import store
@@ -79,9 +79,9 @@ async def get_summary(
 async def list_events(
     _: Viewer,
     services: Svc,
-    route: str = "",
-    kind: str = "",
-    instance: str = "",
+    route: Only = "",
+    kind: Only = "",
+    instance: Only = "",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[EventOut]:

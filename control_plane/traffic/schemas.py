@@ -10,7 +10,7 @@ from control_plane.paging import Page
 
 Short = Annotated[str, Field(max_length=200)]
 Code = Annotated[str, Field(max_length=40)]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
+Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Counters = Annotated[dict[Code, Count], Field(max_length=100)]
 
 
@@ -48,7 +48,7 @@ class EventIn(BaseModel, use_attribute_docstrings=True):
     kind: Code = "breaker"
     route: Short = ""
     backend: Short = ""
-    worker: Annotated[int, Field(ge=-1, lt=2**31)] = 0
+    worker: Annotated[int, Field(ge=-1, lt=2**31, strict=True)] = 0
     was: Annotated[Code, Field(alias="from")] = ""
     becomes: Annotated[Code, Field(alias="to")] = ""
 
@@ -58,7 +58,7 @@ class ReportIn(BaseModel, use_attribute_docstrings=True):
 
     instance: Annotated[str, Field(min_length=1, max_length=200)]
     boot: Annotated[str, Field(min_length=1, max_length=64)]
-    sequence: Annotated[int, Field(ge=0, lt=2**63)]
+    sequence: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
     """Numbers the reports of one boot."""
     from_ms: Count
     to_ms: Count
