@@ -13,6 +13,9 @@ from enum import StrEnum
 from figway.model import Balance, HealthPolicy, OutlierPolicy
 
 _MOST_TIMES = 10
+AVOID_MS = 1_000
+"""How long a member that failed comes after those that did not: a second try goes elsewhere, and
+the member is asked often enough to fail in a row or to prove itself."""
 
 
 class MemberState(StrEnum):
@@ -32,6 +35,7 @@ class Member:
     __slots__ = (
         "_bad",
         "_good",
+        "avoid_until",
         "checks",
         "ejected_until",
         "ejections",
@@ -46,6 +50,7 @@ class Member:
         self.checks = [0, 0]
         self.outstanding = 0
         self.failures = 0
+        self.avoid_until = 0
         self.ejected_until = 0
         self.times = 0
         self.well = True
@@ -94,26 +99,29 @@ class Members:
     def pick(self, now: int) -> int:
         """The index of the member to ask.
 
-        By turns, or the one with the fewest requests under way; one that failed last time comes
-        after those that did not, so that a second try goes elsewhere.
+        By turns, or the one with the fewest requests under way; one that has just failed comes
+        after those that did not.
         """
         everyone = self.all
         start, self._next = self._next, (self._next + 1) % len(everyone)
         order = [(start + step) % len(everyone) for step in range(len(everyone))]
         usable = [index for index in order if everyone[index].usable(now)] or order
         if self._least:
-            return min(usable, key=lambda i: (everyone[i].failures > 0, everyone[i].outstanding))
-        return next((index for index in usable if not everyone[index].failures), usable[0])
+            return min(
+                usable, key=lambda i: (everyone[i].avoid_until > now, everyone[i].outstanding)
+            )
+        return next((index for index in usable if everyone[index].avoid_until <= now), usable[0])
 
     def answered(self, index: int) -> None:
         """A member answered as it should."""
         member = self.all[index]
-        member.failures = member.times = 0
+        member.failures = member.times = member.avoid_until = 0
 
     def failed(self, index: int, now: int) -> bool:
         """A member failed; whether that put it out."""
         member, policy = self.all[index], self._policy
         member.failures += 1
+        member.avoid_until = now + AVOID_MS
         if member.failures < policy.failures or member.ejected_until > now:
             return False
         out = 1 + sum(not other.usable(now) for other in self.all if other is not member)

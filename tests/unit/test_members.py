@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.members import Member, Members
+from figway.members import AVOID_MS, Member, Members
 from figway.model import Balance, HealthPolicy, OutlierPolicy
 
 POLICY = OutlierPolicy(failures=2, eject_ms=1_000, max_percent=50)
@@ -25,7 +25,7 @@ def test_the_least_busy() -> None:
     for index, outstanding in enumerate((3, 1, 2)):
         found.all[index].outstanding = outstanding
     assert [found.pick(0) for _ in range(3)] == [1, 1, 1]
-    found.all[1].failures = 1
+    found.failed(1, 0)
     assert found.pick(0) == 2
 
 
@@ -48,6 +48,19 @@ def test_a_second_try_goes_elsewhere() -> None:
     assert found.pick(0) == 0
     found.failed(0, 0)
     assert [found.pick(0) for _ in range(3)] == [1, 1, 1]
+
+
+def test_one_failure_is_no_life_sentence() -> None:
+    """It is asked again before long: to prove itself, or to be put out with a name to it."""
+    found = members(2)
+    found.failed(0, 0)
+    assert {found.pick(AVOID_MS - 1) for _ in range(4)} == {1}
+    assert {found.pick(AVOID_MS) for _ in range(4)} == {0, 1}
+    assert found.failed(0, AVOID_MS)
+    assert found.all[0].ejections == 1
+    found.failed(1, AVOID_MS)
+    found.answered(1)
+    assert found.pick(AVOID_MS) == 1
 
 
 def test_health_checks_need_several_answers() -> None:
