@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 
-def tab_to(page: Any, selector: str, limit: int = 90) -> None:
+def tab_to(page: Any, selector: str, limit: int = 90, key: str = "Tab") -> None:
     """Press Tab until the focus is there: what cannot be reached so fails."""
     for _ in range(limit):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         if page.evaluate("s => document.activeElement.matches(s)", selector):
             return
     raise AssertionError(f"{selector} cannot be reached by keyboard")

@@ -56,14 +56,15 @@ def test_a_flip_by_keyboard_reaches_the_facade(visit: Visit, system: System) -> 
 
 def test_a_weight_by_slider_and_preset(visit: Visit, system: System) -> None:
     page = visit().go("/routes/about")
-    page.locator("#slider").focus()
+    tab_to(page, "#slider")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert page.locator("#percent").input_value() == "3"
-    page.get_by_role("button", name="50 %", exact=True).click()
+    press(page, ".presets button[data-set='50.0']")
     assert page.locator("#slider").input_value() == "50"
-    page.locator("#percent").press("Enter")
-    page.wait_for_selector("#modal[open]")
+    tab_to(page, "#percent", key="Shift+Tab")
+    page.keyboard.press("Enter")
+    opened(page, "reason")
     assert "canary 50 %" in page.locator("#dialog-title").inner_text()
     page.keyboard.type("half of them")
     page.keyboard.press("Enter")
@@ -264,26 +265,27 @@ def test_the_kill_switch(visit: Visit, system: System) -> None:
 
 def test_two_windows_and_one_route(visit: Visit, system: System) -> None:
     """trap 54"""
-    one, two = visit(), visit()
+    one, two = visit("phone", "dark"), visit("wide", "dark")
     two.expected.add(412)
     for visitor in (one, two):
-        visitor.go("/routes/products").locator("#to-shadow").click()
-        visitor.page.wait_for_selector("#modal[open]")
+        press(visitor.go("/routes/products"), "#to-shadow")
+        opened(visitor.page, "reason")
     for visitor in (one, two):
-        visitor.page.locator("#reason").fill("mine")
+        visitor.page.keyboard.type("mine")
         visitor.page.keyboard.press("Enter")
         visitor.page.wait_for_selector("#dialog #propagation, #dialog .note.warn")
     assert "Somebody changed it while you looked" in two.page.locator("#dialog").inner_text()
-    two.page.get_by_role("link", name="Review it again").click()
+    press(two.page, "#dialog .note a.button")
     two.page.get_by_text("It stands there already").wait_for()
 
 
 def test_the_list_lives_in_the_url(visit: Visit) -> None:
-    page = visit().go("/routes")
-    page.locator("select[name=stage]").select_option("retired")
+    page = visit("wide", "dark").go("/routes")
+    tab_to(page, "select[name=stage]")
+    page.keyboard.type("retired")
     page.wait_for_url("**/routes?stage=retired")
     assert page.locator("#routes-table tbody tr").count() == 1
-    page.locator("#s-rps").click()
+    press(page, "#s-rps")
     page.wait_for_url(re.compile(r"sort=rps"))
     assert "stage=retired" in page.url
     page.go_back()
@@ -314,9 +316,9 @@ def test_an_expired_session_loses_nothing(visit: Visit, system: System) -> None:
     page.wait_for_url("**/console/audit?action=route.flip")
     page = visitor.go("/routes/orders")
     visitor.context.clear_cookies()
-    page.locator("#to-canary, #to-legacy").first.click()
+    press(page, "#to-canary, #to-legacy")
     page.get_by_text("Your session has expired").first.wait_for()
-    page.locator("[data-login]").click()
+    press(page, "[data-login]")
     page.get_by_text("Nothing was lost or changed").wait_for()
     page.locator("#key").fill(system.key)
     page.keyboard.press("Enter")

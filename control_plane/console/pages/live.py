@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
+from functools import lru_cache
 
 import orjson
 from fastapi import APIRouter
@@ -43,13 +44,16 @@ async def _narrowed(
             if message.startswith(_TRAFFIC):
                 continue
             if message.startswith(_DECISIONS):
-                told = orjson.loads(message[len(_DECISIONS) + len(b"data: ") :])
-                if told["route"] != route:
-                    continue
-                entries = [
-                    DecisionOut.model_construct(**entry) for entry in reversed(told["items"])
-                ]
-                message = event(
-                    "decisions", {"html": render.part("decisions.html", entries=entries)}
-                )
-            yield message
+                message = _shown(message, route)
+            if message:
+                yield message
+
+
+@lru_cache(maxsize=64)  # those who look at one route share the work
+def _shown(message: bytes, route: str) -> bytes:
+    """Decisions as the page shows them; nothing if they are another route's."""
+    told = orjson.loads(message[len(_DECISIONS) + len(b"data: ") :])
+    if told["route"] != route:
+        return b""
+    entries = [DecisionOut.model_construct(**entry) for entry in reversed(told["items"])]
+    return event("decisions", {"html": render.part("decisions.html", entries=entries)})
