@@ -14,6 +14,7 @@ from figway.budget import FallbackBudget
 from figway.compile import CompiledTable, Plan
 from figway.decide import Decision, decide, sticky_key
 from figway.exchange import Exchange, FailureKind, Sent
+from figway.explain_edge import PolicyStep, policy_steps
 from figway.http import RequestHead
 from figway.match import effective_method
 from figway.model import FallbackBudgetPolicy, Side, Stage
@@ -62,6 +63,8 @@ class Explanation:
     `matched` is `route`, `no_route` or `ambiguous_path`. `method` is the one matched by: a CORS
     preflight counts as the method it announces. `key` is the sticky key, empty where no split
     took place or none was sent (`issues` is then the cookie that the client would be given).
+    `policies` are the route's edge policies, in the order in which the request meets them; one
+    that refuses is answered by the facade itself, and no side serves.
     """
 
     revision: int
@@ -82,12 +85,14 @@ class Explanation:
     backend_id: str
     shadow: bool
     shadow_why: str
+    policies: tuple[PolicyStep, ...]
     fallback: tuple[FallbackRule, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
         data = asdict(self)
         data["losers"] = list(data["losers"])
+        data["policies"] = list(data["policies"])
         data["fallback"] = list(data["fallback"])
         return data
 
@@ -131,6 +136,7 @@ def explain(
         backend_id=backend.id,
         shadow=skip is Skip.NO,
         shadow_why=_shadow_why(plan, skip, decision.side),
+        policies=policy_steps(plan, head, decision.side),
         fallback=_fallback(plan, head, decision.side),
     )
 

@@ -33,7 +33,7 @@ def explain(
         str | None, typer.Option(help="What if the route's weight were this: 25%.")
     ] = None,
 ) -> None:
-    """Say which route, sticky key, bucket, side and backend a request meets, and why.
+    """Say which route, sticky key, bucket, side, backend and policies a request meets, and why.
 
     Nothing is sent anywhere; the answer comes from the code that serves requests.
     """
@@ -68,6 +68,21 @@ def _header(text: str) -> list[str]:
     return [name.strip(), value.strip()]
 
 
+_OUTCOMES = {
+    "passes": "passes",
+    "refuses": "[bold red]refused with {status}[/bold red]",
+    "depends": "{status} if it does not hold",
+    "changes": "changes",
+    "not_reached": "not reached",
+}
+
+
+def _policy(step: dict[str, Any]) -> str:
+    name = step["policy"].replace("_", " ")
+    outcome = _OUTCOMES[step["outcome"]].format(status=step["status"])
+    return f"{name}: {outcome} ({escape(step['text'])})"
+
+
 def _print(found: dict[str, Any], *, draft: bool) -> None:
     against = f"revision {found['revision']}{' with a draft on top' if draft else ''}"
     side = f"[bold]{found['side']}[/bold] ({escape(found['why'])}), backend {found['backend_id']}"
@@ -85,6 +100,7 @@ def _print(found: dict[str, Any], *, draft: bool) -> None:
         key = escape(found["key"]) or f"issued as cookie {found['issues']}"
         rows.append(("key", f"{key} (from {found['key_source']})"))
         rows.append(("bucket", f"{found['bucket']} of 10 000; new serves below {share}"))
+    rows += [("policy", _policy(step)) for step in found["policies"]]
     rows.append(("shadow", "yes" if found["shadow"] else f"no: {escape(found['shadow_why'])}"))
     for rule in found["fallback"]:
         verdict = "legacy serves" if rule["allowed"] else f"no fallback: {escape(rule['why'])}"

@@ -23,7 +23,7 @@ router = APIRouter(tags=["explain"], responses=documented(*COMMON, 404, 413))
 
 @router.post("/explain")
 async def explain_request(body: ExplainIn, _: Viewer, services: Svc) -> ExplainOut:
-    """Route, sticky key, bucket, side, backend, shadow and fallback of a request, and why.
+    """Route, sticky key, bucket, side, backend, policies, shadow, fallback of a request, and why.
 
     Against the live table, an old revision, or either with a draft on top ("what if the weight were
     25 %"). Nothing is sent anywhere.

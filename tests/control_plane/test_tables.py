@@ -96,6 +96,13 @@ def test_explain_live_draft_and_old(play: Play) -> None:
         what_if = (await control.post("/explain", {**ask, "changes": draft})).json()
         assert what_if["draft"] is True
         assert what_if["explanation"]["side"] == "legacy"
+        assert what_if["explanation"]["policies"] == []
+        closed = {**route, "policies": {"maintenance": {"status": 410}}}
+        draft = [{"kind": "route", "id": "orders", "value": closed}]
+        shut = (await control.post("/explain", {**ask, "changes": draft})).json()["explanation"]
+        assert [(s["policy"], s["outcome"], s["status"]) for s in shut["policies"]] == [
+            ("maintenance", "refuses", 410)
+        ]
         none = (await control.post("/explain", {"url": "/elsewhere"})).json()["explanation"]
         assert none["matched"] == "no_route"
         for bad in ({"url": "orders"}, {"url": "/", "changes": [{}]}, {"url": "/", "at": -1}):
