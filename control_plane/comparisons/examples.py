@@ -270,14 +270,19 @@ def _narrowed(query: Any, wanted: Wanted) -> Any:
     return query
 
 
+def _newest_first(query: Any, wanted: Wanted, before: int | None) -> Any:
+    # The same number in both tables; the one that the search begins with has it in order.
+    began = ExampleFieldRow if wanted.field and not wanted.route else ExampleRow
+    if before is not None:
+        query = query.where(began.number < before)
+    return query.order_by(began.number.desc())
+
+
 async def page(
     connection: AsyncConnection, wanted: Wanted, before: int | None, limit: int
 ) -> Sequence[Row[Any]]:
     """Examples without their documents, newest first."""
-    query = _narrowed(select(*_SUMMARY), wanted)
-    if before is not None:
-        query = query.where(ExampleRow.number < before)
-    query = query.order_by(ExampleRow.number.desc()).limit(limit)
+    query = _newest_first(_narrowed(select(*_SUMMARY), wanted), wanted, before).limit(limit)
     return list((await connection.execute(query)).all())
 
 
@@ -295,11 +300,8 @@ async def whole(
     used = 0
     before: int | None = None
     while len(rows) < limit:
-        query = _narrowed(select(ExampleRow.__table__), wanted)
-        if before is not None:
-            query = query.where(ExampleRow.number < before)
-        query = query.order_by(ExampleRow.number.desc()).limit(min(20, limit - len(rows)))
-        part = (await connection.execute(query)).all()
+        query = _newest_first(_narrowed(select(ExampleRow.__table__), wanted), wanted, before)
+        part = (await connection.execute(query.limit(min(20, limit - len(rows))))).all()
         for row in part:
             used += row.size
             if used > most_bytes and rows:

@@ -1,21 +1,24 @@
 """How far the migration is, and how it came there: the burn-up.
 
-What stood in which stage when is read backwards out of the revisions, once for each new revision.
+What stood in which stage when is read backwards out of the revisions, each of them once.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import orjson
 from sqlalchemy import select
 
 from control_plane.console.rows import share_of
 from control_plane.db.models import RevisionRow
-from control_plane.publishing import store
+from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from figway.change import Kind
-from figway.model import Route, Table
+from figway.model import Route, Stage, Table
 
 _MOST_REVISIONS = 2_000
 
@@ -43,76 +46,117 @@ class Step(NamedTuple):
 
 def routes_done(table: Table) -> Done:
     """Routes of which new serves everything."""
-    return _routes(dict(table.routes))
+    return _Count(table.routes.values()).routes
 
 
 def capabilities_done(table: Table) -> Done:
     """Capabilities whose every route new serves."""
-    return _capabilities(dict(table.routes))
+    return _Count(table.routes.values()).capabilities
 
 
-def _routes(routes: dict[str, Route]) -> Done:
-    return Done(sum(_moved(route) for route in routes.values()), len(routes))
+class _Count:
+    """How many routes and capabilities new serves whole; a route more or less costs nothing."""
 
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._routes: dict[str, tuple[str, bool]] = {}
+        self._left: dict[str, list[int]] = {}
+        """Of each capability: its routes, and those that new does not serve whole."""
+        self._moved = self._whole = 0
+        for route in routes:
+            self.put(route.id, route.capability, share_of(route.stage, route.weight) == 1.0)
 
-def _capabilities(routes: dict[str, Route]) -> Done:
-    whole: dict[str, bool] = {}
-    for route in routes.values():
-        name = route.capability or f"route {route.id}"
-        whole[name] = whole.get(name, True) and _moved(route)
-    return Done(sum(whole.values()), len(whole))
+    def put(self, name: str, capability: str, moved: bool) -> None:
+        """This is how a route stood."""
+        self.drop(name)
+        capability = capability or f"route {name}"
+        self._routes[name] = (capability, moved)
+        self._moved += moved
+        self._change(capability, 1, not moved)
 
+    def drop(self, name: str) -> None:
+        """There was no such route."""
+        known = self._routes.pop(name, None)
+        if known is not None:
+            self._moved -= known[1]
+            self._change(known[0], -1, -(not known[1]))
 
-def _moved(route: Route) -> bool:
-    return share_of(route.stage, route.weight) == 1.0
+    def _change(self, capability: str, routes: int, unmoved: int) -> None:
+        counts = self._left.setdefault(capability, [0, 0])
+        self._whole -= counts[0] > 0 and counts[1] == 0
+        counts[0] += routes
+        counts[1] += unmoved
+        self._whole += counts[0] > 0 and counts[1] == 0
+        if not counts[0]:
+            del self._left[capability]
+
+    @property
+    def routes(self) -> Done:
+        """Routes."""
+        return Done(self._moved, len(self._routes))
+
+    @property
+    def capabilities(self) -> Done:
+        """Capabilities; a route without one is one of its own."""
+        return Done(self._whole, len(self._left))
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of both."""
+        return self.routes.share, self.capabilities.share
 
 
 class BurnUp:
-    """The way so far, remembered until the next revision."""
+    """The way so far; of a new revision only that one is read."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._lock = asyncio.Lock()
         self._steps: tuple[int, list[Step]] = (-1, [])
         self.dates: dict[int, int] = {}
         """When each of the revisions that were read was made."""
 
     async def steps(self) -> list[Step]:
         """Shares of routes and capabilities on new, oldest first."""
-        now = self._services.state.current
-        if self._steps[0] != now.revision:
-            self._steps = (now.revision, await self._read())
-        return self._steps[1]
+        async with self._lock:
+            now, (known, steps) = self._services.state.current, self._steps
+            if known > now.revision:  # another database
+                known, steps = -1, []
+            if known != now.revision:
+                newer = await self._read(now, after=known)
+                self._steps = (now.revision, (steps + newer)[-_MOST_REVISIONS:])
+            return self._steps[1]
 
-    async def _read(self) -> list[Step]:
-        now = self._services.state.current
-        routes = dict(now.table.routes)
+    async def _read(self, now: Snapshot, after: int) -> list[Step]:
+        """The steps of the revisions after one, each of which is rewound to the one before."""
         query = (
             select(RevisionRow.number, RevisionRow.created_ms, RevisionRow.inverse)
-            .where(RevisionRow.number <= now.revision)
+            .where(RevisionRow.number <= now.revision, RevisionRow.number > after)
             .order_by(RevisionRow.number.desc())
             .limit(_MOST_REVISIONS)
         )
         found: list[Step] = []
-        stands = (_routes(routes).share, _capabilities(routes).share)
+        count = _Count(now.table.routes.values())
         async with self._services.database.read() as connection:
             for number, created_ms, inverse in (await connection.execute(query)).all():
                 self.dates[number] = created_ms
-                if not found or stands != found[-1][1:]:
-                    found.append(Step(created_ms, *stands))
+                if not found or count.shares != found[-1][1:]:
+                    found.append(Step(created_ms, *count.shares))
                 else:
                     found[-1] = found[-1]._replace(at_ms=created_ms)
-                if _rewind(routes, inverse):
-                    stands = (_routes(routes).share, _capabilities(routes).share)
+                _rewind(count, inverse)
+        for number in sorted(self.dates)[:-_MOST_REVISIONS]:
+            del self.dates[number]
         return found[::-1]
 
 
-def _rewind(routes: dict[str, Route], inverse: str) -> bool:
-    touched = False
-    for change in store.changes(inverse):
-        if change.kind is Kind.ROUTE:
-            touched = True
-            if isinstance(change.value, Route):
-                routes[change.id] = change.value
-            else:
-                routes.pop(change.id, None)
-    return touched
+def _rewind(count: _Count, inverse: str) -> None:
+    """Back to how routes stood before; as plain data, of which defaults are left out."""
+    for entry in orjson.loads(inverse):
+        if entry["kind"] != Kind.ROUTE:
+            continue
+        value = entry["value"]
+        if value is None:
+            count.drop(entry["id"])
+            continue
+        share = share_of(Stage(value.get("stage", Stage.LEGACY)), value.get("weight", 0))
+        count.put(entry["id"], value.get("capability", ""), share == 1.0)
