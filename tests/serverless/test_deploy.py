@@ -78,6 +78,27 @@ def test_sams_own_translator_takes_it() -> None:
     assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_function_urls_may_be_called() -> None:
+    """Each URL needs two permissions; with one alone the platform answers 403 to everybody."""
+    resources = translated()["Resources"].values()
+
+    def of(kind: str) -> list[dict[str, Any]]:
+        return [item["Properties"] for item in resources if item["Type"] == kind]
+
+    named = [item["TargetFunctionArn"] for item in of("AWS::Lambda::Url")]
+    urls = [name["Ref"] if "Ref" in name else name["Fn::GetAtt"][0] for name in named]
+    assert set(urls) == {"Proxy", "StreamingProxy", "Control"}
+    open_to_all = [item for item in of("AWS::Lambda::Permission") if item["Principal"] == "*"]
+    for function in urls:
+        found = [item for item in open_to_all if item["FunctionName"] == {"Ref": function}]
+        assert {item["Action"] for item in found} == {
+            "lambda:InvokeFunctionUrl",
+            "lambda:InvokeFunction",
+        }
+        for item in found:  # neither opens more than the URL
+            assert item.get("FunctionUrlAuthType") == "NONE" or item["InvokedViaFunctionUrl"]
+
+
 def test_roles_grant_no_wildcards() -> None:
     """Least privilege: every action by name, every resource by reference."""
     for name, resource in translated()["Resources"].items():
