@@ -109,6 +109,28 @@ def test_a_mismatch_that_is_gone_when_both_are_asked_again_is_stale(tmp_path: Pa
     run(talk())
 
 
+def test_a_mismatch_waits_until_legacy_may_be_asked_again(tmp_path: Path) -> None:
+    """trap 32, trap 28: more mismatches at once than legacy's budget of extra reads takes in a
+    second, which is half of the pairs before or 20. None is called one without its second look."""
+    pairs = 60
+
+    def moved_on(request: Request) -> Reply:
+        return Reply(json.dumps({"stock": 2 if request.copied else 1}).encode())
+
+    async def talk() -> None:
+        async with shadow_world(tmp_path) as w:
+            w.legacy.script = w.new.script = moved_on
+            proxy = await w.start()
+            async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
+                for number in range(pairs):
+                    await client.get(f"/r/{number}")
+            batches = await w.settled(pairs)
+            assert batches.verdicts == {"stale": pairs}
+            assert len(w.legacy.copies) == pairs
+
+    run(talk())
+
+
 def test_both_failed_is_no_match_and_404_against_200_is_a_mismatch(tmp_path: Path) -> None:
     """trap 33"""
 
