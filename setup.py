@@ -39,6 +39,7 @@ COMPILED = [
     "proxy/wire/client_answer.py",
     "proxy/wire/client_body.py",
     "proxy/wire/client_head.py",
+    "proxy/wire/lines.py",
     "proxy/wire/request_head.py",
     "proxy/wire/response_head.py",
 ]

@@ -8,7 +8,6 @@ nothing comes in by default. Everything else keeps its bytes, its order and its 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +38,8 @@ _FORWARDED: Final = frozenset(
     {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded"}
 )
 _DROPPED: Final = HOP_BY_HOP | {b"host", b"content-length", HOP_HEADER, FORCE_HEADER}
+NOT_CARRIED: Final = _DROPPED | _FORWARDED | {b"expect"}
+"""Fields of a request that no backend is sent as the client sent them."""
 _SPECIAL: Final = _DROPPED | _FORWARDED | {b"traceparent", b"cookie", b"expect"}
 
 
@@ -117,17 +118,11 @@ def forward_request(
     return out
 
 
-_CARRIED: Final = frozenset({b"host", b"cookie", b"traceparent", b"idempotency-key", b"origin"})
-_CUT: Final = re.compile(
-    rb"\n(?i:connection|content-length|expect|figway-(?:hop|side)|forwarded|keep-alive"
-    rb"|proxy-(?:authenticate|authorization|connection)|te|transfer-encoding|upgrade"
-    rb"|x-forwarded-(?:for|host|proto)): [^\r]++\r(?=\n)"
-).sub
 _HOP_LINES: Final = tuple(b"Figway-Hop: %d\r\n" % number for number in range(MAX_HOPS + 2))
 
 
 def forward_section(
-    section: bytes,
+    carried: bytes,
     acted_on: Mapping[bytes, bytes],
     arrival: Arrival,
     backend: Backend,
@@ -138,27 +133,24 @@ def forward_section(
 ) -> bytes | None:
     """What `forward_request` makes, as bytes, where at most whole lines have to go.
 
-    `section` has lines of the form `name: value` and CRLF only; `acted_on` are those of them that
-    the facade may have to act on (see `proxy.wire.client_head`). None where the fields must be
-    looked at one by one.
+    `carried` are the client's lines whose names are not in `NOT_CARRIED`, each with its CRLF;
+    `acted_on` the fields that the facade may have to act on (see `proxy.wire.client_head`). None
+    where the fields must be looked at one by one.
     """
-    host_line = arrival.host_line
-    if hop >= len(_HOP_LINES) or not section.startswith(host_line):
+    if hop >= len(_HOP_LINES) or (arrival.trusted and not _FORWARDED.isdisjoint(acted_on)):
+        return None
+    connection = acted_on.get(b"connection")
+    if connection is not None and connection != b"keep-alive" and connection_options(connection):
         return None
     if FORCE_COOKIE in acted_on.get(b"cookie", b""):
         return None
-    if not acted_on.keys() <= _CARRIED:
-        if arrival.trusted and not _FORWARDED.isdisjoint(acted_on):
-            return None
-        if connection_options(acted_on.get(b"connection", b"")) is not None:
-            return None
-        section = _CUT(b"", section)
-    if backend.host_policy is not _PRESERVE:
-        own = b"Host: %b\r\n" % host_for(backend, arrival.host, authority)
-        section = own + section[len(host_line) :]
+    host = arrival.host_line
+    if backend.host_policy is not _PRESERVE or not arrival.host:
+        host = b"Host: %b\r\n" % host_for(backend, arrival.host, authority)
     if b"traceparent" in acted_on:
-        return section + arrival.lines + _HOP_LINES[hop]
-    return b"%b%btraceparent: %b\r\n%b" % (section, arrival.lines, traceparent, _HOP_LINES[hop])
+        return b"%b%b%b%b" % (host, carried, arrival.lines, _HOP_LINES[hop])
+    parent = b"traceparent: %b\r\n" % traceparent
+    return b"%b%b%b%b%b" % (host, carried, arrival.lines, parent, _HOP_LINES[hop])
 
 
 def forward_response(headers: Headers) -> Headers:

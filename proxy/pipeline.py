@@ -372,9 +372,9 @@ class Flow:
         """The request as `target` gets it; its header section as bytes wherever that is enough."""
         head, arrival, backend = self._head, self._arrival, target.backend
         headers = section = None
-        if head.section is not None and not head.upgrade:
+        if head.carried is not None and not head.upgrade:
             section = forward_section(
-                head.section,
+                head.carried,
                 head.acted_on,
                 arrival,
                 backend,

@@ -1,12 +1,13 @@
 """The head of an HTTP/1.1 request: bytes in, a checked and framed head out (RFC 9112).
 
-Two readers, one grammar. The first takes the common well-formed head: it validates the whole
-section in C, picks out the few fields that the facade itself acts on, and leaves the others as the
-bytes that they are until somebody asks. The second takes what is rarer yet unambiguous (other white
-space around a value, an empty value, a repeated field), and says precisely what is wrong with the
-rest. Both are stricter than the RFC asks: what two servers could read in two ways is refused, never
-repaired, because the disagreement is what request smuggling lives on. Bytes are kept as sent:
-header order, case and repetition, and the target, whatever octets above 0x20 it is made of.
+Two readers, one grammar. The first takes the common well-formed head, line by line, and knows most
+lines already (see `proxy.wire.lines`); it notes the few fields that the facade itself acts on, and
+leaves the others as the bytes that they are until somebody asks. The second takes what is rarer yet
+unambiguous (other white space around a value, an empty value, a repeated field), and says precisely
+what is wrong with the rest. Both are stricter than the RFC asks: what two servers could read in two
+ways is refused, never repaired, because the disagreement is what request smuggling lives on. Bytes
+are kept as sent: header order, case and repetition, and the target, whatever octets above 0x20 it
+is made of.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from figway.headers import HOP_BY_HOP
 from figway.http import Headers
+from proxy.wire.lines import ACTED_ON, KNOWN, TOKEN, Line, read
 
 MAX_HEAD: Final = 65_536
 """Bytes of a whole head; more is 431."""
@@ -24,49 +25,14 @@ MAX_LINE: Final = 16_384
 MAX_FIELDS: Final = 200
 """Header fields of a head; more is 431."""
 
-_TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_LINE: Final = re.compile(
-    rb"([" + _TOKEN + rb"]{1,32}) ([!-~\x80-\xff]++) HTTP/1\.([01])\r\n"
-).match
-# Bare CR ends a value too early to match; bare LF and control characters are looked for apart,
-# which is cheaper than to exclude them here, octet by octet.
-_SECTION: Final = re.compile(rb"(?:[" + _TOKEN + rb"]++: (?! )[^\r]++(?<! )\r\n)++\r\n").fullmatch
-_CONTROLS: Final = bytes({*range(32), 127} - {10, 13})
-_FIELDS: Final = re.compile(rb"([^:]++): ([^\r]++)\r\n").findall
-# The names of `ACTED_ON`, first letters apart so that most lines are passed over at once.
-_ACTED_ON: Final = re.compile(
-    rb"\n([Cc](?i:onnection|ontent-length|ookie)|[Ee](?i:xpect)"
-    rb"|[Ff](?i:igway-(?:hop|shadow|side)|orwarded)|[Hh](?i:ost)|[Ii](?i:dempotency-key)"
-    rb"|[Kk](?i:eep-alive)|[Oo](?i:rigin)|[Pp](?i:roxy-(?:authenticate|authorization|connection))"
-    rb"|[Tt](?i:e|raceparent|ransfer-encoding)|[Uu](?i:pgrade)"
-    rb"|[Xx](?i:-forwarded-(?:for|host|proto))): ([^\r]++)"
-).findall
-ACTED_ON: Final = HOP_BY_HOP | {
-    b"content-length",
-    b"cookie",
-    b"expect",
-    b"figway-hop",
-    b"figway-shadow",
-    b"figway-side",
-    b"forwarded",
-    b"host",
-    b"idempotency-key",
-    b"origin",
-    b"traceparent",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
-}
-"""Fields that are read, dropped or replaced on the common path, in lower case."""
-_FIELD: Final = re.compile(
-    rb"([" + _TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)"
-).fullmatch
+_LINE: Final = re.compile(rb"([" + TOKEN + rb"]{1,32}) ([!-~\x80-\xff]++) HTTP/1\.([01])\r\n").match
+_FIELD: Final = re.compile(rb"([" + TOKEN + rb"]++):[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)").fullmatch
 _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?"
 ).fullmatch
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]++)([/?].*)?", re.DOTALL).fullmatch
 _VERSION: Final = re.compile(
-    rb"[" + _TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
+    rb"[" + TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
 ).match
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding")
 
@@ -87,15 +53,18 @@ class RequestHead:
     `target` is what goes to a backend: origin form or `*`. `content_length` is None for a chunked
     body and 0 for none; `has_body` tells a length of 0 that was sent from none. `keep_alive` is
     what the client asks for; `upgrade` the protocol it wants to switch to, or empty. `client` is
-    filled in by the door. `section` is the header section as sent where every line of it is
-    `name: value` and CRLF, else None; `acted_on` then holds the fields of `ACTED_ON`, each of which
-    is there once, and the others are taken apart when they are asked for.
+    filled in by the door. `carried` are the lines that a backend is sent as they are, each with its
+    CRLF, where every line of the head is of the common form, else None; `acted_on` then holds the
+    fields of `ACTED_ON`, each of which is there once, and the others are taken apart when they are
+    asked for.
     """
 
     __slots__ = (
         "_headers",
         "_index",
+        "_lines",
         "acted_on",
+        "carried",
         "chunked",
         "client",
         "content_length",
@@ -107,7 +76,6 @@ class RequestHead:
         "minor",
         "path",
         "query",
-        "section",
         "target",
         "upgrade",
     )
@@ -118,14 +86,17 @@ class RequestHead:
         target: bytes,
         minor: int,
         acted_on: dict[bytes, bytes],
-        section: bytes | None,
-        headers: Headers | None,
+        *,
+        lines: list[bytes] | None = None,
+        carried: bytes | None = None,
+        headers: Headers | None = None,
     ) -> None:
         self.method = method
         self.target = target
         self.minor = minor
         self.acted_on = acted_on
-        self.section = section
+        self.carried = carried
+        self._lines = lines
         self._headers = headers
         self._index = None if headers is None else acted_on
         self.client = ""
@@ -143,7 +114,7 @@ class RequestHead:
         """All fields, as sent: order, case and repetition kept."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = _FIELDS(self.section or b"")
+            headers = self._headers = [_pair(line) for line in self._lines or ()]
         return headers
 
     @property
@@ -168,23 +139,36 @@ def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -
     start = line.end()
     if start > max_line:
         raise _long_line()
-    breaks = data.count(b"\n")
-    if breaks - 2 > max_fields:
-        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
     method, target, minor = line.groups()
-    if (
-        _SECTION(data, start)
-        and breaks == data.count(b"\r\n")
-        and len(data.translate(None, _CONTROLS)) == len(data)
-    ):
-        found = _ACTED_ON(data, start - 1)
-        acted_on = {pair[0].lower(): pair[1] for pair in found}
-        if len(acted_on) == len(found):
-            section = data[start:-2]
-            head = RequestHead(
-                method.decode(), target, 1 if minor == b"1" else 0, acted_on, section, None
+    lines = data[start:-4].split(b"\r\n") if len(data) - start > 4 else []
+    if len(lines) > max_fields:
+        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
+    acted_on: dict[bytes, bytes] = {}
+    carried: list[bytes] = []
+    for field in lines:
+        known: Line | None = KNOWN.get(field)
+        if known is None:
+            known = read(field)
+            if known is None:
+                break
+        if known.acted_on:
+            if known.name in acted_on:
+                break
+            acted_on[known.name] = known.value
+        if known.carried:
+            carried.append(field)
+    else:
+        carried.append(b"")
+        return _checked(
+            RequestHead(
+                method.decode(),
+                target,
+                1 if minor == b"1" else 0,
+                acted_on,
+                lines=lines,
+                carried=b"\r\n".join(carried),
             )
-            return _checked(head)
+        )
     return assemble(method.decode(), target, 1 if minor == b"1" else 0, _fields(data[start:][:-2]))
 
 
@@ -193,7 +177,7 @@ def assemble(method: str, target: bytes, minor: int, headers: Headers) -> Reques
     index = {pair[0].lower(): pair[1] for pair in headers}
     if len(index) != len(headers):
         index = _first_of_each(headers)
-    return _checked(RequestHead(method, target, minor, index, None, headers))
+    return _checked(RequestHead(method, target, minor, index, headers=headers))
 
 
 def _checked(head: RequestHead) -> RequestHead:
@@ -225,7 +209,7 @@ def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LIN
 
 
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++").match
-_BEGINNING: Final = re.compile(rb"\r?$|[" + _TOKEN + rb"]{1,32}(?: |$)").match
+_BEGINNING: Final = re.compile(rb"\r?$|[" + TOKEN + rb"]{1,32}(?: |$)").match
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
 
 
@@ -283,6 +267,11 @@ def _other_form(head: RequestHead) -> None:
     head.host, rest = absolute[1], absolute[2] or b""
     head.target = rest if rest[:1] == b"/" else b"/" + rest
     head.path, _, head.query = head.target.partition(b"?")
+
+
+def _pair(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b": ")
+    return name, value
 
 
 def _fields(section: bytes) -> Headers:
