@@ -76,29 +76,28 @@ def empty(kind: str, home: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def control_plane(kind: str, home: Path, size: Size) -> AsyncIterator[Target]:
+async def control_plane(kind: str, database: str, home: Path, size: Size) -> AsyncIterator[Target]:
     """Fill a database, and start the control plane over it."""
-    with empty(kind, home) as database:
-        say(f"{kind}: filling")
-        filled = await data.fill(database, size)
-        say(f"{kind}: {filled['rows']} in {filled['seconds']} s")
-        address = f"{LOOPBACK}:{free_port(0)}"
-        settings = {
-            "FIGWAY_DATABASE_URL": database,
-            "FIGWAY_ADMIN_LISTEN": address,
-            "FIGWAY_STATE_DIR": str(home),
-            "FIGWAY_KEEP_EXAMPLE_MEGABYTES": "16000",
-            "FIGWAY_LOG_LEVEL": "warning",
-        }
-        async with Group(home / "logs") as group:
-            child = await group.start(
-                "control",
-                python_module("control_plane"),
-                env={**os.environ, **settings},
-                ready=answers(f"http://{address}/live"),
-            )
-            assert child.process is not None
-            yield Target(kind, f"http://{address}", filled["key"], child.process.pid, size)
+    say(f"{kind}: filling")
+    filled = await data.fill(database, size)
+    say(f"{kind}: {filled['rows']} in {filled['seconds']} s")
+    address = f"{LOOPBACK}:{free_port(0)}"
+    settings = {
+        "FIGWAY_DATABASE_URL": database,
+        "FIGWAY_ADMIN_LISTEN": address,
+        "FIGWAY_STATE_DIR": str(home),
+        "FIGWAY_KEEP_EXAMPLE_MEGABYTES": "16000",
+        "FIGWAY_LOG_LEVEL": "warning",
+    }
+    async with Group(home / "logs") as group:
+        child = await group.start(
+            "control",
+            python_module("control_plane"),
+            env={**os.environ, **settings},
+            ready=answers(f"http://{address}/live"),
+        )
+        assert child.process is not None
+        yield Target(kind, f"http://{address}", filled["key"], child.process.pid, size)
 
 
 # -- proxies -----------------------------------------------------------------------------------
@@ -425,24 +424,20 @@ def spent_ms(pid: int) -> float:
 # -- the command -------------------------------------------------------------------------------
 
 
-async def run(kind: str, options: argparse.Namespace) -> list[Row]:
+async def run(kind: str, database: str, home: Path, options: argparse.Namespace) -> list[Row]:
     """All of it on one database."""
     size = Size(options.routes, options.comparisons, options.hours, options.revisions)
-    home = Path(tempfile.mkdtemp(prefix="figway-console-"))
-    try:
-        async with control_plane(kind, home, size) as target, AsyncExitStack() as stack:
-            client = await log_in(target, stack)
-            await stack.enter_async_context(Proxies(target, client))
-            rows = await measure_pages(target, client, options.rounds)
-            for row in rows:
-                sys.stdout.write(json.dumps(row) + "\n")
-            if options.seconds:
-                rows.append(await measure_live(target, options.browsers, options.seconds))
-                sys.stdout.write(json.dumps(rows[-1]) + "\n")
-            sys.stdout.flush()
-            return rows
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    async with control_plane(kind, database, home, size) as target, AsyncExitStack() as stack:
+        client = await log_in(target, stack)
+        await stack.enter_async_context(Proxies(target, client))
+        rows = await measure_pages(target, client, options.rounds)
+        for row in rows:
+            sys.stdout.write(json.dumps(row) + "\n")
+        if options.seconds:
+            rows.append(await measure_live(target, options.browsers, options.seconds))
+            sys.stdout.write(json.dumps(rows[-1]) + "\n")
+        sys.stdout.flush()
+        return rows
 
 
 def judged(rows: list[Row]) -> list[str]:
@@ -479,7 +474,12 @@ def main() -> int:
     options = parser.parse_args()
     rows: list[Row] = []
     for kind in options.databases.split(","):
-        rows += asyncio.run(run(kind, options))
+        home = Path(tempfile.mkdtemp(prefix="figway-console-"))
+        try:
+            with empty(kind, home) as database:
+                rows += asyncio.run(run(kind, database, home, options))
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
     if options.json:
         size = {name: getattr(options, name) for name in ("routes", "comparisons", "hours")}
         options.json.write_text(json.dumps({"size": size, "rows": rows}, indent=1) + "\n")
