@@ -79,6 +79,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "noise_sample_range": "A noise sample is not between 0 and 10 000 basis points.",
         "overrule_invalid": "An overruled field is empty, or stands twice.",
         "redaction_invalid": "A redaction pattern or allowlist makes no sense.",
+        # routes: what caches make of their answers
+        "redirect_permanent": "An answer is a permanent redirect, which caches keep for ever.",
+        "cache_mixes_sides": "An answer of a split route may be kept by caches that users share.",
         # routes: edge policies
         "policy_range": "A number of an edge policy is out of its range.",
         "policy_invalid": "A maintenance answer or a list of content types makes no sense.",

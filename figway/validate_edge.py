@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from figway.address import is_link_local
+from figway.caching import PERMANENT
 from figway.edge import (
     NO_POLICIES,
     BodyPolicy,
@@ -65,6 +66,10 @@ def _maintenance(policy: Maintenance, path: str, findings: Findings) -> None:
     if not policy.content_type or _VALUE(policy.content_type) is None:
         message, hint = "not a content type", "write one, such as text/html; charset=utf-8"
         findings.error("policy_invalid", f"{path}.content_type", message, hint)
+    if policy.status in PERMANENT:
+        message = f"{policy.status} would be kept by browsers after the maintenance"
+        hint = "answer 503, or 302 or 307"
+        findings.error("redirect_permanent", f"{path}.status", message, hint)
     if 100 <= policy.status < 200 or policy.status in (204, 205, 304):
         message = f"an answer with the status {policy.status} has no body"
         hint = "use a status such as 503"

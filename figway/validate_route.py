@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from itertools import combinations
 
 from figway import overlap, validate_edge
+from figway.caching import check_answer
+from figway.edge import NO_POLICIES
 from figway.findings import Findings
 from figway.http import SAFE_METHODS
 from figway.model import (
@@ -52,6 +54,11 @@ def check(route: Route, table: Table, findings: Findings) -> None:
 
         validate_comparison.check(route.comparison, f"{path}.comparison", findings)
     validate_edge.check(route.policies, route.match.path, f"{path}.policies", findings)
+    if route.policies is not NO_POLICIES and route.policies.response_headers.set:
+        sent = [(field.name, field.value) for field in route.policies.response_headers.set]
+        place = f"{path}.policies.response_headers"
+        side = Side.NEW if route.new else Side.LEGACY
+        check_answer(route, table.capability_of(route), side, 200, sent, place, findings)
 
 
 # -- what it matches ---------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
 from control_plane.paging import Page
+from control_plane.problems import FindingOut
 from figway.model import NoiseWord, RuleKind, RuleSpec
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
@@ -158,6 +159,8 @@ class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
     example_bytes: int
     rules_written: list[RuleSpec]
     """The comparison rules of the route."""
+    warnings: list[FindingOut]
+    """What caches would make of its answers, by the newest stored pairs."""
 
 
 class NoiseFindingOut(BaseModel, use_attribute_docstrings=True):

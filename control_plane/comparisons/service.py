@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from control_plane.clock import now_ms
-from control_plane.comparisons import cases, evidence, examples, export, fields, replays, store
+from control_plane.comparisons import (
+    caching,
+    cases,
+    evidence,
+    examples,
+    export,
+    fields,
+    replays,
+    store,
+)
 from control_plane.comparisons import preview as previews
 from control_plane.comparisons.batches import BatchIn, WorkerIn
 from control_plane.comparisons.examples import Keep, Wanted
@@ -224,6 +233,7 @@ class ComparisonService:
             rows = await store.windows(connection, route_id, _MOST_WINDOWS)
             minutes = await store.minutes(connection, route_id, from_ms, to_ms, step_ms)
             count, size = await examples.usage(connection, route_id)
+            newest = await examples.whole(connection, Wanted(route=route_id), 20, 2_000_000)
         windows: list[WindowOut] = [
             evidence.window_out(row, evidence.tallies_of(row)) for row in rows
         ]
@@ -237,6 +247,7 @@ class ComparisonService:
             examples=count,
             example_bytes=size,
             rules_written=list(route.comparison.rules),
+            warnings=await asyncio.to_thread(caching.warnings, self._state.current.table, newest),
         )
 
     async def fields(self, route_id: str, window: str | None) -> FieldsFound:

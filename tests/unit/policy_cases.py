@@ -26,6 +26,7 @@ from figway.model import (
     OutlierPolicy,
     RetryPolicy,
     Side,
+    Stage,
     Table,
 )
 from tests.unit.core import LEGACY, NEW, route, table
@@ -71,6 +72,17 @@ def credential(**fields: str) -> Table:
 
 FUNCTION = Backend(id="f", side=Side.NEW, kind=BackendKind.LAMBDA, function="f", urls=TWO)
 
+_KEPT = HeaderEdits(set=(HeaderField(name="Cache-Control", value="s-maxage=60"),))
+PUBLIC = table(
+    route(
+        "r",
+        "/shop/{id}",
+        new=NEW.id,
+        stage=Stage.CANARY,
+        weight=100,
+        policies=EdgePolicies(response_headers=_KEPT),
+    )
+)
 CASES: list[tuple[str, Table]] = [
     ("policy_range", edge(maintenance=Maintenance(status=600))),
     ("policy_range", edge(body=BodyPolicy(max_bytes=-1))),
@@ -105,6 +117,8 @@ CASES: list[tuple[str, Table]] = [
     ("header_edit_invalid", header("a b")),
     ("header_edit_invalid", header("a", "b\r\nc: d")),
     ("header_edit_invalid", edge(response_headers=HeaderEdits(remove=("Content-Length",)))),
+    ("redirect_permanent", edge(maintenance=Maintenance(status=308))),
+    ("cache_mixes_sides", PUBLIC),
     ("urls_invalid", backend(urls=(NEW.url,))),
     ("urls_invalid", backend(urls=("http://10.0.0.2/other",))),
     ("list_too_long", backend(urls=tuple(f"http://10.0.0.{n}" for n in range(70)))),

@@ -1,0 +1,37 @@
+"""Warnings about what caches would make of a route's answers, from stored pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from control_plane.problems import FindingOut
+from control_plane.publishing.check import shown
+from figway.caching import check_answer
+from figway.findings import Findings
+from figway.model import Side, Table
+
+
+def warnings(table: Table, rows: Iterable[Any]) -> list[FindingOut]:
+    """What the answers of stored pairs give rise to, each warning once; `rows` have `route` and
+    `document`."""
+    findings = Findings()
+    for row in rows:
+        pair = orjson.loads(row.document)
+        route = table.routes.get(row.route)
+        if route is None or pair["request"]["method"] != "GET":
+            continue
+        for side in Side:
+            answer = pair[side.value]
+            check_answer(
+                route,
+                table.capability_of(route),
+                side,
+                answer["status"],
+                answer["headers"],
+                f"routes.{route.id}",
+                findings,
+            )
+    return shown(dict.fromkeys(findings.found))
