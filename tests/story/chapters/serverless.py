@@ -56,6 +56,14 @@ async def _told(tell: Tell, system: System, aws: Cloud, proxy: Ask, worker: Func
         fields = await system.call("GET", f"/comparisons/routes/{ROUTE}/fields")
         figures["differing"] = sorted({item["path"] for item in fields["items"]})[:5]
         assert sum(compared.values()) >= 10
+    async with tell.step("a replay is done by the worker's schedule") as figures:
+        order = {"route": ROUTE, "reason": "is it fixed?"}
+        replay = await system.call("POST", "/comparisons/replays", order)
+        await _thread(lambda: worker.invoke({"source": "aws.events"}, timeout_ms=30_000))
+        told = await system.call("GET", f"/comparisons/replays/{replay['id']}")
+        figures |= {name: told[name] for name in ("status", "total", "still")}
+        assert told["status"] == "done"
+        assert told["total"] > 0
     async with tell.step("counters reached the traffic view") as figures:
 
         async def seen() -> bool:
@@ -68,7 +76,7 @@ async def _told(tell: Tell, system: System, aws: Cloud, proxy: Ask, worker: Func
         await proxy.until("new")
         await system.end("functions")
         status, _ = await proxy.get("/api/users/17")
-        figures |= {"status": status, "fallback": proxy.last("fallback")}
+        figures |= {"status": status, "fallback": await proxy.last("fallback")}
         assert status == 200
         assert figures["fallback"] == "connect"
 
@@ -82,8 +90,9 @@ async def _from_s3(tell: Tell, system: System, aws: Cloud) -> None:
         environment = {**aws.environment, "FIGWAY_TABLE_URL": f"s3://{aws.bucket}/table.json"}
         function = await _thread(lambda: Function(environment))
         try:
-            status, _ = await Ask(function).get("/api/users/17")
-            out |= {"status": status, "revision": Ask(function).last("revision")}
+            browser = Ask(function)
+            status, _ = await browser.get("/api/users/17")
+            out |= {"status": status, "revision": await browser.last("revision")}
             assert (status, out["revision"]) == (200, table["revision"])
         finally:
             await _thread(function.stop)
@@ -94,10 +103,12 @@ class Ask:
 
     def __init__(self, function: Function) -> None:
         self._function = function
+        self._asked = 0
 
     async def get(self, path: str) -> tuple[int, list[tuple[str, str]]]:
         event = make_event("http", "GET", path.encode(), [(b"host", b"shop.example")])
         answer = await _thread(lambda: self._function.invoke(event))
+        self._asked += 1
         status, fields, _ = read_answer(answer)
         return status, fields
 
@@ -121,10 +132,17 @@ class Ask:
         """The sandbox is the one that was started."""
         return self._function.process.poll() is None
 
-    def last(self, name: str) -> Any:
-        """A field of the last request's line."""
-        lines = [line for line in self._function.lines if "total_us" in line]
-        return lines[-1].get(name)
+    async def last(self, name: str) -> Any:
+        """A field of the last request's line, once that was read."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in self._function.lines if "total_us" in line]
+
+        async def read() -> bool:
+            return len(lines()) >= self._asked
+
+        await until(read)
+        return lines()[-1].get(name)
 
 
 @asynccontextmanager
