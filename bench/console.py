@@ -208,6 +208,7 @@ def pages(target: Target, pair: str, cursor: str) -> list[tuple[str, str]]:
         "charts, all routes": "/console/routes/*/traffic.json?range=7d",
         "flip dialog": f"/console/routes/{busy}/flip?stage=canary&percent=50",
         "flip dialog, capability": "/console/capabilities/part-7/flip?stage=shadow",
+        "breaker dialog": f"/console/routes/{busy}/breaker?force=open",
         "kill dialog": "/console/kill", "revision": f"/console/revisions/{size.revisions}",
         "revision, first": "/console/revisions/1",
         "propagation": f"/console/propagation/{size.revisions}",

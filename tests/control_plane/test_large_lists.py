@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from control_plane.audit import changes as audit_changes
-from control_plane.comparisons import examples, fields
+from control_plane.comparisons import evidence, examples, fields
 from control_plane.comparisons import service as comparisons
 from control_plane.comparisons.examples import Wanted
 from control_plane.publishing import store as publishing
 from control_plane.revisions.describe import described
+from figway.change import changes_from_data
 from tests.control_plane import comparing
 from tests.control_plane.counting import statements
 from tests.control_plane.support import Control
@@ -95,13 +96,13 @@ def test_windows_that_did_not_change_are_not_taken_apart_again(
         assert second["r007"].tallies.verdicts == {"match": 80, "mismatch": 10}
         shown = (await control.get("/comparisons/routes", limit=100))["items"]
         made: list[str] = []
-        out = comparisons.evidence.window_out
+        out = evidence.window_out
 
         def noted(row: Any, tallies: Any) -> Any:
             made.append(row.route)
             return out(row, tallies)
 
-        monkeypatch.setattr(comparisons.evidence, "window_out", noted)
+        monkeypatch.setattr(evidence, "window_out", noted)
         await comparing.send(control, 3, _compared("r009"))
         again = (await control.get("/comparisons/routes", limit=100))["items"]
         assert made == ["r009"]
@@ -197,12 +198,11 @@ def test_of_a_huge_revision_the_audit_takes_apart_what_it_shows(
         whole = described(publishing.changes(row.changes), publishing.changes(row.inverse))
         assert audit_changes.first_changes(row.changes, row.inverse, 10_000) == list(whole)
         decoded = 0
-        decode = audit_changes.changes_from_data
 
         def counted(data: Any) -> Any:
             nonlocal decoded
             decoded += len(data)
-            return decode(data)
+            return changes_from_data(data)
 
         monkeypatch.setattr(audit_changes, "changes_from_data", counted)
         [entry] = (await control.get("/audit", action="table.apply"))["items"]
