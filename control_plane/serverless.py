@@ -41,7 +41,7 @@ class Serverless:
 
     def __init__(self, settings: Settings) -> None:
         """Prepares the database. Raises what `prepare` raises, and `SettingsError`."""
-        if not settings.database_url:
+        if not settings.given_database_url():
             raise SettingsError(
                 "FIGWAY_DATABASE_URL: missing. A function keeps no files: name a PostgreSQL."
             )

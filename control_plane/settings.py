@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     ] = ""
     """`postgresql://user:password@host/name` or `sqlite:///path`; a SQLite file in `state_dir`
     when empty. `DATABASE_URL` is read as well."""
+    database_url_file: Path | None = None
+    """File that holds `database_url`, as that may hold a password."""
     database_pool: Annotated[int, Field(ge=0, le=200)] = 10
     """Most connections to the database at once. 0 keeps none between transactions, and no prepared
     statement either: for functions, and for poolers that lend connections by the transaction."""
@@ -118,16 +120,25 @@ class Settings(BaseSettings):
         )
 
     def given_key(self, role: str) -> str:
-        """The bootstrap key for `admin` or `proxy`, from the variable or its file."""
-        value: str = getattr(self, f"bootstrap_{role}_key")
-        path: Path | None = getattr(self, f"bootstrap_{role}_key_file")
+        """The bootstrap key for `admin` or `proxy`, from the variable or its file. Raises
+        `SettingsError`."""
+        return self._secret(f"bootstrap_{role}_key")
+
+    def given_database_url(self) -> str:
+        """`database_url`, from the variable or its file. Raises `SettingsError`."""
+        return self._secret("database_url")
+
+    def _secret(self, name: str) -> str:
+        value: str = getattr(self, name)
+        path: Path | None = getattr(self, f"{name}_file")
         if value or path is None:
             return value.strip()
         try:
             return path.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            name = f"FIGWAY_BOOTSTRAP_{role.upper()}_KEY_FILE"
-            raise SettingsError(f"{name}={path} cannot be read: {error.strerror}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            variable = f"FIGWAY_{name.upper()}_FILE"
+            raise SettingsError(f"{variable}={path} cannot be read: {reason}") from None
 
 
 def _is_loopback(host: str) -> bool:

@@ -111,6 +111,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute() or value == Path("/"):
+        raise ValueError("must be the whole path of a directory, such as /run/secrets")
+    return value
+
+
 def _state_dir() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     return (Path(base) if base else Path.home() / ".local" / "state") / "figway"
@@ -126,6 +132,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Url = Annotated[str, AfterValidator(_http_url)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 Name = Annotated[str, AfterValidator(_name)]
+Directory = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
@@ -174,6 +181,9 @@ class Settings(BaseSettings):
     """Stable name in the fleet; host name and port when empty."""
     state_dir: Path = Field(default_factory=_state_dir)
     """Directory of the last good table (`table.json`) and the kill file (`kill`); one a proxy."""
+
+    secrets_dir: Directory = Path("/run/secrets")
+    """Directory below which `file:` credentials of backends lie; a table can name no other file."""
 
     # -- limits of the facade --------------------------------------------------------------------
     max_line_bytes: int = Field(16_384, ge=256, le=1_048_576)
@@ -300,7 +310,7 @@ def _default(value: Any) -> str:
         return value.get_secret_value()
     if isinstance(value, tuple):
         return ",".join(value)
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, (str, int, float, Path)):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return ""  # computed; the description says how
 
