@@ -26,7 +26,9 @@ _SQLITE = ("journal_mode=WAL", "busy_timeout=10000", "foreign_keys=ON", "synchro
 
 def database_url(settings: Settings) -> URL:
     """The URL with an asynchronous driver. Raises `SettingsError`."""
-    text = settings.given_database_url() or f"sqlite:///{settings.state_dir.resolve()}/figway.sqlite3"
+    text = (
+        settings.given_database_url() or f"sqlite:///{settings.state_dir.resolve()}/figway.sqlite3"
+    )
     try:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
     except ArgumentError:
