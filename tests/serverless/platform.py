@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT = 20.0
+WAIT = 60.0
 
 
 class Invocation:
