@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -22,42 +23,90 @@ from sqlalchemy.engine import make_url
 _BUNDLE = "pginstall18"
 
 
-@contextmanager
-def server(options: Sequence[str] = ()) -> Iterator[str]:
-    """A running server; the URL of its database `postgres`. `options` are settings, `name=value`.
+class Server:
+    """A server that can be stopped, killed, started again and put back to a copy of its data.
 
-    PostgreSQL refuses to run as root, and an unprivileged user may not be let into root's files: as
-    root, the binaries are copied to where `nobody` may run them.
+    `options` are settings, `name=value`. PostgreSQL refuses to run as root, and an unprivileged
+    user may not be let into root's files: as root, the binaries are copied to where `nobody` may
+    run them.
     """
-    home = Path(tempfile.mkdtemp(prefix="figway-pg-"))
-    process = None
-    try:
-        programs = _programs(home)
-        user = _unprivileged(home)
-        data = home / "data"
-        env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
+
+    def __init__(self, home: Path, options: Sequence[str] = ()) -> None:
+        self._home = home
+        self._data = home / "data"
+        self._options = options
+        self._programs = _programs(home)
+        self._user = _unprivileged(home)
+        self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql://postgres@/postgres?host={home}"
         made = subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=utf8",
-             "--no-sync"],
-            capture_output=True, text=True, cwd=home, env=env, check=False, **user,
+            [self._programs / "initdb", "-D", self._data, "-U", "postgres", "--auth=trust",
+             "--encoding=utf8", "--no-sync"],
+            capture_output=True, text=True, cwd=home, env=self._env, check=False, **self._user,
         )  # fmt: skip
         if made.returncode:
             raise RuntimeError(f"initdb failed: {made.stderr}")
-        with (home / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [programs / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=",
-                 "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
-                 *(word for option in options for word in ("-c", option))],
-                stdout=log, stderr=log, cwd=home, env=env, **user,
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-k", self._home,
+                 "-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off",
+                 "-c", "max_connections=200",
+                 *(word for option in self._options for word in ("-c", option))],
+                stdout=log, stderr=log, cwd=self._home, env=self._env, **self._user,
             )  # fmt: skip
-        url = f"postgresql://postgres@/postgres?host={home}"
-        _wait(url, process, home / "log")
-        yield url
+        _wait(self.url, self._process, self._home / "log")
+
+    def stop(self) -> None:
+        """Stop it in good order; connections are closed."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Stop it at once, as a crash does: the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def copy(self) -> None:
+        """Keep a copy of its data, while it is stopped."""
+        shutil.copytree(self._data, self._home / "copy")
+
+    def restore(self) -> None:
+        """Put the data back to the copy, while it is stopped."""
+        shutil.rmtree(self._data)
+        shutil.copytree(self._home / "copy", self._data)
+        if self._user:
+            for path in (self._data, *self._data.rglob("*")):
+                os.chown(path, self._user["user"], self._user["group"])
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+
+@contextmanager
+def stoppable(options: Sequence[str] = ()) -> Iterator[Server]:
+    """A running server of one's own."""
+    home = Path(tempfile.mkdtemp(prefix="figway-pg-"))
+    one = None
+    try:
+        one = Server(home, options)
+        one.start()
+        yield one
     finally:
-        if process is not None:
-            process.terminate()
-            process.wait(30)
+        if one is not None:
+            one.stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def server(options: Sequence[str] = ()) -> Iterator[str]:
+    """A running server; the URL of its database `postgres`."""
+    with stoppable(options) as one:
+        yield one.url
 
 
 @contextmanager
