@@ -46,7 +46,7 @@
       axes: [axis({ space: 70 }), axis({ size: 44 })],
       series: [{ value: (_, at) => at == null ? "" : new Date(at * 1000).toLocaleTimeString() }, ...series],
     };
-    options.height -= 46;
+    options.height -= more.most ? 32 : 46;  // the legend has one line, or two
     if (place.plot) place.plot.destroy();
     place.plot = new uPlot(options, data, place);
   };
