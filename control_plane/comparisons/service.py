@@ -31,6 +31,7 @@ from control_plane.comparisons.schemas import (
     ExampleOut,
     ExampleSummary,
     FieldsOut,
+    NoiseOut,
     PathOut,
     PausedOut,
     PreviewIn,
@@ -70,6 +71,20 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The current window of a route as lists show it."""
+
+    row: Any
+    words: dict[str, bool]
+    window: WindowOut
+    noise: NoiseOut
+
+    def holds(self, row: Any, words: dict[str, bool]) -> bool:
+        """Is it still so? A batch changes the window's row together with its fields."""
+        return bool(self.row == row) and self.words == words
+
+
+@dataclass(frozen=True, slots=True)
 class FieldsFound:
     """Where the sides differ within a window."""
 
@@ -106,7 +121,7 @@ class ComparisonService:
         self._keep = Keep.of(settings)
         self._current: tuple[int, dict[str, Known]] = (0, {})
         self._reading = asyncio.Lock()
-        self._windows: dict[str, tuple[Any, WindowOut, Tallies]] = {}
+        self._shown: dict[str, Shown] = {}
         self._previewing = asyncio.Semaphore(_PREVIEWS)
         self.live = Hub(settings.max_streams)
         """Feeds `GET /comparisons/live`."""
@@ -165,41 +180,53 @@ class ComparisonService:
             return found
 
     async def overview(self, routes: Sequence[Route]) -> list[RouteEvidence]:
-        """Some routes with their evidence, in a number of queries that does not grow with them."""
-        names = [route.id for route in routes]
+        """Some routes with their evidence, in a number of queries that does not grow with them.
+
+        What has not changed since it was shown last is not worked out again.
+        """
         words = {route.id: overruled(route.comparison) for route in routes}
-        judged = [name for name in names if words[name]]
         async with self._database.read() as connection:
             paused = await self._paused(connection)
-            windows = {row.route: row for row in await store.current_windows(connection, names)}
-            sums = {row.route: row for row in await store.field_sums(connection, list(windows))}
-            doubtful: dict[str, list[Any]] = {}
-            for row in await store.doubtful_fields(connection, list(windows), judged):
-                doubtful.setdefault(row.route, []).append(row)
+            rows = {row.route: row for row in await store.current_windows(connection, list(words))}
+            shown = {
+                name: known
+                for name, row in rows.items()
+                if (known := self._shown.get(name)) and known.holds(row, words[name])
+            }
+            changed = [row for name, row in rows.items() if name not in shown]
+            shown |= await self._work_out(connection, changed, words)
         table = self._state.current.table
         found = []
         for route in routes:
-            window, noise = None, None
-            if (mine := windows.get(route.id)) is not None:
-                window, tallies = self._window(mine)
-                fields_, differing = 0, 0
-                if (total := sums.get(route.id)) is not None:
-                    fields_, differing = total.fields, int(total.differing)
-                noise = evidence.noise_out(
-                    tallies, fields_, differing, doubtful.get(route.id, ()), words[route.id]
-                )
+            mine = shown.get(route.id)
+            window, noise = (None, None) if mine is None else (mine.window, mine.noise)
             found.append(evidence.route_evidence(table, route, window, noise, paused))
         return found
 
-    def _window(self, row: Any) -> tuple[WindowOut, Tallies]:
-        """A window as it is shown; what has not changed since is not worked out again."""
-        known = self._windows.get(row.route)
-        if known is None or known[0] != row:
-            tallies = evidence.tallies_of(row)
-            if len(self._windows) >= _MOST_SHOWN:
-                self._windows.clear()
-            known = self._windows[row.route] = (row, evidence.window_out(row, tallies), tallies)
-        return known[1:]
+    async def _work_out(
+        self, connection: Any, rows: Sequence[Any], words: dict[str, dict[str, bool]]
+    ) -> dict[str, Shown]:
+        if not rows:
+            return {}
+        names = [row.route for row in rows]
+        judged = [name for name in names if words[name]]
+        sums = {row.route: row for row in await store.field_sums(connection, names)}
+        doubtful: dict[str, list[Any]] = {}
+        for field in await store.doubtful_fields(connection, names, judged):
+            doubtful.setdefault(field.route, []).append(field)
+        found = {}
+        for row in rows:
+            name, tallies = row.route, evidence.tallies_of(row)
+            total = sums.get(name)
+            fields_, differing = (total.fields, int(total.differing)) if total else (0, 0)
+            noise = evidence.noise_out(
+                tallies, fields_, differing, doubtful.get(name, ()), words[name]
+            )
+            found[name] = Shown(row, words[name], evidence.window_out(row, tallies), noise)
+        if len(self._shown) + len(found) > _MOST_SHOWN:
+            self._shown.clear()
+        self._shown.update(found)
+        return found
 
     async def compared(self, matches: Callable[[Route, Tallies | None], bool]) -> list[Route]:
         """The routes that have evidence, or whose stage should bring some."""

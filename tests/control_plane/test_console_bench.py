@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from bench import console_fill as data
-from bench.console import PROXIES, Proxies, Target, pages
 from bench.console_fill import Size
+from bench.console_pages import pages
+from bench.console_system import PROXIES, Proxies, Target
 from control_plane.console import app as console
 from tests.control_plane.console import browser
 from tests.control_plane.support import control_plane
