@@ -68,6 +68,9 @@ bench: $(VENV)/.dev $(COMPILED) ## Side by side with peers: make bench [SCENARIO
 	@$(BENCH_PYTHON) -m bench --scenarios "$(SCENARIOS)" --servers "$(SERVERS)" --rounds $(ROUNDS) \
 		--seconds $(SECONDS_EACH)
 
+bench-console: $(VENV)/.dev ## The console with 1 000 routes and 1 000 000 stored pairs; ten minutes and 10 GB of disk
+	@$(BIN)/python -m bench.console --json docs/results/console.json $(ARGS)
+
 ##@ Put it under fire
 faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/reliability.md
 	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/faults $(ARGS)
@@ -136,4 +139,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
