@@ -214,8 +214,8 @@ class Backend(Strict):
     function: str = ""
     """Function name or ARN, with an optional `:qualifier`."""
     region: str = ""
-    """AWS region of the function; taken from the ARN or the environment when empty. For a backend of
-    kind http: a function URL in that region that asks for IAM, whose requests are signed."""
+    """AWS region of the function; taken from the ARN or the environment when empty. For a backend
+    of kind http: a function URL in that region that asks for IAM, whose requests are signed."""
     endpoint_url: str = ""
     """Another Invoke endpoint than AWS's own: a local function host, SAM, LocalStack."""
     ca_file: str = ""
