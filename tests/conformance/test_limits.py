@@ -236,7 +236,8 @@ def test_what_came_before_a_bad_request_is_answered(facade: Facade, legacy: RawB
 def test_a_refusal_outlives_what_is_still_sent(facade: Facade, legacy: RawBackend) -> None:
     """trap 17: bytes behind a bad request do not turn the 400 into a reset."""
     with facade.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
         for _ in range(50):
-            client.send(b"NO\0 REQUEST " * 100)
+            client.send(b"more of it " * 100)
         assert client.answer().status == 400
     assert len(facade.records) == 1
