@@ -37,7 +37,7 @@ unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="te
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) $(ARGS)
 
 # The compiled build in the place of the sources, for the tests and for the processes they start.
-AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled
+AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
 WIRE := tests/conformance tests/contract tests/hostile tests/unit/proxy tests/unit/test_decide.py \
 	tests/unit/test_exchange.py tests/unit/test_headers.py tests/unit/test_match.py
 
