@@ -31,6 +31,7 @@ COMPILED = [
     "proxy/shadow/capture.py",
     "proxy/shadow/counts.py",
     "proxy/shadow/message.py",
+    "proxy/shadow/queue.py",
     "proxy/sweep.py",
     "proxy/telemetry/decisions.py",
     "proxy/telemetry/recorder.py",

@@ -40,7 +40,7 @@ class Session:
 
     def once(self, scenario: Scenario, server: str) -> Row:
         """One measurement of one server. Raises `Missing`."""
-        if scenario.kind == "open" and server not in self.rates:
+        if scenario.kind == "open" and not scenario.rate and server not in self.rates:
             with running(server, SCENARIOS["a"]) as target:
                 self.rates[server] = _closed(target, SCENARIOS["a"], 2.0)["rps"]
         with running(server, scenario) as target:
@@ -54,7 +54,7 @@ class Session:
     def _measured(self, target: Running, scenario: Scenario, server: str) -> Row:
         seconds = self.seconds or scenario.seconds
         if scenario.kind == "open":
-            rate = self.rates[server] / 2
+            rate = scenario.rate or self.rates[server] / 2
             _open(target, scenario, rate, _WARM_S)
             load = lambda: _open(target, scenario, rate, seconds)  # noqa: E731
         else:

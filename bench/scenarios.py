@@ -33,6 +33,8 @@ class Scenario:
     split: bool = False
     mirror: bool = False
     flips: float = 0.0
+    rate: float = 0.0
+    """Of the open loop, in requests a second; 0 is half of the server's own rate in (a)."""
     workers: int = 1
     connections: int = 64
     seconds: float = 5.0
@@ -59,6 +61,14 @@ SCENARIOS = {
             kind="browser",
             routes=200,
             mirror=True,
+        ),
+        Scenario(
+            key="c2",
+            title="as (c), open loop at 4 000 requests a second, so that all can be copied",
+            kind="open",
+            routes=200,
+            mirror=True,
+            rate=4_000.0,
         ),
         Scenario(key="d", title="POST of 4 KB, no routes", kind="post"),
         Scenario(key="e1", title="1 MB answer", kind="1m", connections=16),

@@ -21,6 +21,7 @@ from figway.model import WEIGHT_SCALE, FallbackBudgetPolicy, Side
 from proxy.shadow.judge import Bench, Quota
 from proxy.shadow.lanes import Lane, now_ms
 from proxy.shadow.message import Captured
+from proxy.shadow.relief import Relief
 from proxy.shadow.sender import ask
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import Compared, ShadowTable
@@ -28,6 +29,8 @@ from proxy.shadow.tally import Tally
 
 BEHIND = 32
 """Pieces of work in line for the comparer at which nothing new is begun."""
+_NO_TIME = ("worker_busy", "backend_busy")
+"""Drops that less reading would have saved the work of."""
 EARLY_MS = 2_000
 """How long a capture waits for the table that it was served under."""
 HOLD_MS = 10_000
@@ -70,6 +73,7 @@ class Pairs:
         """Of their messages."""
         self._settings = settings
         self._spawn = spawn
+        self.relief = Relief()
         self._quota = Quota()
         self._early: deque[tuple[int, Captured]] = deque()
         self._held: defaultdict[_Window, deque[Pair]] = defaultdict(deque)
@@ -96,8 +100,11 @@ class Pairs:
             return
         if lane is None:
             self._skip(captured, "table_moved")
-        elif reason := lane.offer(captured):
-            self._drop(captured, reason)
+        else:
+            reason = lane.offer(captured)
+            self.relief.count(dropped=reason in _NO_TIME)
+            if reason:
+                self._drop(captured, reason)
 
     def _compared(self, captured: Captured) -> Compared | None:
         compared = self.table.route(captured.route)

@@ -185,8 +185,7 @@ class ShadowWorker:
         while True:
             await asyncio.sleep(TICK_S)
             self._pairs.tick()
-            if not self._full:
-                self._read(True)
+            self._read(self._pairs.relief.tick() and not self._full)
 
     async def _replay(self, job: dict[str, Any]) -> None:
         for part in parts(job):

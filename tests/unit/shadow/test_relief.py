@@ -1,0 +1,39 @@
+"""A shadow worker that drops most of what it reads, reads less."""
+
+from __future__ import annotations
+
+from proxy.shadow.relief import LEAST, LONGEST, Relief
+
+
+def told(relief: Relief, came: int, dropped: int) -> bool:
+    for number in range(came):
+        relief.count(dropped=number < dropped)
+    return relief.tick()
+
+
+def pauses(relief: Relief) -> int:
+    """Ticks without reading, from now on; the tick that ended them included."""
+    number = 1
+    while not relief.tick():
+        number += 1
+    return number
+
+
+def test_rests_grow_while_most_is_dropped_and_end_when_it_is_not() -> None:
+    relief = Relief()
+    rests = []
+    for _ in range(6):
+        assert not told(relief, 10 * LEAST, 9 * LEAST)
+        rests.append(pauses(relief))
+    assert rests == [1, 2, 4, 8, 8, 8]
+    assert max(rests) == LONGEST
+    assert told(relief, 100, 10)
+    assert not told(relief, 10 * LEAST, 9 * LEAST)
+    assert pauses(relief) == 1
+
+
+def test_a_few_drops_or_a_small_share_change_nothing() -> None:
+    relief = Relief()
+    assert told(relief, LEAST - 1, LEAST - 1)
+    assert told(relief, 4 * LEAST, 2 * LEAST)
+    assert told(relief, 0, 0)
