@@ -173,7 +173,7 @@ class CredentialHeader(Strict):
     header: str
     """Such as `Authorization`. It replaces what the client sent."""
     value: str
-    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/name`, or `aws-secret:name` on Lambda."""
+    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/name`, or `aws-secret:figway/backend/name`."""
     prefix: str = ""
     """Put before the secret, such as `Bearer `."""
 

@@ -281,6 +281,12 @@ class Runtime:
         for backend_id in [key for key in self._budgets if key not in self._targets]:
             del self._budgets[backend_id]
 
+    def secrets_changed(self) -> None:
+        """Take the credentials of every backend from where they are."""
+        for target in self.targets():
+            if target.credentials is not None:
+                target.credentials.expired(self.sweep.now)
+
     def _retire(self, target: Target) -> None:
         target.retired = True
         if target.credentials is not None:

@@ -184,6 +184,9 @@ class Settings(BaseSettings):
 
     secrets_dir: Directory = Path("/run/secrets")
     """Directory below which `file:` credentials of backends lie; a table can name no other file."""
+    aws_secrets_prefix: str = Field("figway/backend/", min_length=1, max_length=256)
+    """How names of `aws-secret:` credentials (AWS Secrets Manager) begin; a table can name no
+    others."""
 
     # -- limits of the facade --------------------------------------------------------------------
     max_line_bytes: int = Field(16_384, ge=256, le=1_048_576)

@@ -353,6 +353,8 @@ class Supervisor:
             self._worker_refused(worker, message)
         elif kind in ("applied", "ready", "kill"):
             if kind == "applied":
+                if self.refused is not None and self.refused.etag == message["etag"]:
+                    self.refused = None  # what it waited for has come
                 self.applied_ms = int((time.monotonic() - self._published_at) * 1000)
             self.changed()
 

@@ -28,6 +28,8 @@ from proxy.answering import Responder
 from proxy.channel import Channel, Message
 from proxy.doors.server import NativeDoor
 from proxy.events import EventLog
+from proxy.policies.aws_secrets import FIRST_AGAIN_S, MOST_AGAIN_S, SCHEME, AwsSecrets
+from proxy.policies.credentials import RESOLVERS
 from proxy.runtime import Runtime
 from proxy.shadow.capture import ShadowCapture
 from proxy.shadow.counts import CountBook
@@ -92,6 +94,8 @@ class WorkerProcess:
         self.sweep = Sweep()
         self.tables = TableState()
         self.runtime: Runtime | None = None
+        self.secrets = AwsSecrets(self.sweep, self._secrets_changed, self.report)
+        RESOLVERS[SCHEME] = self.secrets.get
         self.done = asyncio.Event()
         self._listener = listener
         self._number: int = start["worker"]
@@ -100,6 +104,8 @@ class WorkerProcess:
         self._door: Door | None = None
         self._connection: Callable[[], asyncio.Protocol] = asyncio.Protocol
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._again: Message | None = None
+        self._again_s = FIRST_AGAIN_S
         self._first = asyncio.Event()
         self._draining = False
         self._kill_file = False
@@ -137,6 +143,7 @@ class WorkerProcess:
         self.sweep.stop()
         if self.runtime is not None:
             await self.runtime.close()
+        await self.secrets.close()
         if self._writer is not None:
             self._writer.close()
         if self._export is not None:
@@ -224,10 +231,11 @@ class WorkerProcess:
     async def _follow(self) -> None:
         await self._answer_without_table()
         while True:
-            message = await self._inbox.get()
+            message = await self._next()
             began = time.monotonic()
             try:
                 compiled = await asyncio.to_thread(self.tables.follow, message)
+                await self._ready(compiled, message)
                 await self._serve(compiled)
             except (Unusable, ValueError, OSError) as error:
                 self._send(
@@ -247,11 +255,35 @@ class WorkerProcess:
                 {"t": "applied", "revision": compiled.revision, "etag": compiled.etag, "ms": took}
             )
 
+    async def _next(self) -> Message:
+        """The next table; the last one again if nothing but a secret was missing."""
+        if self._again is None:
+            return await self._inbox.get()
+        message, self._again = self._again, None
+        try:
+            async with asyncio.timeout(self._again_s):
+                return await self._inbox.get()
+        except TimeoutError:
+            return message
+
+    async def _ready(self, compiled: CompiledTable, message: Message) -> None:
+        await self.secrets.ready(compiled.table)
+        if message["t"] == "table" and self.secrets.waits(compiled.table):
+            self._again = message
+            self._again_s = min(2 * self._again_s, MOST_AGAIN_S)
+        else:
+            self._again_s = FIRST_AGAIN_S
+
+    def _secrets_changed(self) -> None:
+        if self.runtime is not None:
+            self.runtime.secrets_changed()
+
     async def _serve(self, compiled: CompiledTable) -> None:
         self._capture.table_changed(compiled.revision, len(compiled.plans))
         if self.runtime is not None:
             self.runtime.swap(compiled)
             self.tables.compiled = compiled
+            self.secrets.serves(compiled.table)
             return
         runtime = Runtime(
             compiled,
@@ -266,6 +298,7 @@ class WorkerProcess:
             breaker_changed=self._breaker_changed,
         )
         self.runtime, self.tables.compiled = runtime, compiled
+        self.secrets.serves(compiled.table)
         self._shadow_to(self._shadow_path)
         self.set_kill()
         self._waiting.close()

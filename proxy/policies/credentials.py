@@ -2,8 +2,8 @@
 
 A reference is resolved when the backend is first served, and files are read again while it is, so
 that a rotated secret needs no restart. A table can only point to what was put there for it:
-variables named `FIGWAY_SECRET_*`, and files below the secrets directory. The secret itself is in
-no table, log, record or answer.
+variables named `FIGWAY_SECRET_*`, files below the secrets directory, and secrets of AWS below a
+prefix. The secret itself is in no table, log, record or answer.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Credentials:
         return [pair for pair in headers if pair[0].lower() not in gone] + self._headers
 
     def expired(self, now: int) -> None:
-        """Read the files again; while that fails, what was read last stays."""
+        """Read everything again; while that fails, what was read last stays."""
         self.deadline = now + READ_AGAIN_MS
         try:
             self._headers = self._read()

@@ -62,6 +62,14 @@ class ServerlessProxy:
         """Answer with this door from now on."""
         self.door = door
 
+    async def prepare(self, work: Coroutine[Any, Any, None]) -> None:
+        """Cold start: do what must be done before the first event."""
+        self.sweep.start()
+        try:
+            await work
+        finally:
+            await self._quiet()
+
     async def begin(self, wait_ms: int) -> None:
         """Cold start: ask for the table, and wait for it as long as that."""
         self.sweep.start()

@@ -14,6 +14,8 @@ from figway.breaker import BreakerState
 from figway.compile import CompiledTable
 from proxy.doors.aws_lambda import LambdaDoor
 from proxy.events import EventLog
+from proxy.policies.aws_secrets import SCHEME, AwsSecrets
+from proxy.policies.credentials import RESOLVERS
 from proxy.runtime import Runtime
 from proxy.serverless.app import ServerlessProxy
 from proxy.serverless.settings import LambdaSettings
@@ -45,7 +47,11 @@ class Sandbox:
             self.recorder, settings.instance, secrets.token_hex(16), settings.report_s
         )
         source = make_source(settings, self.sweep)
-        self.table = SandboxTable(source, settings.table_max_age_s, self.swap, self.log)
+        self.secrets = AwsSecrets(self.sweep, self._secrets_changed, self.report)
+        RESOLVERS[SCHEME] = self.secrets.get
+        self.table = SandboxTable(
+            source, settings.table_max_age_s, self.swap, self.log, self.secrets
+        )
         self.app = ServerlessProxy(
             self.sweep,
             self.keeper,
@@ -59,8 +65,6 @@ class Sandbox:
         if settings.queue_url or settings.worker_function:
             self._open_queue()
         self.table.start(settings)
-        if self.table.served is not None:
-            self.swap(self.table.served.compiled)
 
     @property
     def init_wait_ms(self) -> int:
@@ -68,6 +72,24 @@ class Sandbox:
         if self.settings.init_wait_ms >= 0:
             return self.settings.init_wait_ms
         return 0 if self.table.served is not None else 3_000
+
+    async def start(self) -> None:
+        """Serve the bundled table. Raises what a backend that cannot be used raises, if no other
+        table can come."""
+        served = self.table.served
+        if served is None:
+            return
+        if self.secrets.waits(served.table):
+            await self.app.prepare(self.secrets.ready(served.table))
+        try:
+            self.swap(served.compiled)
+        except (ValueError, OSError) as error:
+            if not self.settings.control_url and not self.settings.table_url:
+                raise
+            self.log.error("last_good_unusable", f"The bundled table cannot be served: {error}")
+            self.table.served = None
+        else:
+            self.secrets.serves(served.table)
 
     def swap(self, compiled: CompiledTable) -> None:
         """Serve another table. Raises what a backend that cannot be used raises."""
@@ -91,6 +113,10 @@ class Sandbox:
             self.app.serve(LambdaDoor(runtime, base_path=self.settings.base_path))
         if self.capture is not None:
             self.capture.table_changed(compiled.revision, len(compiled.plans))
+
+    def _secrets_changed(self) -> None:
+        if self.runtime is not None:
+            self.runtime.secrets_changed()
 
     def report(self, where: str, error: BaseException) -> None:
         """An exception that should not have been."""
@@ -146,6 +172,7 @@ class Sandbox:
 async def open_sandbox(settings: LambdaSettings) -> Sandbox:
     """Compose a sandbox on the running loop, and give it the time of its cold start."""
     sandbox = Sandbox(settings)
+    await sandbox.start()
     if sandbox.init_wait_ms or sandbox.table.served is None:
         await sandbox.app.begin(sandbox.init_wait_ms)
     return sandbox

@@ -19,6 +19,7 @@ import orjson
 from figway.compile import CompiledTable
 from figway.http import Headers
 from proxy.events import EventLog
+from proxy.policies.aws_secrets import AwsSecrets
 from proxy.serverless.calls import Call, Origin, Reply
 from proxy.serverless.settings import LambdaSettings
 from proxy.sweep import Sweep
@@ -27,6 +28,17 @@ from proxy.tables.check import Checker, RefusedTable, Served, Source
 Done = Callable[[Reply], None]
 RETRY_S = (1.0, 30.0)
 """Between two questions after a failure: first, and longest."""
+
+
+class Pending(Protocol):
+    """A question that is open."""
+
+    @property
+    def dialling(self) -> bool:
+        """See `Call.dialling`."""
+
+    def cancel(self, error: str = ...) -> None:
+        """Give it up; who waits is told."""
 
 
 class TableSource(Protocol):
@@ -145,6 +157,7 @@ class SandboxTable:
         max_age_s: float,
         swap: Callable[[CompiledTable], None],
         log: EventLog,
+        secrets: AwsSecrets,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.served: Served | None = None
@@ -154,9 +167,10 @@ class SandboxTable:
         self._max_age_s = max_age_s
         self._swap = swap
         self._log = log
+        self._secrets = secrets
         self._clock = clock  # the wall's: the monotonic one may stand still in a frozen sandbox
         self._checker = Checker()
-        self._call: Call | None = None
+        self._call: Pending | None = None
         self._waiting: asyncio.Future[None] | None = None
         self._checked = 0.0
         self._retry_at = 0.0
@@ -182,7 +196,9 @@ class SandboxTable:
     # -- an invocation -----------------------------------------------------------------------
 
     def look(self) -> None:
-        """Ask for the present table if the one in hand is too old. Returns at once."""
+        """Ask for the present table if the one in hand is too old, and for its secrets if they are.
+        Returns at once."""
+        self._secrets.look()
         now = self._clock()
         age = now - self._checked
         if self._call is not None or 0 <= age < self._max_age_s:
@@ -200,7 +216,7 @@ class SandboxTable:
     @property
     def dialling(self) -> bool:
         """A question waits for its connection: the one part that cannot outlive an invocation."""
-        return self._call is not None and self._call.dialling
+        return self._secrets.dialling or (self._call is not None and self._call.dialling)
 
     async def answered(self) -> None:
         """Wait until no question is open."""
@@ -222,7 +238,8 @@ class SandboxTable:
 
     def give_up_dialling(self) -> None:
         """End of the invocation."""
-        if self.dialling and self._call is not None:
+        self._secrets.give_up_dialling()
+        if self._call is not None and self._call.dialling:
             self._call.cancel("no connection in the time of an invocation")
 
     # -- the answer --------------------------------------------------------------------------
@@ -247,25 +264,48 @@ class SandboxTable:
             )
         except (ValueError, OSError) as error:
             self._failed(str(error))
-        waiting, self._waiting = self._waiting, None
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting = self._waiting
+        if self._call is not None:  # the table waits for what it needs
+            return
+        self._waiting = None
         if waiting is not None and not waiting.done():  # the time to wait for it was over
             waiting.set_result(None)
 
     def _take(self, reply: Reply) -> None:
         began = time.monotonic()
         revision, etag, data = _publication(reply.body)
-        before = self.served
-        if before is None or before.etag != etag:
-            served = self._checker.whole(before, revision, etag, data, Source.CONTROL_PLANE)
-            self._swap(served.compiled)
-            self.served = served
-            self._log.info(
-                "table_served",
-                f"Revision {revision} is served.",
-                revision=revision,
-                ms=int((time.monotonic() - began) * 1_000),
-            )
-        self._etag = reply.get(b"etag")
+        before, tag = self.served, reply.get(b"etag")
+        if before is not None and before.etag == etag:
+            self._etag = tag
+            self._confirmed()
+            return
+        served = self._checker.whole(before, revision, etag, data, Source.CONTROL_PLANE)
+        self._call = self._secrets.begin(served.table, lambda: self._prepared(served, tag, began))
+        if self._call is None:
+            self._serve(served, tag, began)
+
+    def _prepared(self, served: Served, tag: str, began: float) -> None:
+        self._call = None
+        try:
+            self._serve(served, tag, began)
+        except (ValueError, OSError) as error:
+            self._failed(str(error))
+        self._wake()
+
+    def _serve(self, served: Served, tag: str, began: float) -> None:
+        self._swap(served.compiled)
+        self._secrets.serves(served.table)
+        self.served = served
+        self._log.info(
+            "table_served",
+            f"Revision {served.revision} is served.",
+            revision=served.revision,
+            ms=int((time.monotonic() - began) * 1_000),
+        )
+        self._etag = tag
         self._confirmed()
 
     def _confirmed(self) -> None:

@@ -25,6 +25,8 @@ import orjson
 
 from figway.compile import CompiledTable
 from proxy.events import EventLog
+from proxy.policies.aws_secrets import SCHEME, AwsSecrets
+from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.aws import Service, fetch_secret, object_path, region_of
 from proxy.serverless.calls import Origin, Reply, finished
 from proxy.serverless.settings import LambdaSettings, SettingsError, load
@@ -64,8 +66,14 @@ class QueueWorker:
         self.log = EventLog()
         self.sweep = sweep
         self.keeper = TaskKeeper(self._failed)
+        self.secrets = AwsSecrets(self.sweep, self._secrets_changed, self._failed)
+        RESOLVERS[SCHEME] = self.secrets.get
         self.table = SandboxTable(
-            make_source(settings, self.sweep), settings.table_max_age_s, self._swap, self.log
+            make_source(settings, self.sweep),
+            settings.table_max_age_s,
+            self._swap,
+            self.log,
+            self.secrets,
         )
         self._settings = settings
         self._shadow = shadow
@@ -86,6 +94,7 @@ class QueueWorker:
         self.table.start(settings)
         if self.table.served is not None:
             self._swap(self.table.served.compiled)
+            self.secrets.serves(self.table.served.table)
 
     async def work(self, event: Mapping[str, Any], remaining_ms: int) -> dict[str, Any]:
         """Work off a batch of messages; which of them failed. Without any, do what is to be
@@ -228,6 +237,9 @@ class QueueWorker:
     def _swap(self, compiled: CompiledTable) -> None:
         self._pairs.table_changed(self._routes.swap(compiled))
 
+    def _secrets_changed(self) -> None:
+        self._routes.secrets_changed()
+
     def _paused_changed(self, lane: Lane) -> None:
         paused = lane.paused()
         if paused is not None:
@@ -316,7 +328,14 @@ async def open_worker(settings: LambdaSettings, environ: Mapping[str, str]) -> Q
         timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
         legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
     )
-    return QueueWorker(settings, shadow, sweep, keys)
+    worker = QueueWorker(settings, shadow, sweep, keys)
+    if worker.table.served is not None and worker.secrets.waits(worker.table.served.table):
+        sweep.start()
+        try:
+            await worker.secrets.ready(worker.table.served.table)
+        finally:
+            sweep.stop()
+    return worker
 
 
 def _unzipped(content: bytes) -> bytes:

@@ -116,6 +116,12 @@ class ShadowTable:
             self.lanes[backend.id], self._known[backend.id] = lane, backend
         return lane
 
+    def secrets_changed(self) -> None:
+        """Take the credentials of every backend from where they are."""
+        for lane in self.lanes.values():
+            if lane.target.credentials is not None:
+                lane.target.credentials.expired(0)
+
     def _bounded(self, backend: Backend) -> Backend:
         """The backend with the shadow's own limits and timeouts."""
         most, patience = self._settings.concurrency, self._settings.timeout_ms

@@ -28,6 +28,8 @@ import uvloop
 
 from proxy.channel import Channel, Message
 from proxy.events import EventLog
+from proxy.policies.aws_secrets import SCHEME, AwsSecrets
+from proxy.policies.credentials import RESOLVERS
 from proxy.shadow.intake import Intake
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
@@ -77,6 +79,8 @@ class ShadowWorker:
             self._table, self._tally, self._bench, self.settings, self._keeper.spawn
         )
         self._replayer = Replayer(self._table, self._bench, self.settings.timeout_ms)
+        self._secrets = AwsSecrets(self._sweep, self._table.secrets_changed, self._failed)
+        RESOLVERS[SCHEME] = self._secrets.get
         self._connections: set[Intake] = set()
         self._server: asyncio.AbstractServer | None = None
         self._draining = False
@@ -100,6 +104,7 @@ class ShadowWorker:
         for connection in list(self._connections):
             connection.close()
         await self._table.close()
+        await self._secrets.close()
 
     def obey(self, message: Message) -> None:
         """Take one message of the supervisor."""
@@ -132,6 +137,8 @@ class ShadowWorker:
                     }
                 )
                 continue
+            await self._secrets.ready(compiled.table)
+            self._secrets.serves(compiled.table)
             self._tables.compiled = compiled
             self._pairs.table_changed(self._table.swap(compiled))
             self._send({"t": "applied", "revision": compiled.revision, "etag": compiled.etag})
