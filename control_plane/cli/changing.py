@@ -78,11 +78,16 @@ def _say(made: dict[str, Any]) -> None:
     more = made["more_changes"] + max(0, len(made["changes"]) - 20)
     if more:
         console.print(f"  and {more} more: figway diff {made['revision'] - 1} {made['revision']}")
-    for warning in made["warnings"]:
-        where = f"{warning['code']} {warning['path']}"
-        console.print(f"  [yellow]{escape(where)}[/yellow]: {escape(warning['message'])}")
+    show_warnings(made["warnings"])
     if made["undo"]:
         console.print(f"[dim]Undo: {escape(made['undo']['cli'])}[/dim]")
+
+
+def show_warnings(warnings: list[dict[str, Any]]) -> None:
+    """Findings that keep nobody from anything."""
+    for warning in warnings:
+        where = f"{warning['code']} {warning['path']}"
+        console.print(f"  [yellow]{escape(where)}[/yellow]: {escape(warning['message'])}")
 
 
 def _follow(context: Shared, api: Api, revision: int, begun: float, timeout: float) -> bool:

@@ -14,7 +14,7 @@ import typer
 from rich.markup import escape
 
 from control_plane.cli import pairs
-from control_plane.cli.changing import Reason, Timeout, Wait, change
+from control_plane.cli.changing import Reason, Timeout, Wait, change, show_warnings
 from control_plane.cli.client import Api
 from control_plane.cli.context import Shared, command_line, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
@@ -98,6 +98,7 @@ def _evidence(api: Api, route: str) -> None:
         text = f"{entry['instance']} since {ago(entry['since_ms'])}: {entry['why']}"
         where = escape(inert(text))
         console.print(f"[yellow]shadow paused[/yellow] at {where}")
+    show_warnings([{**entry, "message": inert(entry["message"])} for entry in detail["warnings"]])
 
 
 def _goal(goal: Mapping[str, Any]) -> str:

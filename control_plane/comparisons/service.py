@@ -42,7 +42,7 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.comparisons.tallies import Tallies
 from control_plane.db.engine import Database
-from control_plane.problems import ApiProblem, invalid, not_found
+from control_plane.problems import ApiProblem, FindingOut, invalid, not_found
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import TableState
 from control_plane.settings import Settings
@@ -260,7 +260,6 @@ class ComparisonService:
             rows = await store.windows(connection, route_id, _MOST_WINDOWS)
             minutes = await store.minutes(connection, route_id, from_ms, to_ms, step_ms)
             count, size = await examples.usage(connection, route_id)
-            newest = await examples.whole(connection, Wanted(route=route_id), 20, 2_000_000)
         windows: list[WindowOut] = [
             evidence.window_out(row, evidence.tallies_of(row)) for row in rows
         ]
@@ -274,8 +273,14 @@ class ComparisonService:
             examples=count,
             example_bytes=size,
             rules_written=list(route.comparison.rules),
-            warnings=await asyncio.to_thread(caching.warnings, self._state.current.table, newest),
+            warnings=await self.warnings(route_id),
         )
+
+    async def warnings(self, route_id: str) -> list[FindingOut]:
+        """What caches would make of a route's answers, by its newest stored pairs."""
+        async with self._database.read() as connection:
+            newest = await examples.whole(connection, Wanted(route=route_id), 20, 2_000_000)
+        return await asyncio.to_thread(caching.warnings, self._state.current.table, newest)
 
     async def fields(self, route_id: str, window: str | None) -> FieldsFound:
         """The differing fields of a window, by path. Raises `ApiProblem` 404 for a route or a

@@ -245,3 +245,14 @@ def test_watch(cli: Cli) -> None:
     assert not any("zzz" in line for line in lines)
     told = json.loads(lines[-1].removeprefix("data: "))
     assert told["verdicts"]["match"] == 4
+
+
+def test_what_caches_would_make_of_it(cli: Cli) -> None:
+    """trap 43: beside the evidence."""
+    assert "redirect_permanent" not in cli.text("compare", "top", "orders")
+    moved = answer("", status=301, headers=[["Location", "/a"]])
+    pair = example(answer("", status=302, headers=[["Location", "/a"]]), moved)
+    cli.post("comparisons/batches", batch(2, route(0, 1, examples=[pair])))
+    text = cli.text("compare", "top", "orders")
+    assert "redirect_permanent routes.orders" in text
+    assert "new answers" in text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -289,6 +291,48 @@ def test_rules_noise_and_replays(play: Play) -> None:
         replay = await visitor.send("/shadow/orders/replay", example=pair["id"])
         assert "Replay of 1 request" in replay.text
         assert (await control.get("/comparisons/replays/history"))["items"][0]["total"] == 1
+
+    play(story)
+
+
+def test_what_caches_would_make_of_it(play: Play) -> None:
+    """trap 43: where the evidence is, and before a flip; not in front of the way back."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        await control.flip(2_500)
+        moved = comparing.answer("", status=301, headers=[["Location", "/<b>"]])
+        pair = comparing.example(comparing.answer("", status=302), moved)
+        await comparing.send(control, 1, comparing.route(1, 1, examples=[pair]))
+        [warning] = (await control.get("/comparisons/routes/orders"))["warnings"]
+        visitor = await browser(control)
+        for path in ("/shadow/orders", "/routes/orders/flip?stage=canary&percent=50"):
+            page = await visitor.page(path)
+            assert "by the newest stored pairs" in page.text
+            assert "redirect_permanent" in page.text
+            assert warning["message"] in page.text
+        back = await visitor.page("/routes/orders/flip?stage=legacy")
+        assert "redirect_permanent" not in back.text
+
+    play(story)
+
+
+def test_explaining_policies(play: Play) -> None:
+    async def story(control: Control) -> None:
+        await control.seed()
+        visitor = await browser(control)
+        assert "Policies" not in (await visitor.page("/explain?request=/orders/7")).text
+        route = await control.get("/routes/orders")
+        policies = {
+            "maintenance": {"status": 503},
+            "rate_limits": [{"requests": 5}],
+        }
+        draft = [{"kind": "route", "id": "orders", "value": {**route, "policies": policies}}]
+        query = urlencode({"request": "/orders/7", "draft": json.dumps(draft)})
+        text = " ".join((await visitor.page(f"/explain?{query}")).text.split())
+        assert "the facade answers 503 itself, by its policy maintenance" in text
+        assert "maintenance: ✕ refused with 503 every request is answered 503" in text
+        assert "rate limit: not reached" in text
 
     play(story)
 

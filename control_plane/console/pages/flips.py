@@ -12,7 +12,7 @@ from control_plane.console.plans import Plan, Target, plan
 from control_plane.console.proofs import proofs_of
 from control_plane.console.rows import Line, line
 from control_plane.preconditions import quoted
-from control_plane.problems import ApiProblem, invalid
+from control_plane.problems import ApiProblem, FindingOut, invalid
 from control_plane.publishing.state import Snapshot
 from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.api import flip_route
@@ -107,6 +107,7 @@ async def _dialog(
         plan=planned,
         lines=shown,
         fields=await _fields(services, shown[:_MOST_PROOFS]),
+        cached=[] if planned.to_legacy else await _cached(services, shown[:_MOST_PROOFS]),
         problem=problem,
         newest=newest,
         reason=reason,
@@ -120,6 +121,15 @@ async def _fields(services: Services, lines: list[Line]) -> dict[str, FieldsOut]
         for row in lines
         if row.proof is not None
     }
+
+
+async def _cached(services: Services, lines: list[Line]) -> list[FindingOut]:
+    """What caches would make of the answers, of routes that were compared."""
+    found: list[FindingOut] = []
+    for row in lines:
+        if row.proof is not None:
+            found += await services.comparisons.warnings(row.route.id)
+    return found
 
 
 def _etag(visit: Visit, target: Target) -> str:
