@@ -85,6 +85,7 @@ class QueueWorker:
             self.keeper.spawn,
             self._begin,
             self._paused_changed,
+            self._failed,
         )
         self._pairs = Pairs(self._routes, self._tally, self._bench, self._shadow, self.keeper.spawn)
         self._control = Origin(settings.control_url, self.sweep)

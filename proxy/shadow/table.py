@@ -32,7 +32,8 @@ class Compared:
 
 
 class ShadowTable:
-    """Follows the table. `opened` makes the upstream of a backend, `told` hears of pauses."""
+    """Follows the table. `opened` makes the upstream of a backend, `told` hears of pauses,
+    `fault` of secrets that cannot be read again."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class ShadowTable:
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         work: Work,
         told: Callable[[Lane], None],
+        fault: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         self.compiled: CompiledTable | None = None
         self.lanes: dict[str, Lane] = {}
@@ -49,6 +51,7 @@ class ShadowTable:
         self._spawn = spawn
         self._work = work
         self._told = told
+        self._fault = fault
         self._known: dict[str, Backend] = {}
         self._routes: dict[str, Compared] = {}
         self._decoders = decoders()
@@ -110,7 +113,7 @@ class ShadowTable:
         assert backend is not None
         lane = self.lanes.get(backend.id)
         if lane is None:
-            credentials = Credentials(backend) if backend.credentials else None
+            credentials = Credentials(backend, self._fault) if backend.credentials else None
             target = Target(backend, self._open(self._bounded(backend)), credentials)
             lane = Lane(target, self._settings.concurrency, self._work, self._told)
             self.lanes[backend.id], self._known[backend.id] = lane, backend

@@ -29,7 +29,7 @@ import uvloop
 from proxy.channel import Channel, Message
 from proxy.events import EventLog
 from proxy.policies.aws_secrets import SCHEME, AwsSecrets
-from proxy.policies.credentials import RESOLVERS
+from proxy.policies.credentials import READ_AGAIN_MS, RESOLVERS
 from proxy.shadow.intake import Intake
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
@@ -74,6 +74,7 @@ class ShadowWorker:
             self._keeper.spawn,
             self._begin,
             self._paused_changed,
+            self._failed,
         )
         self._pairs = Pairs(
             self._table, self._tally, self._bench, self.settings, self._keeper.spawn
@@ -93,6 +94,7 @@ class ShadowWorker:
         self._keeper.spawn(self._follow(), "tables")
         self._keeper.spawn(self._tick(), "tick")
         self._keeper.spawn(self._beat(), "rows")
+        self._keeper.spawn(self._reread(), "credentials")
         await self.done.wait()
         self._pairs.stop("stopping")
         await self._keeper.close()
@@ -193,6 +195,12 @@ class ShadowWorker:
             await asyncio.sleep(TICK_S)
             self._pairs.tick()
             self._read(self._pairs.relief.tick() and not self._full)
+
+    async def _reread(self) -> None:
+        """Secrets in files are read again as in the workers that serve."""
+        while True:
+            await asyncio.sleep(READ_AGAIN_MS / 1_000)
+            self._table.secrets_changed()
 
     async def _replay(self, job: dict[str, Any]) -> None:
         for part in parts(job):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from figway.codec import canonical
+from figway.compile import compile_table
 from figway.edge import NO_POLICIES
-from figway.model import CredentialHeader, Table
+from figway.model import CredentialHeader, Route, RouteMatch, Side, Stage, Table
 from proxy.policies.credentials import Credentials, resolve
+from proxy.shadow.settings import ShadowSettings
+from proxy.shadow.table import ShadowTable
 from tests.conformance.harness import table_of
 from tests.integration.policies.conftest import Stand
 
@@ -100,3 +104,35 @@ def test_a_missing_secret_refuses_the_table(stand: Stand) -> None:
         facade.swap(table(stand, bearer("env:FIGWAY_SECRET_GONE")))
     with facade.connect() as client:
         assert client.get().status == 200
+
+
+def test_a_copy_carries_what_was_rotated(secrets: Path) -> None:
+    """Else a rotation would show as differences that are none."""
+    plain = table_of(
+        9, 9, Route(id="r", match=RouteMatch(path="/r"), stage=Stage.SHADOW, new="new")
+    )
+    backends = {
+        key: replace(backend, credentials=(bearer(f"file:{secrets}/legacy"),))
+        for key, backend in plain.backends.items()
+    }
+    faults: list[str] = []
+    shadow = ShadowTable(
+        ShadowSettings(key=b"k" * 32, concurrency=4, timeout_ms=1_000, legacy_percent=50),
+        cast(Any, lambda backend: None),
+        cast(Any, None),
+        cast(Any, None),
+        cast(Any, None),
+        lambda where, _: faults.append(where),
+    )
+    shadow.swap(compile_table(replace(plain, backends=backends), 1, "one"))
+    compared = shadow.route("r")
+    assert compared is not None
+    sent = shadow.lane(compared, Side.NEW).target.credentials
+    assert sent is not None
+    (secrets / "legacy").write_text("fresh")
+    shadow.secrets_changed()
+    assert sent.apply([]) == [(b"Authorization", b"Bearer fresh")]
+    (secrets / "legacy").unlink()
+    shadow.secrets_changed()
+    assert sent.apply([]) == [(b"Authorization", b"Bearer fresh")]
+    assert faults == ["credentials of new"]
