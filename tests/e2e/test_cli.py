@@ -305,7 +305,7 @@ def test_no_key_at_all(figway: Installation) -> None:
     [
         ("routes: 5\n", "$.routes"),
         ("{", "not YAML"),
-        ("", "default_backend"),
+        ("", "the document is empty"),
         ("routes:\n- {id: a, match: {path: /a}, new: nobody}\ndefault_backend: x\n", "2 findings"),
     ],
 )

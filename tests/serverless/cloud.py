@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.request import Request, urlopen
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -88,6 +89,9 @@ def cloud(key: str = "key") -> Iterator[Cloud]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield Cloud(f"http://{host}:{port}", key)
+        endpoint = f"http://{host}:{port}"
+        # Servers of one process share what they hold: nothing of the one before is wanted.
+        urlopen(Request(f"{endpoint}/moto-api/reset", method="POST"), timeout=10).close()
+        yield Cloud(endpoint, key)
     finally:
         server.stop()
