@@ -36,6 +36,7 @@ COMPILED = [
     "proxy/telemetry/decisions.py",
     "proxy/telemetry/recorder.py",
     "proxy/telemetry/series.py",
+    "proxy/turn.py",
     "proxy/upstreams/attempt.py",
     "proxy/upstreams/connection.py",
     "proxy/upstreams/http.py",

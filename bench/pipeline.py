@@ -1,10 +1,11 @@
 """What one request of scenario (a) costs inside the worker, without sockets and without the kernel.
 
-    python -m bench.pipeline [--requests 20000] [--rounds 7] [--profile] [--mirror]
+    python -m bench.pipeline [--door native|asgi] [--requests 20000] [--rounds 7] [--profile]
 
-The native door, the pipeline and the http upstream run as they are, between two transports that
-swallow what is written. The fastest round is printed beside the median, as anything else on the
-machine only ever adds. `--profile` prints the functions by their own time.
+The door, the pipeline and the http upstream run as they are, between two transports that swallow
+what is written; the ASGI door with uvicorn's protocol. The fastest round is printed beside the
+median, as anything else on the machine only ever adds. `--profile` prints the functions by their
+own time.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from bench.origin import _SMALL as ANSWER
 from figway.compile import compile_table
 from figway.model import Backend
 from proxy.doors.server import NativeDoor
+from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
 from proxy.runtime import Runtime
 from proxy.sweep import Sweep
 from proxy.telemetry.recorder import WorkerRecorder
+from proxy.turn import Turn
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Upstream
@@ -44,6 +47,7 @@ class Wire:
     def __init__(self, asked: list[Wire] | None = None) -> None:
         self.asked = asked
         self.peer: Any = None
+        self.closed = False
 
     def write(self, data: bytes) -> None:
         if self.asked is not None:
@@ -56,7 +60,7 @@ class Wire:
         return ("127.0.0.1", 4711) if name == "peername" else None
 
     def is_closing(self) -> bool:
-        return False
+        return self.closed
 
     def is_reading(self) -> bool:
         return True
@@ -68,7 +72,9 @@ class Wire:
         pass
 
     def abort(self) -> None:
-        self.peer.connection_lost(None)
+        if not self.closed:
+            self.closed = True
+            self.peer.connection_lost(None)
 
     close = abort
 
@@ -102,13 +108,16 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         spawn=lambda work, name: asyncio.get_running_loop().create_task(work),
         report=report,
     )
-    door = NativeDoor(runtime)
-    clients = []
+    door = UvicornDoor(runtime) if options.door == "asgi" else NativeDoor(runtime)
+    turn = door.turn
+    clients: list[Any] = []
     for _ in range(CLIENTS):
-        client, wire = door.connection(), Wire()
+        client = FacadeProtocol(door) if isinstance(door, UvicornDoor) else door.connection()
+        wire = Wire()
         wire.peer = client
         client.connection_made(wire)  # type: ignore[arg-type]
         clients.append(client)
+    tasks: set[Any] = door.state.tasks if isinstance(door, UvicornDoor) else set()
     heads = browser_heads(options.requests, 200)
     gc.collect()
     gc.freeze()
@@ -123,7 +132,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 client.data_received(head)
             while len(asked) < CLIENTS:  # noqa: ASYNC110  a connection is being opened
                 await asyncio.sleep(0)
-            _answer_all(asked, door)
+            await _answer_all(asked, turn, tasks)
         times.append((time.process_time() - began) / (len(heads) // CLIENTS * CLIENTS) * 1e6)
         profile.disable()
         await asyncio.sleep(0)
@@ -142,16 +151,19 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _answer_all(asked: list[Wire], door: NativeDoor) -> None:
+async def _answer_all(asked: list[Wire], turn: Turn, tasks: set[Any]) -> None:
     wires = asked[:]
     asked.clear()
     for wire in wires:
         wire.peer.data_received(ANSWER)
-    door._flush()
+    while tasks:  # noqa: ASYNC110  the ASGI door's
+        await asyncio.sleep(0)
+    turn.end()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--door", choices=("native", "asgi"), default="native")
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--profile", action="store_true")

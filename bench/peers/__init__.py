@@ -70,7 +70,7 @@ def node_package(name: str) -> str:
 
 def registry() -> dict[str, Callable[[Spec], Start]]:
     """Every server by name, in the order of the report."""
-    from bench.peers import caddy, envoy, figway, haproxy, nginx, node, traefik, tutorial
+    from bench.peers import bare, caddy, envoy, figway, haproxy, nginx, node, traefik, tutorial
 
     return {
         "native": figway.native,
@@ -84,6 +84,8 @@ def registry() -> dict[str, Callable[[Spec], Start]]:
         "http-proxy": node.http_proxy,
         "undici": node.undici,
         "fastapi": tutorial.prepare,
+        "bare-relay": bare.relay,
+        "bare-asgi": bare.asgi,
     }
 
 

@@ -40,7 +40,7 @@ HOLD = 65_536
 """Bytes of an answer that wait for the server before the backend is told to pause."""
 EXTENSION = "figway.client"
 """Extension of a scope: a callable that is told of the request's `AsgiClient`, by a server that
-watches over the time a body takes."""
+watches over the time a body takes, and tells by `AsgiClient.gone` that the client went away."""
 _CLOSE = (b"connection", b"close")
 _VERSIONS = ("1.1", "1.0", "2", "3")
 
@@ -88,7 +88,9 @@ class AsgiDoor:
         flow.begin()
         if first is not None:
             client.take(first, flow)
-        reader = asyncio.get_running_loop().create_task(client.read(receive, flow))
+        reader: asyncio.Task[None] | None = None
+        if head.has_body or tell is None:  # else nothing more can come that must be read
+            reader = asyncio.get_running_loop().create_task(client.read(receive, flow))
         try:
             await client.deliver(send)
         except OSError:
@@ -97,8 +99,10 @@ class AsgiDoor:
             flow.client_gone()
             raise
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            client.flow = None  # or each request would be garbage that only a collection frees
+            if reader is not None:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
 
     def _arrival(self, scope: Message, head: RequestHead) -> Arrival:
         networks = self.runtime.settings.trusted_proxies
@@ -174,6 +178,12 @@ class AsgiClient:
         if self.flow is not None:
             self.flow.refuse(problem)
 
+    def gone(self) -> None:
+        """The server has lost the client."""
+        if self.flow is not None:
+            self.flow.client_gone()
+        self.abort()
+
     # -- the coroutines ----------------------------------------------------------------------
 
     async def deliver(self, send: Send) -> None:
@@ -199,8 +209,7 @@ class AsgiClient:
             await self._wanted.wait()
             message = await receive()
             if message["type"] == "http.disconnect":
-                flow.client_gone()
-                self.abort()
+                self.gone()
                 return
             self.take(message, flow)
 

@@ -26,6 +26,7 @@ from proxy.client import problem_answer
 from proxy.peer import client_address
 from proxy.pipeline import Flow
 from proxy.sweep import NEVER
+from proxy.turn import SMALL
 from proxy.upstreams.port import ResponseHead
 from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section
 from proxy.wire.client_body import ChunkedReader
@@ -52,8 +53,6 @@ _FLUSH_MS: Final = 10_000
 """How long a closing connection may take to send what it has."""
 _DISCARD: Final = 1 << 20
 """Bytes of an unwanted request body that are read to save the connection."""
-_SMALL: Final = 16_384
-"""Bytes up to which joining two pieces costs less than a second system call."""
 _NO_ROOM: Final = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
 _SLOW_HEAD: Final = Problem(408, "head_timeout", "The request head did not come in time")
 _SLOW_BODY: Final = Problem(408, "body_timeout", "The request body did not come in time")
@@ -339,15 +338,15 @@ class NativeConnection:
         # Each write is a system call: the head waits for the first piece of the body, which as a
         # rule is told before the loop's turn is over.
         self._out = encode(head, extra)
-        self._door.flush_soon(self)
+        self._door.turn.flush_soon(self)
 
     def body(self, data: bytes) -> None:
         """Write a piece of the answer, or of the tunnel."""
         if self._chunked:
             data = chunk(data)
-            if len(data) < _SMALL:  # the end, or the next piece, may come in the same turn
+            if len(data) < SMALL:  # the end, or the next piece, may come in the same turn
                 if not self._out:
-                    self._door.flush_soon(self)
+                    self._door.turn.flush_soon(self)
                 self._out += data
                 return
         out = self._out
@@ -355,7 +354,7 @@ class NativeConnection:
             self._transport.write(data)
             return
         self._out = b""
-        if len(data) < _SMALL:
+        if len(data) < SMALL:
             self._transport.write(out + data)
         else:
             self._transport.writelines((out, data))

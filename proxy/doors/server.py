@@ -11,6 +11,7 @@ from typing import Final, cast
 from proxy.doors.native import NativeConnection
 from proxy.peer import is_trusted
 from proxy.runtime import Runtime
+from proxy.turn import Turn
 
 GRACE_MS: Final = 1_000
 """How long an idle connection outlives the start of a drain: a request may be on its way."""
@@ -25,9 +26,8 @@ class NativeDoor:
         self.sweep = runtime.sweep
         self.draining = False
         self.connections: set[NativeConnection] = set()
-        self._loop = asyncio.get_running_loop()
+        self.turn = Turn()
         self._by_client: dict[str, int] = {}
-        self._flushing: list[NativeConnection] = []
         self._empty = asyncio.Event()
         self._empty.set()
         self._tls = tls
@@ -90,17 +90,6 @@ class NativeDoor:
             self._by_client[peer] = count - 1
         elif count:
             del self._by_client[peer]
-
-    def flush_soon(self, connection: NativeConnection) -> None:
-        """Have `connection` flushed at the end of this turn of the loop."""
-        if not self._flushing:
-            self._loop.call_soon(self._flush)
-        self._flushing.append(connection)
-
-    def _flush(self) -> None:
-        flushing, self._flushing = self._flushing, []
-        for connection in flushing:
-            connection.flush()
 
     def joined(self, connection: NativeConnection) -> None:
         """A client connected."""

@@ -28,6 +28,7 @@ from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
 from proxy.doors.server import GRACE_MS, NativeDoor
 from proxy.runtime import Runtime
 from proxy.sweep import NEVER
+from proxy.turn import SMALL, Turn
 from proxy.wire.client_answer import encode
 
 _SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
@@ -54,6 +55,7 @@ class UvicornDoor:
         self.config = self._configure()
         self._tls = tls
         self._servers: list[asyncio.Server] = []
+        self.turn = Turn()
 
     def _configure(self) -> Config:
         def tunnel(**_: Any) -> asyncio.Protocol:
@@ -129,6 +131,47 @@ class UvicornDoor:
             await asyncio.sleep(0.02)
 
 
+class Gathered:
+    """The transport as uvicorn's cycles see it: it sends the head of an answer with the first piece
+    of its body, where uvicorn writes them apart and each write is a system call."""
+
+    __slots__ = ("_door", "_held", "_transport")
+
+    def __init__(self, door: UvicornDoor, transport: asyncio.Transport) -> None:
+        self._door = door
+        self._transport = transport
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Keep a small piece until the next, or until the end of this turn of the loop."""
+        if self._held:
+            held, self._held = self._held, b""
+            if len(data) < SMALL:
+                self._transport.write(held + data)
+            else:
+                self._transport.writelines((held, data))
+        elif len(data) < SMALL:
+            self._held = data
+            self._door.turn.flush_soon(self)
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Write what is kept."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Close, once everything is written."""
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed or closing."""
+        return self._transport.is_closing()
+
+
 class FacadeProtocol(HttpToolsProtocol):
     """One client's connection under uvicorn. Implements `Swept`."""
 
@@ -139,6 +182,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._reading_head = True
         self._write_paused = False
         self._asking: AsgiClient | None = None
+        self._answered: AsgiClient | None = None
         self._over = False
         self._due: Problem | None = None
         self.deadline = NEVER
@@ -146,6 +190,7 @@ class FacadeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
         door = self._door
+        self._gathered = Gathered(door, self.transport)
         self._wait(door.runtime.settings.idle_ms)
         door.runtime.sweep.add(self)
         if not door.native.takes(self._peer) or door.crowded:
@@ -155,6 +200,8 @@ class FacadeProtocol(HttpToolsProtocol):
         self._door.runtime.sweep.discard(self)
         self._door.native.gave_up(self._peer)
         super().connection_lost(exc)
+        if self._answered is not None:
+            self._answered.gone()
 
     def pause_writing(self) -> None:
         """The client takes no more for now."""
@@ -205,8 +252,10 @@ class FacadeProtocol(HttpToolsProtocol):
             return
         cast(Any, self.scope)["extensions"] = {EXTENSION: self._asked}
         super().on_headers_complete()
-        if self._door.draining and self.cycle is not None:
-            self.cycle.keep_alive = False
+        if self.cycle is not None:
+            self.cycle.transport = cast(asyncio.Transport, self._gathered)
+            if self._door.draining:
+                self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; not of one that was refused with its head."""
@@ -218,7 +267,9 @@ class FacadeProtocol(HttpToolsProtocol):
         if self._over:
             return
         self._reading_head = True
-        if not self._write_paused:
+        if self._idle:
+            self._wait(self._door.runtime.settings.idle_ms)
+        elif not self._write_paused:
             self.deadline = NEVER
         super().on_message_complete()
 
@@ -228,8 +279,13 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """On to the next request, or to saying why there is none."""
-        if self._due is None or self.pipeline or self.transport.is_closing():
+        self._answered = None
+        self._gathered.flush()
+        if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
+        elif self._due is None:
+            self.flow.resume_reading()
+            self._wait(self._door.runtime.settings.idle_ms)  # by the sweep, not by a timer each
         elif self.cycle.more_body:
             self._linger()  # the answer was early, and the body behind it is no good
         else:
@@ -266,7 +322,7 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def _asked(self, client: AsgiClient) -> None:
         """The door says which request begins now."""
-        self._asking = client
+        self._asking = self._answered = client
         if self._due is not None and not self.pipeline and self.cycle.more_body:
             asyncio.get_running_loop().call_soon(client.refuse, self._due)
 
