@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,7 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
     }
 
 
+@cache
 def release() -> str:
     """The release of Figway that runs here."""
     try:

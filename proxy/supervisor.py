@@ -236,7 +236,10 @@ class Supervisor:
     async def publish(self, served: Served, changes: Any, base: str) -> None:
         """A table passed every check: send it to the workers, and keep it."""
         self._served = served
-        self.refused = None
+        # Otherwise nothing is to be told before a worker says that it serves the table.
+        if self.refused is not None or not self.workers.live:
+            self.refused = None
+            self.changed()
         self._published_at = time.monotonic()
         if changes is not None:
             message = {"t": "changes", "base": base, "changes": changes}
@@ -252,7 +255,6 @@ class Supervisor:
                 self.shadow.process.send_packed(frame)
         if self.shadow is not None:
             self.shadow.table(served.compiled)
-        self.changed()
         if served.source is Source.CONTROL_PLANE:
             self.store.keep(served)
         self.log.info(

@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from figway.codec import CodecError, from_data, table_hash, to_data
+from figway.codec import CodecError, Item, from_data, table_hash, to_data
 from figway.model import Table
 
 FILE = "table.json"
@@ -24,6 +26,10 @@ _FORMAT = 1
 _HEAD = b'{"sha256":"'
 _BODY = b'","body":'
 _DIGEST = 64  # hexadecimal digits
+
+
+_Written = dict[str, tuple[Item, orjson.Fragment]]
+"""The items of one kind, each with its JSON."""
 
 
 class CorruptTable(ValueError):
@@ -44,6 +50,7 @@ class LastGood:
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE
+        self._known: dict[str, _Written] = {}
 
     def save(self, stored: Stored) -> None:
         """Replace the file. Raises `OSError` (disk full, read-only); the old file then stays."""
@@ -51,7 +58,7 @@ class LastGood:
             "format": _FORMAT,
             "revision": stored.revision,
             "etag": stored.etag,
-            "table": to_data(stored.table),
+            "table": self._encoded(stored.table),
         }
         body = orjson.dumps(data)
         content = _HEAD + hashlib.sha256(body).hexdigest().encode() + _BODY + body + b"}\n"
@@ -65,6 +72,26 @@ class LastGood:
                 temporary.unlink()
             raise
         _sync_directory(self.path.parent)
+
+    def _encoded(self, table: Table) -> dict[str, Any]:
+        """`to_data` of a table, at the cost of what changed since the one before."""
+        none: Mapping[str, Any] = MappingProxyType({})
+        data: dict[str, Any] = to_data(
+            replace(table, backends=none, capabilities=none, routes=none)
+        )
+        for kind in ("backends", "capabilities", "routes"):
+            items: Mapping[str, Item] = getattr(table, kind)
+            known = self._known.get(kind, {})
+            written: _Written = {}
+            for key in sorted(items):
+                item, entry = items[key], known.get(key)
+                if entry is None or entry[0] is not item:
+                    entry = (item, orjson.Fragment(orjson.dumps(to_data(item))))
+                written[key] = entry
+            self._known[kind] = written
+            if written:
+                data[kind] = [fragment for _, fragment in written.values()]
+        return data
 
     def load(self) -> Stored | None:
         """The stored table; None if there is none.

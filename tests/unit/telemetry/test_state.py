@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from figway.codec import table_hash
+from figway.codec import table_hash, to_data
 from figway.model import Backend, Side, Table
 from proxy.settings import SettingsError, load, reference
 from proxy.tables.kill_file import LOOK_MS, KillFile
@@ -30,6 +31,39 @@ def test_the_last_good_table_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (found.revision, found.etag) == (7, stored().etag)
     assert dict(found.table.backends) == dict(stored().table.backends)
     assert [item.name for item in files.path.parent.iterdir()] == ["table.json"]
+
+
+def test_of_the_next_table_only_what_changed_is_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flip among 100 000 routes must not cost a second, and what is read is the whole table."""
+    files, encoded = LastGood(tmp_path), list[str]()
+
+    def noted(value: object) -> object:
+        encoded.append(getattr(value, "id", ""))
+        return to_data(value)
+
+    def kept(table: Table) -> Table:
+        encoded.clear()
+        files.save(Stored(1, table_hash(table), table))
+        found = LastGood(tmp_path).load()
+        assert found is not None
+        assert found.etag == table_hash(table)
+        return found.table
+
+    monkeypatch.setattr("proxy.tables.last_good.to_data", noted)
+    first = stored().table
+    legacy = first.backends["legacy"]
+    other = Backend(id="a", side=Side.LEGACY, url="http://127.0.0.1:8")
+    assert dict(kept(first).backends) == {"legacy": legacy}
+    two = replace(first, backends={"legacy": legacy, "a": other})
+    assert dict(kept(two).backends) == two.backends
+    assert encoded == ["", "a"]
+    moved = replace(first, backends={"legacy": legacy, "a": replace(other, url="http://b:1")})
+    assert dict(kept(moved).backends) == moved.backends
+    assert encoded == ["", "a"]
+    assert dict(kept(first).backends) == {"legacy": legacy}
+    assert encoded == [""]
 
 
 @pytest.mark.parametrize("cut", [1, 40, 120])
