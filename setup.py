@@ -25,6 +25,7 @@ COMPILED = [
     "proxy/doors/asgi.py",
     "proxy/doors/native.py",
     "proxy/doors/server.py",
+    "proxy/forwarding.py",
     "proxy/pipeline.py",
     "proxy/record.py",
     "proxy/runtime.py",

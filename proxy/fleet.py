@@ -93,7 +93,7 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
             "etag": refused.etag,
             "findings": refused.findings,
         },
-        "kill_file": supervisor.kill_file,
+        "kill_file": supervisor.kill.on_disk,
         "breakers": [item for worker in workers for item in worker.breakers],
         "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
         "budgets": supervisor.backends.budgets(),

@@ -11,30 +11,22 @@ from __future__ import annotations
 from time import monotonic_ns, time
 from typing import Final
 
-from figway import rewrite
 from figway.decide import Decision, Why, cookie_value, decide
 from figway.exchange import Action, Do, Exchange, FailureKind, Sent
 from figway.force import COOKIE as FORCE_COOKIE
 from figway.force import HEADER as FORCE_HEADER
 from figway.force import verify
-from figway.headers import (
-    HOP_HEADER,
-    Arrival,
-    forward_request,
-    forward_response,
-    forward_section,
-    hops,
-    issue_cookie,
-)
+from figway.headers import HOP_HEADER, Arrival, hops
 from figway.http import SAFE_METHODS, Headers
 from figway.model import Side
 from figway.problem import Problem
 from proxy.client import NOBODY, ClientPort, problem_answer
+from proxy.forwarding import outbound, relayed
 from proxy.policies.outgoing import edited
 from proxy.record import RequestRecord
 from proxy.runtime import CaptureTap, Lane, Runtime, Target, fresh_id, side_of
 from proxy.sweep import NEVER
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
+from proxy.upstreams.port import Failure, ResponseHead, Sending
 from proxy.wire.client_head import RequestHead
 
 HOLD: Final = 65_536
@@ -357,7 +349,7 @@ class Flow:
             self._exchange.retry = retry = target.retry
             if retry is not None:
                 retry.own_request(self._runtime.sweep.now)
-        request = self._outbound(target)
+        request = outbound(head, self._arrival, target, self._hop, self._traceparent)
         was_paused, self._paused = self._paused, False
         self._handed = 0
         if target.credentials is not None or self._lane.edits_requests:
@@ -367,40 +359,6 @@ class Flow:
             self._hand_over()
         if was_paused and not self._paused:
             self._client.resume_body()
-
-    def _outbound(self, target: Target) -> OutboundRequest:
-        """The request as `target` gets it; its header section as bytes wherever that is enough."""
-        head, arrival, backend = self._head, self._arrival, target.backend
-        headers = section = None
-        if head.carried is not None and not head.upgrade:
-            section = forward_section(
-                head.carried,
-                head.acted_on,
-                arrival,
-                backend,
-                authority=target.authority,
-                hop=self._hop,
-                traceparent=self._traceparent,
-            )
-        if section is None:
-            headers = forward_request(
-                head.headers,
-                arrival,
-                backend,
-                authority=target.authority,
-                hop=self._hop,
-                traceparent=self._traceparent,
-                upgrade=head.upgrade,
-            )
-        return OutboundRequest(
-            head.method,
-            target.prefix + head.target if target.prefix and head.target != b"*" else head.target,
-            headers,
-            section=section,
-            has_body=head.has_body,
-            content_length=head.content_length,
-            upgrade=bool(head.upgrade),
-        )
 
     def _hand_over(self) -> None:
         """Give the backend what it has not had yet, as far as it takes it."""
@@ -443,36 +401,11 @@ class Flow:
             self._tunnel = True
             self._client.respond(head)
         else:
-            self._client.respond(self._for_client(head))
-
-    def _for_client(self, head: ResponseHead) -> ResponseHead:
-        """The head that the client gets: the place for everything a plan changes in answers."""
-        issue = self._decision.issue
-        edits = self._lane.edits_response
-        if head.plain and not issue and edits is None:
-            return head
-        headers = forward_response(head.headers)
-        runtime, target, public = self._runtime, self._target, self._public()
-        if target is not None:
-            headers = rewrite.answer(
-                headers, runtime.table.names, public, prefix=target.prefix, domains=target.domains
+            issue = self._decision.issue
+            lane, target = self._lane, self._target
+            self._client.respond(
+                relayed(head, self._head, self._arrival, runtime, lane, target, issue)
             )
-        if edits is not None:
-            headers = edits.apply(headers)
-        if issue:
-            secure = public.scheme == b"https"
-            headers.append(issue_cookie(self._lane.plan.issue, issue, secure=secure))
-        return ResponseHead(head.status, head.reason, headers)
-
-    def _public(self) -> rewrite.Public:
-        """The facade as the client sees it; a trusted proxy knows that better."""
-        arrival, get = self._arrival, self._head.get
-        secure = self._runtime.settings.secure or arrival.scheme == "https"
-        host = arrival.host
-        if arrival.trusted:
-            host = (get(b"x-forwarded-host") or host).partition(b",")[0].strip()
-            secure = secure or get(b"x-forwarded-proto") == b"https"
-        return rewrite.Public(b"https" if secure else b"http", host)
 
     def _answer(self, problem: Problem) -> None:
         """Give the facade's own answer, and be done."""

@@ -66,7 +66,7 @@ class Private:
             "routes": 0 if served is None else len(served.table.routes),
             "kill_switch": {
                 "table": served is not None and served.table.kill_switch,
-                "file": supervisor.kill_file,
+                "file": supervisor.kill.on_disk,
             },
             "control_plane": None
             if follower is None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import signal
 import socket
 import time
@@ -26,20 +25,20 @@ from proxy.settings import Settings
 from proxy.shadow.desk import ShadowDesk
 from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.tables.check import Checker, RefusedTable, Served, Source
+from proxy.tables.cold_start import stored_table
 from proxy.tables.follow import Follower
-from proxy.tables.kill_file import LOOK_MS, KillFile
-from proxy.tables.last_good import CorruptTable, LastGood
+from proxy.tables.kill_file import KillFile
+from proxy.tables.kill_switch import KillSwitch
+from proxy.tables.last_good import LastGood
 from proxy.tables.store import TableStore
 from proxy.tasks import TaskKeeper
 from proxy.telemetry.backends import BackendTotals
 from proxy.telemetry.decisions import DecisionOutbox
+from proxy.telemetry.flush import Flushes
 from proxy.telemetry.report import Reporter
 from proxy.telemetry.series import SeriesSet
 from proxy.worker_settings import WorkerSettings
 from proxy.workers import Worker, Workers
-
-FLUSH_S = 0.3
-"""How long a scrape waits for the workers' latest counters."""
 
 DECISIONS_S = 0.5
 """How often a sample of decisions goes to those who watch, while somebody does."""
@@ -81,17 +80,16 @@ class Supervisor:
         self.refused: RefusedTable | None = None
         self.store = TableStore(parts.last_good, parts.log)
         self.applied_ms = 0
-        self.kill_file = False
         self.stopping = False
         self.workers = Workers(parts.listeners, self, parts.log, self.keeper, self._start_message)
+        self.kill = KillSwitch(parts.kill_file, parts.log, self.workers.send, self.changed)
+        self.flushes = Flushes(self.workers.send)
         self.follower: Follower | None = None
         self.reporter: Reporter | None = None
         self.acknowledger: Acknowledger | None = None
         self._served: Served | None = None
-        self._wish = False
         self._frame: tuple[str, bytes] | None = None
         self._published_at = time.monotonic()
-        self._flushes: dict[int, tuple[set[int], asyncio.Event]] = {}
         self._stop = asyncio.Event()
         self._signalled_at = 0.0
         self._at_once = asyncio.Event()
@@ -114,10 +112,10 @@ class Supervisor:
     async def run(self) -> int:
         """Serve until told to stop; the number of requests that a drain had to cut off."""
         self._handle_signals()
-        self._look_for_kill()
+        self.kill.look()
         await self._first_table()
         self.workers.start()
-        self._forever(self._watch_kill, "kill file")
+        self._forever(self.kill.watch, "kill file")
         self._forever(self.store.run, "last good table")
         if self.follower is not None:
             assert self.acknowledger is not None
@@ -172,8 +170,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
-        loop.add_signal_handler(signal.SIGUSR1, self.pull_kill, "SIGUSR1")
-        loop.add_signal_handler(signal.SIGUSR2, self.release_kill)
+        loop.add_signal_handler(signal.SIGUSR1, self.kill.pull, "SIGUSR1")
+        loop.add_signal_handler(signal.SIGUSR2, self.kill.release)
 
     def _signalled(self) -> None:
         now = time.monotonic()
@@ -200,38 +198,11 @@ class Supervisor:
             async with asyncio.timeout(self.settings.start_wait_s):
                 await self.follower.pull()
         if self._served is None:
-            await self._from_disk(self.follower)
-
-    async def _from_disk(self, follower: Follower) -> None:
-        try:
-            stored = await asyncio.to_thread(self.parts.last_good.load)
-            if stored is None:
-                self.log.warning(
-                    "no_table",
-                    "No table from the control plane, and none on disk: answering 503 until "
-                    "one comes.",
-                )
-                return
-            served = await asyncio.to_thread(
-                self.parts.checker.stored, stored.revision, stored.etag, stored.table
-            )
-        except CorruptTable as error:
-            self.log.error("last_good_corrupt", f"{error}.")
-            return
-        except OSError as error:
-            path = self.parts.last_good.path
-            self.log.error("last_good_unreadable", f"{path} cannot be read: {error.strerror}.")
-            return
-        except RefusedTable as refused:
-            self.log.error("last_good_refused", f"The last good table is of no use: {refused}.")
-            self.refuse(refused)
-            return
-        self.log.warning(
-            "serving_last_good",
-            f"Serving revision {stored.revision} from disk until the control plane answers.",
-        )
-        follower.begin(served)
-        await self.publish(served, None, "")
+            parts = self.parts
+            found = await stored_table(parts.last_good, parts.checker, self.log, self.refuse)
+            if found is not None:
+                self.follower.begin(found)
+                await self.publish(found, None, "")
 
     async def publish(self, served: Served, changes: Any, base: str) -> None:
         """A table passed every check: send it to the workers, and keep it."""
@@ -302,7 +273,7 @@ class Supervisor:
             "settings": self.parts.worker_settings.to_data(),
             "worker": number,
             "workers": len(self.workers.all),
-            "kill": self._wish,
+            "kill": self.kill.wish,
             "plain": self.log.plain,
             "shadow": "" if self.shadow is None else self.shadow.path,
         }
@@ -324,8 +295,7 @@ class Supervisor:
             self._lost[name] = self._lost.get(name, 0) + value
         if self.shadow is not None:
             self.shadow.worker_died(worker)
-        for number in list(self._flushes):
-            self._flushed(worker, number)
+        self.flushes.gone(worker.number)
         self.changed()
 
     def lost(self, name: str) -> int:
@@ -345,7 +315,7 @@ class Supervisor:
                 self.reporter.add(message["series"])
             if self.shadow is not None:
                 self.shadow.counted(worker, message["shadow"])
-            self._flushed(worker, message["n"])
+            self.flushes.came(worker.number, message["n"])
         elif kind == "breakers":
             if self.reporter is not None:
                 for event in message["events"]:
@@ -362,6 +332,9 @@ class Supervisor:
 
     def _heard_of_backends(self, worker: Worker, told: dict[str, Any]) -> None:
         self.backends.add(told["counts"])
+        if self.reporter is not None:
+            for event in told["events"]:
+                self.reporter.event({**event, "worker": worker.number})
         if worker.out != told["out"]:
             worker.out = told["out"]
             self.changed()
@@ -382,25 +355,9 @@ class Supervisor:
         self.refuse(RefusedTable(message["revision"], message["etag"], [finding]))
 
     async def flush(self) -> None:
-        """Get the workers' latest counters, waiting no longer than `FLUSH_S`."""
-        number = secrets.randbits(31) | 1
-        expected = {worker.number for worker in self.workers.live if worker.channel is not None}
-        event = asyncio.Event()
-        if not expected:
-            return
-        self._flushes[number] = (expected, event)
-        self.workers.send({"t": "flush", "n": number})
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                await event.wait()
-        del self._flushes[number]
-
-    def _flushed(self, worker: Worker, number: int) -> None:
-        if number in self._flushes:
-            expected, event = self._flushes[number]
-            expected.discard(worker.number)
-            if not expected:
-                event.set()
+        """Get the workers' latest counters, within a bound."""
+        live = self.workers.live
+        await self.flushes.run(worker.number for worker in live if worker.channel is not None)
 
     # -- shadow --------------------------------------------------------------------------------
 
@@ -426,52 +383,6 @@ class Supervisor:
     async def _present_table(self) -> bytes | None:
         """The message with the whole table that is served."""
         return None if self._served is None else await self._table_frame(self._served)
-
-    # -- kill switch ---------------------------------------------------------------------------
-
-    def pull_kill(self, why: str) -> None:
-        """Everything to legacy: create the kill file, and tell the workers at once."""
-        self._wish = True
-        try:
-            self.parts.kill_file.pull(why)
-        except OSError as error:
-            self.log.error(
-                "kill_file",
-                f"{self.parts.kill_file.path} cannot be written ({error.strerror}); the kill "
-                "switch holds until this proxy ends.",
-            )
-        self._kill_changed()
-
-    def release_kill(self) -> None:
-        """Let go of the kill switch of this host."""
-        self._wish = False
-        try:
-            self.parts.kill_file.release()
-        except OSError as error:
-            path = self.parts.kill_file.path
-            self.log.error("kill_file", f"{path} cannot be removed: {error.strerror}.")
-        self._kill_changed()
-
-    def _kill_changed(self) -> None:
-        self.workers.send({"t": "kill", "on": self._wish})
-        self._look_for_kill()
-
-    def _look_for_kill(self) -> None:
-        found = self.parts.kill_file.look()
-        if found is not self.kill_file:
-            self.kill_file = found
-            where = self.parts.kill_file.path
-            what = f"{where} is there: everything goes to legacy." if found else f"{where} is gone."
-            self.log.warning("kill_switch", what, on=found)
-            if not found and self._wish:  # whoever removed the file meant all of it
-                self._wish = False
-                self.workers.send({"t": "kill", "on": False})
-            self.changed()
-
-    async def _watch_kill(self) -> None:
-        while True:
-            self._look_for_kill()
-            await asyncio.sleep(LOOK_MS / 1000)
 
     # -- telling -------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ import uvloop
 from bench.peers import PYTHON, Missing, Spec, Start
 
 _BODY = b"x" * 1_024
+_LENGTH = b"content-length:"
 _HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"1024")]
 
 
@@ -83,20 +84,31 @@ class _Client(asyncio.Protocol):
 
 
 class _Upstream(asyncio.Protocol):
-    """Every answer of the origin is one write, and so one read."""
+    """Every answer of the origin has the length of the first one."""
+
+    length = 0
 
     def __init__(self, idle: list[_Upstream]) -> None:
         self.idle = idle
         self.client: _Client | None = None
+        self.had = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        client, self.client = self.client, None
-        if client is not None:
+        client = self.client
+        if client is None:
+            return
+        self.had += len(data)
+        if not _Upstream.length:
+            head, _, _ = data.partition(b"\r\n\r\n")
+            _Upstream.length = len(head) + 4 + int(head.lower().partition(_LENGTH)[2].split()[0])
+        if self.had >= _Upstream.length:
+            self.had = 0
+            self.client = None
             self.idle.append(self)
-            client.transport.write(data)
+        client.transport.write(data)
 
 
 async def _serve(port: int, upstream: int) -> None:

@@ -155,7 +155,10 @@ _SIDES = [
 
 
 def events(ctx: typer.Context, route: RouteFilter = "", limit: Limit = 50) -> None:
-    """Show what happened at the proxies, newest first: breakers that opened and closed."""
+    """Show what happened at the proxies, newest first.
+
+    Breakers that opened and closed, and URLs of backends that were ejected and came back.
+    """
     context = shared(ctx)
     rows = context.api().get("/events", route=route, limit=limit)["items"]
     show(
@@ -165,7 +168,7 @@ def events(ctx: typer.Context, route: RouteFilter = "", limit: Limit = 50) -> No
             ("AT", lambda row: clock(row["at_ms"])),
             ("PROXY", lambda row: f"{row['instance']} worker {row['worker']}"),
             ("ROUTE", lambda row: row["route"]),
-            ("BACKEND", lambda row: row["backend"]),
+            ("BACKEND", lambda row: f"{row['backend']} {row['member']}".rstrip()),
             ("CHANGE", lambda row: f"{row['was']} -> {row['becomes']}"),
         ],
         empty="Nothing happened yet.",

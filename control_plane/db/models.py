@@ -154,7 +154,7 @@ class ReportRow(Base):
 
 
 class EventRow(Base):
-    """Something that happened at a proxy, such as a breaker that opened."""
+    """Something that happened at a proxy: a breaker that opened, a URL that was ejected."""
 
     __tablename__ = "events"
 
@@ -167,6 +167,7 @@ class EventRow(Base):
     backend: Mapped[Name]
     was: Mapped[str] = mapped_column(String(40))
     becomes: Mapped[str] = mapped_column(String(40))
+    member: Mapped[Name] = mapped_column(server_default="")
 
     __table_args__ = (Index("events_at", "at_ms"), Index("events_route", "route"))
 

@@ -42,12 +42,15 @@ class SeriesIn(BaseModel, use_attribute_docstrings=True):
 
 
 class EventIn(BaseModel, use_attribute_docstrings=True):
-    """A breaker that changed its state."""
+    """A breaker that changed its state, or a URL of a backend that was ejected or came back."""
 
     at_ms: Count
     kind: Code = "breaker"
+    """`breaker` or `member`."""
     route: Short = ""
     backend: Short = ""
+    member: Short = ""
+    """The URL of the backend, where it has several."""
     worker: Annotated[int, Field(ge=-1, lt=2**31, strict=True)] = 0
     was: Annotated[Code, Field(alias="from")] = ""
     becomes: Annotated[Code, Field(alias="to")] = ""
@@ -142,5 +145,6 @@ class EventOut(BaseModel, use_attribute_docstrings=True):
     worker: int
     route: str
     backend: str
+    member: str
     was: str
     becomes: str

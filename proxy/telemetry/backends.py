@@ -24,24 +24,29 @@ class Balanced(Protocol):
     names: tuple[str, ...]
 
 
+_IN = MemberState.IN.value
+
+
 class BackendBook:
     """Reads one worker's runtime. JSON forms:
 
     `out`: backend, member, state, since_ms (since the epoch) of each member that is not asked;
+    `events`: each member that left or came back since the last reading, as reports hold events;
     `counts`: [what, backend, which, count] since the last reading; `budgets`: backend, budget,
     per_s, what it grants in a second at present.
     """
 
     def __init__(self) -> None:
-        self._since: dict[tuple[str, str, str], int] = {}
+        self._known: dict[tuple[str, str], tuple[str, int]] = {}
+        """The state of each member that is not asked, and since when."""
 
     def take(self, runtime: Runtime | None) -> dict[str, Any]:
         """What is to be told now."""
         if runtime is None:
-            return {"out": [], "counts": [], "budgets": []}
+            return {"out": [], "events": [], "counts": [], "budgets": []}
         now = runtime.sweep.now
         counts: list[tuple[str, str, str, int]] = []
-        out: list[dict[str, Any]] = []
+        states: dict[tuple[str, str], str] = {}
         for target in runtime.targets():
             upstream, backend = target.upstream, target.backend.id
             if not isinstance(upstream, Balanced):
@@ -49,24 +54,35 @@ class BackendBook:
             for name, member in zip(upstream.names, upstream.members.all, strict=True):
                 taken = zip(("ejected", "bad", "good"), member.take(), strict=True)
                 counts += [(what, backend, name, count) for what, count in taken if count]
-                state = member.state(now)
-                if state is not MemberState.IN and not target.retired:
-                    out.append({"backend": backend, "member": name, "state": state.value})
+                if not target.retired:
+                    states[backend, name] = member.state(now).value
         budgets = []
         for backend, use, budget in runtime.budgets():
             taken = zip(("spent", "refused"), budget.take(), strict=True)
             counts += [(what, backend, use, count) for what, count in taken if count]
             per_s = round(budget.per_second(now), 3)
             budgets.append({"backend": backend, "budget": use, "per_s": per_s})
-        return {"out": self._dated(out), "counts": counts, "budgets": budgets}
+        events = self._follow(states)
+        out = [
+            {"backend": backend, "member": name, "state": state, "since_ms": since}
+            for (backend, name), (state, since) in self._known.items()
+        ]
+        return {"out": out, "events": events, "counts": counts, "budgets": budgets}
 
-    def _dated(self, out: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        known, now = self._since, int(time.time() * 1000)
-        self._since = {}
-        for item in out:
-            key = (item["backend"], item["member"], item["state"])
-            item["since_ms"] = self._since[key] = known.get(key, now)
-        return out
+    def _follow(self, states: dict[tuple[str, str], str]) -> list[dict[str, Any]]:
+        """Take in the present state of each member; what changed."""
+        known, now = self._known, int(time.time() * 1000)
+        self._known = {}
+        events: list[dict[str, Any]] = []
+        for (backend, name), state in states.items():
+            before, since = known.get((backend, name), (_IN, now))
+            if state != before:
+                since = now
+                event = {"at_ms": now, "kind": "member", "backend": backend, "member": name}
+                events.append({**event, "from": before, "to": state})
+            if state != _IN:
+                self._known[backend, name] = (state, since)
+        return events
 
 
 class BackendTotals:

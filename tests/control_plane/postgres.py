@@ -110,10 +110,11 @@ def server(options: Sequence[str] = ()) -> Iterator[str]:
 
 
 @contextmanager
-def database(url: str) -> Iterator[str]:
-    """A new, empty database on the server of `url`; dropped afterwards."""
+def database(url: str, template: str = "") -> Iterator[str]:
+    """A new database on the server of `url`, empty or a copy of `template`; dropped afterwards."""
     name = f"figway_{uuid4().hex[:12]}"
-    asyncio.run(_execute(url, f"CREATE DATABASE {name}"))
+    like = f" TEMPLATE {make_url(template).database}" if template else ""
+    asyncio.run(_execute(url, f"CREATE DATABASE {name}{like}"))
     try:
         yield make_url(url).set(database=name).render_as_string(hide_password=False)
     finally:

@@ -85,11 +85,18 @@ def test_events(play: Play) -> None:
     async def story(control: Control) -> None:
         event = {"at_ms": now_ms(), "kind": "breaker", "route": "orders", "backend": "fn",
                  "worker": 1, "from": "closed", "to": "open"}  # fmt: skip
-        await control.post("/reports", _report(1, events=[event, {**event, "route": "x"}]))
+        member = {"at_ms": now_ms(), "kind": "member", "backend": "fn", "member": "http://b:1",
+                  "worker": 0, "from": "in", "to": "ejected"}  # fmt: skip
+        await control.post("/reports", _report(1, events=[event, {**event, "route": "x"}, member]))
         found = (await control.get("/events", route="orders"))["items"]
         assert [(e["was"], e["becomes"], e["instance"]) for e in found] == [
             ("closed", "open", "p1")
         ]  # fmt: skip
+        newest = (await control.get("/events"))["items"][0]
+        assert {key: newest[key] for key in ("kind", "backend", "member", "was", "becomes")} == {
+            "kind": "member", "backend": "fn", "member": "http://b:1", "was": "in",
+            "becomes": "ejected",
+        }  # fmt: skip
 
     play(story)
 

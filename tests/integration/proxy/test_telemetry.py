@@ -116,6 +116,18 @@ def test_urls_that_are_left_out_are_told(tmp_path: Path) -> None:
             sick.status = 200
             await until(lambda: not w.control.ack["out"], "well again")
             assert await proxy.metric("figway_member_out") == 0
+
+            def told() -> list[tuple[str, ...]]:
+                events = [event for report in w.control.reports for event in report["events"]]
+                keys = ("kind", "backend", "member", "from", "to")
+                return [tuple(event[key] for key in keys) for event in events]
+
+            def moved(was: str, becomes: str) -> tuple[str, ...]:
+                return ("member", "new", sick.url, was, becomes)
+
+            # A table that configures the backend anew forgets what was ejected from the old one.
+            ways = {moved("in", "ejected"), moved("unhealthy", "in")}
+            await until(lambda: ways <= set(told()), "the events of it")
             well.close()
 
     run(talk())
