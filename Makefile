@@ -49,8 +49,8 @@ test-compiled: $(COMPILED) ## Tests on the compiled build: make test-compiled [A
 	@$(AS_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) \
 		-o "pythonpath=build/compiled ." tests/architecture/test_compiled.py $(or $(ARGS),tests)
 
-test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found)
-	@$(BIN)/python -m pytest -rs $(AGAIN) tests/browser $(ARGS)
+test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found): [WINDOWS=all]
+	@WINDOWS=$(WINDOWS) $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(AGAIN) tests/browser $(ARGS)
 
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
 	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ ARGUMENTS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SIZES = {"wide": (1_280, 900), "phone": (390, 844)}
+SCHEMES = ("light", "dark")
+Window = tuple[str, str]
+# Each size and each scheme is met in two windows; all four are for who asks for them.
+WINDOWS: tuple[Window, ...] = (
+    tuple(product(SIZES, SCHEMES))
+    if os.environ.get("WINDOWS") == "all"
+    else (("wide", "light"), ("phone", "dark"))
+)
 
 
 def chromium() -> str | None:
@@ -99,13 +108,21 @@ def logged_in(chrome: Any, system: System) -> Any:
     return state
 
 
+@pytest.fixture(params=WINDOWS, ids="-".join)
+def window(request: pytest.FixtureRequest) -> Window:
+    """Size and colour scheme of what `visit` opens: a test that visits runs once in each."""
+    found: Window = request.param
+    return found
+
+
 @pytest.fixture
-def visit(chrome: Any, system: System, logged_in: Any) -> Iterator[Visit]:
+def visit(chrome: Any, system: System, logged_in: Any, window: Window) -> Iterator[Visit]:
     """Opens a browser window; at the end nothing may have gone wrong in it."""
     visitors: list[Visitor] = []
+    size, scheme = window
+    width, height = SIZES[size]
 
-    def make(size: str = "wide", scheme: str = "light", *, anonymous: bool = False) -> Visitor:
-        width, height = SIZES[size]
+    def make(*, anonymous: bool = False) -> Visitor:
         context = chrome.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,

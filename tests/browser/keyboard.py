@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+SEEN = """selector => {
+  const focused = document.activeElement;
+  if (!focused.matches(selector)) return null;
+  const box = focused.getBoundingClientRect();
+  return focused.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+}"""
+
 
 def tab_to(page: Any, selector: str, limit: int = 90, key: str = "Tab") -> None:
-    """Press Tab until the focus is there: what cannot be reached so fails."""
+    """Press Tab until the focus is there: what cannot be reached so, or seen then, fails."""
     for _ in range(limit):
         page.keyboard.press(key)
-        if page.evaluate("s => document.activeElement.matches(s)", selector):
+        seen = page.evaluate(SEEN, selector)
+        if seen is not None:
+            assert seen, f"{selector} has the focus, and cannot be seen"
             return
     raise AssertionError(f"{selector} cannot be reached by keyboard")
 
@@ -36,3 +45,9 @@ def closed(page: Any) -> None:
 def confirmed(page: Any) -> None:
     """Wait until the dialog says that the proxy serves the revision."""
     page.locator("#dialog #propagation .good", has_text="1 of 1 proxy on revision").wait_for()
+
+
+def undone(page: Any) -> None:
+    """Take back what the dialog has just done."""
+    press(page, "#dialog form button")
+    page.get_by_text("Took back revision").wait_for()

@@ -54,7 +54,7 @@ def wishlist(system: System) -> str:
 def test_a_rule_from_a_click(visit: Visit, system: System) -> None:
     """Previewed on the stored pairs, then written: what comes after it matches. And taken away."""
     until(lambda: verdicts(system).get("mismatch", 0) >= 3, "the sides differ")
-    page = visit("phone", "dark").go("/shadow/prices")
+    page = visit().go("/shadow/prices")
     press(page, ".pick details summary")
     press(page, ".field a.button")
     opened(page)
@@ -90,7 +90,8 @@ def _more(system: System, verdict: str, before: int) -> bool:
 
 def test_a_word_on_noise(visit: Visit, system: System) -> None:
     until(lambda: verdicts(system).get("mismatch", 0) >= 3, "the sides differ")
-    page = visit().go("/shadow/prices")
+    visitor = visit()
+    page = visitor.go("/shadow/prices")
     for word, wanted in (("It is noise", "match"), ("Take the word back", "mismatch")):
         before = verdicts(system).get(wanted, 0)
         press(page, ".pick details summary")
@@ -100,13 +101,13 @@ def test_a_word_on_noise(visit: Visit, system: System) -> None:
         page.keyboard.press("Enter")
         confirmed(page)
         until(partial(_more, system, wanted, before), f"{wanted} follows")
-        page = visit().go("/shadow/prices?noise=1")
+        page = visitor.go("/shadow/prices?noise=1")
 
 
 def test_a_replay_says_what_is_still_so(visit: Visit, system: System) -> None:
     """The proxy's shadow worker asks both sides once more."""
     until(lambda: verdicts(system).get("mismatch", 0) >= 3, "the sides differ")
-    page = visit("phone").go("/shadow/prices?verdict=mismatch")
+    page = visit().go("/shadow/prices?verdict=mismatch")
     press(page, "form[action$='/replay'] button")
     opened(page)
     page.get_by_text("still do not").wait_for()
@@ -121,7 +122,7 @@ def test_a_replay_says_what_is_still_so(visit: Visit, system: System) -> None:
 
 
 def test_noise_is_hidden_until_asked_for(visit: Visit, wishlist: str) -> None:
-    page = visit("phone").go("/shadow/wishlist")
+    page = visit().go("/shadow/wishlist")
     assert page.locator(".pick code", has_text="$.price").count() >= 1
     assert page.locator(".pick li.noise").count() == 0
     press(page, "[role=switch]")
@@ -131,7 +132,7 @@ def test_noise_is_hidden_until_asked_for(visit: Visit, wishlist: str) -> None:
 
 
 def test_examples_by_verdict_and_field(visit: Visit, wishlist: str) -> None:
-    page = visit("wide", "dark").go("/shadow/wishlist")
+    page = visit().go("/shadow/wishlist")
     tab_to(page, "select[name=verdict]")
     page.keyboard.type("match")
     page.wait_for_url("**verdict=match")
@@ -143,7 +144,7 @@ def test_examples_by_verdict_and_field(visit: Visit, wishlist: str) -> None:
 
 
 def test_a_pair_side_by_side_and_as_one(visit: Visit, wishlist: str) -> None:
-    page = visit("phone", "dark").go(f"/shadow/wishlist/examples/{wishlist}")
+    page = visit().go(f"/shadow/wishlist/examples/{wishlist}")
     assert page.locator(".diff td.del").inner_text().strip() == '"price": 10,'
     assert page.locator(".diff td.ins").inner_text().strip() == '"price": 12,'
     assert "equal lines" in page.locator(".diff .skipped").first.inner_text()
@@ -176,7 +177,7 @@ def test_pairs_are_exported(visit: Visit, wishlist: str) -> None:
 
 def test_the_flip_says_what_is_proven(visit: Visit, wishlist: str) -> None:
     """Bound, sample and noise stand in the dialog before anything is given to new."""
-    page = visit("phone", "dark").go("/routes/wishlist")
+    page = visit().go("/routes/wishlist")
     press(page, "#to-canary")
     opened(page, "reason")
     assert "canary 5 %" in page.locator("#dialog-title").inner_text()

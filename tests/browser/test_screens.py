@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import SCHEMES, SIZES, Visitor, Window
 from tests.browser.system import System
 from tests.control_plane import comparing
 
@@ -50,17 +50,17 @@ def example(system: System) -> str:
     return f"/shadow/basket/examples/{pair['id']}"
 
 
-@pytest.mark.parametrize("size", ["wide", "phone"])
-def test_every_screen(visit: Visit, example: str, size: str) -> None:
+@pytest.mark.parametrize("window", [(size, "light") for size in SIZES], ids=list(SIZES))
+def test_every_screen(visit: Visit, example: str, window: Window) -> None:
     """Light and dark: no serious fault of accessibility, no sideways scrolling, no error."""
-    visitor = visit(size)
+    visitor = visit()
     faults = []
     for path in SCREENS:
         page = visitor.go(example if path == "EXAMPLE" else path)
         page.wait_for_load_state("load")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{path} is {wide} px too wide at {size}"
-        for scheme in ("light", "dark"):
+        assert wide <= 0, f"{path} is {wide} px too wide at {window[0]}"
+        for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
             faults += [f"{path}, {scheme}: {fault}" for fault in faults_of(page)]
     assert faults == []
