@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from starlette.routing import BaseRoute
 
 from control_plane import headers, health, openapi, problems
 from control_plane.audit.api import router as audit_router
@@ -150,6 +152,23 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     keeper.every("forgetting proxies", 300.0, forget)
 
 
+@cache
+def _endpoints() -> tuple[BaseRoute, ...]:
+    """All endpoints of the API. Made once a process: it takes most of a second."""
+    api = APIRouter(prefix="/api/v1")
+    for router in _ROUTERS:
+        api.include_router(router)
+
+    @api.get("/openapi.json", include_in_schema=False)
+    async def description(_: Anyone, request: Request) -> dict[str, object]:
+        return openapi.describe(request.app)
+
+    holder = FastAPI()
+    holder.router.routes.clear()
+    holder.include_router(api)
+    return tuple(holder.router.routes)
+
+
 def create_app(services: Services) -> FastAPI:
     """The application over prepared services. Starting and stopping it starts and stops the
     tasks."""
@@ -182,15 +201,7 @@ def create_app(services: Services) -> FastAPI:
     openapi.install(app)
     app.add_middleware(BodyLimit, most=services.settings.max_body)
     app.add_middleware(headers.SecurityHeaders)
-    api = APIRouter(prefix="/api/v1")
-    for router in _ROUTERS:
-        api.include_router(router)
-
-    @api.get("/openapi.json", include_in_schema=False)
-    async def description(_: Anyone) -> dict[str, object]:
-        return openapi.describe(app)
-
-    app.include_router(api)
+    app.router.routes.extend(_endpoints())
     app.include_router(health.router)
     console.install(app, services)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
