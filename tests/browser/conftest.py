@@ -88,7 +88,7 @@ class Visitor:
     def go(self, path: str) -> Any:
         """Open a page of the console."""
         self.page.goto(f"{self.base}/console{path}")
-        self.page.wait_for_function("window.htmx || document.body.classList.contains('bare')")
+        self.page.wait_for_function("() => window.htmx || document.body.classList.contains('bare')")
         return self.page
 
 

@@ -37,7 +37,7 @@ def test_a_flip_by_keyboard_reaches_the_facade(visit: Visit, system: System) -> 
     tab_to(page, "#to-new")
     page.keyboard.press("Enter")
     page.wait_for_selector("#modal[open]")
-    page.wait_for_function("document.activeElement.id === 'reason'")
+    page.wait_for_function("() => document.activeElement.id === 'reason'")
     page.keyboard.type("the evidence is there")
     page.keyboard.press("Tab")
     page.keyboard.type("orders")
@@ -117,7 +117,7 @@ def test_a_breaker_is_forced(visit: Visit, system: System) -> None:
 def test_decisions_are_shown_live(visit: Visit, system: System) -> None:
     """trap 35: each request at the facade, why it went there, and nothing that is secret."""
     page = visit().go("/routes/search")
-    page.wait_for_function("document.querySelector('.feed .quiet')")
+    page.wait_for_function("() => document.querySelector('.feed .quiet')")
     before = page.locator(".feed li.new").count()
 
     def seen() -> bool:
@@ -138,7 +138,7 @@ def test_decisions_are_shown_live(visit: Visit, system: System) -> None:
     page.wait_for_timeout(2_000)
     assert page.locator(".feed li").count() == shown
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.feed li').length > window.rows")
+    page.wait_for_function("() => document.querySelectorAll('.feed li').length > window.rows")
     found = system.api.get("/decisions", params={"route": "search"}).json()["items"]
     assert {entry["path"] for entry in found} == {"/search"}
 

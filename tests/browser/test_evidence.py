@@ -64,7 +64,8 @@ def test_a_rule_from_a_click(visit: Visit, system: System) -> None:
     tab_to(page, "#rule-note")
     page.keyboard.type("each side says its own name")
     press(page, "#dialog form button[formmethod=get]")
-    page.wait_for_function("document.querySelector('#rule-note').value.startsWith('each side')")
+    page.wait_for_function("() => document.activeElement.name === 'target'")  # it is previewed
+    assert page.locator("#rule-note").input_value() == "each side says its own name"
     assert system.api.get("/routes/prices/rules").json() == []
     press(page, "#dialog form button.primary")
     confirmed(page)

@@ -135,7 +135,7 @@ def test_hostile_requests_are_shown_inert(visit: Visit, system: System) -> None:
     """A script in a path, an override, a megabyte: in the feed, in Explain, in the audit log."""
     visitor = visit()
     page = visitor.go("/routes/about")
-    page.wait_for_function("document.querySelector('.feed')")
+    page.wait_for_function("() => document.querySelector('.feed')")
     hostile = "/about?<script>document.title='owned'</script>"
     entry = {
         "at_ms": 1_700_000_000_000, "route": "about", "method": "GET",
