@@ -2,10 +2,10 @@
 
 Encoding, sending, reading and decoding a capture costs more than all that a serving worker does to
 drop one itself. So where most captures of a tick were dropped because their backend's lane was
-full, the worker reads nothing for a tick, then for two; a tick in which most found a place ends it.
-What piled up meanwhile comes at once, so the first tick of reading is not judged. A lane holds more
-than is worked on in `LONGEST` ticks, so that resting costs no comparison. A backend that is left
-alone (`paused`) is no reason: its captures cost the others no turn.
+full, the worker reads nothing for a tick, then for two, up to `LONGEST`; a tick in which most found
+a place ends it. What piled up meanwhile comes at once, so the first tick of reading is not judged.
+A lane holds more than is worked on in `LONGEST` ticks, so that resting costs no comparison. A
+backend that is left alone (`paused`) is no reason: its captures cost the others no turn.
 
 Pure: a tick is whatever the caller makes one.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 LEAST = 64
 """Captures dropped in one tick that say anything."""
-LONGEST = 2
+LONGEST = 4
 """Ticks without reading."""
 
 

@@ -22,11 +22,11 @@ def rest(relief: Relief) -> int:
 def test_rests_last_while_most_is_dropped_and_end_when_it_is_not() -> None:
     relief = Relief()
     rests = []
-    for _ in range(4):
+    for _ in range(LONGEST + 1):
         assert not told(relief, 10 * LEAST, 9 * LEAST)
         rests.append(rest(relief))
         assert told(relief, 10 * LEAST, 10 * LEAST), "what had piled up is not judged"
-    assert rests == [1, LONGEST, LONGEST, LONGEST]
+    assert rests == [*range(1, LONGEST + 1), LONGEST]
     assert told(relief, 100, 10)
     assert not told(relief, 10 * LEAST, 9 * LEAST)
     assert rest(relief) == 1
