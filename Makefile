@@ -20,7 +20,7 @@ demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, contro
 	@$(BIN)/figway demo $(ARGS)
 
 ##@ Check it
-test: lint unit test-wire-compiled test-browser ## Lint, strict types, import rules and every test (under 10 minutes on two cores)
+test: lint unit test-wire-compiled test-browser ## Lint, strict types, import rules and every test (twelve minutes on two cores)
 
 lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/ruff check .
