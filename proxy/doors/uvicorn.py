@@ -216,6 +216,8 @@ class FacadeProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         if not self._reading_head:
             self._wait(self._door.runtime.settings.body_ms)
+        elif self._idle:
+            self._wait(self._door.runtime.settings.idle_ms)
 
     def data_received(self, data: bytes) -> None:
         settings = self._door.runtime.settings

@@ -111,6 +111,17 @@ def test_an_idle_connection_is_closed(facade_of: Open, legacy: RawBackend) -> No
     assert len(facade.records) == 1
 
 
+def test_idle_after_an_answer_that_was_taken_late(facade_of: Open, legacy: RawBackend) -> None:
+    """trap 18: the last of an answer leaves after its end; the clock of the next request runs."""
+    facade = facade_of(idle_ms=300)
+    with facade.connect() as client:
+        assert client.get().status == 200
+        (connection,) = facade.door.connections
+        connection.pause_writing()  # as the transport says it, whose buffer is full
+        connection.resume_writing()
+        assert client.closed()
+
+
 def test_a_slow_head_on_a_kept_connection(facade_of: Open, legacy: RawBackend) -> None:
     """trap 18: the second request has no more time than the first."""
     facade = facade_of(head_ms=150, idle_ms=10_000)
