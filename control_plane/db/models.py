@@ -167,7 +167,7 @@ class EventRow(Base):
     backend: Mapped[Name]
     was: Mapped[str] = mapped_column(String(40))
     becomes: Mapped[str] = mapped_column(String(40))
-    member: Mapped[Name] = mapped_column(server_default="")
+    member: Mapped[str] = mapped_column(String(2_000), server_default="")
 
     __table_args__ = (Index("events_at", "at_ms"), Index("events_route", "route"))
 

@@ -49,7 +49,7 @@ class EventIn(BaseModel, use_attribute_docstrings=True):
     """`breaker` or `member`."""
     route: Short = ""
     backend: Short = ""
-    member: Short = ""
+    member: Annotated[str, Field(max_length=2_000)] = ""
     """The URL of the backend, where it has several."""
     worker: Annotated[int, Field(ge=-1, lt=2**31, strict=True)] = 0
     was: Annotated[Code, Field(alias="from")] = ""

@@ -12,7 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("events", sa.Column("member", sa.String(200), nullable=False, server_default=""))
+    member = sa.Column("member", sa.String(2_000), nullable=False, server_default="")
+    op.add_column("events", member)
 
 
 def downgrade() -> None:
