@@ -6,7 +6,7 @@ No proxies, and nobody's choice: they parse nothing, match nothing and count not
 cost is the kernel, the event loop and the server below a door, and no door can cost less.
 
 `bare-relay` passes what a client sends to a kept upstream connection as it came, and the answer
-back, by two `asyncio.Protocol`s on uvloop, compiled by nothing. `bare-asgi` asks nobody: an ASGI
+back, by two `asyncio.Protocol`s on uvloop, not compiled. `bare-asgi` asks nobody: an ASGI
 application of three lines under uvicorn that answers 1 KB at once.
 """
 
