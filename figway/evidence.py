@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from figway.sequential import Interval
+
 Z_95 = 1.959963984540054
 GOALS = (0.99, 0.995, 0.999)
 LEAST_PAIRS = 100
@@ -23,14 +25,6 @@ LEAST_TIMINGS = 100
 """Timings a side below which latencies are not compared."""
 
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % interval of a share, both ends from 0 to 1."""
-
-    low: float
-    high: float
 
 
 def wilson(matches: int, rated: int, z: float = Z_95) -> Interval:
