@@ -34,26 +34,27 @@ AGAIN := --reruns 2 --reruns-delay 1 -rR
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/suites/browser $(AGAIN) $(ARGS)
 
 # The compiled build in the place of the sources, for the tests and for the processes they start.
 AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
-WIRE := tests/conformance tests/contract tests/hostile tests/unit/proxy tests/unit/test_decide.py \
-	tests/unit/test_exchange.py tests/unit/test_headers.py tests/unit/test_match.py
+WIRE := tests/suites/conformance tests/suites/hostile tests/integration/proxy/upstreams tests/unit/proxy \
+	tests/unit/figway/routing/test_decide.py tests/unit/figway/routing/test_match.py \
+	tests/unit/figway/serving/test_exchange.py tests/unit/figway/message/test_headers.py
 
 test-wire-compiled: ## The wire tests on the compiled build, where there is a C compiler
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE)"; \
 	else echo "No C compiler (Debian: apt install gcc python3-dev): the compiled build is not tested."; fi
 
 test-compiled: $(COMPILED) ## Tests on the compiled build: make test-compiled [ARGS=tests/integration]
-	@$(AS_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/browser $(AGAIN) \
+	@$(AS_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/suites/browser $(AGAIN) \
 		-o "pythonpath=build/compiled ." tests/architecture/test_compiled.py $(or $(ARGS),tests)
 
 test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found): [WINDOWS=all]
-	@WINDOWS=$(WINDOWS) $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(AGAIN) tests/browser $(ARGS)
+	@WINDOWS=$(WINDOWS) $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(AGAIN) tests/suites/browser $(ARGS)
 
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
-	@$(BIN)/python -m tests.story $(if $(CHAPTER),--chapter $(CHAPTER))
+	@$(BIN)/python -m tests.suites.story $(if $(CHAPTER),--chapter $(CHAPTER))
 
 ##@ Ship it
 compiled: $(COMPILED) ## Build the package into build/compiled with the path of a request compiled
@@ -73,24 +74,24 @@ bench-console: $(VENV)/.dev ## The console with 1 000 routes and 1 000 000 store
 
 ##@ Put it under fire
 faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/reliability.md
-	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/faults $(ARGS)
+	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/suites/faults $(ARGS)
 
 fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: make fuzz [REQUESTS=n] [EXAMPLES=n] [SECONDS=n]
-	@$(BIN)/python -m tests.hostile.fuzz --requests $(or $(REQUESTS),100000)
-	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/hostile/test_codecs.py --timeout 1800
-	@$(BIN)/python -m tests.hostile.guided --seconds $(or $(SECONDS),60)
+	@$(BIN)/python -m tests.suites.hostile.fuzz --requests $(or $(REQUESTS),100000)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/suites/hostile/test_codecs.py --timeout 1800
+	@$(BIN)/python -m tests.suites.hostile.guided --seconds $(or $(SECONDS),60)
 
 api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description: make api-fuzz [EXAMPLES=n]
-	@$(BIN)/python -m tests.api.fuzz --examples $(or $(EXAMPLES),100)
+	@$(BIN)/python -m tests.suites.api.fuzz --examples $(or $(EXAMPLES),100)
 
 outage: $(VENV)/.dev ## Kill new under load, and draw what happened
 	@$(BIN)/python -m bench.outage --strict --json docs/images/outage.json --picture docs/images/outage.svg
 
 storm: $(VENV)/.dev ## 50 flips a second under load: make storm [SECONDS=30]
-	@$(BIN)/python -m tests.soak.storm --seconds $(or $(SECONDS),30)
+	@$(BIN)/python -m tests.suites.soak.storm --seconds $(or $(SECONDS),30)
 
 soak: $(VENV)/.dev ## Mixed traffic, flips and faults: make soak [MINUTES=10]
-	@$(BIN)/python -m tests.soak.soak --minutes $(or $(MINUTES),10)
+	@$(BIN)/python -m tests.suites.soak.soak --minutes $(or $(MINUTES),10)
 
 ##@ Work on it
 venv: $(VENV)/.dev ## Create the virtual environment with everything that development needs

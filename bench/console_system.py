@@ -19,7 +19,7 @@ from bench.console_fill import Size, route_id
 from bench.measure import use
 from control_plane.cli.processes import Group, answers, python_module
 from control_plane.cli.up import LOOPBACK, free_port
-from tests.control_plane import postgres
+from tests.support import postgres
 
 PROXIES = 3
 REPORT_S = 2.0

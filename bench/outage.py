@@ -33,8 +33,8 @@ from figway.model import (
     Stage,
     Table,
 )
-from tests.faults.journals import Backend as Process
-from tests.integration.proxy.fleet import FakeControl, Proxy, until
+from tests.suites.faults.journals import Backend as Process
+from tests.support.fleet import FakeControl, Proxy, until
 from tests.support.load import Closed, Connection, get, post
 
 HOST = "shop.example"

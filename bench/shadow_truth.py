@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import outbound
-from tests.story.system import System, running, until
+from tests.suites.story.system import System, running, until
 from tests.support.load import Connection, get
 
 MOST_FALSE = 0.01

@@ -1,1 +1,0 @@
-"""The control plane, on SQLite and on PostgreSQL."""

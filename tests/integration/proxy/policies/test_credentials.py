@@ -1,0 +1,138 @@
+"""Secrets by reference: sent to the backend, and to be found nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from figway.codec import canonical
+from figway.compile import compile_table
+from figway.edge import NO_POLICIES
+from figway.model import CredentialHeader, Route, RouteMatch, Side, Stage, Table
+from proxy.policies.credentials import Credentials, resolve
+from proxy.shadow.settings import ShadowSettings
+from proxy.shadow.table import ShadowTable
+from tests.integration.proxy.policies.conftest import Stand
+from tests.support.wire import table_of
+
+SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
+
+
+@pytest.fixture(autouse=True)
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FIGWAY_SECRETS_DIR", str(tmp_path / "secrets"))
+    monkeypatch.setenv("FIGWAY_SECRET_LEGACY", SECRET)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "legacy").write_text(SECRET + "\n")
+    return tmp_path / "secrets"
+
+
+def table(stand: Stand, *credentials: CredentialHeader) -> Table:
+    plain = table_of(stand.legacy.port)
+    backend = replace(plain.backends["legacy"], credentials=credentials)
+    return replace(plain, backends={"legacy": backend})
+
+
+def bearer(reference: str) -> CredentialHeader:
+    return CredentialHeader(header="Authorization", value=reference, prefix="Bearer ")
+
+
+def test_a_backend_gets_its_credentials(stand: Stand, secrets: Path) -> None:
+    facade = stand.facade(NO_POLICIES)
+    for reference in ("env:FIGWAY_SECRET_LEGACY", f"file:{secrets}/legacy"):
+        served = table(stand, bearer(reference))
+        assert SECRET.encode() not in canonical(served)
+        facade.swap(served)
+        with facade.connect() as client:
+            answer = client.get(b"/", b"authorization: Bearer of-the-client")
+        assert stand.legacy.last.all(b"authorization") == [b"Bearer " + SECRET.encode()]
+        assert SECRET.encode() not in answer.head + answer.body
+        record = facade.records[-1]
+        assert SECRET not in repr([getattr(record, name) for name in dir(record)])
+
+
+def test_a_rotated_file_is_read_again(stand: Stand, secrets: Path) -> None:
+    served = table(stand, bearer(f"file:{secrets}/legacy"))
+    backend = served.backends["legacy"]
+    faults: list[BaseException] = []
+    credentials = Credentials(backend, lambda where, error: faults.append(error))
+    (secrets / "legacy").write_text("fresh")
+    credentials.expired(0)
+    assert credentials.apply([(b"AUTHORIZATION", b"x")]) == [(b"Authorization", b"Bearer fresh")]
+    (secrets / "legacy").unlink()
+    credentials.expired(30_000)
+    assert credentials.apply([]) == [(b"Authorization", b"Bearer fresh")]
+    assert len(faults) == 1
+    assert SECRET not in repr(credentials)
+    assert "fresh" not in str(faults)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "env:FIGWAY_SECRET_MISSING",
+        "env:FIGWAY_CONTROL_KEY",
+        "env:HOME",
+        "file:/etc/hostname",
+        "file:{secrets}/../outside",
+        "file:{secrets}/link",
+        "file:{secrets}/missing",
+        "aws-secret:shop",
+        "literal",
+    ],
+)
+def test_what_is_not_there_for_a_table_cannot_be_had(secrets: Path, reference: str) -> None:
+    """A table is not a way to read the proxy's host."""
+    (secrets.parent / "outside").write_text("outside")
+    (secrets / "link").symlink_to(secrets.parent / "outside")
+    environ = {
+        "FIGWAY_SECRETS_DIR": str(secrets),
+        "FIGWAY_CONTROL_KEY": "k",
+        "HOME": "/root",
+    }
+    with pytest.raises((ValueError, OSError)):
+        resolve(reference.replace("{secrets}", str(secrets)), environ)
+
+
+def test_a_missing_secret_refuses_the_table(stand: Stand) -> None:
+    """trap 53: the one before goes on."""
+    facade = stand.facade(NO_POLICIES)
+    with pytest.raises(ValueError, match="FIGWAY_SECRET_GONE"):
+        facade.swap(table(stand, bearer("env:FIGWAY_SECRET_GONE")))
+    with facade.connect() as client:
+        assert client.get().status == 200
+
+
+def test_a_copy_carries_what_was_rotated(secrets: Path) -> None:
+    """Else a rotation would show as differences that are none."""
+    plain = table_of(
+        9, 9, Route(id="r", match=RouteMatch(path="/r"), stage=Stage.SHADOW, new="new")
+    )
+    backends = {
+        key: replace(backend, credentials=(bearer(f"file:{secrets}/legacy"),))
+        for key, backend in plain.backends.items()
+    }
+    faults: list[str] = []
+    shadow = ShadowTable(
+        ShadowSettings(key=b"k" * 32, concurrency=4, timeout_ms=1_000, legacy_percent=50),
+        cast(Any, lambda backend: None),
+        cast(Any, None),
+        cast(Any, None),
+        cast(Any, None),
+        lambda where, _: faults.append(where),
+    )
+    shadow.swap(compile_table(replace(plain, backends=backends), 1, "one"))
+    compared = shadow.route("r")
+    assert compared is not None
+    sent = shadow.lane(compared, Side.NEW).target.credentials
+    assert sent is not None
+    (secrets / "legacy").write_text("fresh")
+    shadow.secrets_changed()
+    assert sent.apply([]) == [(b"Authorization", b"Bearer fresh")]
+    (secrets / "legacy").unlink()
+    shadow.secrets_changed()
+    assert sent.apply([]) == [(b"Authorization", b"Bearer fresh")]
+    assert faults == ["credentials of new"]

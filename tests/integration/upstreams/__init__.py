@@ -1,1 +1,0 @@
-"""The http and lambda upstreams against real sockets and hostile peers."""

@@ -1,0 +1,32 @@
+"""The wire suite of all doors, against the proxy function, for each kind of event.
+
+The tests are the very same functions; what an event cannot carry is listed with its reason in
+`cannot_carry`, and left out.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from tests.suites.conformance import (
+    test_framing,
+    test_passing_through,
+    test_rewriting,
+    test_routing,
+    test_streaming,
+)
+from tests.suites.conformance.serverless.cannot_carry import ALL, why_not
+from tests.suites.conformance.test_routing import routed  # noqa: F401  a fixture that its tests ask for
+
+_MODULES = (test_passing_through, test_rewriting, test_routing, test_streaming, test_framing)
+
+
+def _tests(module: ModuleType) -> dict[str, Any]:
+    return {name: found for name, found in vars(module).items() if name.startswith("test_")}
+
+
+for _module in _MODULES:
+    for _name, _found in _tests(_module).items():
+        if callable(_found) and not all(why_not(_name, kind) for kind in ALL):
+            globals()[_name] = _found

@@ -1,0 +1,109 @@
+"""Every test that takes `database_url` or `play` runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from control_plane.db import engine
+from control_plane.db.engine import Database
+from control_plane.db.migrate import prepared
+from control_plane.settings import Settings
+from tests.support import postgres
+from tests.support.control import Control, control_plane
+
+Story = Callable[[Control], Awaitable[None]]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The server of DATABASE_URL if it names one, or one of our own."""
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        yield given
+        return
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    with postgres.database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if database_kind == "sqlite":
+        return f"sqlite:///{tmp_path}/figway.sqlite3"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with this release's schema and nothing in it."""
+    path = tmp_path_factory.mktemp("migrated") / "figway.sqlite3"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> Iterator[str]:
+    """The same in PostgreSQL: its URL."""
+    with postgres.database(postgres_server) as url:
+        asyncio.run(_migrate(url))
+        yield url
+
+
+async def _migrate(url: str) -> None:
+    database = Database(engine.database_url(Settings(database_url=url)))
+    try:
+        async with prepared(database):
+            pass
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def migrated_url(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[str]:
+    """A database of each kind that a start finds migrated: a copy, as migrating takes a second."""
+    if database_kind == "sqlite":
+        path = tmp_path / "figway.sqlite3"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        yield f"sqlite:///{path}"
+        return
+    template: str = request.getfixturevalue("migrated_template")
+    with postgres.database(request.getfixturevalue("postgres_server"), template) as url:
+        yield url
+
+
+@pytest.fixture
+def play(migrated_url: str) -> Callable[..., None]:
+    """Runs a story against a fresh control plane."""
+
+    def run(story: Story, **settings: Any) -> None:
+        async def playing() -> None:
+            async with control_plane(migrated_url, **settings) as control:
+                await story(control)
+
+        asyncio.run(playing())
+
+    return run

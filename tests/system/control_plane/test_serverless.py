@@ -1,0 +1,238 @@
+"""The control plane as a function: events through Mangum, a schedule, another sandbox's changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from control_plane.serverless import Serverless
+from control_plane.settings import Settings, SettingsError
+from tests.support import postgres
+from tests.support.serverless.events import make_event, read_answer
+from tests.support.serverless.platform import Function
+from tests.support.serverless.pooler import Pooler
+
+ADMIN = "fgw_abcdefgh_" + "a" * 40
+PROXY = "fgw_abcdefgi_" + "b" * 40
+CONTEXT = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 10_000)
+SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL of our own: the pooler looks for its Unix socket."""
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def direct(server: str) -> Iterator[str]:
+    with postgres.database(server) as url:
+        yield url
+
+
+@pytest.fixture
+def pooler(direct: str) -> Pooler:
+    url = make_url(direct)
+    return Pooler(str(url.query["host"]), str(url.database), sessions=3)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A file, or a PostgreSQL behind a pooler that lends sessions by the transaction."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/figway.sqlite3"
+        return
+    with request.getfixturevalue("pooler").running() as url:
+        yield url
+
+
+@pytest.fixture
+def sandboxes(database: str) -> Iterator[Callable[[int], list[Serverless]]]:
+    """Sandboxes of one function."""
+    made: list[Serverless] = []
+
+    def start() -> Serverless:
+        settings = Settings(
+            database_url=database,
+            database_pool=0,
+            bootstrap_admin_key=ADMIN,
+            bootstrap_proxy_key=PROXY,
+            legacy_url="http://legacy.example",
+            poll_seconds=0.001,
+            console_link=False,
+        )
+        return Serverless(settings)
+
+    def make(number: int) -> list[Serverless]:
+        made.extend(start() for _ in range(number))
+        return made
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def event_of(
+    method: str, path: str, body: Any = None, key: str = ADMIN, **fields: str
+) -> dict[str, Any]:
+    headers = [(b"host", b"admin.example"), (b"authorization", b"Bearer " + key.encode())]
+    headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    content = b""
+    if body is not None:
+        content = json.dumps(body).encode()
+        headers.append((b"content-type", b"application/json"))
+    return make_event("url", method, path.encode(), headers, content)
+
+
+def ask(
+    one: Serverless, method: str, path: str, body: Any = None, key: str = ADMIN, **fields: str
+) -> tuple[int, Any]:
+    event = event_of(method, path, body, key, **fields)
+    status, _, data = read_answer(one.handle(event, CONTEXT))
+    return status, json.loads(data or b"null")
+
+
+Make = Callable[[int], list[Serverless]]
+
+
+def test_a_change_in_one_sandbox_is_seen_by_another(sandboxes: Make) -> None:
+    """No task follows the database here: each request looks first."""
+    one, other = sandboxes(2)
+    backend = {"id": "new", "side": "new", "url": "http://new.example"}
+    before = ask(other, "GET", "/api/v1/table")[1]["revision"]
+    status, shown = ask(one, "POST", "/api/v1/backends", backend)
+    assert status in (200, 201), shown
+    assert ask(other, "GET", "/api/v1/table")[1]["revision"] == before + 1
+    route = {"id": "a", "match": {"path": "/a"}, "stage": "legacy", "new": "new"}
+    assert ask(other, "POST", "/api/v1/routes", route)[0] in (200, 201)
+    status, shown = ask(one, "POST", "/api/v1/routes/a/flip", {"stage": "new", "reason": "try"})
+    assert status == 428, shown  # If-Match is asked for here too
+    _, fields, _ = read_answer(one.handle(event_of("GET", "/api/v1/routes/a"), CONTEXT))
+    etag = next(value for name, value in fields if name.lower() == "etag")
+    flip = {"stage": "new", "reason": "try"}
+    status, shown = ask(one, "POST", "/api/v1/routes/a/flip", flip, if_match=etag)
+    assert status == 200, shown
+    table = ask(other, "GET", "/api/v1/table", key=PROXY)[1]
+    assert [route["stage"] for route in table["table"]["routes"]] == ["new"]
+    status, _ = ask(other, "POST", "/api/v1/routes/a/flip", flip, if_match=etag)
+    assert status == 412  # trap 54: the other sandbox's change is not lost
+
+
+def test_streams_are_refused(sandboxes: Make) -> None:
+    (one,) = sandboxes(1)
+    status, problem = ask(one, "GET", "/api/v1/table/stream")
+    assert (status, problem["type"]) == (501, "urn:figway:problem:no_stream")
+
+
+def test_a_schedule_does_the_rounds(sandboxes: Make, database: str) -> None:
+    """An EventBridge rule: retention, and proxies that are gone."""
+    (one,) = sandboxes(1)
+    report = {
+        "instance": "proxy",
+        "boot": "b",
+        "sequence": 1,
+        "from_ms": 1,
+        "to_ms": 2,
+        "series": [],
+        "events": [],
+    }
+    assert ask(one, "POST", "/api/v1/reports", report, key=PROXY)[0] == 200
+    ack = {"instance": "proxy", "boot": "b", "revision": 1, "etag": "0" * 32}
+    status, shown = ask(one, "POST", "/api/v1/fleet/acks", ack, key=PROXY)
+    assert status in (200, 204), shown
+
+    async def execute(statement: str) -> int:
+        from sqlalchemy import text
+
+        async with one.services.database.write() as connection:
+            result = await connection.execute(text(statement))
+            return int(result.scalar_one()) if result.returns_rows else 0
+
+    def run(statement: str) -> int:
+        return one.loop.run_until_complete(execute(statement))
+
+    counts = {name: f"SELECT count(*) FROM {name}" for name in ("instances", "reports_seen")}
+    assert {name: run(count) for name, count in counts.items()} == dict.fromkeys(counts, 1)
+    assert {"traffic", "comparisons", "fleet"} <= set(one.handle(SCHEDULE, CONTEXT)["done"])
+    assert run(counts["instances"]) == 1  # heard of just now
+    run("UPDATE instances SET seen_ms = 1")
+    run("UPDATE reports_seen SET at_ms = 1")
+    one.handle(SCHEDULE, CONTEXT)
+    assert {name: run(count) for name, count in counts.items()} == dict.fromkeys(counts, 0)
+
+
+@pytest.mark.postgres
+def test_a_pooler_is_left_as_it_was(direct: str, pooler: Pooler) -> None:
+    """Every transaction may meet another session: none keeps a lock or a setting of ours. Without
+    `database_pool=0` a prepared statement is looked for in a session that does not know it."""
+    with pooler.running() as url:
+        settings = Settings(
+            database_url=url, database_pool=0, bootstrap_admin_key=ADMIN, console_link=False
+        )
+        one = Serverless(settings)
+        try:
+            begun = pooler.lent
+            for _ in range(5):
+                assert ask(one, "GET", "/api/v1/audit")[0] == 200
+            assert pooler.lent >= begun + 5
+
+            async def left() -> list[int]:
+                connection = await asyncpg.connect(direct)
+                try:
+                    return [
+                        await connection.fetchval(statement)
+                        for statement in (
+                            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'",
+                            "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'",
+                        )
+                    ]
+                finally:
+                    await connection.close()
+
+            assert asyncio.run(left()) == [0, 0]
+        finally:
+            one.close()
+
+
+@pytest.mark.postgres
+def test_sandboxes_that_start_at_once_share_an_empty_database(pooler: Pooler) -> None:
+    """Real processes under the runtime client, on a database that nobody has migrated: one of them
+    does, through the pooler; a change in one is served by the other; a schedule does its rounds."""
+    with pooler.running() as url:
+        environment = {
+            "FIGWAY_DATABASE_URL": url,
+            "FIGWAY_DATABASE_POOL": "0",
+            "FIGWAY_BOOTSTRAP_ADMIN_KEY": ADMIN,
+            "FIGWAY_LEGACY_URL": "http://legacy.example",
+            "FIGWAY_POLL_SECONDS": "0.001",
+        }
+        made = [Function(environment, "control_plane.serverless.handler") for _ in range(2)]
+        try:
+            events = [event_of("GET", "/api/v1/table") for _ in made]
+            begun = [one.start(event) for one, event in zip(made, events, strict=True)]
+            for one, invocation in zip(made, begun, strict=True):
+                one.finish(invocation)
+                assert json.loads(invocation.result)["statusCode"] == 200, invocation.result
+            backend = {"id": "new", "side": "new", "url": "http://new.example"}
+            answer = made[0].invoke(event_of("POST", "/api/v1/backends", backend))
+            assert answer["statusCode"] in (200, 201), answer
+            table = json.loads(made[1].invoke(event_of("GET", "/api/v1/table"))["body"])
+            assert "new" in [backend["id"] for backend in table["table"]["backends"]]
+            assert "traffic" in made[1].invoke(SCHEDULE)["done"]
+        finally:
+            for one in made:
+                one.stop()
+
+
+def test_a_function_keeps_no_files() -> None:
+    with pytest.raises(SettingsError, match="FIGWAY_DATABASE_URL"):
+        Serverless(Settings(database_url=""))

@@ -1,0 +1,130 @@
+"""Status, Location, Set-Cookie and the listed headers."""
+
+from __future__ import annotations
+
+import pytest
+
+from figway.compare.answer import Answer, Context, RawHeader
+from figway.compare.rules import ComparisonRule
+from figway.compare.verdict import compare
+from tests.support.answers import found
+
+CONTEXT = Context(
+    facade="https://shop.example",
+    backend_hosts=frozenset({"legacy.internal:8000", "legacy.internal", "new.internal"}),
+    path="/account/login?x=1",
+    headers=("cache-control", "etag"),
+)
+
+
+def head(*headers: RawHeader, status: int = 200) -> Answer:
+    return Answer(status, tuple(headers))
+
+
+def differences(
+    legacy: list[RawHeader], new: list[RawHeader], *rules: ComparisonRule
+) -> list[tuple[str, str]]:
+    return found(compare(head(*legacy), head(*new), rules, CONTEXT))
+
+
+@pytest.mark.parametrize(
+    ("legacy", "new", "same"),
+    [
+        ("/account", "https://shop.example/account", True),
+        ("http://legacy.internal:8000/account", "/account", True),
+        ("http://LEGACY.internal/account", "http://new.internal/account", True),
+        ("home", "/account/home", True),
+        ("https://shop.example", "/", True),
+        ("/account", "http://10.0.0.5/account", False),
+        ("/a?x=1&y=2", "/a?y=2&x=1", False),
+        ("/a", "/a/", False),
+        ("https://[bad", "https://[bad", True),
+        ("https://[bad", "/", False),
+    ],
+)
+def test_location_is_where_the_user_ends_up(legacy: str, new: str, same: bool) -> None:
+    expected = [] if same else [("header:location", "changed")]
+    assert differences([("Location", legacy)], [(b"location", new.encode())]) == expected
+
+
+SID = "sid=9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+OTHER = "sid=00112233445566778899aabbccddeeff"
+
+
+@pytest.mark.parametrize(
+    ("legacy", "new", "expected"),
+    [
+        ([f"{SID}; Path=/; HttpOnly"], [f"{OTHER}; httponly; path=/"], []),
+        ([f"{SID}; SameSite=Lax"], [f"{OTHER}; SameSite=lax"], []),
+        ([f"{SID}; SameSite=Lax"], [OTHER], [("set-cookie:sid;samesite", "missing")]),
+        ([SID], [f"{SID}; Secure"], [("set-cookie:sid;secure", "added")]),
+        ([f"{SID}; Path=/"], [f"{SID}; Path=/x"], [("set-cookie:sid;path", "changed")]),
+        ([f"{SID}; Domain=legacy.internal"], [SID], []),
+        ([f"{SID}; Domain=shop.example"], [SID], [("set-cookie:sid;domain", "missing")]),
+        (["lang=en"], ["lang=de"], [("set-cookie:lang", "changed")]),
+        ([SID], ["sid="], [("set-cookie:sid", "changed")]),
+        ([SID, "lang=en"], ["lang=en"], [("set-cookie:sid", "missing")]),
+        ([SID, "lang=en"], ["lang=en", SID], []),
+        (["a=1; Path=/x", "a=1; Path=/y"], ["a=1; Path=/y", "a=1; Path=/x"], []),
+        (
+            [f"{SID}; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+            [f"{SID}; Expires=Wed, 21-Oct-2026 07:29:30 GMT"],
+            [],
+        ),
+        (
+            [f"{SID}; Expires=Wed, 21 Oct 2026 07:28:00 GMT"],
+            [f"{SID}; Expires=Thu, 01 Jan 1970 00:00:00 GMT"],
+            [("set-cookie:sid;expires", "changed")],
+        ),
+    ],
+)
+def test_cookies(legacy: list[str], new: list[str], expected: list[tuple[str, str]]) -> None:
+    """Trap 2's other half: each Set-Cookie by its name, with each of its attributes."""
+    sides = [[("Set-Cookie", value) for value in side] for side in (legacy, new)]
+    assert differences(*sides) == expected
+
+
+def test_a_cookie_s_value_is_in_no_excerpt() -> None:
+    """Trap 35."""
+    comparison = compare(head(("Set-Cookie", "pw=hunter2")), head(("Set-Cookie", "pw=")))
+    assert "hunter2" not in str(comparison.to_dict())
+    assert comparison.differences[0].legacy == "a token of 7 characters"
+
+
+def test_only_listed_headers_count_and_their_case_does_not() -> None:
+    """Trap 30."""
+    legacy: list[RawHeader] = [("Cache-Control", "no-store"), ("X-Served-By", "a"), ("Date", "x")]
+    assert differences(legacy, [(b"CACHE-CONTROL", b"no-store")]) == []
+    assert differences(legacy, []) == [("header:cache-control", "missing")]
+
+
+def test_rules_for_the_head() -> None:
+    etag = ComparisonRule("r", "ignore", "header:etag")
+    assert differences([("ETag", '"a"')], [("ETag", '"b"')]) == [("header:etag", "changed")]
+    assert differences([("ETag", '"a"')], [("ETag", '"b"')], etag) == []
+    listed = ComparisonRule("r", "unordered", "header:cache-control")
+    one, other = ("Cache-Control", "no-store, private"), ("Cache-Control", "private,no-store")
+    assert differences([one], [other], listed) == []
+    for target in ("set-cookie:sid;samesite", "set-cookie:sid", "header:set-cookie"):
+        cookie = ComparisonRule("r", "ignore", target)
+        assert (
+            differences([("Set-Cookie", f"{SID}; SameSite=Lax")], [("Set-Cookie", SID)], cookie)
+            == []
+        )
+
+
+def test_another_status_is_one_difference_whatever_stands_below() -> None:
+    """Trap 33: 404 against 200 is a mismatch."""
+    legacy, new = Answer(200, (), b"a long page"), Answer(404, (("X", "y"),), b"not found")
+    comparison = compare(legacy, new)
+    assert comparison.verdict == "mismatch"
+    assert found(comparison) == [("status", "changed")]
+
+
+def test_a_status_may_be_mapped() -> None:
+    created = ComparisonRule("r", "map_value", "status", pairs=((200, 201),))
+    assert compare(Answer(200, (), b"x"), Answer(201, (), b"x"), [created]).verdict == "match"
+    assert found(compare(Answer(200, (), b"x"), Answer(201, (), b"y"), [created])) == [
+        ("$[*]", "changed")
+    ]
+    assert compare(Answer(201, (), b"x"), Answer(200, (), b"x"), [created]).verdict == "mismatch"

@@ -1,0 +1,431 @@
+"""The Lambda door in one process: what is kept of a request, limits, the same decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+import pytest
+
+from figway.compile import compile_table
+from figway.model import Backend, Condition, Route, RouteMatch, Side, Stage, Table
+from proxy.doors.asgi import AsgiDoor
+from proxy.doors.aws_lambda import LambdaDoor
+from proxy.doors.aws_lambda_answer import MAX_ALB_PAYLOAD, MAX_PAYLOAD, BodyMeter, build_answer
+from proxy.doors.aws_lambda_event import EventKind, UnknownEvent, read_event
+from proxy.record import RequestRecord
+from proxy.runtime import FacadeSettings, Runtime
+from proxy.sweep import Sweep
+from proxy.upstreams.port import OutboundRequest, ResponseHead, ResponseSink, Sending
+from tests.support.serverless.events import KINDS, make_event, read_answer
+
+
+class Echo:
+    """An upstream that answers at once with what it is told, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.requests: list[OutboundRequest] = []
+        self.bodies: list[bytes] = []
+        self.status = 200
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.pieces: list[bytes] = [b"ok"]
+        self.silent = False
+        self.stuck = False
+
+    def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
+        self.requests.append(request)
+        sending = _Sending(self, sink)
+        if not request.has_body:
+            asyncio.get_running_loop().call_soon(sending.answer)
+        return sending
+
+    def retire(self) -> None:
+        """Nothing is kept."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Sending:
+    def __init__(self, echo: Echo, sink: ResponseSink) -> None:
+        self._echo = echo
+        self._sink = sink
+        self._body = b""
+        self._over = False
+
+    def write(self, data: bytes) -> None:
+        self._body += data
+
+    def end(self) -> None:
+        self._echo.bodies.append(self._body)
+        asyncio.get_running_loop().call_soon(self.answer)
+
+    def pause(self) -> None:
+        """Not of interest."""
+
+    resume = pause
+
+    def abort(self) -> None:
+        self._over = True
+
+    def answer(self) -> None:
+        echo, sink = self._echo, self._sink
+        if self._over or echo.silent:
+            return
+        sink.response_head(ResponseHead(echo.status, b"Fine", list(echo.headers)))
+        for piece in echo.pieces:
+            if not self._over:
+                sink.response_body(piece)
+        if not self._over and not echo.stuck:
+            sink.response_end([])
+
+
+class Setting:
+    """A door on a runtime whose backends are echoes."""
+
+    def __init__(self, table: Table | None = None, **settings: Any) -> None:
+        self.legacy, self.new = Echo(), Echo()
+        self.records: list[RequestRecord] = []
+        self.faults: list[BaseException] = []
+        self.sweep = Sweep(10)
+        self.runtime = Runtime(
+            compile_table(table or TABLE, 1, "one"),
+            open_upstream=lambda b: self.new if b.side is Side.NEW else self.legacy,
+            sweep=self.sweep,
+            recorder=self,
+            spawn=lambda work, name: work.close(),
+            report=lambda where, error: self.faults.append(error),
+            settings=FacadeSettings(**settings),
+        )
+        self.door = LambdaDoor(self.runtime)
+
+    def record(self, record: RequestRecord) -> None:
+        self.records.append(record)
+
+    async def ask(self, event: dict[str, Any], remaining_ms: int = 5_000) -> dict[str, Any]:
+        self.sweep.start()
+        try:
+            return await self.door.answer(event, remaining_ms)
+        finally:
+            self.sweep.stop()
+            assert not self.faults, self.faults
+
+
+TABLE = Table(
+    default_backend="legacy",
+    backends={
+        "legacy": Backend(id="legacy", side=Side.LEGACY, url="http://legacy.internal"),
+        "new": Backend(id="new", side=Side.NEW, url="http://new.internal"),
+    },
+)
+HOST = (b"host", b"shop.example")
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_repeated_fields_keep_their_order(kind: str) -> None:
+    """trap 59, trap 2: every value arrives, in the order of its name, where the event holds it."""
+    sent = [HOST, (b"x-many", b"one"), (b"x-many", b"two"), (b"cookie", b"a=1; b=2")]
+    head = read_event(make_event(kind, "GET", b"/", sent)).head
+    many = [value for name, value in head.headers if name == b"x-many"]
+    expected = {"http": [b"one,two"], "url": [b"one,two"], "alb": [b"two"]}
+    assert many == expected.get(kind, [b"one", b"two"])
+    assert head.get(b"cookie") == b"a=1; b=2"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("body", [bytes(range(256)) * 40, "naïve ☃".encode(), b"", b"\0"])
+def test_bodies_go_through_byte_for_byte(kind: str, body: bytes) -> None:
+    """trap 59: binary and text, both ways, whatever the content type says."""
+    for content_type in (b"text/plain; charset=iso-8859-1", b"image/png"):
+        if content_type.startswith(b"text") and body[:1] == b"\0" and len(body) > 1:
+            continue
+        setting = Setting()
+        setting.legacy.pieces = [body] if body else []
+        setting.legacy.headers = [(b"Content-Type", content_type)]
+        event = make_event(
+            kind,
+            "POST",
+            b"/",
+            [HOST, (b"content-type", b"image/png"), (b"content-length", b"%d" % len(body))],
+            body,
+        )
+        _, _, got = read_answer(run(setting.ask(event)))
+        assert setting.legacy.bodies == [body]
+        assert got == body
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_set_cookie_arrives(kind: str) -> None:
+    """trap 2, trap 59: never folded, in any shape of answer."""
+    setting = Setting()
+    cookies = [b"a=1, x; Path=/", b"b=2; Partitioned", b"c=3"]
+    setting.legacy.headers = [(b"Set-Cookie", value) for value in cookies]
+    answer = run(setting.ask(make_event(kind, "GET", b"/", [HOST])))
+    _, fields, _ = read_answer(answer)
+    got = [value.encode() for name, value in fields if name.lower() == "set-cookie"]
+    assert got == cookies
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("http", MAX_PAYLOAD), ("alb", MAX_ALB_PAYLOAD), ("url", MAX_PAYLOAD)]
+)
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("byte", [b"\xff", b"a", b"\x01"])
+def test_an_answer_over_the_limit_is_413(
+    kind: str, limit: int, announced: bool, byte: bytes
+) -> None:
+    """trap 58: said in our own words, with a record that names it, before the platform fails."""
+    setting = Setting()
+    size = limit + 1
+    setting.legacy.pieces = [byte * 100_000] * (size // 100_000 + 1)
+    if announced:
+        length = sum(map(len, setting.legacy.pieces))
+        setting.legacy.headers = [(b"Content-Length", b"%d" % length)]
+    answer = run(setting.ask(make_event(kind, "GET", b"/", [HOST])))
+    assert answer["statusCode"] == 413
+    assert "answer_too_large" in answer["body"]
+    assert setting.records[0].problem == "answer_too_large"
+    assert setting.runtime.in_flight == 0
+
+
+def test_what_fits_as_text_or_as_base64_goes() -> None:
+    """trap 58: base64 costs a third, escapes up to six bytes for one; whichever fits is taken."""
+    text = b"a" * (MAX_PAYLOAD - 10_000)
+    answer = build_answer(EventKind.URL, 200, b"", [], text, keep_length=False)
+    assert (len(answer["body"]), answer["isBase64Encoded"]) == (len(text), False)
+    control = b"\x01" * 2_000_000
+    answer = build_answer(EventKind.URL, 200, b"", [], control, keep_length=False)
+    assert answer["isBase64Encoded"]
+    meter = BodyMeter(1_000)
+    assert meter.fits(b"\xff" * 700)
+    assert not meter.fits(b"\xff" * 100)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_over_the_limit_is_413(kind: str) -> None:
+    """trap 58: nothing of it is forwarded."""
+    setting = Setting()
+    body = b"x" * (MAX_PAYLOAD + 1)
+    event = make_event(kind, "POST", b"/", [HOST, (b"content-type", b"text/plain")], body)
+    assert run(setting.ask(event))["statusCode"] == 413
+    assert setting.legacy.requests == []
+    assert setting.records[0].problem == "body_too_large"
+
+
+def test_the_remaining_time_bounds_the_deadline() -> None:
+    """A silent backend, and one that never ends its answer: 504 of our own, in time."""
+    for name in ("silent", "stuck"):
+        setting = Setting()
+        setattr(setting.legacy, name, True)
+        answer = run(setting.ask(make_event("http", "GET", b"/", [HOST]), remaining_ms=350))
+        assert answer["statusCode"] in (502, 504), name
+        assert setting.records[0].problem == "deadline"
+        assert setting.runtime.in_flight == 0
+        assert setting.sweep.entries == 0
+
+
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    """trap 45: nothing has left yet, so the client is told instead of shown half of it."""
+
+    async def main() -> dict[str, Any]:
+        setting.sweep.start()
+        work = asyncio.get_running_loop().create_task(
+            setting.door.answer(make_event("url", "GET", b"/", [HOST]), 5_000)
+        )
+        await asyncio.sleep(0.01)
+        setting.sweep.stop()
+        from figway.exchange import FailureKind, Sent
+        from proxy.upstreams.port import Failure
+
+        sinks[0].response_failed(Failure(FailureKind.RESET, Sent.SOME))
+        return await work
+
+    setting = Setting()
+    setting.legacy.stuck = True
+    sinks: list[ResponseSink] = []
+    send = setting.legacy.send
+    setting.legacy.send = lambda request, sink: (sinks.append(sink), send(request, sink))[1]  # type: ignore[method-assign]
+    answer = run(main())
+    assert answer["statusCode"] == 502
+    assert "answer_broken_off" in answer["body"]
+    assert setting.records[0].failure == "reset"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "forwarded"),
+    [
+        ("http", "/a b", b"/a%20b"),
+        ("http", "/café", b"/caf%C3%A9"),
+        ("http", "/100%", b"/100%25"),
+        ("http", "/a#b", b"/a%23b"),
+        ("url", "/a%20b%2F", b"/a%20b%2F"),
+        ("url", "/100%", b"/100%"),
+        ("rest", "/a%2Fb", b"/a%2Fb"),
+        ("alb", "/%zz", b"/%zz"),
+    ],
+)
+def test_paths_are_forwarded_as_the_event_has_them(kind: str, path: str, forwarded: bytes) -> None:
+    """trap 14, trap 59: raw where it is raw; what HTTP APIs decoded is made a target again."""
+    event = make_event(kind, "GET", b"/", [HOST])
+    event["rawPath" if kind in ("http", "url") else "path"] = path
+    assert read_event(event).head.target == forwarded
+
+
+def test_stage_and_base_path_are_taken_off() -> None:
+    """Whole segments only: /prod is no prefix of /production."""
+    event = make_event("http", "GET", b"/", [HOST])
+    event["requestContext"]["stage"] = "prod"
+    for given, target in (("/prod/a", b"/a"), ("/prod", b"/"), ("/production", b"/production")):
+        event["rawPath"] = given
+        assert read_event(event).head.target == target
+    event = make_event("rest", "GET", b"/shop/a?b=1", [HOST])
+    assert read_event(event, base_path="/shop").head.target == b"/a?b=1"
+    assert read_event(event, base_path="/sho").head.target == b"/shop/a?b=1"
+
+
+def test_the_platforms_word_on_the_client() -> None:
+    """trap 7: what a client claims in X-Forwarded-For is not its address."""
+    sent = [HOST, (b"x-forwarded-for", b"9.9.9.9")]
+    for kind in KINDS:
+        incoming = read_event(make_event(kind, "GET", b"/", sent, peer="203.0.113.7"))
+        assert incoming.peer == incoming.head.client == "203.0.113.7"
+        assert incoming.head.get(b"x-forwarded-for") == b"9.9.9.9"
+        assert incoming.head.get(b"x-forwarded-port") is None
+
+
+def test_a_platforms_trace_is_continued() -> None:
+    """X-Ray's root becomes the W3C trace id; a client's own traceparent wins."""
+    event = make_event("alb", "GET", b"/", [HOST])
+    head = read_event(event).head
+    assert head.get(b"traceparent") == b"00-67891233abcdef012345678912345678-abcdef0123456789-00"
+    traced = "Root=1-67891233-abcdef012345678912345678;Parent=00f067aa0ba902b7;Sampled=1"
+    head = read_event(event, trace=traced).head
+    assert head.get(b"traceparent") == b"00-67891233abcdef012345678912345678-00f067aa0ba902b7-01"
+    given = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    event = make_event("alb", "GET", b"/", [HOST, (b"traceparent", given)])
+    assert read_event(event, trace=traced).head.get(b"traceparent") == given
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"headers": {"host": "shop.example", "x-a": "1\r\nx-b: 2"}},
+        {"headers": {"host": "a/b"}},
+        {"headers": {"host": "shop.example", "bad name": "1"}},
+        {"body": "%%%", "isBase64Encoded": True},
+    ],
+)
+def test_what_no_request_may_hold_is_400(change: dict[str, Any]) -> None:
+    """trap 17: an event is no more trusted than a client's bytes."""
+    setting = Setting()
+    event = make_event("url", "POST", b"/", [HOST]) | change
+    assert run(setting.ask(event))["statusCode"] == 400
+    assert setting.legacy.requests == []
+
+
+def test_other_events_are_named() -> None:
+    for event in ({}, {"Records": []}, {"source": "aws.events"}, {"requestContext": {}}):
+        with pytest.raises(UnknownEvent):
+            read_event(event)
+
+
+# -- the same decision at every door ----------------------------------------------------------
+
+ROUTES = [
+    Route(id="whole", match=RouteMatch(path="/whole/{id}"), stage=Stage.NEW, new="new"),
+    Route(
+        id="split",
+        match=RouteMatch(path="/s/{rest=**}"),
+        stage=Stage.CANARY,
+        weight=3_000,
+        new="new",
+    ),
+    Route(
+        id="cond",
+        match=RouteMatch(
+            path="/c/{x}", methods=("GET",), query=(Condition(name="beta", value="1"),)
+        ),
+        stage=Stage.NEW,
+        new="new",
+    ),
+    Route(
+        id="host",
+        match=RouteMatch(path="/{p}", hosts=("api.example",)),
+        stage=Stage.RETIRED,
+        new="new",
+    ),
+]
+_PATHS = [b"/whole/%d", b"/s/%d/x", b"/c/%d", b"/%d", b"/other/%d", b"/wholeness/%d", b"/whole/%d/"]
+
+
+def scope_of(method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """The request as an ASGI server has read it."""
+    path, _, query = target.partition(b"?")
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path.decode(),
+        "raw_path": path,
+        "query_string": query,
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+    }
+
+
+def receiver() -> Callable[[], Awaitable[dict[str, Any]]]:
+    """An empty body, and then a client that stays."""
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    return receive
+
+
+async def send(message: MutableMapping[str, Any]) -> None:
+    """Not of interest: the record says what was decided."""
+
+
+def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
+    """One table, 10 000 generated requests, each as an event and at the ASGI door."""
+    table = Table(
+        default_backend="legacy",
+        backends=TABLE.backends,
+        routes={route.id: route for route in ROUTES},
+    )
+    rng = random.Random(6)
+
+    async def main() -> None:
+        setting = Setting(table)
+        setting.sweep.start()
+        asgi = AsgiDoor(setting.runtime)
+        for number in range(10_000):
+            path = rng.choice(_PATHS) % rng.randrange(1_000)
+            query = rng.choice([b"", b"beta=1", b"beta=0", b"a=1"])
+            target = path + (b"?" + query if query else b"")
+            method = rng.choice(["GET", "GET", "POST", "HEAD", "DELETE"])
+            host = rng.choice([b"shop.example", b"api.example"])
+            headers = [(b"host", host), (b"cookie", b"figway_id=%d" % rng.randrange(5_000))]
+            kind = KINDS[number % len(KINDS)]
+            await setting.door.answer(make_event(kind, method, target, headers), 5_000)
+            await asgi(scope_of(method, target, headers), receiver(), send)
+            theirs, ours = setting.records.pop(), setting.records.pop()
+            for name in ("route", "side", "why", "bucket", "key_source", "backend", "status"):
+                assert getattr(ours, name) == getattr(theirs, name), (kind, method, target, name)
+            sides.add((ours.route, ours.side))
+        setting.sweep.stop()
+
+    sides: set[tuple[str, str]] = set()
+    run(main())
+    assert {("split", "new"), ("split", "legacy"), ("whole", "new"), ("host", "new")} <= sides
+    assert {("-", "legacy"), ("cond", "new")} <= sides
