@@ -28,9 +28,9 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests with real processes share two cores with each other: one that fails is tried again, and the
-# summary names it (RERUN). A test that fails three times fails.
-AGAIN := --reruns 2 --reruns-delay 1 -rR
+# tests/conftest.py tries a failed test again where real processes share two cores with others, and the
+# summary names it (RERUN). A pure test that fails fails at once.
+AGAIN := -rR
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
