@@ -25,8 +25,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from figway.codec import table_hash, to_data
-from figway.model import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_LIMIT_MS = 2.0

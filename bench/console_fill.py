@@ -31,10 +31,10 @@ from control_plane.db import models
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from control_plane.settings import Settings
-from figway import change
-from figway.change import Change, Kind
-from figway.histogram import bucket_of
-from figway.model import WEIGHT_SCALE, Backend, Capability, Route, RouteMatch, Side, Stage
+from figway.evidence.histogram import bucket_of
+from figway.model import change
+from figway.model.change import Change, Kind
+from figway.model.table import WEIGHT_SCALE, Backend, Capability, Route, RouteMatch, Side, Stage
 
 WINDOW = "now"
 PER_CAPABILITY = 8

@@ -18,9 +18,9 @@ from typing import Any
 import orjson
 
 from bench.routes import template
-from figway.change import changes_to_data, diff
-from figway.codec import table_hash, to_data
-from figway.model import (
+from figway.model.change import changes_to_data, diff
+from figway.model.codec import table_hash, to_data
+from figway.model.table import (
     WEIGHT_SCALE,
     Backend,
     Capability,

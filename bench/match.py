@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from figway.compile import CompiledTable, compile_table
-from figway.model import Backend, Route, RouteMatch, Side, Stage, Table
-from figway.validate import validate, validate_change
+from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.routing.compile import CompiledTable, compile_table
+from figway.validate.table import validate, validate_change
 
 SHAPES = ("/{id}", "/{id}/items", "/{id}/items/{item}", "/{rest=**}")
 TAILS = ("", "/items", "/items/77", "/a/b/c")

@@ -105,6 +105,6 @@ def _role(pid: int) -> str:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return "main"
-    if b"proxy.worker" in words:
+    if b"proxy.processes.worker" in words:
         return "worker"
     return "shadow" if any(b"shadow" in word for word in words) else "main"

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.picture import draw
-from figway.model import (
+from figway.model.table import (
     Backend,
     BreakerPolicy,
     FallbackBudgetPolicy,

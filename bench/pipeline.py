@@ -26,14 +26,14 @@ import uvloop
 from bench.control import make_table
 from bench.load.heads import browser_heads
 from bench.origin import _SMALL as ANSWER
-from figway.compile import compile_table
-from figway.model import Backend
+from figway.model.table import Backend
+from figway.routing.compile import compile_table
 from proxy.doors.server import NativeDoor
 from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
-from proxy.runtime import Runtime
-from proxy.sweep import Sweep
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.write_batcher import WriteBatcher
+from proxy.request.runtime import Runtime
 from proxy.telemetry.recorder import WorkerRecorder
-from proxy.turn import Turn
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Upstream
@@ -89,7 +89,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         connection.connection_made(wire)  # type: ignore[arg-type]
 
     def open_upstream(backend: Backend) -> Upstream:
-        upstream = HttpUpstream(backend, sweep)
+        upstream = HttpUpstream(backend, timer)
         upstream.pool._dial = dial
         upstream.pool.refuse_peer = lambda peer: ""
         return upstream
@@ -97,19 +97,19 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     def report(where: str, error: BaseException) -> None:
         raise error
 
-    sweep = Sweep()
-    sweep.start()
+    timer = DeadlineTimer()
+    timer.start()
     spec = {"routes": 200, "split": True, "mirror": False, "legacy": 1, "new": 2}
     runtime = Runtime(
         compile_table(make_table(spec)),
         open_upstream=open_upstream,
-        sweep=sweep,
+        timer=timer,
         recorder=WorkerRecorder(None),
         spawn=lambda work, name: asyncio.get_running_loop().create_task(work),
         report=report,
     )
     door = UvicornDoor(runtime) if options.door == "asgi" else NativeDoor(runtime)
-    turn = door.turn
+    batcher = door.batcher
     clients: list[Any] = []
     for _ in range(CLIENTS):
         client = FacadeProtocol(door) if isinstance(door, UvicornDoor) else door.connection()
@@ -132,14 +132,14 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 client.data_received(head)
             while len(asked) < CLIENTS:  # noqa: ASYNC110  a connection is being opened
                 await asyncio.sleep(0)
-            await _answer_all(asked, turn, tasks)
+            await _answer_all(asked, batcher, tasks)
         times.append((time.process_time() - began) / (len(heads) // CLIENTS * CLIENTS) * 1e6)
         profile.disable()
         await asyncio.sleep(0)
     if options.profile:
         stats = pstats.Stats(profile)
         stats.sort_stats("tottime").print_stats(45)
-    sweep.stop()
+    timer.stop()
     done = sum(row["requests"] for row in runtime.recorder.take())  # type: ignore[attr-defined]
     await door.close()
     await runtime.close()
@@ -151,14 +151,14 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-async def _answer_all(asked: list[Wire], turn: Turn, tasks: set[Any]) -> None:
+async def _answer_all(asked: list[Wire], batcher: WriteBatcher, tasks: set[Any]) -> None:
     wires = asked[:]
     asked.clear()
     for wire in wires:
         wire.peer.data_received(ANSWER)
     while tasks:  # noqa: ASYNC110  the ASGI door's
         await asyncio.sleep(0)
-    turn.end()
+    batcher.end()
 
 
 def main() -> None:

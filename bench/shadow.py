@@ -29,7 +29,7 @@ from typing import Any
 
 import uvloop
 
-from figway.model import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
 from tests.support.fleet import Proxy
 from tests.support.load import Connection, get
 from tests.support.shadow_world import ShadowControl
@@ -154,7 +154,7 @@ async def served(proxy: Proxy, options: argparse.Namespace) -> dict[str, Any]:
 
 async def cpu(proxy: Proxy, options: argparse.Namespace) -> dict[str, Any]:
     """Processor time of the serving worker a request, without a copy and with one of each."""
-    (pid,) = children(proxy, "proxy.worker")
+    (pid,) = children(proxy, "proxy.processes.worker")
     spent: dict[str, list[float]] = {"none": [], "fine": []}
     number = options.cpu_block
     for _ in range(options.cpu_rounds):

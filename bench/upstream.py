@@ -17,11 +17,12 @@ import time
 
 import uvloop
 
-from figway.http import Headers
-from figway.model import Backend, Side
-from proxy.sweep import Sweep
+from figway.message.http import Headers
+from figway.model.table import Backend, Side
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.factory import open_upstream
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Upstream
+from proxy.upstreams.port import Failure, Upstream
+from proxy.wire.message import OutboundRequest, ResponseHead
 from proxy.wire.request_head import encode_request_head
 
 HEADERS: Headers = [
@@ -190,9 +191,9 @@ async def floor(port: int, args: argparse.Namespace, answer: int) -> float:
 
 async def measure(port: int, args: argparse.Namespace) -> dict[str, object]:
     """Ask `args.requests` times over kept connections, after a warm-up."""
-    sweep = Sweep()
-    sweep.start()
-    upstream = open_upstream(Backend(id="b", side=Side.NEW, url=f"http://127.0.0.1:{port}"), sweep)
+    timer = DeadlineTimer()
+    timer.start()
+    upstream = open_upstream(Backend(id="b", side=Side.NEW, url=f"http://127.0.0.1:{port}"), timer)
     cost = wall = 0.0
     for count in (args.requests // 10, args.requests):
         Asker.left, Asker.running, Asker.finished = count, args.in_flight, asyncio.Event()
@@ -201,7 +202,7 @@ async def measure(port: int, args: argparse.Namespace) -> dict[str, object]:
             Asker(upstream, b"x" * args.post).ask()
         await Asker.finished.wait()
         cost, wall = time.process_time() - cpu, time.perf_counter() - began
-    sweep.stop()
+    timer.stop()
     await upstream.close()
     bare = 0.0 if args.post else await floor(port, args, len(answer_of(args.body)))
     return {

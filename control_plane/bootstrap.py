@@ -50,8 +50,8 @@ from control_plane.tables.api import router as tables_router
 from control_plane.tasks import TaskKeeper
 from control_plane.traffic.api import router as traffic_router
 from control_plane.traffic.service import TrafficService
-from figway.change import Change, Kind
-from figway.model import Backend, Side
+from figway.model.change import Change, Kind
+from figway.model.table import Backend, Side
 
 _ROUTERS = (
     backends_router,

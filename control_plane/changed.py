@@ -12,7 +12,7 @@ from control_plane.fleet.schemas import Propagation
 from control_plane.problems import FindingOut
 from control_plane.publishing.service import Published
 from control_plane.services import Services
-from figway.change import FieldChange
+from figway.model.change import FieldChange
 
 Reason = Annotated[
     str, Query(max_length=500, description="Why; kept in the revision and the audit log.")

@@ -1,8 +1,8 @@
 """What a request body may hold, and that it holds what it says.
 
 The nouns of the core are dataclasses that know nothing of schemas. `Held` gives the fields of a
-body the limits of `figway.sizes` (so that the API's description names them) and takes values as
-they are: a true is no 1.
+body the limits of `figway.validate.sizes` (so that the API's description names them) and takes
+values as they are: a true is no 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
-from figway.sizes import MAX_LIST, MAX_TEXT, most_of
+from figway.validate.sizes import MAX_LIST, MAX_TEXT, most_of
 
 T = TypeVar("T")
 

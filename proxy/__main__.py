@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from proxy.bootstrap import run
-from proxy.listeners import ListenError
+from proxy.processes.bootstrap import run
+from proxy.processes.listeners import ListenError
 from proxy.settings import SettingsError, load
 
 EXIT_CUT_OFF = 1

@@ -27,7 +27,7 @@ def _start(spec: Spec, door: str, *, compiled: bool = True) -> Start:
     }
     env = {f"FIGWAY_{name}": value for name, value in settings.items()}
     if compiled:
-        if not (_COMPILED / f"proxy/pipeline{EXTENSION_SUFFIXES[0]}").exists():
+        if not (_COMPILED / f"proxy/request/flow{EXTENSION_SUFFIXES[0]}").exists():
             raise Missing("the compiled build for this interpreter is not there (make compiled)")
         env |= {"PYTHONPATH": str(_COMPILED), "PYTHONSAFEPATH": "1"}
     return Start([PYTHON, "-m", "proxy"], env, with_control=True)

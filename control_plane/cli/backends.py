@@ -11,7 +11,7 @@ from control_plane.cli.changing import Reason, Timeout, Wait, delete_item, put_i
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import settings
-from figway.model import HostPolicy, Side
+from figway.model.table import HostPolicy, Side
 
 backends = typer.Typer(no_args_is_help=True, help="Backends: what answers, on either side.")
 BackendId = Annotated[str, typer.Argument(help="The backend's id.")]

@@ -10,7 +10,7 @@ from control_plane.cli.changing import Reason, Timeout, Wait, change, delete_ite
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import basis_points, settings
-from figway.model import Stage
+from figway.model.table import Stage
 
 capabilities = typer.Typer(
     no_args_is_help=True, help="Capabilities: routes that move as one journey."

@@ -9,7 +9,7 @@ import typer
 from control_plane.cli.changing import Reason, Timeout, Wait, change
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.parsing import basis_points
-from figway.model import BreakerForce, Stage
+from figway.model.table import BreakerForce, Stage
 
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]
 

@@ -13,8 +13,8 @@ from control_plane.cli.context import shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.times import clock
-from figway.force import COOKIE, HEADER, sign
-from figway.model import Side
+from figway.message.force import COOKIE, HEADER, sign
+from figway.model.table import Side
 
 _VARIABLE = "FIGWAY_FORCE_SECRET"
 

@@ -25,7 +25,7 @@ from control_plane.cli.output import (
 )
 from control_plane.cli.output import stage as stage_markup
 from control_plane.cli.parsing import condition, settings
-from figway.model import Stage
+from figway.model.table import Stage
 
 routes = typer.Typer(no_args_is_help=True, help="Routes: which requests move.")
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]

@@ -31,7 +31,7 @@ from control_plane.paging import Cursor, Limit, Page
 from control_plane.problems import COMMON, documented, invalid
 from control_plane.publishing.hub import event
 from control_plane.services import Svc
-from figway.model import Route, Stage
+from figway.model.table import Route, Stage
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 

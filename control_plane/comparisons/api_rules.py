@@ -11,7 +11,7 @@ from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut,
 from control_plane.preconditions import IfMatch
 from control_plane.problems import COMMON, EDIT, documented
 from control_plane.services import Svc
-from figway.model import RuleSpec
+from figway.model.table import RuleSpec
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)

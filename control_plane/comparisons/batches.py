@@ -41,7 +41,9 @@ Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Counters = Annotated[dict[Code, Count], Field(max_length=200)]
 Buckets = Annotated[
     dict[Annotated[int, Field(ge=0, lt=1_000)], Count],
-    Field(max_length=500, description="Counts by bucket of `figway.histogram`, microseconds."),
+    Field(
+        max_length=500, description="Counts by bucket of `figway.evidence.histogram`, microseconds."
+    ),
 ]
 Body = Annotated[str, Field(max_length=4 * 1024 * 1024)]
 Header = tuple[Annotated[str, Field(max_length=1_000)], Annotated[str, Field(max_length=65_536)]]

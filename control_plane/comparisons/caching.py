@@ -9,9 +9,9 @@ import orjson
 
 from control_plane.problems import FindingOut
 from control_plane.publishing.check import shown
-from figway.caching import check_answer
-from figway.findings import Findings
-from figway.model import Side, Table
+from figway.model.table import Side, Table
+from figway.validate.caching import check_answer
+from figway.validate.findings import Findings
 
 
 def warnings(table: Table, rows: Iterable[Any]) -> list[FindingOut]:

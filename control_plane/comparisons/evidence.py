@@ -19,9 +19,9 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.comparisons.tallies import Tallies
 from figway.compare.noise import FieldCounts, judge
-from figway.evidence import compare_latencies, failure_rates, wilson
-from figway.evidence import judge as judge_matches
-from figway.model import Route, Table
+from figway.evidence.verdicts import compare_latencies, failure_rates, wilson
+from figway.evidence.verdicts import judge as judge_matches
+from figway.model.table import Route, Table
 
 
 def tallies_of(row: Any, *, latency: bool = True) -> Tallies:

@@ -16,7 +16,7 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.comparisons.tallies import Tallies
 from figway.compare.noise import FieldCounts, NoiseFinding, judge
-from figway.model import NoiseWord
+from figway.model.table import NoiseWord
 
 _STANDINGS: tuple[FieldStanding, ...] = ("real", "noise", "ignored")
 

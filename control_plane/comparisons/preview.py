@@ -20,8 +20,8 @@ from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import Comparison, compare
-from figway.comparing import compared_headers
-from figway.model import Route, Table
+from figway.evidence.comparing import compared_headers
+from figway.model.table import Route, Table
 
 MOST_BYTES = 32_000_000
 _SECONDS = 5.0

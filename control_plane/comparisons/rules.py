@@ -11,10 +11,10 @@ from control_plane.preconditions import check_match
 from control_plane.problems import conflict, invalid, not_found
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
-from figway.change import Change, Kind
 from figway.compare.rules import RuleError
-from figway.comparing import comparison_rule
-from figway.model import ComparisonPolicy, NoiseOverrule, Route, RuleSpec
+from figway.evidence.comparing import comparison_rule
+from figway.model.change import Change, Kind
+from figway.model.table import ComparisonPolicy, NoiseOverrule, Route, RuleSpec
 
 
 def spec(body: RuleIn) -> RuleSpec:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
 from control_plane.paging import Page
 from control_plane.problems import FindingOut
-from figway.model import NoiseWord, RuleKind, RuleSpec
+from figway.model.table import NoiseWord, RuleKind, RuleSpec
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]

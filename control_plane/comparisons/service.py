@@ -47,8 +47,8 @@ from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import TableState
 from control_plane.settings import Settings
 from figway.compare.rules import RuleError, RuleSet
-from figway.comparing import comparison_rule, overruled, rule_set
-from figway.model import Route, Stage
+from figway.evidence.comparing import comparison_rule, overruled, rule_set
+from figway.model.table import Route, Stage
 
 _DAY_MS = 86_400_000
 _SEEN_MS = 2 * _DAY_MS  # a batch that comes back later than this would be counted again

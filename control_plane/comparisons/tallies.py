@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from control_plane.comparisons.batches import RouteIn
-from figway.histogram import Histogram
+from figway.evidence.histogram import Histogram
 
 NAMED = ("verdicts", "skipped", "dropped", "legacy_errors", "new_errors")
 SIDES = ("legacy", "new")

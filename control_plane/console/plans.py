@@ -17,8 +17,8 @@ from control_plane.publishing.service import Make
 from control_plane.routes import service
 from control_plane.routes.schemas import FlipIn
 from control_plane.services import Services
-from figway import change
-from figway.model import Route, Stage
+from figway.model import change
+from figway.model.table import Route, Stage
 
 _PREVIEW = "preview"
 

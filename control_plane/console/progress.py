@@ -17,8 +17,8 @@ from control_plane.console.rows import share_of
 from control_plane.db.models import RevisionRow
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
-from figway.change import Kind
-from figway.model import Route, Stage, Table
+from figway.model.change import Kind
+from figway.model.table import Route, Stage, Table
 
 _MOST_REVISIONS = 2_000
 

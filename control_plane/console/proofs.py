@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from control_plane.comparisons.service import ComparisonService, Known
 from control_plane.console.rows import Proof
 from control_plane.services import Services
-from figway.evidence import GOALS, judge
+from figway.evidence.verdicts import GOALS, judge
 
 _MADE: WeakKeyDictionary[ComparisonService, tuple[Mapping[str, Known], dict[str, Proof]]] = (
     WeakKeyDictionary()

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from control_plane.console import formats, text
-from figway.model import Stage
+from figway.model.table import Stage
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"

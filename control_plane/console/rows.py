@@ -9,7 +9,7 @@ from typing import Any
 from control_plane.console.pulse import MINUTES, Beat
 from control_plane.fleet.schemas import BreakerIn
 from control_plane.traffic.schemas import SideOut
-from figway.model import WEIGHT_SCALE, BreakerForce, Route, Stage
+from figway.model.table import WEIGHT_SCALE, BreakerForce, Route, Stage
 
 NONE = SideOut()
 _FEW = 20  # requests below which an error rate says nothing

@@ -136,7 +136,7 @@ class TrafficRow(Base):
     counts: Mapped[Document]
     """Statuses, fallbacks, failures, problems: JSON of counters by name."""
     latency: Mapped[Document]
-    """JSON of counts by bucket of `figway.histogram`."""
+    """JSON of counts by bucket of `figway.evidence.histogram`."""
 
     __table_args__ = (Index("traffic_route", "route", "step_s", "bucket_ms"),)
 
@@ -200,7 +200,7 @@ class ComparedWindowRow(Base):
     counts: Mapped[Document]
     """Verdicts, skipped, dropped, errors of both sides: JSON of counters by name."""
     latency: Mapped[Document]
-    """JSON of counts by bucket of `figway.histogram`, by side."""
+    """JSON of counts by bucket of `figway.evidence.histogram`, by side."""
 
     __table_args__ = (Index("compared_windows_last", "last_ms"),)
 

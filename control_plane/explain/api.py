@@ -11,12 +11,12 @@ from control_plane.explain.head import typed_head
 from control_plane.explain.schemas import ExplainIn, ExplainOut
 from control_plane.problems import COMMON, ApiProblem, documented, invalid, not_found
 from control_plane.services import Services, Svc
-from figway import change
-from figway.change import UnknownItem, changes_from_data
-from figway.codec import CodecError
-from figway.compile import CompiledTable, CompileError, compile_table
-from figway.explain import explain
-from figway.model import Table
+from figway.explain.request import explain
+from figway.model import change
+from figway.model.change import UnknownItem, changes_from_data
+from figway.model.codec import CodecError
+from figway.model.table import Table
+from figway.routing.compile import CompiledTable, CompileError, compile_table
 
 router = APIRouter(tags=["explain"], responses=documented(*COMMON, 404, 413))
 

@@ -12,7 +12,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class TypedHead:
-    """Implements `figway.http.RequestHead`."""
+    """Implements `figway.message.http.RequestHead`."""
 
     method: str
     path: bytes

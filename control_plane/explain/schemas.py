@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.limits import Loose
-from figway.explain import Explanation
-from figway.model import Side
+from figway.explain.request import Explanation
+from figway.model.table import Side
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Value = Annotated[str, Field(max_length=16_384)]

@@ -11,7 +11,7 @@ from control_plane.problems import COMMON, documented
 from control_plane.publishing.state import Snapshot
 from control_plane.routes.schemas import ReasonField
 from control_plane.services import Svc
-from figway.change import Change, Kind
+from figway.model.change import Change, Kind
 
 router = APIRouter(tags=["kill switch"], responses=documented(*COMMON, 409, 413))
 

@@ -1,12 +1,12 @@
-"""Holds a table to `figway.validate`, in the shape that the API answers with."""
+"""Holds a table to `figway.validate.table`, in the shape that the API answers with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from control_plane.problems import FindingOut
-from figway.model import Table
-from figway.validate import Finding, Severity, validate, validate_change
+from figway.model.table import Table
+from figway.validate.table import Finding, Severity, validate, validate_change
 
 
 def shown(findings: Iterable[Finding]) -> list[FindingOut]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_plane.publishing.state import Snapshot
-from figway.compile import CompiledTable, compile_table
+from figway.routing.compile import CompiledTable, compile_table
 
 
 class LiveCompiled:

@@ -17,8 +17,8 @@ from control_plane.publishing import store
 from control_plane.publishing.check import check
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import Snapshot, TableState
-from figway import change
-from figway.change import Change, FieldChange, UnknownItem, changes_to_data
+from figway.model import change
+from figway.model.change import Change, FieldChange, UnknownItem, changes_to_data
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5

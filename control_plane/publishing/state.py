@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import orjson
 
-from figway import change
-from figway.change import Change, Kind
-from figway.codec import Item, TableHasher, content_hash, to_data
-from figway.model import Table
+from figway.model import change
+from figway.model.change import Change, Kind
+from figway.model.codec import Item, TableHasher, content_hash, to_data
+from figway.model.table import Table
 
 
 @dataclass(frozen=True, slots=True)

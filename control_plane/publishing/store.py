@@ -16,9 +16,9 @@ from control_plane.audit.store import Deed
 from control_plane.db.engine import Database
 from control_plane.db.models import ItemRow, RevisionRow
 from control_plane.publishing.state import Snapshot, TableState
-from figway.change import Change, Kind, changes_from_data, changes_to_data
-from figway.codec import canonical, from_data
-from figway.model import Backend, Capability, Route, Table
+from figway.model.change import Change, Kind, changes_from_data, changes_to_data
+from figway.model.codec import canonical, from_data
+from figway.model.table import Backend, Capability, Route, Table
 
 CHANNEL = "figway_revision"
 """PostgreSQL notifies on it with the number of each new revision."""

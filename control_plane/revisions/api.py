@@ -16,7 +16,7 @@ from control_plane.revisions import service, store
 from control_plane.revisions.describe import described
 from control_plane.revisions.schemas import DiffOut, RevisionDetail, RevisionOut, UndoIn
 from control_plane.services import Svc
-from figway import change
+from figway.model import change
 
 router = APIRouter(tags=["revisions"], responses=documented(*COMMON))
 Number = Annotated[int, Path(ge=0, lt=2**63)]

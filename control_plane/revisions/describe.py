@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from figway import change
-from figway.change import Change, FieldChange, Kind
-from figway.model import Table
+from figway.model import change
+from figway.model.change import Change, FieldChange, Kind
+from figway.model.table import Table
 
 
 def described(changes: tuple[Change, ...], inverse: tuple[Change, ...]) -> tuple[FieldChange, ...]:

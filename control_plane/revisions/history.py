@@ -9,9 +9,9 @@ from control_plane.db.models import RevisionRow
 from control_plane.problems import ApiProblem, not_found
 from control_plane.publishing import store
 from control_plane.publishing.state import TableState
-from figway import change
-from figway.change import Change
-from figway.model import Table
+from figway.model import change
+from figway.model.change import Change
+from figway.model.table import Table
 
 _FURTHEST = 100_000  # revisions that are walked back over
 

@@ -10,8 +10,8 @@ from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot
 from control_plane.revisions.describe import touched_since
 from control_plane.services import Services
-from figway import change
-from figway.change import Change
+from figway.model import change
+from figway.model.change import Change
 
 
 async def stored(services: Services, number: int) -> Any:

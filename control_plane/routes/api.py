@@ -16,8 +16,8 @@ from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut, Patch
 from control_plane.services import Svc
-from figway.change import Kind
-from figway.model import Route, Stage
+from figway.model.change import Kind
+from figway.model.table import Route, Stage
 
 router = APIRouter(tags=["routes"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)

@@ -14,9 +14,9 @@ from control_plane.preconditions import quoted
 from control_plane.problems import not_found
 from control_plane.routes.schemas import ItemOut
 from control_plane.services import Services
-from figway import change
-from figway.change import Kind
-from figway.model import Backend, Capability, Route
+from figway.model import change
+from figway.model.change import Kind
+from figway.model.table import Backend, Capability, Route
 
 T = TypeVar("T", Backend, Capability, Route)
 

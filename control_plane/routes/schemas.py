@@ -8,7 +8,7 @@ from fastapi import Body
 from pydantic import BaseModel, Field, StrictInt
 
 from control_plane.limits import MAX_FIELDS
-from figway.model import BreakerForce, Stage
+from figway.model.table import BreakerForce, Stage
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from control_plane.problems import conflict, invalid, not_found
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.routes.schemas import BreakerIn, FlipIn
-from figway import change
-from figway.change import Change, Kind
-from figway.codec import CodecError, Item, from_data, to_data
-from figway.model import Backend, Capability, Route, Side
+from figway.model import change
+from figway.model.change import Change, Kind
+from figway.model.codec import CodecError, Item, from_data, to_data
+from figway.model.table import Backend, Capability, Route, Side
 
 T = TypeVar("T", Backend, Capability, Route)
 

@@ -25,9 +25,9 @@ from control_plane.publishing.check import shown as findings_shown
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Svc
 from control_plane.tables import documents
-from figway import change
-from figway.change import Change
-from figway.validate import validate
+from figway.model import change
+from figway.model.change import Change
+from figway.validate.table import validate
 
 router = APIRouter(tags=["tables"], responses=documented(*COMMON))
 _MOST_SHOWN = 10_000

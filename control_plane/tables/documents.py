@@ -13,8 +13,8 @@ import orjson
 import yaml
 
 from control_plane.problems import ApiProblem, FindingOut, invalid, refused
-from figway.codec import CodecError, from_data, to_data
-from figway.model import Table
+from figway.model.codec import CodecError, from_data, to_data
+from figway.model.table import Table
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -36,7 +36,7 @@ class SeriesIn(BaseModel, use_attribute_docstrings=True):
     latency: Annotated[
         dict[Annotated[int, Field(ge=0, lt=1_000)], Count], Field(max_length=500)
     ] = {}
-    """Time to the response head: counts by bucket of `figway.histogram`."""
+    """Time to the response head: counts by bucket of `figway.evidence.histogram`."""
     request_bytes: Count = 0
     response_bytes: Count = 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from control_plane.traffic.schemas import SeriesIn, SideOut
-from figway.histogram import bounds
+from figway.evidence.histogram import bounds
 
 _NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems")
 _QUANTILES = (0.50, 0.95, 0.99)
@@ -28,7 +28,7 @@ class Sums:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     """Named counters; a name without any is absent."""
     latency: dict[int, int] = field(default_factory=dict)
-    """Counts by bucket of `figway.histogram`."""
+    """Counts by bucket of `figway.evidence.histogram`."""
 
     def add_series(self, series: SeriesIn) -> None:
         """Add what a proxy reports."""

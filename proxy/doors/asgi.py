@@ -22,15 +22,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from figway.headers import Arrival
-from figway.http import Headers
-from figway.problem import Problem
-from proxy.client import problem_answer
-from proxy.peer import client_address, is_trusted
-from proxy.pipeline import Flow
-from proxy.runtime import Runtime
-from proxy.upstreams.port import ResponseHead
+from figway.message.headers import Arrival
+from figway.message.http import Headers
+from figway.message.problem import Problem
+from proxy.doors.peer import client_address, is_trusted
+from proxy.request.client import problem_answer
+from proxy.request.flow import Flow
+from proxy.request.runtime import Runtime
 from proxy.wire.client_head import BadRequest, RequestHead, assemble
+from proxy.wire.message import ResponseHead
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

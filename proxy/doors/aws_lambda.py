@@ -12,10 +12,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from figway.headers import Arrival
-from figway.http import Headers
-from figway.problem import Problem
-from proxy.client import ClientPort, problem_answer
+from figway.message.headers import Arrival
+from figway.message.http import Headers
+from figway.message.problem import Problem
 from proxy.doors.aws_lambda_answer import (
     MAX_PAYLOAD,
     Answer,
@@ -26,11 +25,12 @@ from proxy.doors.aws_lambda_answer import (
     room_for,
 )
 from proxy.doors.aws_lambda_event import EventKind, Incoming, kind_of, read_event
-from proxy.peer import client_address, is_trusted
-from proxy.pipeline import Flow
-from proxy.runtime import Runtime
-from proxy.upstreams.port import ResponseHead
+from proxy.doors.peer import client_address, is_trusted
+from proxy.request.client import ClientPort, problem_answer
+from proxy.request.flow import Flow
+from proxy.request.runtime import Runtime
 from proxy.wire.client_head import BadRequest
+from proxy.wire.message import ResponseHead
 
 MARGIN_MS = 300
 """Kept back of an invocation's time, so that an answer of ours leaves before the platform's."""
@@ -115,7 +115,7 @@ class LambdaDoor:
             flow.body(incoming.body)
         if head.has_body:
             flow.body_end()
-        flow.bound(self.runtime.sweep.now + max(_LEAST_MS, remaining_ms - MARGIN_MS))
+        flow.bound(self.runtime.timer.now + max(_LEAST_MS, remaining_ms - MARGIN_MS))
         return flow
 
 

@@ -13,7 +13,7 @@ from itertools import count
 from json import dumps
 from typing import Any
 
-from figway.http import Headers
+from figway.message.http import Headers
 from proxy.doors.aws_lambda_event import EventKind
 
 MAX_PAYLOAD = 6_291_556

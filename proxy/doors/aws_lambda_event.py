@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
-from figway.http import Headers
+from figway.message.http import Headers
 from proxy.wire.client_head import BadRequest, RequestHead, assemble
 
 

@@ -19,15 +19,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from figway.headers import Arrival
-from figway.http import Headers
-from figway.problem import Problem
-from proxy.client import problem_answer
-from proxy.peer import client_address
-from proxy.pipeline import Flow
-from proxy.sweep import NEVER
-from proxy.turn import SMALL
-from proxy.upstreams.port import ResponseHead
+from figway.message.headers import Arrival
+from figway.message.http import Headers
+from figway.message.problem import Problem
+from proxy.doors.peer import client_address
+from proxy.loop.deadlines import NEVER
+from proxy.loop.write_batcher import SMALL
+from proxy.request.client import problem_answer
+from proxy.request.flow import Flow
 from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section
 from proxy.wire.client_body import ChunkedReader
 from proxy.wire.client_head import (
@@ -37,6 +36,7 @@ from proxy.wire.client_head import (
     parse,
     without_empty_lines,
 )
+from proxy.wire.message import ResponseHead
 
 if TYPE_CHECKING:
     from proxy.doors.server import NativeDoor
@@ -60,7 +60,7 @@ _SLOW_BODY: Final = Problem(408, "body_timeout", "The request body did not come 
 
 class NativeConnection:
     """One client's connection. Implements `asyncio.Protocol`, `ClientPort` for its flow, and
-    `Swept`."""
+    `HasDeadline`."""
 
     __slots__ = (
         "_arrival",
@@ -120,7 +120,7 @@ class NativeConnection:
             self._peer = peer[0]
         self._scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
         self._trusted = door.trusts(self._peer)
-        self.deadline = door.sweep.now + door.settings.idle_ms
+        self.deadline = door.timer.now + door.settings.idle_ms
         door.joined(self)
         if not door.takes(self._peer) or door.crowded:
             self._refuse(_NO_ROOM)
@@ -156,7 +156,7 @@ class NativeConnection:
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        self.deadline = self._door.sweep.now + self._door.settings.write_ms
+        self.deadline = self._door.timer.now + self._door.settings.write_ms
         if self._flow is not None:
             self._flow.client_paused()
 
@@ -201,7 +201,7 @@ class NativeConnection:
         """Keep a head that is not complete, unless it cannot become a good one any more."""
         settings = self._door.settings
         if not self._buffer and data:
-            self.deadline = self._door.sweep.now + settings.head_ms
+            self.deadline = self._door.timer.now + settings.head_ms
         self._buffer = data
         try:
             check_partial(data, settings.max_head, settings.max_line)
@@ -260,7 +260,7 @@ class NativeConnection:
                 self._linger()
                 return
         elif not self._write_paused:
-            self.deadline = self._door.sweep.now + self._door.settings.body_ms
+            self.deadline = self._door.timer.now + self._door.settings.body_ms
         if self._state == _LENGTH:
             left = self._left - len(data)
             if left > 0:
@@ -338,7 +338,7 @@ class NativeConnection:
         # Each write is a system call: the head waits for the first piece of the body, which as a
         # rule is told before the loop's turn is over.
         self._out = encode(head, extra)
-        self._door.turn.flush_soon(self)
+        self._door.batcher.flush_soon(self)
 
     def body(self, data: bytes) -> None:
         """Write a piece of the answer, or of the tunnel."""
@@ -346,7 +346,7 @@ class NativeConnection:
             data = chunk(data)
             if len(data) < SMALL:  # the end, or the next piece, may come in the same turn
                 if not self._out:
-                    self._door.turn.flush_soon(self)
+                    self._door.batcher.flush_soon(self)
                 self._out += data
                 return
         out = self._out
@@ -426,7 +426,7 @@ class NativeConnection:
             return
         self._discard = _DISCARD
         self._let_go()
-        self.deadline = self._door.sweep.now + _LINGER_MS
+        self.deadline = self._door.timer.now + _LINGER_MS
 
     def _open_tunnel(self, head: ResponseHead) -> None:
         self._state = _TUNNEL
@@ -449,7 +449,7 @@ class NativeConnection:
         self._state = _CLOSING
         self._buffer = b""
         self._let_go()
-        self.deadline = self._door.sweep.now + _LINGER_MS
+        self.deadline = self._door.timer.now + _LINGER_MS
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
@@ -457,7 +457,7 @@ class NativeConnection:
 
     def _close(self) -> None:
         self._state = _CLOSING
-        self.deadline = self._door.sweep.now + _FLUSH_MS
+        self.deadline = self._door.timer.now + _FLUSH_MS
         self._transport.close()
 
     def _hold_back(self) -> None:
@@ -481,7 +481,7 @@ class NativeConnection:
         """Take no further request after the one under way; an idle client has a last chance."""
         self._keep = False
         if self.idle:
-            self.deadline = min(self.deadline, self._door.sweep.now + grace_ms)
+            self.deadline = min(self.deadline, self._door.timer.now + grace_ms)
 
     def cut(self) -> None:
         """Close now, whatever is under way."""
@@ -492,9 +492,9 @@ class NativeConnection:
             return
         settings = self._door.settings
         if self._state == _HEAD:
-            self.deadline = self._door.sweep.now + settings.idle_ms
+            self.deadline = self._door.timer.now + settings.idle_ms
         elif self._state in (_LENGTH, _CHUNKED):
-            self.deadline = self._door.sweep.now + settings.body_ms
+            self.deadline = self._door.timer.now + settings.body_ms
         else:
             self.deadline = NEVER
 

@@ -9,9 +9,9 @@ import ssl
 from typing import Final, cast
 
 from proxy.doors.native import NativeConnection
-from proxy.peer import is_trusted
-from proxy.runtime import Runtime
-from proxy.turn import Turn
+from proxy.doors.peer import is_trusted
+from proxy.loop.write_batcher import WriteBatcher
+from proxy.request.runtime import Runtime
 
 GRACE_MS: Final = 1_000
 """How long an idle connection outlives the start of a drain: a request may be on its way."""
@@ -23,10 +23,10 @@ class NativeDoor:
     def __init__(self, runtime: Runtime, *, tls: ssl.SSLContext | None = None) -> None:
         self.runtime = runtime
         self.settings = runtime.settings
-        self.sweep = runtime.sweep
+        self.timer = runtime.timer
         self.draining = False
         self.connections: set[NativeConnection] = set()
-        self.turn = Turn()
+        self.batcher = WriteBatcher()
         self._by_client: dict[str, int] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -95,12 +95,12 @@ class NativeDoor:
         """A client connected."""
         self.connections.add(connection)
         self._empty.clear()
-        self.sweep.add(connection)
+        self.timer.add(connection)
 
     def left(self, connection: NativeConnection) -> None:
         """A connection is closed."""
         self.connections.discard(connection)
-        self.sweep.discard(connection)
+        self.timer.discard(connection)
         if not self.connections:
             self._empty.set()
 

@@ -22,13 +22,13 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from figway.problem import Problem
-from proxy.client import problem_answer
+from figway.message.problem import Problem
 from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
 from proxy.doors.server import GRACE_MS, NativeDoor
-from proxy.runtime import Runtime
-from proxy.sweep import NEVER
-from proxy.turn import SMALL, Turn
+from proxy.loop.deadlines import NEVER
+from proxy.loop.write_batcher import SMALL, WriteBatcher
+from proxy.request.client import problem_answer
+from proxy.request.runtime import Runtime
 from proxy.wire.client_answer import encode
 
 _SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
@@ -55,7 +55,7 @@ class UvicornDoor:
         self.config = self._configure()
         self._tls = tls
         self._servers: list[asyncio.Server] = []
-        self.turn = Turn()
+        self.batcher = WriteBatcher()
 
     def _configure(self) -> Config:
         def tunnel(**_: Any) -> asyncio.Protocol:
@@ -152,7 +152,7 @@ class Gathered:
                 self._transport.writelines((held, data))
         elif len(data) < SMALL:
             self._held = data
-            self._door.turn.flush_soon(self)
+            self._door.batcher.flush_soon(self)
         else:
             self._transport.write(data)
 
@@ -173,7 +173,7 @@ class Gathered:
 
 
 class FacadeProtocol(HttpToolsProtocol):
-    """One client's connection under uvicorn. Implements `Swept`."""
+    """One client's connection under uvicorn. Implements `HasDeadline`."""
 
     def __init__(self, door: UvicornDoor) -> None:
         super().__init__(config=door.config, server_state=door.state, app_state={})
@@ -192,12 +192,12 @@ class FacadeProtocol(HttpToolsProtocol):
         door = self._door
         self._gathered = Gathered(door, self.transport)
         self._wait(door.runtime.settings.idle_ms)
-        door.runtime.sweep.add(self)
+        door.runtime.timer.add(self)
         if not door.native.takes(self._peer) or door.crowded:
             self._refuse(_NO_ROOM)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._door.runtime.sweep.discard(self)
+        self._door.runtime.timer.discard(self)
         self._door.native.gave_up(self._peer)
         super().connection_lost(exc)
         if self._answered is not None:
@@ -207,7 +207,7 @@ class FacadeProtocol(HttpToolsProtocol):
         """The client takes no more for now."""
         super().pause_writing()
         self._write_paused = True
-        self.deadline = self._door.runtime.sweep.now + self._door.runtime.settings.write_ms
+        self.deadline = self._door.runtime.timer.now + self._door.runtime.settings.write_ms
 
     def resume_writing(self) -> None:
         """The client takes more."""
@@ -295,14 +295,14 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """The native door's connection takes over, and is told of the connection's end."""
-        self._door.runtime.sweep.discard(self)
+        self._door.runtime.timer.discard(self)
         self._door.native.gave_up(self._peer)  # the other counts it anew
         super().handle_websocket_upgrade()
 
     def drain(self) -> None:
         """Take no further request after the one under way; an idle client has a last chance."""
         if self._idle:
-            self.deadline = self._door.runtime.sweep.now + GRACE_MS
+            self.deadline = self._door.runtime.timer.now + GRACE_MS
         else:
             self.cycle.keep_alive = False
 
@@ -331,7 +331,7 @@ class FacadeProtocol(HttpToolsProtocol):
     def _wait(self, ms: int) -> None:
         """Give the client so long for what comes next, unless it is slow to take its answer."""
         if not self._write_paused:
-            self.deadline = self._door.runtime.sweep.now + ms
+            self.deadline = self._door.runtime.timer.now + ms
 
     def _known_form(self) -> bool:
         """uvicorn keeps only the path of an absolute target: what else it says must be no news."""

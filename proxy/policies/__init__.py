@@ -1,1 +1,1 @@
-"""Edge policies in the data plane: what is asked of a request before a backend is."""
+"""Route policies in the data plane: what is asked of a request before a backend is."""

@@ -13,8 +13,8 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from figway.http import Headers
-from figway.model import Backend
+from figway.message.http import Headers
+from figway.model.table import Backend
 
 DIRECTORY_VARIABLE = "FIGWAY_SECRETS_DIR"
 DEFAULT_DIRECTORY = "/run/secrets"
@@ -31,7 +31,7 @@ RESOLVERS: dict[str, Resolve] = {}
 
 
 class Credentials:
-    """The credential headers of one backend. Implements `Swept`; `deadline` is for the files."""
+    """The credential headers of one backend. `deadline` (`HasDeadline`) is for the files."""
 
     __slots__ = ("_backend", "_environ", "_gone", "_headers", "_report", "deadline")
 

@@ -11,18 +11,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from time import time
 
-from figway.compile import Plan
-from figway.decide import sticky_key
-from figway.edge import JwtPolicy, RateKey, RateLimit
-from figway.gcra import Gcra, Verdict
-from figway.match import is_preflight
-from figway.model import KeySource, StickyKey
-from figway.policy import EdgePlan, maintenance_problem
-from figway.problem import Problem
+from figway.message.problem import Problem
+from figway.model.policies import JwtPolicy, RateKey, RateLimit
+from figway.model.table import KeySource, StickyKey
+from figway.routing.compile import Plan
+from figway.routing.decide import sticky_key
+from figway.routing.match import is_preflight
+from figway.routing.policy import PolicyPlan, maintenance_problem
+from figway.serving.gcra import Gcra, Verdict
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.policies import keys
 from proxy.policies.keys import Fetch, KeyStore, Spawn
 from proxy.policies.tokens import TokenCheck
-from proxy.sweep import Sweep
 from proxy.wire.client_head import RequestHead
 
 _SOURCES = {
@@ -75,11 +75,13 @@ class Limit:
 class Guard:
     """The policies of one route, at work."""
 
-    __slots__ = ("_edge", "_limits", "_maintenance", "_tokens")
+    __slots__ = ("_limits", "_maintenance", "_policy_plan", "_tokens")
 
-    def __init__(self, edge: EdgePlan, limits: tuple[Limit, ...], tokens: TokenCheck | None):
-        maintenance = edge.policies.maintenance
-        self._edge = edge
+    def __init__(
+        self, policy_plan: PolicyPlan, limits: tuple[Limit, ...], tokens: TokenCheck | None
+    ):
+        maintenance = policy_plan.policies.maintenance
+        self._policy_plan = policy_plan
         self._limits = limits
         self._tokens = tokens
         self._maintenance = None if maintenance is None else maintenance_problem(maintenance)
@@ -99,10 +101,10 @@ class Guard:
         tokens = self._tokens
         if tokens is not None and (problem := tokens.problem(head, int(time()))) is not None:
             return problem
-        if head.has_body and self._edge.types:
+        if head.has_body and self._policy_plan.types:
             if sum(name.lower() == b"content-type" for name, _ in head.headers) > 1:
                 return Problem(415, "content_type", "More than one Content-Type")
-            return self._edge.body_problem(head)
+            return self._policy_plan.body_problem(head)
         return None
 
 
@@ -110,9 +112,9 @@ class Guards:
     """The guards of one worker's routes, and the keys that they share."""
 
     def __init__(
-        self, sweep: Sweep, spawn: Spawn, workers: int = 1, fetch: Fetch | None = None
+        self, timer: DeadlineTimer, spawn: Spawn, workers: int = 1, fetch: Fetch | None = None
     ) -> None:
-        self._sweep = sweep
+        self._timer = timer
         self._spawn = spawn
         self._workers = workers
         self._fetch = fetch or keys.fetch
@@ -124,15 +126,25 @@ class Guards:
 
         Raises ValueError where tokens are to be verified and what that takes is not installed.
         """
-        edges = [(plan.route_id, plan.edge.policies) for plan in plans if plan.edge is not None]
-        wanted = {_source(edge.jwt) for _, edge in edges if edge.jwt is not None}
+        edges = [
+            (plan.route_id, plan.policy_plan.policies)
+            for plan in plans
+            if plan.policy_plan is not None
+        ]
+        wanted = {
+            _source(policy_plan.jwt) for _, policy_plan in edges if policy_plan.jwt is not None
+        }
         if wanted and importlib.util.find_spec("joserfc") is None:
             raise ValueError("a route verifies tokens, which needs: pip install 'figway[jwt]'")
         for gone in self._stores.keys() - wanted:
             self._stores.pop(gone).close()
         for policy in wanted - self._stores.keys():
-            self._stores[policy] = KeyStore(policy, self._sweep, self._spawn, self._fetch)
-        limits = {(route_id, limit) for route_id, edge in edges for limit in edge.rate_limits}
+            self._stores[policy] = KeyStore(policy, self._timer, self._spawn, self._fetch)
+        limits = {
+            (route_id, limit)
+            for route_id, policy_plan in edges
+            for limit in policy_plan.rate_limits
+        }
         for stale in self._limits.keys() - limits:
             del self._limits[stale]
 
@@ -144,13 +156,15 @@ class Guards:
 
     def guard(self, plan: Plan) -> Guard | None:
         """The guard of a plan that `follow` was told of; None for one without policies."""
-        edge = plan.edge
-        if edge is None:
+        policy_plan = plan.policy_plan
+        if policy_plan is None:
             return None
-        limits = tuple(self._limit(plan.route_id, limit) for limit in edge.policies.rate_limits)
-        jwt = edge.policies.jwt
+        limits = tuple(
+            self._limit(plan.route_id, limit) for limit in policy_plan.policies.rate_limits
+        )
+        jwt = policy_plan.policies.jwt
         tokens = None if jwt is None else TokenCheck(jwt, self._stores[_source(jwt)])
-        return Guard(edge, limits, tokens)
+        return Guard(policy_plan, limits, tokens)
 
     def _limit(self, route_id: str, policy: RateLimit) -> Limit:
         limit = self._limits.get((route_id, policy))

@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from figway.address import is_link_local
-from figway.edge import JwtPolicy
-from proxy.sweep import NEVER, Sweep
+from figway.model.policies import JwtPolicy
+from figway.validate.address import is_link_local
+from proxy.loop.deadlines import NEVER, DeadlineTimer
 
 REFRESH_MS = 300_000
 UNKNOWN_MS = 10_000
@@ -37,9 +37,9 @@ Spawn = Callable[[Coroutine[Any, Any, Any], str], object]
 
 
 class KeyStore:
-    """The keys of one issuer in one worker. Implements `Swept`."""
+    """The keys of one issuer in one worker. Implements `HasDeadline`."""
 
-    def __init__(self, policy: JwtPolicy, sweep: Sweep, spawn: Spawn, fetch: Fetch) -> None:
+    def __init__(self, policy: JwtPolicy, timer: DeadlineTimer, spawn: Spawn, fetch: Fetch) -> None:
         self.keys: Keys = {}
         self.generation = 0
         """Goes up when other keys are known."""
@@ -48,18 +48,18 @@ class KeyStore:
         self.deadline = 0  # due at once
         self._issuer = policy.issuer
         self._jwks_url = policy.jwks_url
-        self._sweep = sweep
+        self._timer = timer
         self._spawn = spawn
         self._fetch = fetch
         self._fetching = False
         self._retry_ms = RETRY_MS
         self._asked_at = -UNKNOWN_MS
         self._seen: object = None
-        sweep.add(self)
+        timer.add(self)
 
     def close(self) -> None:
         """Fetch no more."""
-        self._sweep.discard(self)
+        self._timer.discard(self)
 
     @property
     def ready(self) -> bool:
@@ -70,7 +70,7 @@ class KeyStore:
         """A token names an unknown key: whether another answer is to be expected soon."""
         if self._fetching or not self.ready:
             return True
-        now = self._sweep.now
+        now = self._timer.now
         if now - self._asked_at < UNKNOWN_MS:
             return False
         self.deadline = now
@@ -101,7 +101,7 @@ class KeyStore:
             wait, self._retry_ms = self._retry_ms, min(self._retry_ms * 2, REFRESH_MS)
         finally:
             self._fetching = False
-            self.deadline = self._sweep.now + wait
+            self.deadline = self._timer.now + wait
 
     async def _document(self) -> Any:
         url = self._jwks_url
@@ -170,7 +170,7 @@ def _json(body: bytes) -> dict[str, Any]:
 async def fetch(url: str) -> bytes:
     """The body of `url`. Raises OSError when it cannot be had, ValueError when it is too large."""
     # httpx takes a tenth of a second to load, and its TLS context to build: not on the loop.
-    outbound = await asyncio.to_thread(importlib.import_module, "proxy.outbound")
+    outbound = await asyncio.to_thread(importlib.import_module, "proxy.control.http")
     client = await asyncio.to_thread(outbound.document_client, TIMEOUT_S)
     try:
         async with asyncio.timeout(TIMEOUT_S), client, client.stream("GET", url) as response:

@@ -11,9 +11,9 @@ from collections import OrderedDict
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from figway.claims import Refusal, check, valid_until
-from figway.edge import JwtPolicy
-from figway.problem import Problem
+from figway.message.problem import Problem
+from figway.model.policies import JwtPolicy
+from figway.serving.claims import Refusal, check, valid_until
 from proxy.policies.keys import KeyStore
 from proxy.wire.client_head import RequestHead
 

@@ -13,15 +13,15 @@ import time
 from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-from figway.problem import Problem
-from proxy.client import problem_answer
+from figway.message.problem import Problem
 from proxy.doors.aws_lambda import MARGIN_MS, InvocationClient, LambdaDoor
 from proxy.doors.aws_lambda_answer import Answer, build_answer
 from proxy.doors.aws_lambda_event import UnknownEvent, kind_of
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.tasks import Report, TaskKeeper
+from proxy.request.client import problem_answer
 from proxy.serverless.tables import SandboxTable
 from proxy.serverless.telemetry import Reports
-from proxy.sweep import Sweep
-from proxy.tasks import Report, TaskKeeper
 
 if TYPE_CHECKING:
     from proxy.serverless.queue import OutQueue
@@ -42,14 +42,14 @@ class ServerlessProxy:
 
     def __init__(
         self,
-        sweep: Sweep,
+        timer: DeadlineTimer,
         keeper: TaskKeeper,
         table: SandboxTable,
         reports: Reports,
         settle_ms: int,
         report: Report,
     ) -> None:
-        self.sweep = sweep
+        self.timer = timer
         self.keeper = keeper
         self.table = table
         self.reports = reports
@@ -64,7 +64,7 @@ class ServerlessProxy:
 
     async def prepare(self, work: Coroutine[Any, Any, None]) -> None:
         """Cold start: do what must be done before the first event."""
-        self.sweep.start()
+        self.timer.start()
         try:
             await work
         finally:
@@ -72,7 +72,7 @@ class ServerlessProxy:
 
     async def begin(self, wait_ms: int) -> None:
         """Cold start: ask for the table, and wait for it as long as that."""
-        self.sweep.start()
+        self.timer.start()
         try:
             self.table.look()
             await self._within(wait_ms, self.table.answered())
@@ -125,7 +125,7 @@ class ServerlessProxy:
     # -- the parts of an invocation ----------------------------------------------------------
 
     async def _wake(self) -> None:
-        self.sweep.start()
+        self.timer.start()
         # One turn reads what the sockets hold, the next closes what has ended.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -188,6 +188,6 @@ class ServerlessProxy:
         self.table.give_up_dialling()
         await asyncio.sleep(0)  # what was spawned begins, what was cancelled ends
         await self.keeper.close()
-        self.sweep.stop()
+        self.timer.stop()
         for _ in range(3):
             await asyncio.sleep(0)

@@ -10,19 +10,19 @@ import secrets
 import time
 from typing import Any
 
-from figway.breaker import BreakerState
-from figway.compile import CompiledTable
+from figway.routing.compile import CompiledTable
+from figway.serving.breaker import BreakerState
+from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.doors.aws_lambda import LambdaDoor
-from proxy.events import EventLog
-from proxy.policies.aws_secrets import SCHEME, AwsSecrets
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.events import EventLog
+from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import RESOLVERS
-from proxy.runtime import Runtime
+from proxy.request.runtime import Runtime
 from proxy.serverless.app import ServerlessProxy
 from proxy.serverless.settings import LambdaSettings
 from proxy.serverless.tables import SandboxTable, make_source
 from proxy.serverless.telemetry import LambdaRecorder, Reports
-from proxy.sweep import Sweep
-from proxy.tasks import TaskKeeper
 from proxy.upstreams.factory import open_upstream
 
 CAPTURE_BUDGET = 32 * 1024 * 1024
@@ -35,7 +35,7 @@ class Sandbox:
     def __init__(self, settings: LambdaSettings) -> None:
         self.settings = settings
         self.log = EventLog()
-        self.sweep = Sweep()
+        self.timer = DeadlineTimer()
         self.keeper = TaskKeeper(self.report)
         self.recorder = LambdaRecorder(
             log=settings.log,
@@ -46,14 +46,14 @@ class Sandbox:
         self.reports = Reports(
             self.recorder, settings.instance, secrets.token_hex(16), settings.report_s
         )
-        source = make_source(settings, self.sweep)
-        self.secrets = AwsSecrets(self.sweep, self._secrets_changed, self.report)
+        source = make_source(settings, self.timer)
+        self.secrets = AwsSecrets(self.timer, self._secrets_changed, self.report)
         RESOLVERS[SCHEME] = self.secrets.get
         self.table = SandboxTable(
             source, settings.table_max_age_s, self.swap, self.log, self.secrets
         )
         self.app = ServerlessProxy(
-            self.sweep,
+            self.timer,
             self.keeper,
             self.table,
             self.reports,
@@ -98,8 +98,8 @@ class Sandbox:
         else:
             self.runtime = runtime = Runtime(
                 compiled,
-                open_upstream=lambda backend: open_upstream(backend, self.sweep),
-                sweep=self.sweep,
+                open_upstream=lambda backend: open_upstream(backend, self.timer),
+                timer=self.timer,
                 recorder=self.recorder,
                 spawn=self.keeper.spawn,
                 report=self.report,
@@ -126,22 +126,22 @@ class Sandbox:
 
     def _open_queue(self) -> None:
         # Imported where they are asked for: a proxy without a shadow need not load them.
-        from proxy.serverless.aws import Service, region_of
+        from proxy.aws.api import Service, region_of
+        from proxy.capture.capture import ShadowCapture
+        from proxy.capture.counts import CountBook
         from proxy.serverless.queue import Carrier, InvokeCarrier, OutQueue, S3Store, SqsCarrier
-        from proxy.shadow.capture import ShadowCapture
-        from proxy.shadow.counts import CountBook
 
-        settings, sweep = self.settings, self.sweep
+        settings, timer = self.settings, self.timer
         carrier: Carrier
         if settings.queue_url:
-            sqs = Service("sqs", region_of(settings.queue_url), sweep)
+            sqs = Service("sqs", region_of(settings.queue_url), timer)
             carrier = SqsCarrier(settings.queue_url, sqs)
         else:
-            invoke = Service("lambda", region_of(settings.worker_function), sweep)
+            invoke = Service("lambda", region_of(settings.worker_function), timer)
             carrier = InvokeCarrier(settings.worker_function, invoke)
         store = None
         if settings.bucket:
-            store = S3Store(settings.bucket, Service("s3", region_of(), sweep))
+            store = S3Store(settings.bucket, Service("s3", region_of(), timer))
         book = CountBook()
         queue = OutQueue(carrier, store, book)
         self.app.queue = queue

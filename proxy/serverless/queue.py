@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from proxy.serverless.calls import Call, Reply
-from proxy.shadow.counts import CountBook, Counts
+from proxy.aws.calls import Call, Reply
+from proxy.capture.counts import CountBook, Counts
 
 if TYPE_CHECKING:
-    from proxy.shadow.capture import Tap
+    from proxy.capture.capture import Tap
 
 MAX_MESSAGE = 1_048_576
 """Bytes of a message (SQS; an asynchronous invocation takes the same)."""
@@ -225,7 +225,7 @@ class SqsCarrier:
 
     def send(self, body: str, trace: str, done: Done) -> Call:
         """See `Carrier`."""
-        from proxy.serverless.aws import send_message
+        from proxy.aws.api import send_message
 
         return send_message(self._service, self._url, body, trace, done)
 
@@ -239,7 +239,7 @@ class InvokeCarrier:
 
     def send(self, body: str, trace: str, done: Done) -> Call:
         """See `Carrier`."""
-        from proxy.serverless.aws import invoke_later
+        from proxy.aws.api import invoke_later
 
         record = {"messageId": secrets.token_hex(16), "body": body, "eventSource": "figway:invoke"}
         event = orjson.dumps({"Records": [record]}).decode()
@@ -255,7 +255,7 @@ class S3Store:
 
     def put(self, key: str, body: bytes, done: Done) -> Call:
         """See `Store`."""
-        from proxy.serverless.aws import object_path
+        from proxy.aws.api import object_path
 
         call: Call = self._service.start("PUT", object_path(self._bucket, key), [], body, done)
         return call

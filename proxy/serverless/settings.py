@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any, TypeVar
 
-from proxy.runtime import FacadeSettings
+from proxy.request.runtime import FacadeSettings
 
 PREFIX = "FIGWAY_"
 T = TypeVar("T")

@@ -19,15 +19,15 @@ from typing import Any, cast
 
 import orjson
 
-from figway.http import Headers
-from figway.problem import Problem
-from proxy.client import problem_answer
+from figway.message.http import Headers
+from figway.message.problem import Problem
 from proxy.doors.aws_lambda_answer import prelude
 from proxy.doors.aws_lambda_event import EventKind, UnknownEvent, kind_of
-from proxy.pipeline import Flow
+from proxy.request.client import problem_answer
+from proxy.request.flow import Flow
 from proxy.serverless.bootstrap import Sandbox, open_sandbox
 from proxy.serverless.settings import load
-from proxy.upstreams.port import ResponseHead
+from proxy.wire.message import ResponseHead
 
 HOLD = 262_144
 """Bytes of an answer that wait for the platform before the backend is told to pause."""

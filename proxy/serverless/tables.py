@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from figway.compile import CompiledTable
-from figway.http import Headers
-from proxy.events import EventLog
-from proxy.policies.aws_secrets import AwsSecrets
-from proxy.serverless.calls import Call, Origin, Reply
+from figway.message.http import Headers
+from figway.routing.compile import CompiledTable
+from proxy.aws.calls import Call, Origin, Reply
+from proxy.aws.secrets import AwsSecrets
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.events import EventLog
 from proxy.serverless.settings import LambdaSettings
-from proxy.sweep import Sweep
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 
 Done = Callable[[Reply], None]
@@ -51,9 +51,9 @@ class TableSource(Protocol):
 class HttpSource:
     """A URL: the control plane's table, an object behind HTTP, a local AppConfig endpoint."""
 
-    def __init__(self, url: str, sweep: Sweep, headers: Callable[[], Headers]) -> None:
+    def __init__(self, url: str, timer: DeadlineTimer, headers: Callable[[], Headers]) -> None:
         parts = urlsplit(url)
-        self._origin = Origin(url, sweep)
+        self._origin = Origin(url, timer)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._headers = headers
 
@@ -65,13 +65,13 @@ class HttpSource:
 class S3Source:
     """An object in S3."""
 
-    def __init__(self, url: str, sweep: Sweep) -> None:
+    def __init__(self, url: str, timer: DeadlineTimer) -> None:
         # Imported where it is asked for: hashing and signing have their weight.
-        from proxy.serverless.aws import Service, object_path, region_of
+        from proxy.aws.api import Service, object_path, region_of
 
         bucket, _, key = url[5:].partition("/")
         self._path = object_path(bucket, key)
-        self._service = Service("s3", region_of(), sweep)
+        self._service = Service("s3", region_of(), timer)
 
     def ask(self, headers: Headers, done: Done) -> Call:
         """See `TableSource`."""
@@ -81,19 +81,19 @@ class S3Source:
 class ControlSource:
     """The control plane, with a key from the settings or from Secrets Manager."""
 
-    def __init__(self, settings: LambdaSettings, sweep: Sweep) -> None:
+    def __init__(self, settings: LambdaSettings, timer: DeadlineTimer) -> None:
         self._key = settings.control_key
         self._secret = settings.control_key_secret
-        self._sweep = sweep
-        self._source = HttpSource(settings.control_url + "/api/v1/table", sweep, self.authorized)
+        self._timer = timer
+        self._source = HttpSource(settings.control_url + "/api/v1/table", timer, self.authorized)
 
     def ask(self, headers: Headers, done: Done) -> Call:
         """See `TableSource`. Without a key yet, the secret is asked for first."""
         if self._key or not self._secret:
             return self._source.ask(headers, lambda reply: self._asked(reply, done))
-        from proxy.serverless.aws import Service, region_of, secret_value
+        from proxy.aws.api import Service, region_of, secret_value
 
-        service = Service("secretsmanager", region_of(self._secret), self._sweep)
+        service = Service("secretsmanager", region_of(self._secret), self._timer)
         chain = _Chain()
         chain.call = secret_value(
             service, self._secret, lambda reply: self._keyed(reply, headers, done, chain)
@@ -101,7 +101,7 @@ class ControlSource:
         return chain
 
     def _keyed(self, reply: Reply, headers: Headers, done: Done, chain: _Chain) -> None:
-        from proxy.serverless.aws import read_secret
+        from proxy.aws.api import read_secret
 
         self._key = read_secret(reply)
         if self._key:
@@ -118,9 +118,9 @@ class ControlSource:
     async def ready(self) -> str:
         """The key; without one the call itself will say what is wrong."""
         if not self._key and self._secret:
-            from proxy.serverless.aws import fetch_secret
+            from proxy.aws.api import fetch_secret
 
-            self._key = await fetch_secret(self._secret, self._sweep)
+            self._key = await fetch_secret(self._secret, self._timer)
         return self._key
 
     def authorized(self) -> Headers:
@@ -332,10 +332,10 @@ def _publication(body: bytes) -> tuple[int, str, object]:
         raise ValueError("the table's source has no revision, etag or table") from None
 
 
-def make_source(settings: LambdaSettings, sweep: Sweep) -> TableSource | None:
+def make_source(settings: LambdaSettings, timer: DeadlineTimer) -> TableSource | None:
     """The source that the settings name. Must be called on the running loop. Raises ValueError."""
     if settings.table_url.startswith("s3://"):
-        return S3Source(settings.table_url, sweep)
+        return S3Source(settings.table_url, timer)
     if settings.table_url:
-        return HttpSource(settings.table_url, sweep, list)
-    return ControlSource(settings, sweep) if settings.control_url else None
+        return HttpSource(settings.table_url, timer, list)
+    return ControlSource(settings, timer) if settings.control_url else None

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from proxy.telemetry.log_line import always_logged, log_line
 from proxy.telemetry.series import SeriesSet
 
@@ -26,7 +26,7 @@ _METRICS = [
 
 
 class LambdaRecorder:
-    """Implements `proxy.record.Recorder`."""
+    """Implements `proxy.loop.record.Recorder`."""
 
     def __init__(self, *, log: bool, sample: float, query: bool, namespace: str) -> None:
         self.series = SeriesSet()

@@ -23,25 +23,25 @@ from urllib.parse import quote
 
 import orjson
 
-from figway.compile import CompiledTable
-from proxy.events import EventLog
-from proxy.policies.aws_secrets import SCHEME, AwsSecrets
+from figway.routing.compile import CompiledTable
+from proxy.aws.api import Service, fetch_secret, object_path, region_of
+from proxy.aws.calls import Origin, Reply, finished
+from proxy.aws.secrets import SCHEME, AwsSecrets
+from proxy.capture.message import MAX_MESSAGE, BadMessage, Captured, decode
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.events import EventLog
+from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import RESOLVERS
-from proxy.serverless.aws import Service, fetch_secret, object_path, region_of
-from proxy.serverless.calls import Origin, Reply, finished
 from proxy.serverless.settings import LambdaSettings, SettingsError, load
 from proxy.serverless.tables import ControlSource, SandboxTable, make_source
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
-from proxy.shadow.message import MAX_MESSAGE, BadMessage, Captured, decode
 from proxy.shadow.pairs import Pairs
 from proxy.shadow.replay import Replayer, parts
 from proxy.shadow.rows import RowSet
 from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.shadow.table import ShadowTable
 from proxy.shadow.tally import Tally
-from proxy.sweep import Sweep
-from proxy.tasks import TaskKeeper
 from proxy.upstreams.factory import open_upstream
 
 MARGIN_MS = 2_000
@@ -60,16 +60,16 @@ class QueueWorker:
         self,
         settings: LambdaSettings,
         shadow: ShadowSettings,
-        sweep: Sweep,
+        timer: DeadlineTimer,
         keys: ControlSource,
     ) -> None:
         self.log = EventLog()
-        self.sweep = sweep
+        self.timer = timer
         self.keeper = TaskKeeper(self._failed)
-        self.secrets = AwsSecrets(self.sweep, self._secrets_changed, self._failed)
+        self.secrets = AwsSecrets(self.timer, self._secrets_changed, self._failed)
         RESOLVERS[SCHEME] = self.secrets.get
         self.table = SandboxTable(
-            make_source(settings, self.sweep),
+            make_source(settings, self.timer),
             settings.table_max_age_s,
             self._swap,
             self.log,
@@ -81,14 +81,14 @@ class QueueWorker:
         self._bench = Bench()
         self._routes = ShadowTable(
             self._shadow,
-            lambda backend: open_upstream(backend, self.sweep),
+            lambda backend: open_upstream(backend, self.timer),
             self.keeper.spawn,
             self._begin,
             self._paused_changed,
             self._failed,
         )
         self._pairs = Pairs(self._routes, self._tally, self._bench, self._shadow, self.keeper.spawn)
-        self._control = Origin(settings.control_url, self.sweep)
+        self._control = Origin(settings.control_url, self.timer)
         self._keys = keys
         self._replayer = Replayer(self._routes, self._bench, shadow.timeout_ms)
         self._stores: dict[str, Service] = {}
@@ -103,7 +103,7 @@ class QueueWorker:
         until = time.monotonic() + max(0, remaining_ms - MARGIN_MS) / 1_000
         records = event.get("Records")
         failed: list[str] = []
-        self.sweep.start()
+        self.timer.start()
         try:
             await asyncio.sleep(0)
             if records:
@@ -114,7 +114,7 @@ class QueueWorker:
             self.table.give_up_dialling()
             await asyncio.sleep(0)
             await self.keeper.close()
-            self.sweep.stop()
+            self.timer.stop()
             for _ in range(3):
                 await asyncio.sleep(0)
         return {"batchItemFailures": [{"itemIdentifier": item} for item in failed]}
@@ -168,7 +168,7 @@ class QueueWorker:
         if service is None:
             if bucket != self._settings.bucket:  # a message may not choose what is read
                 raise BadMessage("a bucket that is not the captures'")
-            service = self._stores[bucket] = Service("s3", region_of(), self.sweep)
+            service = self._stores[bucket] = Service("s3", region_of(), self.timer)
         path = object_path(bucket, key)
         reply = await finished(lambda done: service.start("GET", path, [], None, done))
         if reply.status != 200:
@@ -311,31 +311,31 @@ async def open_worker(settings: LambdaSettings, environ: Mapping[str, str]) -> Q
     """
     if not settings.control_url:
         raise SettingsError("FIGWAY_CONTROL_URL: missing. Results are handed in there.")
-    sweep = Sweep()
-    sweep.start()
+    timer = DeadlineTimer()
+    timer.start()
     try:
-        keys = ControlSource(settings, sweep)
+        keys = ControlSource(settings, timer)
         own = environ.get("FIGWAY_REDACT_KEY", "")
         if not own and (name := environ.get("FIGWAY_REDACT_KEY_SECRET", "")):
-            own = await fetch_secret(name, sweep)
+            own = await fetch_secret(name, timer)
             if not own:
                 raise ValueError(f"FIGWAY_REDACT_KEY_SECRET: {name} cannot be read")
         control = "" if own else await keys.ready()
     finally:
-        sweep.stop()
+        timer.stop()
     shadow = ShadowSettings(
         key=redaction_key(own, control),
         concurrency=int(environ.get("FIGWAY_SHADOW_CONCURRENCY", "16")),
         timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
         legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
     )
-    worker = QueueWorker(settings, shadow, sweep, keys)
+    worker = QueueWorker(settings, shadow, timer, keys)
     if worker.table.served is not None and worker.secrets.waits(worker.table.served.table):
-        sweep.start()
+        timer.start()
         try:
             await worker.secrets.ready(worker.table.served.table)
         finally:
-            sweep.stop()
+            timer.stop()
     return worker
 
 

@@ -21,11 +21,11 @@ from figway.compare.answer import Answer, Context, Decoder, RawHeader
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import Comparison, compare
-from figway.comparing import compared_headers, redaction_policy, rule_set
-from figway.model import ComparisonPolicy
+from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
+from figway.model.table import ComparisonPolicy
 from figway.redact.bodies import redact_body
 from figway.redact.redactor import Redactor
-from proxy.shadow.message import Captured
+from proxy.capture.message import Captured
 
 SWITCH_S = 0.0005
 LONGEST_BODY = 262_144

@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from figway.compare.answer import Answer
-from proxy.runtime import Target
+from proxy.capture.message import Captured
+from proxy.request.runtime import Target
 from proxy.shadow.governor import Governor
-from proxy.shadow.message import Captured
 
 WAITING = 512
 """Captures that wait for one backend."""

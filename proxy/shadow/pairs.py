@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from figway.budget import FallbackBudget
 from figway.compare.answer import Answer
 from figway.compare.verdict import Comparison, settle
-from figway.http import SAFE_METHODS
-from figway.model import WEIGHT_SCALE, FallbackBudgetPolicy, Side
+from figway.message.http import SAFE_METHODS
+from figway.model.table import WEIGHT_SCALE, FallbackBudgetPolicy, Side
+from figway.serving.budget import FallbackBudget
+from proxy.capture.message import Captured
 from proxy.shadow.judge import Bench, Quota
 from proxy.shadow.lanes import Lane, now_ms
-from proxy.shadow.message import Captured
 from proxy.shadow.relief import Relief
 from proxy.shadow.sender import ask
 from proxy.shadow.settings import ShadowSettings
@@ -230,9 +230,9 @@ class Pairs:
 
     async def _ask(self, lane: Lane, captured: Captured) -> Answer:
         compared = self.table.route(captured.route)
-        edge = None if compared is None else compared.plan.edge
+        policy_plan = None if compared is None else compared.plan.policy_plan
         timeout_s = self._settings.timeout_ms / 1e3
-        return await ask(lane.target, captured, self._cap(captured), timeout_s, edge)
+        return await ask(lane.target, captured, self._cap(captured), timeout_s, policy_plan)
 
     def _cap(self, captured: Captured) -> int:
         compared = self.table.route(captured.route)

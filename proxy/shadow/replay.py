@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from figway.http import SAFE_METHODS
-from figway.model import Side
+from figway.message.http import SAFE_METHODS
+from figway.model.table import Side
+from proxy.capture.message import Captured
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane, now_ms
-from proxy.shadow.message import Captured
 from proxy.shadow.sender import ask
 from proxy.shadow.table import Compared, ShadowTable
 
@@ -84,8 +84,8 @@ class Replayer:
             if not granted:
                 raise NotReplayable(f"{side.value} is busy")
             cap = compared.plan.shadow.body_limit
-            edge = compared.plan.edge
-            answer = await ask(lane.target, captured, cap, self._timeout_s, edge)
+            policy_plan = compared.plan.policy_plan
+            answer = await ask(lane.target, captured, cap, self._timeout_s, policy_plan)
             lane.result(answer)
             return answer
 

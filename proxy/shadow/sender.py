@@ -11,13 +11,14 @@ import os
 from time import monotonic_ns
 
 from figway.compare.answer import Answer
-from figway.headers import HOP_HEADER, Arrival, forward_request, hops
-from figway.http import SAFE_METHODS, Headers
-from figway.policy import EdgePlan
-from proxy.policies.outgoing import edited
-from proxy.runtime import Target
-from proxy.shadow.message import Captured
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
+from figway.message.headers import HOP_HEADER, Arrival, forward_request, hops
+from figway.message.http import SAFE_METHODS, Headers
+from figway.routing.policy import PolicyPlan
+from proxy.capture.message import Captured
+from proxy.request.outgoing import edited
+from proxy.request.runtime import Target
+from proxy.upstreams.port import Failure, Sending
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 MARKER = (b"Figway-Shadow", b"1")
 DRY_RUN = (b"Figway-Dry-Run", b"1")
@@ -110,11 +111,15 @@ def _length(headers: Headers) -> int:
 
 
 async def ask(
-    target: Target, captured: Captured, cap: int, timeout_s: float, edge: EdgePlan | None = None
+    target: Target,
+    captured: Captured,
+    cap: int,
+    timeout_s: float,
+    policy_plan: PolicyPlan | None = None,
 ) -> Answer:
-    """Send the copy of a request to a backend; `edge` are the policies of its route."""
+    """Send the copy of a request to a backend; `policy_plan` are the policies of its route."""
     sink = Ask(cap, bodied=captured.method != "HEAD")
-    sending = sink.sending = target.upstream.send(outbound(target, captured, edge), sink)
+    sending = sink.sending = target.upstream.send(outbound(target, captured, policy_plan), sink)
     if captured.has_body:
         if captured.body:
             sending.write(captured.body)
@@ -130,7 +135,9 @@ async def ask(
             sending.abort()
 
 
-def outbound(target: Target, captured: Captured, edge: EdgePlan | None = None) -> OutboundRequest:
+def outbound(
+    target: Target, captured: Captured, policy_plan: PolicyPlan | None = None
+) -> OutboundRequest:
     """The copy as it leaves."""
     headers = captured.headers
     arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
@@ -155,6 +162,6 @@ def outbound(target: Target, captured: Captured, edge: EdgePlan | None = None) -
         has_body=captured.has_body,
         content_length=len(captured.body) if captured.has_body else None,
     )
-    if edge is None and target.credentials is None:
+    if policy_plan is None and target.credentials is None:
         return request
-    return edited(request, path, edge, target)
+    return edited(request, path, policy_plan, target)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from figway.comparing import evidence_window, overruled
-from figway.compile import CompiledTable, Plan
-from figway.model import Backend, Side
+from figway.evidence.comparing import evidence_window, overruled
+from figway.model.table import Backend, Side
+from figway.routing.compile import CompiledTable, Plan
+from proxy.capture.message import Captured
 from proxy.policies.credentials import Credentials
-from proxy.runtime import Target
+from proxy.request.runtime import Target
 from proxy.shadow.decoders import decoders
 from proxy.shadow.judge import Kit
 from proxy.shadow.lanes import Lane, Work
-from proxy.shadow.message import Captured
 from proxy.shadow.noise import Noise
 from proxy.shadow.settings import ShadowSettings
 from proxy.upstreams.port import Upstream

@@ -6,8 +6,8 @@ from typing import Any
 
 from figway.compare.answer import Answer
 from figway.compare.verdict import Comparison
-from figway.histogram import bucket_of
-from proxy.shadow.message import Captured
+from figway.evidence.histogram import bucket_of
+from proxy.capture.message import Captured
 from proxy.shadow.rows import RowSet
 
 

@@ -11,11 +11,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from figway.change import UnknownItem, apply, changes_from_data
-from figway.codec import CodecError, TableHasher, from_data
-from figway.compile import CompiledTable, CompileError, compile_table
-from figway.model import Backend, Side, Table
-from figway.validate import Finding, Severity, validate, validate_change
+from figway.model.change import UnknownItem, apply, changes_from_data
+from figway.model.codec import CodecError, TableHasher, from_data
+from figway.model.table import Backend, Side, Table
+from figway.routing.compile import CompiledTable, CompileError, compile_table
+from figway.validate.table import Finding, Severity, validate, validate_change
 
 DAY_0_BACKEND = "legacy"
 """Id of the only backend of a table that was made from FIGWAY_LEGACY_URL."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.events import EventLog
+from proxy.loop.events import EventLog
 from proxy.tables.check import Checker, RefusedTable, Served
 from proxy.tables.last_good import CorruptTable, LastGood
 

@@ -12,9 +12,9 @@ import asyncio
 import time
 from typing import Any, Protocol
 
-from proxy.backoff import Backoff, jittered
-from proxy.control import ControlError, ControlPlane, Publication
-from proxy.events import EventLog
+from proxy.control.client import ControlError, ControlPlane, Publication
+from proxy.loop.backoff import Backoff, jittered
+from proxy.loop.events import EventLog
 from proxy.tables.check import Checker, RefusedTable, Served, Source, StaleBase
 
 RETRY_FIRST_S = 0.2

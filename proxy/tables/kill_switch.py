@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.channel import Message
-from proxy.events import EventLog
+from proxy.loop.channel import Message
+from proxy.loop.events import EventLog
 from proxy.tables.kill_file import LOOK_MS, KillFile
 
 

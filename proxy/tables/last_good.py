@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-from figway.codec import CodecError, Item, from_data, table_hash, to_data
-from figway.model import Table
+from figway.model.codec import CodecError, Item, from_data, table_hash, to_data
+from figway.model.table import Table
 
 FILE = "table.json"
 _FORMAT = 1

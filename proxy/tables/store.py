@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from proxy.events import EventLog
+from proxy.loop.events import EventLog
 from proxy.tables.check import Served
 from proxy.tables.last_good import LastGood, Stored
 

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from figway.members import Members, MemberState
-from proxy.runtime import Runtime
+from figway.serving.members import Members, MemberState
+from proxy.request.runtime import Runtime
 
 
 @runtime_checkable
@@ -44,7 +44,7 @@ class BackendBook:
         """What is to be told now."""
         if runtime is None:
             return {"out": [], "events": [], "counts": [], "budgets": []}
-        now = runtime.sweep.now
+        now = runtime.timer.now
         counts: list[tuple[str, str, str, int]] = []
         states: dict[tuple[str, str], str] = {}
         for target in runtime.targets():

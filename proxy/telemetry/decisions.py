@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from figway.redact.detectors import hide_secrets
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 
 PER_S = 5
 """Records a second that a worker keeps of one route."""

@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterable
 
-from proxy.channel import Message
+from proxy.loop.channel import Message
 
 FLUSH_S = 0.3
 """How long a scrape waits for the workers' latest counters."""

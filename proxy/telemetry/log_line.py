@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 
 MAX_TARGET = 1_024
 """Bytes of the target that are logged."""

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 if TYPE_CHECKING:
-    from proxy.record import RequestRecord
+    from proxy.loop.record import RequestRecord
 
 _QUEUE = 2_048
 

@@ -1,14 +1,14 @@
 """Metrics in the Prometheus text format (version 0.0.4), summed over the workers.
 
 The bounds of the latency histogram are powers of two in microseconds, because those are bounds of
-`figway.histogram` too: no count has to be split, so every bucket is exact.
+`figway.evidence.histogram` too: no count has to be split, so every bucket is exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from figway.histogram import bounds
+from figway.evidence.histogram import bounds
 from proxy.telemetry.series import Series, SeriesSet
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from proxy.telemetry.decisions import DecisionSample
 from proxy.telemetry.log_line import always_logged
 from proxy.telemetry.series import SeriesSet
@@ -12,7 +12,7 @@ from proxy.telemetry.writer import RecordWriter
 
 
 class WorkerRecorder:
-    """Implements `proxy.record.Recorder`. What was counted is taken away by `take`."""
+    """Implements `proxy.loop.record.Recorder`. What was counted is taken away by `take`."""
 
     __slots__ = ("_credit", "_sample", "_writer", "decisions", "series")
 

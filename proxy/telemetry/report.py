@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from proxy.control import ControlError
+from proxy.control.client import ControlError
 from proxy.telemetry.series import SeriesSet
 
 MAX_BATCHES = 60

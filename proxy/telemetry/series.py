@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from figway.histogram import bucket_of
-from proxy.record import RequestRecord
+from figway.evidence.histogram import bucket_of
+from proxy.loop.record import RequestRecord
 
 Key = tuple[str, str, str]
 """Route (or `-`), side, backend (or empty where none was asked)."""
@@ -20,7 +20,7 @@ _NUMBERS = ("requests", "client_gone", "request_bytes", "response_bytes", "head_
 
 
 class Series:
-    """The counters of one key. `latency` counts `head_us` by bucket of figway.histogram."""
+    """The counters of one key. `latency`: `head_us` by bucket of figway.evidence.histogram."""
 
     __slots__ = _MAPS + _NUMBERS
 

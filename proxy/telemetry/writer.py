@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from proxy.telemetry.log_line import log_line
 
 CAPACITY = 20_000

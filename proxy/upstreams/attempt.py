@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from figway.exchange import FailureKind, Sent
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseSink
+from figway.serving.exchange import FailureKind, Sent
+from proxy.upstreams.port import Failure, ResponseSink
+from proxy.wire.message import OutboundRequest
 from proxy.wire.request_head import encode_request_head, encode_section
 
 if TYPE_CHECKING:

@@ -17,14 +17,15 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from figway.exchange import FailureKind, Sent
-from figway.http import Headers
-from figway.model import Backend, BackendKind
-from proxy.sweep import Sweep
+from figway.message.http import Headers
+from figway.model.table import Backend, BackendKind
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD, BadPayload, build_event, read_answer
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, ResponseSink, Sending
-from proxy.upstreams.sigv4 import Credentials, sign
+from proxy.upstreams.port import Failure, ResponseSink, Sending
+from proxy.wire.message import OutboundRequest, ResponseHead
+from proxy.wire.sigv4 import Credentials, sign
 
 CredentialSource = Callable[[], Credentials | None]
 """Gives the credentials to sign with now, or None; must return at once."""
@@ -87,14 +88,14 @@ class LambdaUpstream:
     def __init__(
         self,
         backend: Backend,
-        sweep: Sweep,
+        timer: DeadlineTimer,
         *,
         credentials: CredentialSource = environment_credentials,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.address = FunctionAddress(backend)
         self.http = HttpUpstream(
-            replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), sweep
+            replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), timer
         )
         self.loop = asyncio.get_running_loop()
         self._credentials = credentials

@@ -10,50 +10,44 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from figway.exchange import FailureKind
-from figway.http import Headers
-from figway.members import Member, Members
-from figway.model import Backend, HealthPolicy
-from proxy.sweep import Sweep
-from proxy.upstreams.port import (
-    Failure,
-    OutboundRequest,
-    ResponseHead,
-    ResponseSink,
-    Sending,
-    Upstream,
-)
+from figway.message.http import Headers
+from figway.model.table import Backend, HealthPolicy
+from figway.serving.exchange import FailureKind
+from figway.serving.members import Member, Members
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.upstreams.port import Failure, ResponseSink, Sending, Upstream
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 _NOT_ITS_FAULT = frozenset(
     {FailureKind.SATURATED, FailureKind.STALE, FailureKind.TOO_LARGE, FailureKind.DEADLINE}
 )
 
-OpenOne = Callable[[Backend, Sweep], Upstream]
+OpenOne = Callable[[Backend, DeadlineTimer], Upstream]
 
 
 class BalancedUpstream:
     """Implements `Upstream` over one upstream a URL. Raises what `open_one` raises."""
 
-    def __init__(self, backend: Backend, sweep: Sweep, open_one: OpenOne) -> None:
+    def __init__(self, backend: Backend, timer: DeadlineTimer, open_one: OpenOne) -> None:
         urls = (backend.url, *backend.urls)
         singles = [replace(backend, url=url, urls=()) for url in urls]
         self.members = Members(len(urls), backend.balance, backend.outlier)
         self.names = tuple(_name(url) for url in urls)
-        self.upstreams = [open_one(single, sweep) for single in singles]
-        self._sweep = sweep
+        self.upstreams = [open_one(single, timer) for single in singles]
+        self._timer = timer
         self._checks: list[HealthCheck] = []
         if backend.health.path:
             for member, single, upstream in zip(
                 self.members.all, singles, self.upstreams, strict=True
             ):
-                check = HealthCheck(single, member, upstream, backend.health, sweep)
+                check = HealthCheck(single, member, upstream, backend.health, timer)
                 self._checks.append(check)
-                sweep.add(check)
+                timer.add(check)
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`."""
-        index = self.members.pick(self._sweep.now)
-        observed = _Observed(sink, self.members, index, self._sweep)
+        index = self.members.pick(self._timer.now)
+        observed = _Observed(sink, self.members, index, self._timer)
         observed.sending = self.upstreams[index].send(request, observed)
         return observed
 
@@ -73,7 +67,7 @@ class BalancedUpstream:
         checks, self._checks = self._checks, []
         for check in checks:
             check.stop()
-            self._sweep.discard(check)
+            self._timer.discard(check)
 
 
 def _name(url: str) -> str:
@@ -85,15 +79,17 @@ def _name(url: str) -> str:
 class _Observed:
     """Passes an attempt on, both ways, and tells its member how it went."""
 
-    __slots__ = ("_index", "_members", "_over", "_sink", "_sweep", "sending")
+    __slots__ = ("_index", "_members", "_over", "_sink", "_timer", "sending")
 
     sending: Sending
 
-    def __init__(self, sink: ResponseSink, members: Members, index: int, sweep: Sweep) -> None:
+    def __init__(
+        self, sink: ResponseSink, members: Members, index: int, timer: DeadlineTimer
+    ) -> None:
         self._sink = sink
         self._members = members
         self._index = index
-        self._sweep = sweep
+        self._timer = timer
         self._over = False
         members.all[index].outstanding += 1
 
@@ -109,7 +105,7 @@ class _Observed:
 
     def response_head(self, head: ResponseHead) -> None:
         if head.status >= 500:
-            self._members.failed(self._index, self._sweep.now)
+            self._members.failed(self._index, self._timer.now)
         else:
             self._members.answered(self._index)
         self._sink.response_head(head)
@@ -124,7 +120,7 @@ class _Observed:
     def response_failed(self, failure: Failure) -> None:
         self._done()
         if failure.kind not in _NOT_ITS_FAULT:
-            self._members.failed(self._index, self._sweep.now)
+            self._members.failed(self._index, self._timer.now)
         self._sink.response_failed(failure)
 
     def request_paused(self) -> None:
@@ -153,7 +149,7 @@ class _Observed:
 
 
 class HealthCheck:
-    """Asks one URL again and again. Implements `Swept`, and `ResponseSink` for each question."""
+    """Asks one URL again and again (`HasDeadline`); the `ResponseSink` of each question."""
 
     def __init__(
         self,
@@ -161,7 +157,7 @@ class HealthCheck:
         member: Member,
         upstream: Upstream,
         policy: HealthPolicy,
-        sweep: Sweep,
+        timer: DeadlineTimer,
     ) -> None:
         url = urlsplit(backend.url)
         host = backend.host or url.netloc.rpartition("@")[2]
@@ -170,7 +166,7 @@ class HealthCheck:
         self._member = member
         self._upstream = upstream
         self._policy = policy
-        self._sweep = sweep
+        self._timer = timer
         self._sending: Sending | None = None
         self._status = 0
         self.deadline = 0
@@ -195,7 +191,7 @@ class HealthCheck:
     def _came(self, good: bool) -> None:
         self._sending = None
         self._member.checked(good, self._policy)
-        self.deadline = self._sweep.now + self._policy.interval_ms
+        self.deadline = self._timer.now + self._policy.interval_ms
 
     def response_informational(self, head: ResponseHead) -> None:
         """Of no interest."""

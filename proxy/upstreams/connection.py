@@ -19,8 +19,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
-from figway.exchange import FailureKind
-from proxy.sweep import NEVER
+from figway.serving.exchange import FailureKind
+from proxy.loop.deadlines import NEVER
 from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.wire.chunked import ChunkedReader
 from proxy.wire.response_head import (
@@ -116,7 +116,7 @@ class Connection:
         self._interims = 0
         self.takes_body = attempt.request.has_body or not attempt.request.upgrade
         if attempt.request_done:
-            self.deadline = self._pool.sweep.now + self._pool.head_ms
+            self.deadline = self._pool.timer.now + self._pool.head_ms
         else:
             self.deadline = NEVER
         attempt.begin(self)
@@ -131,7 +131,7 @@ class Connection:
     def request_ended(self) -> None:
         """The whole request is handed over: the time to the head begins."""
         if self.state == _HEAD:
-            self.deadline = self._pool.sweep.now + self._pool.head_ms
+            self.deadline = self._pool.timer.now + self._pool.head_ms
 
     def pause_reading(self) -> None:
         transport = self._transport
@@ -261,7 +261,7 @@ class Connection:
         attempt = self._attempt
         if attempt is not None and not attempt.done:
             if self.state == _HEAD:
-                self.deadline = self._pool.sweep.now + self._pool.idle_ms
+                self.deadline = self._pool.timer.now + self._pool.idle_ms
             attempt.sink.request_paused()
 
     def resume_writing(self) -> None:
@@ -270,7 +270,7 @@ class Connection:
         if attempt is not None and not attempt.done:
             if self.state == _HEAD:
                 done = attempt.request_done
-                self.deadline = self._pool.sweep.now + self._pool.head_ms if done else NEVER
+                self.deadline = self._pool.timer.now + self._pool.head_ms if done else NEVER
             attempt.sink.request_resumed()
 
     # -- reading -----------------------------------------------------------------------------
@@ -418,7 +418,7 @@ class Connection:
         if attempt is None or attempt.paused:
             return
         if self.state != _TUNNEL and self.state != _HEAD:
-            self.deadline = self._pool.sweep.now + self._pool.idle_ms
+            self.deadline = self._pool.timer.now + self._pool.idle_ms
 
     def _end_attempt(self, attempt: Attempt) -> None:
         self._attempt = None

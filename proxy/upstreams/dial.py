@@ -12,9 +12,9 @@ import ssl
 from typing import cast
 from urllib.parse import urlsplit
 
-from figway.address import is_link_local
-from figway.exchange import FailureKind
-from figway.model import Backend
+from figway.model.table import Backend
+from figway.serving.exchange import FailureKind
+from figway.validate.address import is_link_local
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.pool import DialError
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from figway.model import Backend, BackendKind
-from proxy.sweep import Sweep
+from figway.model.table import Backend, BackendKind
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Upstream
 
 
-def open_upstream(backend: Backend, sweep: Sweep) -> Upstream:
+def open_upstream(backend: Backend, timer: DeadlineTimer) -> Upstream:
     """The upstream for `backend`; nothing is connected yet. Call it on the running loop.
 
     Raises ValueError or OSError, with a message for people, for a backend that cannot be spoken
@@ -18,15 +18,15 @@ def open_upstream(backend: Backend, sweep: Sweep) -> Upstream:
         # Imported where it is used: a proxy without functions need not load it.
         from proxy.upstreams.aws_lambda import LambdaUpstream
 
-        return LambdaUpstream(backend, sweep)
+        return LambdaUpstream(backend, timer)
     if backend.region:
         # A function URL that asks for IAM.
         from proxy.upstreams.function_url import FunctionUrlUpstream
 
-        return FunctionUrlUpstream(backend, sweep)
+        return FunctionUrlUpstream(backend, timer)
     if backend.urls:
         # Imported where it is used, too.
         from proxy.upstreams.balanced import BalancedUpstream
 
-        return BalancedUpstream(backend, sweep, HttpUpstream)
-    return HttpUpstream(backend, sweep)
+        return BalancedUpstream(backend, timer, HttpUpstream)
+    return HttpUpstream(backend, timer)

@@ -16,9 +16,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from figway.exchange import FailureKind, Sent
-from figway.http import Headers
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, ResponseSink, Sending
+from figway.message.http import Headers
+from figway.serving.exchange import FailureKind, Sent
+from proxy.upstreams.port import Failure, ResponseSink, Sending
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,15 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from figway.exchange import FailureKind, Sent
-from figway.model import Backend
-from proxy.sweep import Sweep
+from figway.model.table import Backend
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import CredentialSource, environment_credentials
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseSink, Sending
-from proxy.upstreams.sigv4 import Credentials, sign
+from proxy.upstreams.port import Failure, ResponseSink, Sending
+from proxy.wire.message import OutboundRequest
+from proxy.wire.sigv4 import Credentials, sign
 
 _REPLACED = frozenset({b"host", b"authorization", b"x-amz-date", b"x-amz-security-token"})
 
@@ -31,13 +32,13 @@ class FunctionUrlUpstream:
     def __init__(
         self,
         backend: Backend,
-        sweep: Sweep,
+        timer: DeadlineTimer,
         *,
         credentials: CredentialSource = environment_credentials,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.http = HttpUpstream(backend, sweep)
+        self.http = HttpUpstream(backend, timer)
         self._credentials = credentials
         self._clock = clock
         self._region = backend.region

@@ -6,13 +6,14 @@ decompression, no proxies from the environment; header fields go out as they are
 
 from __future__ import annotations
 
-from figway.exchange import FailureKind, Sent
-from figway.model import Backend
-from proxy.sweep import Sweep
+from figway.model.table import Backend
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.dial import Dialer
 from proxy.upstreams.pool import Pool
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseSink, Sending
+from proxy.upstreams.port import Failure, ResponseSink, Sending
+from proxy.wire.message import OutboundRequest
 from proxy.wire.request_head import BadRequestHead
 
 
@@ -23,9 +24,9 @@ class HttpUpstream:
     that cannot be read.
     """
 
-    def __init__(self, backend: Backend, sweep: Sweep) -> None:
+    def __init__(self, backend: Backend, timer: DeadlineTimer) -> None:
         dialer = Dialer(backend)
-        self.pool = Pool(dialer, dialer.refuse_peer, sweep, backend.timeouts, backend.limits)
+        self.pool = Pool(dialer, dialer.refuse_peer, timer, backend.timeouts, backend.limits)
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`. A connection is taken, opened or waited for."""

@@ -18,8 +18,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from figway.http import Headers
-from proxy.upstreams.port import OutboundRequest
+from figway.message.http import Headers
+from proxy.wire.message import OutboundRequest
 
 MAX_PAYLOAD = 6 * 1_024 * 1_024
 """Bytes of a synchronous invocation's payload, either way (AWS Lambda quotas)."""

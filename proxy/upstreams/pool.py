@@ -11,9 +11,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from figway.exchange import FailureKind
-from figway.model import ConnectionLimits, Timeouts
-from proxy.sweep import NEVER, Sweep
+from figway.model.table import ConnectionLimits, Timeouts
+from figway.serving.exchange import FailureKind
+from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.connection import Connection
 
@@ -36,12 +36,12 @@ class Pool:
         self,
         dial: Dial,
         refuse_peer: Callable[[object], str],
-        sweep: Sweep,
+        timer: DeadlineTimer,
         timeouts: Timeouts,
         limits: ConnectionLimits,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.sweep = sweep
+        self.timer = timer
         self.refuse_peer = refuse_peer
         self.head_ms = timeouts.head_ms
         self.idle_ms = timeouts.idle_ms
@@ -56,7 +56,7 @@ class Pool:
         self._waiting: OrderedDict[Attempt, None] = OrderedDict()
         self._retired = False
         self._gone: asyncio.Future[None] | None = None
-        sweep.add(self)
+        timer.add(self)
 
     @property
     def open(self) -> int:
@@ -75,11 +75,11 @@ class Pool:
 
     def start(self, attempt: Attempt) -> None:
         """Give `attempt` a connection, now or later."""
-        now = self.sweep.read()
+        now = self.timer.read()
         idle = self._idle
         while idle:
             connection = idle.pop()
-            fresh = connection.deadline > now and connection.generation == self.sweep.generation
+            fresh = connection.deadline > now and connection.generation == self.timer.generation
             if fresh and connection.usable:
                 connection.begin(attempt)
                 return
@@ -119,8 +119,8 @@ class Pool:
         elif self._retired:
             connection.close()
         else:
-            connection.deadline = self.sweep.now + self._limits.keep_alive_ms
-            connection.generation = self.sweep.generation
+            connection.deadline = self.timer.now + self._limits.keep_alive_ms
+            connection.generation = self.timer.generation
             self._idle.append(connection)
 
     def connected(self, connection: Connection) -> None:
@@ -130,14 +130,14 @@ class Pool:
     def left(self, connection: Connection, *, idle: bool) -> None:
         """`connection` is closing: its place is free."""
         self._members.discard(connection)
-        self.sweep.discard(connection)
+        self.timer.discard(connection)
         if idle and connection in self._idle:
             self._idle.remove(connection)
         if self._waiting and len(self._members) < self._limits.max_connections:
             attempt, _ = self._waiting.popitem(last=False)
-            self._open(attempt, self.sweep.read())
+            self._open(attempt, self.timer.read())
         elif self._retired and not self._members:
-            self.sweep.discard(self)
+            self.timer.discard(self)
 
     def lost(self, connection: Connection) -> None:
         """`connection` has no transport any more."""
@@ -154,7 +154,7 @@ class Pool:
         """Keep no connection from now on."""
         self._retired = True
         if not self._members:
-            self.sweep.discard(self)
+            self.timer.discard(self)
         for connection in self._idle[:]:
             connection.close()
 
@@ -166,7 +166,7 @@ class Pool:
             attempt.fail(FailureKind.CONNECT, "The connection pool is closing.")
         for connection in list(self._members):
             connection.fail(FailureKind.RESET, "The connection pool is closing.")
-        self.sweep.discard(self)
+        self.timer.discard(self)
         if self._opening:
             await asyncio.wait(set(self._opening))
         if self._transports:
@@ -177,7 +177,7 @@ class Pool:
         connection = Connection(self, attempt, now + self._connect_ms)
         attempt.connection = connection
         self._members.add(connection)
-        self.sweep.add(connection)
+        self.timer.add(connection)
         task = self.loop.create_task(self._connect(connection))
         connection.opening = task
         self._opening.add(task)

@@ -8,103 +8,11 @@ calls the sink. All calls happen on the event loop's thread. After `response_end
 
 from __future__ import annotations
 
-import re
-from typing import Final, Protocol
+from typing import Protocol
 
-from figway.exchange import FailureKind, Sent
-from figway.http import Headers
-
-
-class OutboundRequest:
-    """A request as it leaves for a backend: hop-by-hop fields gone, Host policy applied.
-
-    `target` is the raw request target in origin form (or `*`). `headers` holds Host but no
-    framing: the upstream adds Content-Length or Transfer-Encoding itself, and nothing else.
-    `content_length` is the body's length if known, None for a body of unknown length (sent
-    chunked); `has_body` tells a request without a body from one whose length is 0. `upgrade`
-    asks for a tunnel: the Connection and Upgrade fields are then part of `headers`. `section` is
-    the header section as bytes, validated, where it is known so (every line `name: value` and
-    CRLF); `headers` is then taken apart only when it is asked for.
-    """
-
-    __slots__ = (
-        "_headers",
-        "content_length",
-        "has_body",
-        "method",
-        "section",
-        "target",
-        "upgrade",
-    )
-
-    def __init__(
-        self,
-        method: str,
-        target: bytes,
-        headers: Headers | None,
-        *,
-        section: bytes | None = None,
-        has_body: bool = False,
-        content_length: int | None = None,
-        upgrade: bool = False,
-    ) -> None:
-        self.method = method
-        self.target = target
-        self._headers = headers
-        self.section = section
-        self.has_body = has_body
-        self.content_length = content_length
-        self.upgrade = upgrade
-
-    @property
-    def headers(self) -> Headers:
-        """The fields in order."""
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = _FIELD.findall(self.section or b"")
-        return headers
-
-
-_FIELD: Final = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
-
-
-class ResponseHead:
-    """Status line and header section of an answer, as received, framing fields included.
-
-    An upstream that has the header section as bytes gives them as `raw` (every line ending in
-    CRLF, already validated); `headers` is then taken apart only when it is asked for. `plain`
-    promises that no field is hop-by-hop and none names a place (`figway.rewrite.NAMES`), so that
-    all of them may be relayed as they are.
-    """
-
-    __slots__ = ("_headers", "plain", "raw", "reason", "status")
-
-    def __init__(
-        self,
-        status: int,
-        reason: bytes,
-        headers: Headers | None = None,
-        *,
-        raw: bytes | None = None,
-        plain: bool = False,
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.raw = raw
-        self.plain = plain
-        self._headers = headers
-
-    @property
-    def headers(self) -> Headers:
-        """The fields, as received: order, case and repetition kept."""
-        headers = self._headers
-        if headers is None:
-            raw = self.raw or b""
-            headers = _FIELD.findall(raw)
-            if b" \r\n" in raw or b"\t\r\n" in raw:
-                headers = [(name, value.rstrip(b" \t")) for name, value in headers]
-            self._headers = headers
-        return headers
+from figway.message.http import Headers
+from figway.serving.exchange import FailureKind, Sent
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 
 class Failure:

@@ -6,7 +6,7 @@ from typing import Final
 
 import httptools
 
-from figway.http import Headers
+from figway.message.http import Headers
 from proxy.wire.response_head import BadResponse
 
 MAX_OVERHEAD: Final = 65_536

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from figway.http import Headers
-from proxy.upstreams.port import ResponseHead
+from figway.message.http import Headers
+from proxy.wire.message import ResponseHead
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"

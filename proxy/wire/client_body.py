@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from figway.headers import HOP_BY_HOP
-from figway.http import Headers
+from figway.message.headers import HOP_BY_HOP
+from figway.message.http import Headers
 from proxy.wire.client_head import BadRequest, trailer_fields
 
 MAX_SIZE_LINE: Final = 256

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from figway.http import Headers
+from figway.message.http import Headers
 from proxy.wire.lines import ACTED_ON, KNOWN, TOKEN, Line, read
 
 MAX_HEAD: Final = 65_536
@@ -48,7 +48,7 @@ class BadRequest(Exception):
 
 
 class RequestHead:
-    """A well-formed request head; implements `figway.http.RequestHead`.
+    """A well-formed request head; implements `figway.message.http.RequestHead`.
 
     `target` is what goes to a backend: origin form or `*`. `content_length` is None for a chunked
     body and 0 for none; `has_body` tells a length of 0 that was sent from none. `keep_alive` is

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from figway.headers import HOP_BY_HOP, NOT_CARRIED
+from figway.message.headers import HOP_BY_HOP, NOT_CARRIED
 
 TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 """Octets of a field name or method (RFC 9110, 5.6.2), for a character class."""

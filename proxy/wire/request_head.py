@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from figway.http import Headers
+from figway.message.http import Headers
 
 
 class BadRequestHead(ValueError):

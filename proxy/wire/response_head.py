@@ -14,8 +14,8 @@ from typing import Final
 
 import httptools
 
-from figway.http import Headers
-from proxy.upstreams.port import ResponseHead
+from figway.message.http import Headers
+from proxy.wire.message import ResponseHead
 
 MAX_HEAD: Final = 65_536
 """Bytes of a head."""

@@ -10,7 +10,7 @@ from control_plane.clock import now_ms
 from figway.compare.answer import Answer, Context
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import compare
-from figway.histogram import bucket_of
+from figway.evidence.histogram import bucket_of
 from tests.support.control import Control
 
 JSON_TYPE = [["Content-Type", "application/json"]]

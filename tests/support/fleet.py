@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import orjson
 
-from figway.change import apply, changes_to_data, diff, flip
-from figway.codec import table_hash, to_data
-from figway.model import Backend, FallbackBudgetPolicy, Route, RouteMatch, Side, Stage, Table
+from figway.model.change import apply, changes_to_data, diff, flip
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Backend, FallbackBudgetPolicy, Route, RouteMatch, Side, Stage, Table
 
 LIMIT_S = 20.0
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import uvloop
 
-from figway.http import Headers
-from figway.model import Backend, ConnectionLimits, Side, Timeouts
-from proxy.sweep import Sweep
+from figway.message.http import Headers
+from figway.model.table import Backend, ConnectionLimits, Side, Timeouts
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.http import HttpUpstream
-from proxy.upstreams.port import Failure, OutboundRequest, ResponseHead, Sending
+from proxy.upstreams.port import Failure, Sending
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 Script = Callable[["Peer"], Awaitable[None]]
 
@@ -186,10 +187,10 @@ def post(length: int | None, **options: Any) -> OutboundRequest:
 class Client:
     """An http upstream with its sweep, and one call to ask and wait."""
 
-    def __init__(self, upstream: HttpUpstream, sweep: Sweep) -> None:
+    def __init__(self, upstream: HttpUpstream, timer: DeadlineTimer) -> None:
         self.upstream = upstream
         self.pool = upstream.pool
-        self.sweep = sweep
+        self.timer = timer
 
     def send(self, request: OutboundRequest) -> tuple[Sending, Sink]:
         sink = Sink()
@@ -210,24 +211,24 @@ async def client_for(
     *,
     timeouts: Timeouts | None = None,
     limits: ConnectionLimits | None = None,
-    sweep: Sweep | None = None,
+    timer: DeadlineTimer | None = None,
     **fields: Any,
 ) -> AsyncIterator[Client]:
     """An http upstream to `port` of this machine; closed at the end, with nothing left over."""
-    sweep = Sweep(10) if sweep is None else sweep
+    timer = DeadlineTimer(10) if timer is None else timer
     backend = Backend(id="b", side=Side.NEW, url=fields.pop("url", f"http://127.0.0.1:{port}"))
     backend = replace(
         backend, timeouts=timeouts or Timeouts(), limits=limits or ConnectionLimits(), **fields
     )
-    client = Client(HttpUpstream(backend, sweep), sweep)
-    sweep.start()
+    client = Client(HttpUpstream(backend, timer), timer)
+    timer.start()
     try:
         yield client
     finally:
         await client.upstream.close()
-        sweep.stop()
+        timer.stop()
         assert (client.pool.open, client.pool.idle, client.pool.waiting) == (0, 0, 0)
-        assert sweep.entries == 0
+        assert timer.entries == 0
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from figway.model import (
+from figway.model.table import (
     Backend,
     ComparisonPolicy,
     Route,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.model import (
+from figway.model.table import (
     Backend,
     Capability,
     Condition,

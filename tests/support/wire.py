@@ -16,14 +16,14 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from figway.compile import compile_table
-from figway.model import Backend, Route, Side, Table
+from figway.model.table import Backend, Route, Side, Table
+from figway.routing.compile import compile_table
 from proxy.doors.server import NativeDoor
 from proxy.doors.uvicorn import UvicornDoor
-from proxy.record import RequestRecord
-from proxy.runtime import FacadeSettings, Runtime
-from proxy.sweep import Sweep
-from proxy.tasks import TaskKeeper
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.record import RequestRecord
+from proxy.loop.tasks import TaskKeeper
+from proxy.request.runtime import FacadeSettings, Runtime
 from proxy.upstreams.factory import open_upstream
 
 T = TypeVar("T")
@@ -71,13 +71,13 @@ class Facade:
     async def _main(self) -> None:
         self.loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        sweep = Sweep(20)
-        sweep.start()
+        timer = DeadlineTimer(20)
+        timer.start()
         keeper = TaskKeeper(lambda where, error: self.faults.append(error))
         self.runtime = Runtime(
             compile_table(self._table, 1, "one"),
-            open_upstream=lambda backend: open_upstream(backend, sweep),
-            sweep=sweep,
+            open_upstream=lambda backend: open_upstream(backend, timer),
+            timer=timer,
             recorder=self,
             spawn=keeper.spawn,
             report=lambda where, error: self.faults.append(error),
@@ -92,9 +92,9 @@ class Facade:
         await self.door.drain(0.2)
         await self.runtime.close()
         await keeper.close()
-        sweep.stop()
-        if self.runtime.in_flight or sweep.entries:
-            left = f"{self.runtime.in_flight} requests, {sweep.entries} entries of the sweep"
+        timer.stop()
+        if self.runtime.in_flight or timer.entries:
+            left = f"{self.runtime.in_flight} requests, {timer.entries} deadlines"
             self.faults.append(AssertionError(f"left behind: {left}"))
 
     def record(self, record: RequestRecord) -> None:

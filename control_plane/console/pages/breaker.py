@@ -13,8 +13,8 @@ from control_plane.problems import ApiProblem, invalid
 from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.api import force_breaker
 from control_plane.routes.schemas import BreakerIn
-from figway.change import Kind
-from figway.model import BreakerForce
+from figway.model.change import Kind
+from figway.model.table import BreakerForce
 
 router = APIRouter()
 SAID = {

@@ -13,9 +13,9 @@ from control_plane.console.access import Viewing, Visit
 from control_plane.explain.api import explain_request
 from control_plane.explain.schemas import ExplainIn
 from control_plane.problems import ApiProblem, invalid
-from figway.codec import to_data
-from figway.explain import Explanation
-from figway.model import Side, Stage
+from figway.explain.request import Explanation
+from figway.model.codec import to_data
+from figway.model.table import Side, Stage
 
 router = APIRouter()
 _FIELDS = ("request", "client", "revision", "stage", "percent", "forced", "kill", "draft")

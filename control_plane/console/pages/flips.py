@@ -19,8 +19,8 @@ from control_plane.routes.api import flip_route
 from control_plane.routes.capabilities import flip_capability
 from control_plane.routes.schemas import FlipIn
 from control_plane.services import Services
-from figway.change import Kind
-from figway.model import Stage
+from figway.model.change import Kind
+from figway.model.table import Stage
 
 router = APIRouter()
 Flippable = Literal["routes", "capabilities"]

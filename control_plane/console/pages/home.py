@@ -17,8 +17,8 @@ from control_plane.console.progress import capabilities_done, routes_done
 from control_plane.console.proofs import proofs_of
 from control_plane.console.pulse import Beat
 from control_plane.console.rows import NONE, Line, line
-from figway.change import Kind
-from figway.model import Stage
+from figway.model.change import Kind
+from figway.model.table import Stage
 
 router = APIRouter()
 _DAYS = 30

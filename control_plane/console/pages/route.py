@@ -17,9 +17,9 @@ from control_plane.problems import not_found
 from control_plane.publishing import store as publishing
 from control_plane.revisions import store as revisions
 from control_plane.traffic.schemas import PointOut, SideOut
-from figway.change import Kind
-from figway.codec import to_data
-from figway.model import Route, Side, Stage
+from figway.model.change import Kind
+from figway.model.codec import to_data
+from figway.model.table import Route, Side, Stage
 
 router = APIRouter()
 RANGES = {"1h": (3_600, 60), "6h": (21_600, 300), "24h": (86_400, 900), "7d": (604_800, 7_200)}

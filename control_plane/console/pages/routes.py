@@ -13,8 +13,8 @@ from control_plane.console.proofs import proofs_of
 from control_plane.console.rows import SORTS, Line, line, ordered
 from control_plane.db.models import RevisionRow
 from control_plane.routes.service import matching
-from figway.change import Kind
-from figway.model import Stage
+from figway.model.change import Kind
+from figway.model.table import Stage
 
 router = APIRouter()
 PAGE = 50

@@ -16,8 +16,8 @@ from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
 from control_plane.preconditions import quoted
 from control_plane.problems import ApiProblem, invalid
-from figway.change import Kind
-from figway.model import NoiseWord, RuleKind
+from figway.model.change import Kind
+from figway.model.table import NoiseWord, RuleKind
 
 router = APIRouter()
 _TEXTS = ("id", "kind", "target", "key", "pattern", "note")

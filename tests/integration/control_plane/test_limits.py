@@ -19,7 +19,7 @@ from tests.support.control import Control, control_plane
 LEAVES = {
     # The values of a difference: redacted by the proxy, of any shape, bounded by the body.
     "DifferenceIn.legacy", "DifferenceIn.new",
-    # A whole table: its own fields are bounded by the core (`figway.sizes`), it by the body.
+    # A whole table: its own fields are bounded by `figway.validate.sizes`, it by the body.
     "POST /table/validate", "POST /table/apply",
 }  # fmt: skip
 SMALL = 20_000

@@ -15,7 +15,7 @@ from control_plane.comparisons import service as comparisons
 from control_plane.comparisons.examples import Wanted
 from control_plane.publishing import store as publishing
 from control_plane.revisions.describe import described
-from figway.change import changes_from_data
+from figway.model.change import changes_from_data
 from tests.support import comparing
 from tests.support.control import Control
 from tests.support.counting import statements

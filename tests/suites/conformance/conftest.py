@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from figway.model import Table
-from proxy.runtime import FacadeSettings
+from figway.model.table import Table
+from proxy.request.runtime import FacadeSettings
 from tests.support.wire import OK, Facade, Play, RawBackend, table_of
 
 Open = Callable[..., Facade]

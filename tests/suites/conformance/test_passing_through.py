@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from figway.model import HostPolicy
+from figway.model.table import HostPolicy
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Facade, Message, Peer, RawBackend, table_of
 

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from figway.model import Table
+from figway.model.table import Table
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import RawBackend, table_of
 

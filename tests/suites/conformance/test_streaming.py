@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from figway.model import FallbackPolicy, Route, RouteMatch, Stage
+from figway.model.table import FallbackPolicy, Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import (
     OK,

@@ -6,7 +6,7 @@ import ssl
 
 import trustme
 
-from figway.model import Route, RouteMatch, Stage
+from figway.model.table import Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Client, RawBackend, table_of
 

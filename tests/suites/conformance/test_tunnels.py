@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from figway.model import Route, RouteMatch, Stage
+from figway.model.table import Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Client, Facade, Message, Peer, RawBackend, table_of
 

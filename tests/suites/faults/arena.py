@@ -24,7 +24,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from figway.model import (
+from figway.model.table import (
     Backend,
     BreakerPolicy,
     FallbackBudgetPolicy,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import orjson
 
-from figway.change import flip
-from figway.codec import table_hash, to_data
-from figway.model import Stage, Table
+from figway.model.change import flip
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Stage, Table
 from tests.suites.faults.arena import Arena, play
 from tests.suites.faults.rows import note
 from tests.support.fleet import until

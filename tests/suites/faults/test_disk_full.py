@@ -7,8 +7,8 @@ import resource
 from dataclasses import replace
 from pathlib import Path
 
-from figway.change import flip
-from figway.model import Stage, Table
+from figway.model.change import flip
+from figway.model.table import Stage, Table
 from tests.suites.faults.arena import Arena, play
 from tests.suites.faults.rows import note
 from tests.support.fleet import until

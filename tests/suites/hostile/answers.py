@@ -15,8 +15,8 @@ from random import Random
 
 import h11
 
-from figway.model import Timeouts
-from proxy.runtime import FacadeSettings
+from figway.model.table import Timeouts
+from proxy.request.runtime import FacadeSettings
 from tests.suites.hostile.mutate import split
 from tests.suites.hostile.ring import Findings, Ring, open_descriptors
 from tests.support.wire import Facade, table_of

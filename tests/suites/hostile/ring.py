@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from proxy.runtime import FacadeSettings
+from proxy.request.runtime import FacadeSettings
 from tests.suites.hostile.mutate import split
 from tests.suites.hostile.readers import Heard, by_h11, by_llhttp
 from tests.support.wire import Facade, table_of

@@ -10,11 +10,11 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from figway.codec import CodecError, canonical, from_data, table_hash, to_data
-from figway.model import Table
-from figway.pattern import PatternError
-from figway.pattern import parse as parse_template
-from figway.validate import validate
+from figway.model.codec import CodecError, canonical, from_data, table_hash, to_data
+from figway.model.table import Table
+from figway.routing.pattern import PatternError
+from figway.routing.pattern import parse as parse_template
+from figway.validate.table import validate
 from proxy.wire import client_body, client_head
 from proxy.wire.client_head import BadRequest
 from tests.suites.hostile.corpus import ACCEPTED, CHUNKS, REFUSED

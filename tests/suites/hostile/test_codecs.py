@@ -10,10 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.codec import CodecError, canonical, from_data, table_hash, to_data
-from figway.model import Table
-from figway.pattern import PatternError, parse
-from figway.validate import validate
+from figway.model.codec import CodecError, canonical, from_data, table_hash, to_data
+from figway.model.table import Table
+from figway.routing.pattern import PatternError, parse
+from figway.validate.table import validate
 from proxy.wire import chunked, client_body
 from proxy.wire.client_head import BadRequest
 from proxy.wire.response_head import BadResponse, check_partial, parse_response_head

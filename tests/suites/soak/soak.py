@@ -26,8 +26,8 @@ from typing import Any
 
 import psutil
 
-from figway.change import flip
-from figway.model import Stage
+from figway.model.change import flip
+from figway.model.table import Stage
 from tests.suites.faults.arena import HOST, Arena, Fault, Request, arena
 from tests.support.load import Closed, Connection, get, post
 from tests.support.peer import Peer

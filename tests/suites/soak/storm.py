@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from figway.change import flip
-from figway.model import Stage
+from figway.model.change import flip
+from figway.model.table import Stage
 from tests.suites.faults.arena import HOST, arena
 from tests.support.fleet import until
 from tests.support.load import Load, get, post

@@ -17,9 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from zlib import crc32
 
-from figway.codec import table_hash, to_data
-from figway.model import Table
-from proxy.runtime import FacadeSettings
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Table
+from proxy.request.runtime import FacadeSettings
 from tests.support.serverless.events import make_event, read_answer
 from tests.support.serverless.platform import Function
 from tests.support.wire import Client, Message, Peer, read_message

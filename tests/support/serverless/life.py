@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from figway.codec import table_hash, to_data
-from figway.model import Table
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Table
 from proxy.serverless.bootstrap import Sandbox as Composed
 from proxy.serverless.bootstrap import open_sandbox
 from proxy.serverless.settings import load
@@ -53,9 +53,9 @@ class Life:
     def end(self) -> None:
         async def close() -> None:
             if self.sandbox.runtime is not None:
-                self.sandbox.sweep.start()
+                self.sandbox.timer.start()
                 await self.sandbox.runtime.close()
-                self.sandbox.sweep.stop()
+                self.sandbox.timer.stop()
             await asyncio.sleep(0.01)
 
         self.loop.run_until_complete(close())

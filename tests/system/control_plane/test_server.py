@@ -19,9 +19,9 @@ import pytest
 
 from control_plane.server import Exit, listening, main
 from control_plane.settings import Settings
-from figway.change import apply, changes_from_data
-from figway.codec import TableHasher, from_data
-from figway.model import Table
+from figway.model.change import apply, changes_from_data
+from figway.model.codec import TableHasher, from_data
+from figway.model.table import Table
 from tests.support.control import ROUTE
 
 

@@ -21,7 +21,7 @@ _OF_PROMETHEUS = {"instance", "job", "le"}
 
 
 def _sources() -> str:
-    files = [*(_ROOT / "proxy").glob("*.py"), *(_ROOT / "proxy" / "telemetry").glob("*.py")]
+    files = (_ROOT / "proxy").rglob("*.py")
     return "\n".join(file.read_text() for file in files)
 
 

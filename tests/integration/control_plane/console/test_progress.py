@@ -9,7 +9,7 @@ from typing import Any
 from control_plane.console import progress
 from control_plane.console.progress import BurnUp, capabilities_done, routes_done
 from control_plane.console.rows import share_of
-from figway.model import Table
+from figway.model.table import Table
 from tests.support.control import Control
 from tests.support.counting import statements
 

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import update
 
 from control_plane.db.models import InstanceRow
-from figway.change import Change, Kind, changes_to_data
-from figway.model import Route, RouteMatch
+from figway.model.change import Change, Kind, changes_to_data
+from figway.model.table import Route, RouteMatch
 from tests.support.control import ROUTE, Control, control_plane
 
 Play = Callable[..., None]

@@ -8,7 +8,7 @@ from typing import Any
 
 from control_plane.auth.keys import generate
 from control_plane.clock import now_ms
-from figway.histogram import bucket_of
+from figway.evidence.histogram import bucket_of
 from tests.support.control import Control, control_plane
 
 Play = Callable[..., None]

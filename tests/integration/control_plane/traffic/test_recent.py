@@ -15,7 +15,7 @@ from control_plane.db.models import TrafficRow
 from control_plane.traffic import service, store
 from control_plane.traffic.recent import Bucket, Recent
 from control_plane.traffic.sums import Sums, quantiles_ms
-from figway.histogram import Histogram, bucket_of
+from figway.evidence.histogram import Histogram, bucket_of
 from tests.support.control import Control, control_plane
 from tests.support.counting import statements
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from figway.codec import canonical
-from figway.model import CredentialHeader, Table
-from proxy.policies.aws_secrets import READ_AGAIN_S, AwsSecrets
+from figway.model.codec import canonical
+from figway.model.table import CredentialHeader, Table
+from proxy.aws.secrets import READ_AGAIN_S, AwsSecrets
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.bootstrap import open_sandbox
 from proxy.serverless.settings import load
-from proxy.sweep import Sweep
 from tests.support.fleet import run, until, world
 from tests.support.serverless.cloud import CREDENTIALS, Cloud, cloud
 from tests.support.serverless.facade import TableServer
@@ -194,7 +194,7 @@ def test_a_table_can_name_no_other_secret(name: str, why: str) -> None:
     """Neither the proxy's own ones, nor a host that they would be asked of."""
 
     async def talk() -> None:
-        secrets = AwsSecrets(Sweep(), lambda: None, lambda where, error: None)
+        secrets = AwsSecrets(DeadlineTimer(), lambda: None, lambda where, error: None)
         table = sending(9, name)
         assert secrets.begin(table, lambda: None) is None
         assert not secrets.waits(table)
@@ -208,22 +208,22 @@ def test_what_no_table_names_is_forgotten(aws: Cloud, secret: str) -> None:
     arn = aws.secrets.describe_secret(SecretId=secret)["ARN"]
 
     async def talk() -> None:
-        sweep = Sweep()
-        sweep.start()
+        timer = DeadlineTimer()
+        timer.start()
         told: list[Any] = []
-        secrets = AwsSecrets(sweep, lambda: None, lambda where, error: told.append(error))
+        secrets = AwsSecrets(timer, lambda: None, lambda where, error: told.append(error))
         table = sending(9, arn)
         await secrets.ready(table)
         secrets.serves(table)
         assert secrets.get(arn) == SECRET
-        assert sweep.entries > 0
+        assert timer.entries > 0
         secrets.serves(replace(table, backends={}))
         with pytest.raises(ValueError, match="has not been read"):
             secrets.get(arn)
         await secrets.close()
         await asyncio.sleep(0.01)
         assert not told
-        assert not sweep.entries
-        sweep.stop()
+        assert not timer.entries
+        timer.stop()
 
     asyncio.run(talk())

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from figway.edge import EdgePolicies
-from figway.model import Route, RouteMatch, Stage
-from proxy.runtime import FacadeSettings
+from figway.model.policies import RoutePolicies
+from figway.model.table import Route, RouteMatch, Stage
+from proxy.request.runtime import FacadeSettings
 from tests.support.wire import Facade, RawBackend, table_of
 
 
@@ -21,11 +21,11 @@ class Stand:
         self.new = new
         self.opened: list[Facade] = []
 
-    def route(self, policies: EdgePolicies, **fields: Any) -> Route:
+    def route(self, policies: RoutePolicies, **fields: Any) -> Route:
         given = {"stage": Stage.NEW, "new": "new", **fields}
         return Route(id="r", match=RouteMatch(path="/r/{id}"), policies=policies, **given)
 
-    def facade(self, policies: EdgePolicies, door: str = "native", **settings: Any) -> Facade:
+    def facade(self, policies: RoutePolicies, door: str = "native", **settings: Any) -> Facade:
         table = table_of(self.legacy.port, self.new.port, self.route(policies))
         self.opened.append(Facade(door, table, FacadeSettings(**settings)))
         return self.opened[-1]

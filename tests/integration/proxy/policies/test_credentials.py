@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from figway.codec import canonical
-from figway.compile import compile_table
-from figway.edge import NO_POLICIES
-from figway.model import CredentialHeader, Route, RouteMatch, Side, Stage, Table
+from figway.model.codec import canonical
+from figway.model.policies import NO_POLICIES
+from figway.model.table import CredentialHeader, Route, RouteMatch, Side, Stage, Table
+from figway.routing.compile import compile_table
 from proxy.policies.credentials import Credentials, resolve
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ShadowTable

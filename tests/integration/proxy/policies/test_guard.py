@@ -1,4 +1,4 @@
-"""Edge policies on the wire."""
+"""Route policies on the wire."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import replace
 
 import pytest
 
-from figway.edge import (
+from figway.model.policies import (
     BodyPolicy,
-    EdgePolicies,
     HeaderEdits,
     HeaderField,
     Maintenance,
     PathRewrite,
     RateKey,
     RateLimit,
+    RoutePolicies,
 )
-from figway.model import Stage
+from figway.model.table import Stage
 from tests.integration.proxy.policies.conftest import Stand
 from tests.support.wire import table_of
 
 
 @pytest.mark.parametrize("door", ["native", "asgi"])
 def test_maintenance_asks_no_backend(stand: Stand, door: str) -> None:
-    facade = stand.facade(EdgePolicies(maintenance=Maintenance(retry_after_s=7)), door)
+    facade = stand.facade(RoutePolicies(maintenance=Maintenance(retry_after_s=7)), door)
     with facade.connect() as client:
         answer = client.get(b"/r/1")
         assert (answer.status, answer.one(b"retry-after")) == (503, b"7")
@@ -37,7 +37,7 @@ def test_maintenance_asks_no_backend(stand: Stand, door: str) -> None:
 
 def test_a_page_instead_of_a_problem(stand: Stand) -> None:
     page = Maintenance(status=200, retry_after_s=0, content_type="text/html", body="<p>Soon</p>")
-    with stand.facade(EdgePolicies(maintenance=page)).connect() as client:
+    with stand.facade(RoutePolicies(maintenance=page)).connect() as client:
         answer = client.get(b"/r/1")
     assert (answer.status, answer.body) == (200, b"<p>Soon</p>")
     assert answer.one(b"content-type") == b"text/html"
@@ -46,7 +46,7 @@ def test_a_page_instead_of_a_problem(stand: Stand) -> None:
 @pytest.mark.parametrize("door", ["native", "asgi"])
 def test_a_limit_for_the_route(stand: Stand, door: str) -> None:
     limits = (RateLimit(requests=3, window_s=3_600, name="hourly"),)
-    facade = stand.facade(EdgePolicies(rate_limits=limits), door)
+    facade = stand.facade(RoutePolicies(rate_limits=limits), door)
     with facade.connect() as one, facade.connect() as other:
         statuses = [client.get(b"/r/1").status for client in (one, other, one)]
         answer = other.get(b"/r/2")
@@ -61,7 +61,7 @@ def test_a_limit_for_the_route(stand: Stand, door: str) -> None:
 
 def test_limits_by_key(stand: Stand) -> None:
     limit = RateLimit(requests=1, window_s=3_600, key=RateKey.HEADER, key_name="X-Key")
-    facade = stand.facade(EdgePolicies(rate_limits=(limit,)))
+    facade = stand.facade(RoutePolicies(rate_limits=(limit,)))
     with facade.connect() as client:
         statuses = [
             client.get(b"/r/1", *headers).status
@@ -78,7 +78,7 @@ def test_limits_by_key(stand: Stand) -> None:
 
 
 def test_a_flip_does_not_refill_a_limit(stand: Stand) -> None:
-    policies = EdgePolicies(rate_limits=(RateLimit(requests=1, window_s=3_600),))
+    policies = RoutePolicies(rate_limits=(RateLimit(requests=1, window_s=3_600),))
     facade = stand.facade(policies)
     with facade.connect() as client:
         assert client.get(b"/r/1").status == 200
@@ -94,7 +94,7 @@ def test_a_flip_does_not_refill_a_limit(stand: Stand) -> None:
 def test_bodies(stand: Stand, door: str) -> None:
     """trap 18: a route's own limit on bodies, announced or not, and its media types."""
     body = BodyPolicy(max_bytes=10, content_types=("application/json",))
-    facade = stand.facade(EdgePolicies(body=body), door, max_body=1_000)
+    facade = stand.facade(RoutePolicies(body=body), door, max_body=1_000)
     json_type = b"Content-Type: application/json"
     for headers, sent, status in (
         ([json_type], b"0123456789", 200),
@@ -116,7 +116,7 @@ def test_bodies(stand: Stand, door: str) -> None:
 
 @pytest.mark.parametrize("door", ["native", "asgi"])
 def test_headers_and_paths_are_edited(stand: Stand, door: str) -> None:
-    policies = EdgePolicies(
+    policies = RoutePolicies(
         path=PathRewrite(prefix="/r", to="/v2/things"),
         request_headers=HeaderEdits(
             set=(HeaderField(name="X-Tenant", value="shop"),), remove=("X-Debug",)
@@ -146,7 +146,7 @@ def test_headers_and_paths_are_edited(stand: Stand, door: str) -> None:
 
 def test_legacy_gets_the_path_as_it_was(stand: Stand) -> None:
     """A rewrite is for one side, and a fallback undoes it."""
-    facade = stand.facade(EdgePolicies(path=PathRewrite(prefix="/r", to="/v2")))
+    facade = stand.facade(RoutePolicies(path=PathRewrite(prefix="/r", to="/v2")))
     stand.new.play = b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
     with facade.connect() as client:
         assert client.get(b"/r/1?x").status == 200
@@ -156,7 +156,7 @@ def test_legacy_gets_the_path_as_it_was(stand: Stand) -> None:
 
 def test_a_preflight_meets_the_side_of_its_request(stand: Stand) -> None:
     """trap 13: it is neither judged by its body nor issued an identity."""
-    policies = EdgePolicies(body=BodyPolicy(content_types=("application/json",)))
+    policies = RoutePolicies(body=BodyPolicy(content_types=("application/json",)))
     facade = stand.facade(policies)
     canary = stand.route(policies, stage=Stage.CANARY, weight=10_000)
     facade.swap(table_of(stand.legacy.port, stand.new.port, canary))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from figway.edge import ClaimRule, EdgePolicies, JwtAlgorithm, JwtPolicy
+from figway.model.policies import ClaimRule, JwtAlgorithm, JwtPolicy, RoutePolicies
 from tests.integration.proxy.policies.conftest import Stand
 from tests.integration.proxy.policies.issuer import EC, OTHER, RSA, Issuer, public
 from tests.support.wire import Client, Facade, Message, table_of
@@ -22,8 +22,8 @@ def issuer() -> Iterator[Issuer]:
     made.stop()
 
 
-def policies(issuer: Issuer, **fields: Any) -> EdgePolicies:
-    return EdgePolicies(jwt=JwtPolicy(issuer=issuer.url, audiences=("shop",), **fields))
+def policies(issuer: Issuer, **fields: Any) -> RoutePolicies:
+    return RoutePolicies(jwt=JwtPolicy(issuer=issuer.url, audiences=("shop",), **fields))
 
 
 def b64(data: bytes) -> bytes:

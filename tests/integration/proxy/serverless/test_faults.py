@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from figway.model import (
+from figway.model.table import (
     Backend,
     BackendKind,
     BreakerPolicy,
@@ -23,7 +23,7 @@ from figway.model import (
     Table,
     Timeouts,
 )
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from tests.support.serverless.cloud import CREDENTIALS
 from tests.support.serverless.events import make_event
 from tests.support.serverless.life import HOST, Life, bundle

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from figway.model import Route, RouteMatch, Stage
+from figway.model.table import Route, RouteMatch, Stage
 from proxy.serverless.settings import SettingsError, load
 from tests.support.serverless.events import make_event
 from tests.support.serverless.facade import Sandbox, TableServer
@@ -54,14 +54,14 @@ def test_ten_minutes_in_the_ice(live: Callable[..., Life], backend: RawBackend) 
     """trap 60: clocks jump, the kept connection is not trusted, and no request fails."""
     life = live(FIGWAY_LEGACY_URL=f"http://127.0.0.1:{backend.port}")
     assert life.invoke(POST)["statusCode"] == 200
-    sweep = life.sandbox.sweep
-    before = sweep.generation
+    timer = life.sandbox.timer
+    before = timer.generation
     ahead = 600.0
-    sweep._monotonic = lambda: time.monotonic() + ahead
-    sweep._wall = lambda: time.time() + ahead
+    timer._monotonic = lambda: time.monotonic() + ahead
+    timer._wall = lambda: time.time() + ahead
     backend.play = lambda peer, request: peer.send(OK)
     assert life.invoke(POST)["statusCode"] == 200
-    assert sweep.generation == before + 1
+    assert timer.generation == before + 1
 
 
 def test_a_frozen_process_answers_after_the_thaw(backend: RawBackend) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from figway.model import Route, RouteMatch, ShadowPolicy, Stage, Table
+from figway.model.table import Route, RouteMatch, ShadowPolicy, Stage, Table
 from proxy.serverless.settings import LambdaSettings, load
 from proxy.serverless.worker import open_worker
 from proxy.shadow.settings import redaction_key
@@ -167,9 +167,9 @@ def worker_of(life: Life, control: Listener, table: str, **variables: str) -> An
         return life.run(worker.work(event, remaining_ms))
 
     async def close() -> None:
-        worker.sweep.start()
+        worker.timer.start()
         await worker._routes.close()
-        worker.sweep.stop()
+        worker.timer.stop()
 
     work.close = lambda: (life.run(close()), worker._bench.close())  # type: ignore[attr-defined]
     return work

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from figway.exchange import FailureKind, Sent
-from figway.model import Backend, BackendKind, Side, Timeouts
-from proxy.sweep import Sweep
+from figway.model.table import Backend, BackendKind, Side, Timeouts
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import FunctionAddress, LambdaUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD
-from proxy.upstreams.port import OutboundRequest
-from proxy.upstreams.sigv4 import Credentials
+from proxy.wire.message import OutboundRequest
+from proxy.wire.sigv4 import Credentials
 from tests.support.peer import Peer, Script, Server, Sink, get, post, run
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:orders:live"
@@ -31,16 +31,16 @@ def function(**fields: Any) -> Backend:
 async def invoking(
     script: Script, credentials: Credentials | None = None, **fields: Any
 ) -> AsyncIterator[LambdaUpstream]:
-    sweep = Sweep(10)
-    sweep.start()
+    timer = DeadlineTimer(10)
+    timer.start()
     async with Server(script).listen() as server:
         backend = function(endpoint_url=f"http://127.0.0.1:{server.port}", **fields)
         upstream = LambdaUpstream(
-            backend, sweep, credentials=lambda: credentials, clock=lambda: 1_440_938_160.0
+            backend, timer, credentials=lambda: credentials, clock=lambda: 1_440_938_160.0
         )
         yield upstream
         await upstream.close()
-        sweep.stop()
+        timer.stop()
 
 
 async def ask(upstream: LambdaUpstream, request: OutboundRequest, body: bytes = b"") -> Sink:
@@ -345,7 +345,9 @@ def test_signed_with_credentials_and_never_sent_to_aws_without() -> None:
         async with invoking(script, credentials, region="eu-west-1") as upstream:
             await ask(upstream, get())
         await asyncio.sleep(0)
-        aws = LambdaUpstream(function(region="eu-west-1"), Sweep(), credentials=lambda: None)
+        aws = LambdaUpstream(
+            function(region="eu-west-1"), DeadlineTimer(), credentials=lambda: None
+        )
         sink = await ask(aws, get())
         assert sink.events == ["failed connect NOTHING"]
         await aws.close()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from figway.model import Backend, HealthPolicy, OutlierPolicy, RetryPolicy, Side, Table
-from proxy.runtime import FacadeSettings
+from figway.model.table import Backend, HealthPolicy, OutlierPolicy, RetryPolicy, Side, Table
+from proxy.request.runtime import FacadeSettings
 from tests.support.wire import OK, Facade, Message, Peer, RawBackend
 
 SICK = b"HTTP/1.1 500 Sick\r\nContent-Length: 0\r\n\r\n"

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from figway.exchange import FailureKind, Sent
-from figway.model import Backend, Side, Timeouts
+from figway.model.table import Backend, Side, Timeouts
+from figway.serving.exchange import FailureKind, Sent
 from proxy.upstreams.dial import Dialer
 from tests.support.peer import (
     Client,

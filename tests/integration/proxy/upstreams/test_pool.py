@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from figway.exchange import FailureKind, Sent
-from figway.model import ConnectionLimits
-from proxy.sweep import Sweep
+from figway.model.table import ConnectionLimits
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from tests.support.peer import Peer, against, get, post, run, until
 
 
@@ -143,11 +143,11 @@ def test_idle_connections_are_closed_in_time() -> None:
 def test_a_connection_from_before_a_freeze_is_not_used() -> None:
     """Trap 60: neither after a gap of the monotonic clock nor after a jump of the wall clock."""
     clock = {"monotonic": 100.0, "wall": 1_000_000.0}
-    sweep = Sweep(10, monotonic=lambda: clock["monotonic"], wall=lambda: clock["wall"])
+    timer = DeadlineTimer(10, monotonic=lambda: clock["monotonic"], wall=lambda: clock["wall"])
 
     async def main() -> None:
-        async with against(serve, sweep=sweep) as (client, server):
-            sweep.stop()  # frozen: no tick between the requests
+        async with against(serve, timer=timer) as (client, server):
+            timer.stop()  # frozen: no tick between the requests
             await client.ask()
             await client.ask()
             assert server.accepted == 1
@@ -249,7 +249,7 @@ def test_a_retired_pool_finishes_and_keeps_nothing() -> None:
             await first.done.wait()
             assert first.body == b"ok"
             assert client.pool.open == 0
-            assert client.sweep.entries == 0
+            assert client.timer.entries == 0
 
     run(main())
 

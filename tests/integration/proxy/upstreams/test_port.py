@@ -10,15 +10,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
-from figway.exchange import FailureKind, Sent
-from figway.http import Headers
-from figway.model import Backend, BackendKind, Side
-from proxy.sweep import Sweep
+from figway.message.http import Headers
+from figway.model.table import Backend, BackendKind, Side
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import LambdaUpstream
 from proxy.upstreams.factory import open_upstream
 from proxy.upstreams.fake import Answer, Fail, FakeAttempt, FakeUpstream
 from proxy.upstreams.http import HttpUpstream
-from proxy.upstreams.port import OutboundRequest, Upstream
+from proxy.upstreams.port import Upstream
+from proxy.wire.message import OutboundRequest
 from tests.support.peer import Peer, Server, Sink, get, post, run
 
 BINARY = bytes(range(256)) * 40
@@ -86,10 +87,10 @@ async def invoke_endpoint(peer: Peer) -> None:
 
 @asynccontextmanager
 async def http() -> AsyncIterator[Upstream]:
-    sweep = Sweep()
+    timer = DeadlineTimer()
     async with Server(http_backend).listen() as server:
         url = f"http://127.0.0.1:{server.port}"
-        upstream = open_upstream(Backend(id="b", side=Side.NEW, url=url), sweep)
+        upstream = open_upstream(Backend(id="b", side=Side.NEW, url=url), timer)
         assert isinstance(upstream, HttpUpstream)
         yield upstream
         await upstream.close()
@@ -97,7 +98,7 @@ async def http() -> AsyncIterator[Upstream]:
 
 @asynccontextmanager
 async def aws_lambda() -> AsyncIterator[Upstream]:
-    sweep = Sweep()
+    timer = DeadlineTimer()
     async with Server(invoke_endpoint).listen() as server:
         backend = Backend(
             id="f",
@@ -106,7 +107,7 @@ async def aws_lambda() -> AsyncIterator[Upstream]:
             function="orders",
             endpoint_url=f"http://127.0.0.1:{server.port}",
         )
-        upstream = open_upstream(backend, sweep)
+        upstream = open_upstream(backend, timer)
         assert isinstance(upstream, LambdaUpstream)
         yield upstream
         await upstream.close()

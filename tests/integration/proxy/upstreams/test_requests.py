@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from figway.exchange import FailureKind, Sent
+from figway.serving.exchange import FailureKind, Sent
 from tests.support.peer import Peer, against, get, post, run, until
 
 HEADERS = [(b"Host", b"shop.example"), (b"x-ODD", b"1"), (b"Cookie", b"a=1"), (b"x-odd", b"")]

@@ -220,7 +220,7 @@ def test_a_quiet_tunnel_stays_open() -> None:
         await peer.say(b"late")
 
     async def main() -> None:
-        from figway.model import Timeouts
+        from figway.model.table import Timeouts
 
         timeouts = Timeouts(head_ms=60, idle_ms=60)
         async with against(script, timeouts=timeouts) as (client, _):

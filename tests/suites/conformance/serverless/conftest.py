@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from figway.model import Table
-from proxy.runtime import FacadeSettings
+from figway.model.table import Table
+from proxy.request.runtime import FacadeSettings
 from tests.suites.conformance.serverless.cannot_carry import why_not
 from tests.support.serverless.events import KINDS
 from tests.support.serverless.facade import LambdaFacade, Sandboxes

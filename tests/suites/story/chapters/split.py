@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from figway.split import bucket
+from figway.routing.split import bucket
 from tests.suites.story.system import System, running
 from tests.suites.story.tell import Tell
 from tests.support.load import Connection, get

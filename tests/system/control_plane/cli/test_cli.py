@@ -14,7 +14,7 @@ import yaml
 
 from control_plane.cli.errors import Exit
 from control_plane.cli.main import app
-from figway.force import verify
+from figway.message.force import verify
 from tests.support.installation import Installation, Ran
 
 _UNDO = re.compile(r"^Undo: figway (.+)$", re.MULTILINE)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from figway.model import Stage
+from figway.model.table import Stage
 from tests.support.fleet import Proxy, World, run, until, world
 from tests.support.load import Load, get
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 import zstandard
 
-from figway.model import ComparisonPolicy, RuleKind, RuleSpec, Stage
+from figway.model.table import ComparisonPolicy, RuleKind, RuleSpec, Stage
 from tests.support.fleet import until
 from tests.support.shadow_world import Reply, Request, run, shadow_world
 from tests.system.proxy.shadow.test_faults import children
@@ -244,10 +244,10 @@ def test_no_worker_runs_where_no_route_wants_one(tmp_path: Path) -> None:
             w.route = replace(w.route, stage=Stage.LEGACY)
             proxy = await w.start()
             await proxy.get("/r/x")
-            assert children(proxy, "proxy.shadow.worker") == []
+            assert children(proxy, "proxy.processes.shadow.worker") == []
             w.route = replace(w.route, stage=Stage.SHADOW)
             w.control.publish(w.table())
-            await until(lambda: children(proxy, "proxy.shadow.worker"), "started")
+            await until(lambda: children(proxy, "proxy.processes.shadow.worker"), "started")
             await until(lambda: w.control.ack["revision"] == 2, "applied")
             await proxy.get("/r/x")
             await w.settled(1)

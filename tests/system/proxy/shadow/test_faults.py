@@ -81,11 +81,13 @@ def test_a_killed_shadow_worker_loses_what_the_counters_admit(tmp_path: Path) ->
                 asking = asyncio.create_task(load(proxy, 600))
                 await asyncio.sleep(0.3)
                 (pid,) = await until(
-                    lambda: children(proxy, "proxy.shadow.worker"), "a shadow worker"
+                    lambda: children(proxy, "proxy.processes.shadow.worker"), "a shadow worker"
                 )
                 os.kill(pid, signal.SIGKILL)
                 await asking
-            await until(lambda: children(proxy, "proxy.shadow.worker"), "a shadow worker again")
+            await until(
+                lambda: children(proxy, "proxy.processes.shadow.worker"), "a shadow worker again"
+            )
             before = w.batches.verdicts["match"]
             await load(proxy, 50)
             await until(lambda: w.batches.verdicts["match"] > before, "it compares again")
@@ -104,7 +106,7 @@ def test_a_killed_serving_worker_leaves_balanced_books(tmp_path: Path) -> None:
         async with shadow_world(tmp_path) as w:
             proxy = await w.start()
             await load(proxy, 300)
-            (pid,) = children(proxy, "proxy.worker")
+            (pid,) = children(proxy, "proxy.processes.worker")
             os.kill(pid, signal.SIGKILL)
             await until(lambda: proxy.event("worker_died"), "died")
             await until(proxy.ready, "ready again")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from figway.codec import from_data, table_hash, to_data
-from figway.model import Stage, Table
+from figway.model.codec import from_data, table_hash, to_data
+from figway.model.table import Stage, Table
 from tests.support.fleet import Proxy, run, until, world
 
 

@@ -9,7 +9,7 @@ import pytest
 from control_plane.console.flow import ROW, Flow, flow_of
 from control_plane.console.rows import Line
 from control_plane.traffic.schemas import RouteTraffic, SideOut
-from figway.model import Route, RouteMatch, Stage
+from figway.model.table import Route, RouteMatch, Stage
 
 
 def line(name: str, capability: str, legacy: float, new: float, **more: object) -> Line:

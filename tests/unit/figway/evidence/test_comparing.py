@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from figway.codec import CodecError, canonical, content_hash, from_data, from_json
 from figway.compare.rules import ComparisonRule, RuleError
-from figway.comparing import (
+from figway.evidence.comparing import (
     compared_headers,
     comparison_rule,
     overruled,
@@ -17,7 +16,8 @@ from figway.comparing import (
     rule_set,
     rule_spec,
 )
-from figway.model import (
+from figway.model.codec import CodecError, canonical, content_hash, from_data, from_json
+from figway.model.table import (
     ComparisonPolicy,
     NoiseOverrule,
     NoiseWord,

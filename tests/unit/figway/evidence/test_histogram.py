@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.histogram import Histogram, bounds, bucket_of
+from figway.evidence.histogram import Histogram, bounds, bucket_of
 
 microseconds = st.integers(0, 10**9)
 

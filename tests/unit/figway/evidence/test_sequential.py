@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.sequential import (
+from figway.evidence.sequential import (
     Interval,
     above,
     at_most,

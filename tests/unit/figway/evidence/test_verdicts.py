@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.evidence import (
+from figway.evidence.histogram import Histogram
+from figway.evidence.verdicts import (
     LEAST_PAIRS,
     Tally,
     Window,
@@ -19,7 +20,6 @@ from figway.evidence import (
     wilson,
     window_at,
 )
-from figway.histogram import Histogram
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What explanations say of edge policies."""
+"""What explanations say of route policies."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from figway.compile import compile_table
-from figway.edge import (
+from figway.explain.policies import PolicyStep
+from figway.explain.request import Explanation, explain
+from figway.model.policies import (
     BodyPolicy,
     ClaimRule,
-    EdgePolicies,
     HeaderEdits,
     HeaderField,
     JwtPolicy,
@@ -18,10 +18,10 @@ from figway.edge import (
     PathRewrite,
     RateKey,
     RateLimit,
+    RoutePolicies,
 )
-from figway.explain import Explanation, explain
-from figway.explain_edge import PolicyStep
-from figway.model import Stage
+from figway.model.table import Stage
+from figway.routing.compile import compile_table
 from tests.support.tables import Head, route, table
 
 JWT = JwtPolicy(
@@ -36,7 +36,7 @@ JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 def told(head: Head, stage: Stage = Stage.NEW, **policies: Any) -> Explanation:
     ours = route(
-        "shop", "/shop/{id}", new="functions", stage=stage, policies=EdgePolicies(**policies)
+        "shop", "/shop/{id}", new="functions", stage=stage, policies=RoutePolicies(**policies)
     )
     return explain(compile_table(table(ours), 1, "tag"), head)
 

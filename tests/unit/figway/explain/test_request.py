@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from figway.compile import compile_table
-from figway.explain import Explanation, FallbackRule, Loser, explain
-from figway.model import (
+from figway.explain.request import Explanation, FallbackRule, Loser, explain
+from figway.model.table import (
     BreakerPolicy,
     Capability,
     FallbackPolicy,
@@ -21,8 +20,9 @@ from figway.model import (
     StickyKey,
     Table,
 )
-from figway.shadow import Skip, why_not_copied
-from figway.split import bucket
+from figway.routing.compile import compile_table
+from figway.routing.shadow import Skip, why_not_copied
+from figway.routing.split import bucket
 from tests.support.tables import Head, on, route, table
 
 ME = (b"Cookie", b"figway_id=me")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.headers import (
+from figway.message.headers import (
     HOP_BY_HOP,
     Arrival,
     connection_options,
@@ -17,8 +17,8 @@ from figway.headers import (
     host_for,
     issue_cookie,
 )
-from figway.http import Headers
-from figway.model import HostPolicy
+from figway.message.http import Headers
+from figway.model.table import HostPolicy
 from tests.support.tables import LEGACY
 
 ARRIVAL = Arrival(peer="203.0.113.7", scheme="https", host=b"shop.example")

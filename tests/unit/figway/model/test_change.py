@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.change import (
+from figway.model.change import (
     Change,
     Kind,
     UnknownItem,
@@ -21,8 +21,8 @@ from figway.change import (
     flip,
     invert,
 )
-from figway.codec import CodecError, table_hash, to_data
-from figway.model import Capability, Route, Stage, Table
+from figway.model.codec import CodecError, table_hash, to_data
+from figway.model.table import Capability, Route, Stage, Table
 from tests.support.tables import LEGACY, NEW, route, table
 
 ORDERS = route("orders", "/orders/{id}", new="functions")

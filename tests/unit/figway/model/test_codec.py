@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.codec import (
+from figway.model.codec import (
     CodecError,
     TableHasher,
     canonical,
@@ -20,7 +20,7 @@ from figway.codec import (
     table_hash,
     to_data,
 )
-from figway.model import Backend, Capability, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Backend, Capability, Route, RouteMatch, Side, Stage, Table
 from tests.support.tables import LEGACY, NEW, route, table
 
 ORDERS = route("orders", "/orders/{id}", methods=("GET",), new="functions", stage=Stage.CANARY)

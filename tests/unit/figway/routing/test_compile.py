@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.compile import NO_ROUTE, CompiledTable, CompileError, compile_table
-from figway.model import (
+from figway.model.table import (
     Backend,
     BreakerPolicy,
     Capability,
@@ -22,6 +21,7 @@ from figway.model import (
     StickyKey,
     Table,
 )
+from figway.routing.compile import NO_ROUTE, CompiledTable, CompileError, compile_table
 from tests.support.tables import LEGACY, NEW, Head, route, table
 
 

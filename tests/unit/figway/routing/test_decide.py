@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from figway.compile import Plan, compile_table
-from figway.decide import Decision, Why, cookie_value, decide
-from figway.force import sign, verify
-from figway.model import Capability, KeySource, Side, Stage, StickyKey
-from figway.split import bucket
+from figway.message.force import sign, verify
+from figway.model.table import Capability, KeySource, Side, Stage, StickyKey
+from figway.routing.compile import Plan, compile_table
+from figway.routing.decide import Decision, Why, cookie_value, decide
+from figway.routing.split import bucket
 from tests.support.tables import Head, route, table
 
 

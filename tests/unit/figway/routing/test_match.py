@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.match import Matcher, normal_host
-from figway.model import Condition, ConditionKind, Route, RouteMatch
-from figway.validate import validate
+from figway.model.table import Condition, ConditionKind, Route, RouteMatch
+from figway.routing.match import Matcher, normal_host
+from figway.validate.table import validate
 from tests.support.tables import Head, on, route, table
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from figway.pattern import PatternError, is_ambiguous, never_matches, parse
+from figway.routing.pattern import PatternError, is_ambiguous, never_matches, parse
 
 
 @pytest.mark.parametrize(

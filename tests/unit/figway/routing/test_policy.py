@@ -9,31 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.claims import check, valid_until
-from figway.codec import from_data, from_json, to_data
-from figway.compile import compile_table
-from figway.decide import decide
-from figway.edge import (
+from figway.model.codec import from_data, from_json, to_data
+from figway.model.policies import (
     NO_POLICIES,
     BodyPolicy,
     ClaimRule,
-    EdgePolicies,
     HeaderEdits,
     HeaderField,
     JwtPolicy,
     Maintenance,
     PathRewrite,
     RewriteKind,
+    RoutePolicies,
 )
-from figway.model import Route, Side, Stage
-from figway.policy import EdgePlan, Edits, maintenance_problem
+from figway.model.table import Route, Side, Stage
+from figway.routing.compile import compile_table
+from figway.routing.decide import decide
+from figway.routing.policy import Edits, PolicyPlan, maintenance_problem
+from figway.serving.claims import check, valid_until
 from tests.support.tables import Head, route, table
 
 ISSUER = "https://id.example"
 
 
-def plan(template: str = "/shop/{id}/{rest=**}", **fields: Any) -> EdgePlan:
-    return EdgePlan(EdgePolicies(**fields), template)
+def plan(template: str = "/shop/{id}/{rest=**}", **fields: Any) -> PolicyPlan:
+    return PolicyPlan(RoutePolicies(**fields), template)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def plan(template: str = "/shop/{id}/{rest=**}", **fields: Any) -> EdgePlan:
 )
 def test_prefixes(prefix: str, to: str, target: bytes, becomes: bytes) -> None:
     """trap 15, trap 16: whole segments, and the query as it is."""
-    edge = plan(path=PathRewrite(prefix=prefix, to=to))
-    assert edge.target(target, Side.NEW) == becomes
-    assert edge.target(target, Side.LEGACY) == target
+    policy_plan = plan(path=PathRewrite(prefix=prefix, to=to))
+    assert policy_plan.target(target, Side.NEW) == becomes
+    assert policy_plan.target(target, Side.LEGACY) == target
 
 
 def test_templates_put_raw_variables_in_place() -> None:
@@ -62,9 +62,9 @@ def test_templates_put_raw_variables_in_place() -> None:
     rewrite = PathRewrite(
         kind=RewriteKind.TEMPLATE, to="/v2/{rest}/of/{id}", sides=(Side.LEGACY, Side.NEW)
     )
-    edge = plan(path=rewrite)
+    policy_plan = plan(path=rewrite)
     for side in Side:
-        assert edge.target(b"/shop/a%2Fb/c/d;e?q=%20", side) == b"/v2/c/d;e/of/a%2Fb?q=%20"
+        assert policy_plan.target(b"/shop/a%2Fb/c/d;e?q=%20", side) == b"/v2/c/d;e/of/a%2Fb?q=%20"
 
 
 NAMES = st.sampled_from([b"A", b"b", b"Set-Cookie", b"x-y"])
@@ -92,9 +92,9 @@ def test_header_edits(headers: list[tuple[bytes, bytes]]) -> None:
     ],
 )
 def test_content_types(value: bytes | None, fits: bool) -> None:
-    edge = plan(body=BodyPolicy(content_types=("application/json", "image/*")))
+    policy_plan = plan(body=BodyPolicy(content_types=("application/json", "image/*")))
     head = Head(headers=[] if value is None else [(b"content-type", value)])
-    problem = edge.body_problem(head)
+    problem = policy_plan.body_problem(head)
     assert (problem is None) is fits
     assert problem is None or problem.status == 415
     assert plan().body_problem(head) is None
@@ -114,21 +114,21 @@ def test_maintenance_answers() -> None:
 
 def test_a_route_without_policies_has_no_edge_and_no_trace() -> None:
     plain = route("r", "/x")
-    assert compile_table(table(plain)).plans["r"].edge is None
+    assert compile_table(table(plain)).plans["r"].policy_plan is None
     assert "policies" not in to_data(plain)
     decoded = from_data(Route, to_data(plain))
     assert decoded.policies is NO_POLICIES
 
 
 def test_policies_are_written_down_and_read_again() -> None:
-    policies = EdgePolicies(
+    policies = RoutePolicies(
         maintenance=Maintenance(body="x"),
         jwt=JwtPolicy(issuer=ISSUER, claims=(ClaimRule(name="scope", values=("a",)),)),
         path=PathRewrite(prefix="/a", sides=(Side.NEW, Side.LEGACY)),
         request_headers=HeaderEdits(remove=("x",)),
     )
-    assert from_data(EdgePolicies, to_data(policies)) == policies
-    assert from_json(EdgePolicies, json.dumps(to_data(policies, whole=True))) == policies
+    assert from_data(RoutePolicies, to_data(policies)) == policies
+    assert from_json(RoutePolicies, json.dumps(to_data(policies, whole=True))) == policies
 
 
 # -- claims ------------------------------------------------------------------------------------

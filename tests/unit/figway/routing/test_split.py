@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from figway.compile import compile_table
-from figway.decide import Decision, Why, decide
-from figway.model import WEIGHT_SCALE, Capability, KeySource, Side, Stage, StickyKey
-from figway.split import bucket
+from figway.model.table import WEIGHT_SCALE, Capability, KeySource, Side, Stage, StickyKey
+from figway.routing.compile import compile_table
+from figway.routing.decide import Decision, Why, decide
+from figway.routing.split import bucket
 from tests.support.tables import Head, route, table
 
 KEYS = [b"user-%d" % number for number in range(100_000)]

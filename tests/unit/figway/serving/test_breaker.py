@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from figway.breaker import Admission, Breaker, BreakerState
-from figway.model import BreakerForce, BreakerPolicy
+from figway.model.table import BreakerForce, BreakerPolicy
+from figway.serving.breaker import Admission, Breaker, BreakerState
 
 POLICY = BreakerPolicy(min_calls=20, failure_percent=50, open_ms=10_000, probes=3, ramp_ms=10_000)
 CALL, PROBE, REFUSED = Admission.CALL, Admission.PROBE, Admission.REFUSED

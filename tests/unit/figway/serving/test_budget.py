@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.budget import FallbackBudget
-from figway.model import FallbackBudgetPolicy
+from figway.model.table import FallbackBudgetPolicy
+from figway.serving.budget import FallbackBudget
 
 
 def granted(budget: FallbackBudget, now: int, wanted: int = 1_000) -> int:

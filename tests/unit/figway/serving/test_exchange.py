@@ -9,9 +9,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from figway.breaker import Breaker, BreakerState
-from figway.budget import FallbackBudget
-from figway.exchange import (
+from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.model.table import (
+    BreakerForce,
+    BreakerPolicy,
+    FallbackBudgetPolicy,
+    FallbackPolicy,
+    Side,
+)
+from figway.serving.breaker import Breaker, BreakerState
+from figway.serving.budget import FallbackBudget
+from figway.serving.exchange import (
     Action,
     Do,
     Exchange,
@@ -19,14 +27,6 @@ from figway.exchange import (
     NoFallback,
     Sent,
     State,
-)
-from figway.http import IDEMPOTENT_METHODS, SAFE_METHODS
-from figway.model import (
-    BreakerForce,
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    Side,
 )
 
 NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME

@@ -13,17 +13,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from figway.breaker import Admission, Breaker, BreakerState
-from figway.budget import FallbackBudget
-from figway.exchange import Action, Do, Exchange, FailureKind, Sent, State
-from figway.http import IDEMPOTENT_METHODS, SAFE_METHODS
-from figway.model import (
+from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.model.table import (
     BreakerPolicy,
     FallbackBudgetPolicy,
     FallbackPolicy,
     RetryPolicy,
     Side,
 )
+from figway.serving.breaker import Admission, Breaker, BreakerState
+from figway.serving.budget import FallbackBudget
+from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent, State
 
 DEADLINE_MS = 4_000
 WINDOW_S = 10

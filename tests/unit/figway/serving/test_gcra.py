@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.gcra import SECOND, Gcra
+from figway.serving.gcra import SECOND, Gcra
 
 STEPS = st.lists(st.integers(0, 3 * SECOND), min_size=1, max_size=60)
 

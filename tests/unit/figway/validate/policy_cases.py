@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from figway.edge import (
+from figway.model.policies import (
     BodyPolicy,
     ClaimRule,
-    EdgePolicies,
     HeaderEdits,
     HeaderField,
     JwtPolicy,
@@ -17,8 +16,9 @@ from figway.edge import (
     RateKey,
     RateLimit,
     RewriteKind,
+    RoutePolicies,
 )
-from figway.model import (
+from figway.model.table import (
     Backend,
     BackendKind,
     CredentialHeader,
@@ -36,9 +36,9 @@ LIMIT = RateLimit(requests=10)
 TWO = ("http://10.0.0.1", "http://10.0.0.2")
 
 
-def edge(**fields: Any) -> Table:
+def policy_plan(**fields: Any) -> Table:
     """A table with a route that has policies."""
-    return table(route("r", "/shop/{id}", policies=EdgePolicies(**fields)))
+    return table(route("r", "/shop/{id}", policies=RoutePolicies(**fields)))
 
 
 def backend(**fields: Any) -> Table:
@@ -46,11 +46,11 @@ def backend(**fields: Any) -> Table:
 
 
 def jwt(**fields: Any) -> Table:
-    return edge(jwt=JwtPolicy(**{"issuer": ISSUER, "audiences": ("shop",), **fields}))
+    return policy_plan(jwt=JwtPolicy(**{"issuer": ISSUER, "audiences": ("shop",), **fields}))
 
 
 def path(**fields: Any) -> Table:
-    return edge(path=PathRewrite(**fields))
+    return policy_plan(path=PathRewrite(**fields))
 
 
 def template(to: str) -> Table:
@@ -58,11 +58,11 @@ def template(to: str) -> Table:
 
 
 def header(name: str, value: str = "x") -> Table:
-    return edge(request_headers=HeaderEdits(set=(HeaderField(name=name, value=value),)))
+    return policy_plan(request_headers=HeaderEdits(set=(HeaderField(name=name, value=value),)))
 
 
 def limit(**fields: Any) -> Table:
-    return edge(rate_limits=(replace(LIMIT, **fields),))
+    return policy_plan(rate_limits=(replace(LIMIT, **fields),))
 
 
 def credential(**fields: str) -> Table:
@@ -80,22 +80,25 @@ PUBLIC = table(
         new=NEW.id,
         stage=Stage.CANARY,
         weight=100,
-        policies=EdgePolicies(response_headers=_KEPT),
+        policies=RoutePolicies(response_headers=_KEPT),
     )
 )
 CASES: list[tuple[str, Table]] = [
-    ("policy_range", edge(maintenance=Maintenance(status=600))),
-    ("policy_range", edge(body=BodyPolicy(max_bytes=-1))),
+    ("policy_range", policy_plan(maintenance=Maintenance(status=600))),
+    ("policy_range", policy_plan(body=BodyPolicy(max_bytes=-1))),
     ("policy_range", limit(requests=0)),
     ("policy_range", jwt(leeway_s=-1)),
-    ("policy_invalid", edge(maintenance=Maintenance(status=204))),
-    ("policy_invalid", edge(maintenance=Maintenance(content_type="a\r\nb"))),
-    ("policy_invalid", edge(body=BodyPolicy(content_types=("json",)))),
+    ("policy_invalid", policy_plan(maintenance=Maintenance(status=204))),
+    ("policy_invalid", policy_plan(maintenance=Maintenance(content_type="a\r\nb"))),
+    ("policy_invalid", policy_plan(body=BodyPolicy(content_types=("json",)))),
     ("rate_limit_invalid", limit(key=RateKey.HEADER)),
     ("rate_limit_invalid", limit(key_name="x")),
     ("rate_limit_invalid", limit(name='a"b')),
-    ("rate_limit_invalid", edge(rate_limits=(LIMIT, LIMIT))),
-    ("list_too_long", edge(rate_limits=tuple(replace(LIMIT, name=f"n{n}") for n in range(9)))),
+    ("rate_limit_invalid", policy_plan(rate_limits=(LIMIT, LIMIT))),
+    (
+        "list_too_long",
+        policy_plan(rate_limits=tuple(replace(LIMIT, name=f"n{n}") for n in range(9))),
+    ),
     ("jwt_invalid", jwt(issuer="id.example")),
     ("jwt_invalid", jwt(issuer="http://id.example")),
     ("jwt_invalid", jwt(issuer="https://169.254.169.254/")),
@@ -116,8 +119,8 @@ CASES: list[tuple[str, Table]] = [
     ("header_edit_invalid", header("X-Forwarded-For")),
     ("header_edit_invalid", header("a b")),
     ("header_edit_invalid", header("a", "b\r\nc: d")),
-    ("header_edit_invalid", edge(response_headers=HeaderEdits(remove=("Content-Length",)))),
-    ("redirect_permanent", edge(maintenance=Maintenance(status=308))),
+    ("header_edit_invalid", policy_plan(response_headers=HeaderEdits(remove=("Content-Length",)))),
+    ("redirect_permanent", policy_plan(maintenance=Maintenance(status=308))),
     ("cache_mixes_sides", PUBLIC),
     ("urls_invalid", backend(urls=(NEW.url,))),
     ("urls_invalid", backend(urls=("http://10.0.0.2/other",))),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from figway.caching import check_answer
-from figway.edge import EdgePolicies, HeaderEdits, HeaderField, Maintenance
-from figway.findings import Findings
-from figway.model import Capability, KeySource, Side, Stage, StickyKey
-from figway.validate import validate
+from figway.model.policies import HeaderEdits, HeaderField, Maintenance, RoutePolicies
+from figway.model.table import Capability, KeySource, Side, Stage, StickyKey
+from figway.validate.caching import check_answer
+from figway.validate.findings import Findings
+from figway.validate.table import validate
 from tests.support.tables import route, table
 
 COOKIE = StickyKey(source=KeySource.COOKIE, name="figway_id")
@@ -89,13 +89,13 @@ def test_vary_names_all_that_decides_the_side(chain: tuple[StickyKey, ...], vary
 
 def test_the_tables_own_answers() -> None:
     """trap 43: neither a maintenance answer nor a header edit brings it about unseen."""
-    closed = EdgePolicies(maintenance=Maintenance(status=301))
+    closed = RoutePolicies(maintenance=Maintenance(status=301))
     found = validate(table(route("shop", "/shop", policies=closed)))
     assert [(item.code, item.severity.value) for item in found] == [("redirect_permanent", "error")]
     public = HeaderEdits(set=(HeaderField(name="Cache-Control", value="public"),))
     split = route(
         "shop", "/shop", new="functions", stage=Stage.CANARY, weight=9,
-        policies=EdgePolicies(response_headers=public),
+        policies=RoutePolicies(response_headers=public),
     )  # fmt: skip
     found = validate(table(split))
     assert [(item.code, item.severity.value) for item in found] == [

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from figway.address import is_link_local
-from figway.model import (
+from figway.model.table import (
     Backend,
     BackendKind,
     BreakerPolicy,
@@ -31,7 +30,8 @@ from figway.model import (
     Table,
     Timeouts,
 )
-from figway.validate import CODES, Finding, Severity, validate, validate_change
+from figway.validate.address import is_link_local
+from figway.validate.table import CODES, Finding, Severity, validate, validate_change
 from tests.support.tables import LEGACY, NEW, on, route, table
 from tests.unit.figway.validate import policy_cases
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from figway.compile import Plan, compile_table
-from figway.decide import Decision, Why
-from figway.headers import Arrival
-from figway.model import Backend, Route, RouteMatch, ShadowPolicy, Side, Stage, Table
-from proxy.record import RequestRecord
-from proxy.shadow.capture import ShadowCapture
-from proxy.shadow.counts import CountBook
-from proxy.shadow.message import Frames, decode
-from proxy.shadow.queue import SocketQueue
-from proxy.upstreams.port import ResponseHead
+from figway.message.headers import Arrival
+from figway.model.table import Backend, Route, RouteMatch, ShadowPolicy, Side, Stage, Table
+from figway.routing.compile import Plan, compile_table
+from figway.routing.decide import Decision, Why
+from proxy.capture.capture import ShadowCapture
+from proxy.capture.counts import CountBook
+from proxy.capture.message import Frames, decode
+from proxy.capture.queue import SocketQueue
+from proxy.loop.record import RequestRecord
 from proxy.wire.client_head import parse
+from proxy.wire.message import ResponseHead
 
 LEGACY = Decision(Side.LEGACY, Why.STAGE)
 ARRIVAL = Arrival("127.0.0.1", "http", b"a")

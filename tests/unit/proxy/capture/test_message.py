@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.shadow.message import BadMessage, Frames, decode, encode, header_block
+from proxy.capture.message import BadMessage, Frames, decode, encode, header_block
 
 META = {
     "route": "r",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from proxy.outbound import HTTPError, control_client
+from proxy.control.http import HTTPError, control_client
 from proxy.settings import Settings, SettingsError, load
 
 BASE = {"FIGWAY_CONTROL_KEY": "fgw_key", "FIGWAY_LEGACY_URL": "http://legacy.example"}

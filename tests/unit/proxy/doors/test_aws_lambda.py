@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from figway.compile import compile_table
-from figway.model import Backend, Condition, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Backend, Condition, Route, RouteMatch, Side, Stage, Table
+from figway.routing.compile import compile_table
 from proxy.doors.asgi import AsgiDoor
 from proxy.doors.aws_lambda import LambdaDoor
 from proxy.doors.aws_lambda_answer import MAX_ALB_PAYLOAD, MAX_PAYLOAD, BodyMeter, build_answer
 from proxy.doors.aws_lambda_event import EventKind, UnknownEvent, read_event
-from proxy.record import RequestRecord
-from proxy.runtime import FacadeSettings, Runtime
-from proxy.sweep import Sweep
-from proxy.upstreams.port import OutboundRequest, ResponseHead, ResponseSink, Sending
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.record import RequestRecord
+from proxy.request.runtime import FacadeSettings, Runtime
+from proxy.upstreams.port import ResponseSink, Sending
+from proxy.wire.message import OutboundRequest, ResponseHead
 from tests.support.serverless.events import KINDS, make_event, read_answer
 
 
@@ -89,11 +90,11 @@ class Setting:
         self.legacy, self.new = Echo(), Echo()
         self.records: list[RequestRecord] = []
         self.faults: list[BaseException] = []
-        self.sweep = Sweep(10)
+        self.timer = DeadlineTimer(10)
         self.runtime = Runtime(
             compile_table(table or TABLE, 1, "one"),
             open_upstream=lambda b: self.new if b.side is Side.NEW else self.legacy,
-            sweep=self.sweep,
+            timer=self.timer,
             recorder=self,
             spawn=lambda work, name: work.close(),
             report=lambda where, error: self.faults.append(error),
@@ -105,11 +106,11 @@ class Setting:
         self.records.append(record)
 
     async def ask(self, event: dict[str, Any], remaining_ms: int = 5_000) -> dict[str, Any]:
-        self.sweep.start()
+        self.timer.start()
         try:
             return await self.door.answer(event, remaining_ms)
         finally:
-            self.sweep.stop()
+            self.timer.stop()
             assert not self.faults, self.faults
 
 
@@ -227,20 +228,20 @@ def test_the_remaining_time_bounds_the_deadline() -> None:
         assert answer["statusCode"] in (502, 504), name
         assert setting.records[0].problem == "deadline"
         assert setting.runtime.in_flight == 0
-        assert setting.sweep.entries == 0
+        assert setting.timer.entries == 0
 
 
 def test_an_answer_that_breaks_off_is_no_answer() -> None:
     """trap 45: nothing has left yet, so the client is told instead of shown half of it."""
 
     async def main() -> dict[str, Any]:
-        setting.sweep.start()
+        setting.timer.start()
         work = asyncio.get_running_loop().create_task(
             setting.door.answer(make_event("url", "GET", b"/", [HOST]), 5_000)
         )
         await asyncio.sleep(0.01)
-        setting.sweep.stop()
-        from figway.exchange import FailureKind, Sent
+        setting.timer.stop()
+        from figway.serving.exchange import FailureKind, Sent
         from proxy.upstreams.port import Failure
 
         sinks[0].response_failed(Failure(FailureKind.RESET, Sent.SOME))
@@ -407,7 +408,7 @@ def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
 
     async def main() -> None:
         setting = Setting(table)
-        setting.sweep.start()
+        setting.timer.start()
         asgi = AsgiDoor(setting.runtime)
         for number in range(10_000):
             path = rng.choice(_PATHS) % rng.randrange(1_000)
@@ -423,7 +424,7 @@ def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
             for name in ("route", "side", "why", "bucket", "key_source", "backend", "status"):
                 assert getattr(ours, name) == getattr(theirs, name), (kind, method, target, name)
             sides.add((ours.route, ours.side))
-        setting.sweep.stop()
+        setting.timer.stop()
 
     sides: set[tuple[str, str]] = set()
     run(main())

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from proxy.peer import client_address, is_trusted
+from proxy.doors.peer import client_address, is_trusted
 
 NETWORKS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

@@ -11,11 +11,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.compile import compile_table
-from figway.exchange import FailureKind, Sent
-from figway.model import BreakerPolicy, FallbackBudgetPolicy, FallbackPolicy, RetryPolicy, Side
-from proxy.runtime import Runtime
-from proxy.sweep import NEVER
+from figway.model.table import (
+    BreakerPolicy,
+    FallbackBudgetPolicy,
+    FallbackPolicy,
+    RetryPolicy,
+    Side,
+)
+from figway.routing.compile import compile_table
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import NEVER
+from proxy.request.runtime import Runtime
 from proxy.upstreams.fake import FakeAttempt, FakeUpstream
 from tests.unit.proxy.request.test_runtime import ROUTE, Client, Stand, table
 
@@ -123,7 +129,7 @@ class Crowd:
             flow.client_gone()
         elif kind == "expire":
             if flow.deadline != NEVER:  # the sweep calls nobody else
-                flow.expired(self.runtime.sweep.now)
+                flow.expired(self.runtime.timer.now)
         elif flow._head.has_body and not flow._body_done:
             flow.body(b"body")
             flow.body_end()

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from figway.breaker import BreakerState
-from figway.compile import Plan, compile_table
-from figway.decide import Decision
-from figway.exchange import FailureKind, Sent
-from figway.headers import Arrival
-from figway.http import Headers
-from figway.model import Backend, BreakerPolicy, Route, RouteMatch, Side, Stage, Table
-from proxy.pipeline import Flow
-from proxy.record import RequestRecord
-from proxy.runtime import FacadeSettings, Runtime, TraceParents
-from proxy.sweep import NEVER, Sweep
+from figway.message.headers import Arrival
+from figway.message.http import Headers
+from figway.model.table import Backend, BreakerPolicy, Route, RouteMatch, Side, Stage, Table
+from figway.routing.compile import Plan, compile_table
+from figway.routing.decide import Decision
+from figway.serving.breaker import BreakerState
+from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import NEVER, DeadlineTimer
+from proxy.loop.record import RequestRecord
+from proxy.request.flow import Flow
+from proxy.request.runtime import FacadeSettings, Runtime, TraceParents
 from proxy.upstreams.fake import Answer, Fail, FakeUpstream
-from proxy.upstreams.port import ResponseHead
 from proxy.wire.client_head import RequestHead, parse
+from proxy.wire.message import ResponseHead
 
 
 def table(*routes: Route, new: str = "http://new") -> Table:
@@ -50,7 +50,7 @@ class Stand:
         self.runtime = Runtime(
             compile_table(table(*routes)),
             open_upstream=self.open,
-            sweep=Sweep(),
+            timer=DeadlineTimer(),
             recorder=self,
             spawn=lambda coroutine, name: self.spawned.append(coroutine),
             report=lambda where, error: self.faults.append(error),
@@ -128,7 +128,7 @@ def run(scenario: Callable[[Stand], Coroutine[Any, Any, None]], *routes: Route, 
         try:
             await scenario(stand)
             assert stand.runtime.in_flight == 0
-            assert all(entry.deadline == NEVER for entry in stand.runtime.sweep._entries)
+            assert all(entry.deadline == NEVER for entry in stand.runtime.timer._entries)
         finally:
             stand.close()
 
@@ -253,7 +253,7 @@ def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.MonkeyPatc
         assert (client.status, client.calls) == (500, ["respond", "end"])
         assert [str(error) for error in stand.faults] == ["boom"]
         assert stand.records[0].problem == "internal"
-        monkeypatch.setattr("proxy.pipeline.decide", broken)
+        monkeypatch.setattr("proxy.request.flow.decide", broken)
         assert (await stand.ask()).status == 500
         assert len(stand.records) == 2
 

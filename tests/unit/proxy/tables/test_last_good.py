@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from figway.codec import table_hash, to_data
-from figway.model import Backend, Side, Table
+from figway.model.codec import table_hash, to_data
+from figway.model.table import Backend, Side, Table
 from proxy.settings import SettingsError, load, reference
 from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.last_good import CorruptTable, LastGood, Stored
@@ -159,7 +159,7 @@ def test_mistakes_in_settings_are_one_line_each_and_show_no_secret(tmp_path: Pat
 
 
 def test_a_worker_loads_nothing_that_it_does_not_need() -> None:
-    code = "import proxy.worker, sys; print(*sys.modules)"
+    code = "import proxy.processes.worker, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from proxy.telemetry import decisions
 from proxy.telemetry.decisions import PER_S, DecisionOutbox, DecisionSample
 from proxy.telemetry.recorder import WorkerRecorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from proxy.record import RequestRecord
+from proxy.loop.record import RequestRecord
 from proxy.telemetry.otel import SpanExport
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from figway.histogram import bounds
-from proxy.control import ControlError
-from proxy.record import RequestRecord
+from figway.evidence.histogram import bounds
+from proxy.control.client import ControlError
+from proxy.loop.record import RequestRecord
 from proxy.telemetry.log_line import log_line
 from proxy.telemetry.prometheus import Exposition, add_requests
 from proxy.telemetry.recorder import WorkerRecorder

@@ -9,9 +9,9 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.exchange import FailureKind
-from figway.model import ConnectionLimits, Timeouts
-from proxy.sweep import Sweep
+from figway.model.table import ConnectionLimits, Timeouts
+from figway.serving.exchange import FailureKind
+from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.pool import Pool
@@ -76,7 +76,7 @@ def heard(pieces: list[bytes]) -> tuple[list[str], bytes]:
         async def dial(connection: Connection) -> None:
             connection.connection_made(cast(Any, Wire()))
 
-        pool = Pool(dial, lambda peer: "", Sweep(), Timeouts(), ConnectionLimits())
+        pool = Pool(dial, lambda peer: "", DeadlineTimer(), Timeouts(), ConnectionLimits())
         sink = Sink()
         attempt = Attempt(pool, get(), sink)
         pool.start(attempt)

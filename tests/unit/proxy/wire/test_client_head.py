@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from figway.http import Headers
+from figway.message.http import Headers
 from proxy.wire.client_head import (
     BadRequest,
     RequestHead,

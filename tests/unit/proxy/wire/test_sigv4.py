@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from figway.http import Headers
-from proxy.upstreams.sigv4 import Credentials, sign, signing_key
+from figway.message.http import Headers
+from proxy.wire.sigv4 import Credentials, sign, signing_key
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 KEYS = Credentials("AKIDEXAMPLE", SECRET)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from proxy.control import ControlError
-from proxy.shadow.batches import MAX_BATCH, MAX_BATCHES, Batches
+from proxy.control.client import ControlError
+from proxy.processes.shadow.batches import MAX_BATCH, MAX_BATCHES, Batches
 
 
 class Control:

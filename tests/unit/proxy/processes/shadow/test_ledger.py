@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.shadow.ledger import LOST, Ledger
+from proxy.processes.shadow.ledger import LOST, Ledger
 from proxy.shadow.rows import BEYOND, MAX_EXAMPLES, MAX_FIELDS, RouteRow, RowSet
 
 

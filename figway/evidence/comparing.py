@@ -1,0 +1,89 @@
+"""From the comparison policy of a route, which is plain data, to what compares and redacts.
+
+The model holds rules as data, so that a table costs no compiled pattern; a shadow worker builds
+these once per table and route, validation builds them to see whether they can be built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from figway.compare.answer import LISTED_HEADERS
+from figway.compare.rules import ComparisonRule, RuleSet
+from figway.model.codec import content_hash, to_data
+from figway.model.table import ComparisonPolicy, NoiseWord, RuleKind, RuleSpec
+from figway.redact.policy import RedactionPolicy
+from figway.routing.compile import Plan
+
+_DEFAULTS = {
+    field.name: field.default for field in fields(RuleSpec) if field.name not in ("id", "target")
+}
+
+
+def comparison_rule(spec: RuleSpec) -> ComparisonRule:
+    """The rule that a spec describes.
+
+    Raises:
+        RuleError: also when it sets a parameter that its kind does not have.
+    """
+    data = {"id": spec.id, "kind": spec.kind.value, "target": spec.target}
+    for name, default in _DEFAULTS.items():
+        value = getattr(spec, name)
+        if name != "kind" and value != default:
+            data[name] = value
+    return ComparisonRule.from_dict(data)
+
+
+def rule_spec(rule: ComparisonRule) -> RuleSpec:
+    """The spec of a rule, such as one that a detector proposes."""
+    values = {name: getattr(rule, name) for name in _DEFAULTS if name != "kind"}
+    return RuleSpec(id=rule.id, kind=RuleKind(rule.kind), target=rule.target, **values)
+
+
+def rule_set(policy: ComparisonPolicy) -> RuleSet:
+    """The rules of a route, ready to compare with.
+
+    Raises:
+        RuleError: for a rule that makes no sense, or one that stands there twice.
+    """
+    return RuleSet(comparison_rule(spec) for spec in policy.rules)
+
+
+def redaction_policy(policy: ComparisonPolicy) -> RedactionPolicy:
+    """What the route adds to the built-in redaction.
+
+    Raises:
+        PolicyError: for a pattern or an allowlist that makes no sense.
+    """
+    return RedactionPolicy(policy.redact_names, policy.redact_patterns, policy.redact_allow or None)
+
+
+def compared_headers(policy: ComparisonPolicy) -> tuple[str, ...]:
+    """The headers that are compared by their values."""
+    return tuple(dict.fromkeys((*LISTED_HEADERS, *policy.headers)))
+
+
+def overruled(policy: ComparisonPolicy) -> dict[str, bool]:
+    """By field or path: whether a person calls it noise."""
+    return {item.field: item.word is NoiseWord.NOISE for item in policy.noise_overrules}
+
+
+def evidence_window(plan: Plan) -> str:
+    """Names what the comparisons of a route are evidence of: 32 hexadecimal digits.
+
+    Another stage, weight, rule or backend makes another window, as old pairs say nothing about
+    what runs now (`figway.evidence.verdicts`), and so does coming back to them; another sample
+    or redaction does not.
+    """
+    policy = ComparisonPolicy() if plan.route is None else plan.route.comparison
+    return content_hash(
+        {
+            "since": 0 if plan.route is None else plan.route.evidence_since,
+            "stage": plan.stage.value,
+            "weight": plan.weight,
+            "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],
+            "rules": to_data(policy.rules),
+            "headers": list(policy.headers),
+            "overrules": to_data(policy.noise_overrules),
+        }
+    )

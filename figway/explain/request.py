@@ -1,0 +1,215 @@
+"""Why a request goes where it goes: the decision of the data plane, made visible.
+
+Nothing is decided here. The route comes from the same matcher, the side from the same `decide`,
+and the rules of fallback are asked of the same exchange machine that serves requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from figway.explain.policies import PolicyStep, policy_steps
+from figway.message.http import RequestHead
+from figway.model.table import FallbackBudgetPolicy, Side, Stage
+from figway.routing.compile import CompiledTable, Plan
+from figway.routing.decide import Decision, decide, sticky_key
+from figway.routing.match import effective_method
+from figway.routing.pattern import is_ambiguous, parse
+from figway.routing.shadow import Skip, why_not_copied
+from figway.serving.budget import FallbackBudget
+from figway.serving.exchange import Exchange, FailureKind, Sent
+
+_REFUSALS = {
+    "method": "it does not list the method",
+    "condition": "one of its conditions does not hold",
+}
+_SHADOW = {
+    Skip.STAGE: "stage {stage} copies nothing",
+    Skip.NO_NEW: "the route has no new backend",
+    Skip.KILL_SWITCH: "the kill switch is on",
+    Skip.NOT_ASKED: "the route copies nothing that new served (shadow.from_new)",
+    Skip.UNSAFE_METHOD: "the method is not safe, and no dry-run contract covers it",
+    Skip.UNSAFE_GET: "the route's reads are marked as unsafe (shadow.unsafe_get)",
+    Skip.NOT_SAMPLED: "the sample is 0",
+}
+_NO_CLIENT_KEY = b"explained"  # stands for the random identity that a client would be issued
+
+
+@dataclass(frozen=True, slots=True)
+class Loser:
+    """A route whose host and path fit, and why it does not serve."""
+
+    route_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackRule:
+    """One occasion for a fallback, and whether legacy would serve then."""
+
+    when: str
+    """`breaker_open`, `not_sent`, `timeout` (a reset likewise) or `status` (a listed one)."""
+    allowed: bool
+    why: str
+    """Why not, in the words of the record; empty if allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The way of one request through one table.
+
+    `matched` is `route`, `no_route` or `ambiguous_path`. `method` is the one matched by: a CORS
+    preflight counts as the method it announces. `key` is the sticky key, empty where no split
+    took place or none was sent (`issues` is then the cookie that the client would be given).
+    `policies` are the route's route policies, in the order in which the request meets them; one
+    that refuses is answered by the facade itself, and no side serves.
+    """
+
+    revision: int
+    matched: str
+    method: str
+    route_id: str
+    losers: tuple[Loser, ...]
+    variables: dict[str, str]
+    capability_id: str
+    stage: str
+    weight: int
+    side: str
+    why: str
+    bucket: int
+    key: str
+    key_source: str
+    issues: str
+    backend_id: str
+    shadow: bool
+    shadow_why: str
+    policies: tuple[PolicyStep, ...]
+    fallback: tuple[FallbackRule, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        data = asdict(self)
+        data["losers"] = list(data["losers"])
+        data["policies"] = list(data["policies"])
+        data["fallback"] = list(data["fallback"])
+        return data
+
+
+def explain(
+    compiled: CompiledTable,
+    head: RequestHead,
+    *,
+    kill: bool | None = None,
+    forced: Side | None = None,
+    fresh_id: Callable[[], bytes] | None = None,
+) -> Explanation:
+    """Explain what `compiled` does with `head`.
+
+    `kill` is the table's own switch unless given; `forced` a tester's verified wish. Without
+    `fresh_id`, a client that brings no key gets a fixed one, and `key` is empty: its bucket is
+    that of no real client.
+    """
+    kill = compiled.table.kill_switch if kill is None else kill
+    plan = compiled.match(head)
+    fresh = fresh_id or (lambda: _NO_CLIENT_KEY)
+    decision = decide(plan, head, kill=kill, forced=forced, fresh_id=fresh)
+    backend = plan.legacy if decision.side is Side.LEGACY or plan.new is None else plan.new
+    skip = why_not_copied(plan, decision.side, head.method, kill=kill)
+    return Explanation(
+        revision=compiled.revision,
+        matched=_matched(plan, head),
+        method=effective_method(head),
+        route_id=plan.route_id,
+        losers=_losers(compiled, head, plan),
+        variables=_variables(plan, head),
+        capability_id=plan.capability_id,
+        stage=plan.stage.value,
+        weight=plan.weight,
+        side=decision.side.value,
+        why=decision.why.value,
+        bucket=decision.bucket,
+        key=_key(plan, head, decision),
+        key_source=decision.key_source,
+        issues=plan.issue.decode() if decision.issue else "",
+        backend_id=backend.id,
+        shadow=skip is Skip.NO,
+        shadow_why=_shadow_why(plan, skip, decision.side),
+        policies=policy_steps(plan, head, decision.side),
+        fallback=_fallback(plan, head, decision.side),
+    )
+
+
+def _matched(plan: Plan, head: RequestHead) -> str:
+    if plan.route is not None:
+        return "route"
+    return "ambiguous_path" if is_ambiguous(head.path) else "no_route"
+
+
+def _losers(compiled: CompiledTable, head: RequestHead, plan: Plan) -> tuple[Loser, ...]:
+    losers: dict[str, Loser] = {}
+    for candidate in compiled.matcher.candidates(head):
+        if candidate.route_id == plan.route_id or candidate.route_id in losers:
+            continue
+        why = _REFUSALS.get(candidate.refused, f"{plan.route_id} is more specific")
+        losers[candidate.route_id] = Loser(candidate.route_id, why)
+    return tuple(losers.values())
+
+
+def _variables(plan: Plan, head: RequestHead) -> dict[str, str]:
+    if plan.route is None:
+        return {}
+    taken = parse(plan.route.match.path).variables(head.path)
+    return {name: value.decode("latin-1") for name, value in taken.items()}
+
+
+def _key(plan: Plan, head: RequestHead, decision: Decision) -> str:
+    if not decision.key_source:
+        return ""
+    for link in plan.sticky:
+        if key := sticky_key(link, head):
+            return key.decode("utf-8", "replace")
+    if decision.issue:
+        return "" if decision.issue == _NO_CLIENT_KEY else decision.issue.decode()
+    return head.client
+
+
+def _shadow_why(plan: Plan, skip: Skip, served: Side) -> str:
+    if skip is not Skip.NO:
+        return _SHADOW[skip].format(stage=plan.stage.value)
+    return (
+        f"{plan.shadow.sample / 100:g} % of what {served.value} serves go to {served.other.value}"
+    )
+
+
+def _fallback(plan: Plan, head: RequestHead, side: Side) -> tuple[FallbackRule, ...]:
+    """Put each kind of failure to an exchange of its own, and see what it does."""
+    if side is Side.LEGACY:
+        return ()
+    occasions: list[tuple[str, Callable[[Exchange], object]]] = [
+        ("not_sent", lambda exchange: exchange.failed(FailureKind.CONNECT, Sent.NOTHING, 0)),
+        ("timeout", lambda exchange: exchange.failed(FailureKind.TIMEOUT, Sent.SOME, 0)),
+    ]
+    if plan.fallback.statuses:
+        status = plan.fallback.statuses[0]
+        occasions.append(("status", lambda exchange: exchange.response_head(status, 0)))
+    rules = []
+    for when, happen in occasions:
+        exchange = Exchange(
+            plan.fallback,
+            side,
+            head.method,
+            0,
+            breaker=None,
+            budget=FallbackBudget(FallbackBudgetPolicy(min_per_s=1)),
+            keyed=head.get(b"idempotency-key") is not None,
+            retired=plan.stage is Stage.RETIRED,
+        )
+        exchange.start(0)
+        happen(exchange)
+        why = exchange.no_fallback
+        rules.append(FallbackRule(when, bool(exchange.fallback), why.value if why else ""))
+    if plan.breaker.enabled:
+        rules.insert(0, FallbackRule("breaker_open", rules[0].allowed, rules[0].why))
+    return tuple(rules)

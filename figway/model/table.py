@@ -1,0 +1,445 @@
+"""The nouns of a migration: backends, capabilities, routes, and the table that holds them.
+
+Everything here is an immutable value without behaviour. What may stand in a field is checked by
+`figway.validate.table`; how a value is written down is the business of `figway.model.codec`.
+Durations are milliseconds and sizes are bytes unless a name says otherwise; a weight is in basis
+points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from figway.model.policies import NO_POLICIES, RoutePolicies
+from figway.model.words import Side as Side
+from figway.model.words import Strict
+
+WEIGHT_SCALE = 10_000
+"""Basis points in the whole: a weight of 10 000 sends every sticky key to new."""
+
+
+class Stage(StrEnum):
+    """Where a route stands on its way from legacy to new."""
+
+    LEGACY = "legacy"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    NEW = "new"
+    RETIRED = "retired"
+
+
+class BackendKind(StrEnum):
+    """How a backend is spoken to."""
+
+    HTTP = "http"
+    LAMBDA = "lambda"
+
+
+class HostPolicy(StrEnum):
+    """Which Host a backend is sent: the client's, the backend's own, or a literal."""
+
+    PRESERVE = "preserve"
+    BACKEND = "backend"
+    LITERAL = "literal"
+
+
+class KeySource(StrEnum):
+    """Where a sticky key is read from."""
+
+    COOKIE = "cookie"
+    HEADER = "header"
+    JWT_CLAIM = "jwt_claim"
+    CLIENT_ADDRESS = "client_address"
+
+
+class ConditionKind(StrEnum):
+    """How a header, query parameter or cookie is held against a condition."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+class RuleKind(StrEnum):
+    """What a comparison rule permits at its target; `figway.compare.rules` says how."""
+
+    IGNORE = "ignore"
+    NUMBER_TOLERANCE = "number_tolerance"
+    TIME_TOLERANCE = "time_tolerance"
+    UNORDERED = "unordered"
+    KEYED_ARRAY = "keyed_array"
+    CASE = "case"
+    MAP_VALUE = "map_value"
+    PATTERN = "pattern"
+
+
+class NoiseWord(StrEnum):
+    """A person's word on a field: differences there are noise, or they are not."""
+
+    NOISE = "noise"
+    SIGNAL = "signal"
+
+
+class BreakerForce(StrEnum):
+    """An operator's override of a breaker."""
+
+    NONE = "none"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts(Strict):
+    """How long a backend may take, per attempt, in milliseconds."""
+
+    connect_ms: int = 2_000
+    """To open a connection, TLS included."""
+    head_ms: int = 30_000
+    """From the request being sent to the response head."""
+    idle_ms: int = 60_000
+    """Between two pieces of a body. Does not apply to upgraded connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits(Strict):
+    """What one worker may open towards a backend."""
+
+    max_connections: int = 512
+    """Connections at once; a request beyond it waits."""
+    max_waiting: int = 1_024
+    """Requests that may wait for a connection; beyond it they are shed."""
+    wait_ms: int = 1_000
+    """How long a request waits for a connection before it is shed."""
+    keep_alive_ms: int = 55_000
+    """How long an idle connection is kept."""
+
+
+class Balance(StrEnum):
+    """How a backend's URLs share its requests."""
+
+    ROUND_ROBIN = "round_robin"
+    LEAST_OUTSTANDING = "least_outstanding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutlierPolicy(Strict):
+    """When one of several URLs is left out for a while, by what its answers look like."""
+
+    failures: int = 5
+    """Failures in a row: no connection, a reset, a timeout, a 5xx."""
+    eject_ms: int = 10_000
+    """First time out; it grows with each time in a row, up to ten times."""
+    max_percent: int = 50
+    """Share of the URLs that may be out at once; the last one never is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthPolicy(Strict):
+    """Asking each URL whether it is well, beside the requests. Each worker asks."""
+
+    path: str = ""
+    """Target of the question, such as `/health`; nothing is asked when empty."""
+    interval_ms: int = 5_000
+    timeout_ms: int = 2_000
+    """For the whole answer. Any status below 400 is well."""
+    healthy: int = 2
+    """Good answers in a row until it is used again."""
+    unhealthy: int = 3
+    """Bad ones in a row until it is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy(Strict):
+    """Asking another URL of the same backend when one fails before its response head. Only safe
+    methods, or where nothing was sent."""
+
+    percent: int = 20
+    """Retries as a share of the backend's own recent rate."""
+    min_per_s: int = 5
+    """Retries a second allowed whatever the rate, over all workers of a proxy; 0 with a percent
+    of 0 retries nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialHeader(Strict):
+    """A header that a backend is sent, by reference: the secret itself is never in a table."""
+
+    header: str
+    """Such as `Authorization`. It replaces what the client sent."""
+    value: str
+    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/name`, or `aws-secret:figway/backend/name`."""
+    prefix: str = ""
+    """Put before the secret, such as `Bearer `."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackBudgetPolicy(Strict):
+    """The load that fallback may add to a legacy backend."""
+
+    percent: int = 20
+    """Of the backend's own recent rate."""
+    min_per_s: int = 10
+    """Requests a second allowed whatever the rate, over all workers of a proxy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend(Strict):
+    """Something that answers requests for one side."""
+
+    id: str
+    """Name, unique among backends: lower case letters, digits, `-`, `_`, `.`; at most 64."""
+    side: Side
+    """The side it stands for."""
+    kind: BackendKind = BackendKind.HTTP
+    """`http` (needs `url`) or `lambda` (needs `function`)."""
+    url: str = ""
+    """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target."""
+    urls: tuple[str, ...] = ()
+    """Further URLs that answer like `url`, with the same path; requests are shared among all."""
+    balance: Balance = Balance.ROUND_ROBIN
+    outlier: OutlierPolicy = field(default_factory=OutlierPolicy)
+    health: HealthPolicy = field(default_factory=HealthPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    credentials: tuple[CredentialHeader, ...] = ()
+    host_policy: HostPolicy = HostPolicy.PRESERVE
+    """Which Host header the backend is sent."""
+    host: str = ""
+    """The Host sent when `host_policy` is `literal`."""
+    function: str = ""
+    """Function name or ARN, with an optional `:qualifier`."""
+    region: str = ""
+    """AWS region of the function; taken from the ARN or the environment when empty. For a backend
+    of kind http: a function URL in that region that asks for IAM, whose requests are signed."""
+    endpoint_url: str = ""
+    """Another Invoke endpoint than AWS's own: a local function host, SAM, LocalStack."""
+    ca_file: str = ""
+    """PEM bundle to verify the backend's certificate with, instead of the system's."""
+    allow_link_local: bool = False
+    """Permit a link-local address (169.254.0.0/16, fe80::/10), which holds cloud credentials."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    fallback_budget: FallbackBudgetPolicy = field(default_factory=FallbackBudgetPolicy)
+    """What fallback may add to this backend's load; read on side legacy."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StickyKey(Strict):
+    """One link of the chain that a capability reads its sticky key from."""
+
+    source: KeySource
+    name: str = ""
+    """Cookie, header or claim name; the claim is read from the Authorization bearer token."""
+
+
+DEFAULT_COOKIE = "figway_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability(Strict):
+    """A piece of functionality that moves as one journey: groups routes and owns their salt."""
+
+    id: str
+    salt: str = ""
+    """Separates this capability's buckets from others'; its id when empty."""
+    sticky: tuple[StickyKey, ...] = (StickyKey(source=KeySource.COOKIE, name=DEFAULT_COOKIE),)
+    """Where the sticky key comes from: the first that the request carries."""
+    issue_cookie: bool = True
+    """Issue the first cookie of the chain to clients that bring no key; else their address."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition(Strict):
+    """What a header, query parameter or cookie must look like. Values compare as sent."""
+
+    name: str
+    kind: ConditionKind = ConditionKind.EXACT
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteMatch(Strict):
+    """Which requests belong to a route."""
+
+    path: str
+    """Path template: `/orders/{id}`, `/files/{rest=**}`; whole raw segments only."""
+    hosts: tuple[str, ...] = ()
+    """Hosts without port, exact or `*.example.com`; any when empty."""
+    methods: tuple[str, ...] = ()
+    """Methods, upper case; any when empty."""
+    headers: tuple[Condition, ...] = ()
+    query: tuple[Condition, ...] = ()
+    cookies: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallbackPolicy(Strict):
+    """When legacy serves because new could not; only before the first byte reaches the client."""
+
+    enabled: bool = True
+    statuses: tuple[int, ...] = (502, 503, 504)
+    """Statuses of new that count as "could not"."""
+    idempotent_methods: bool = False
+    """Also repeat PUT and DELETE, as both sides treat them as idempotent (RFC 9110, 9.2.2)."""
+    idempotency_key: bool = False
+    """Both sides honour `Idempotency-Key`, so that a keyed write may be repeated."""
+    replay_buffer: int = 65_536
+    """Body bytes kept for a second attempt; a larger body streams and forfeits it."""
+    deadline_ms: int = 60_000
+    """Until the response head, over all attempts together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy(Strict):
+    """When new is left alone for a while, per route and backend."""
+
+    enabled: bool = True
+    window_ms: int = 30_000
+    min_calls: int = 20
+    failure_percent: int = 50
+    slow_ms: int = 0
+    """A response head later than this counts as a failure; 0 counts none."""
+    open_ms: int = 10_000
+    """First open time; doubles while probes fail."""
+    max_open_ms: int = 300_000
+    probes: int = 3
+    """Concurrent probes while half-open."""
+    ramp_ms: int = 10_000
+    """Time over which the share of requests rises from nothing to all after recovery."""
+    force: BreakerForce = BreakerForce.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowPolicy(Strict):
+    """What is copied to the side that did not serve."""
+
+    sample: int = WEIGHT_SCALE
+    """Share of requests copied, in basis points, by a salted bucket of the request."""
+    from_new: bool = False
+    """In stage canary and new, also copy what new served back to legacy."""
+    dry_run: str = ""
+    """Written contract under which unsafe methods may be copied; names how the side is told."""
+    body_limit: int = 262_144
+    """A larger request or response body is skipped, and counted."""
+    unsafe_get: bool = False
+    """A GET of this route changes something: never copy it."""
+
+
+Scalar = str | int | float | bool | None
+"""A JSON value that is neither an array nor an object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSpec(Strict):
+    """A written comparison rule as plain data; `figway.evidence.comparing` compiles it."""
+
+    id: str
+    """Name, unique among the rules of its route."""
+    kind: RuleKind
+    target: str
+    """`$.items[*].price`, `header:etag`, `set-cookie:sid;samesite` or `status`."""
+    absolute: float = 0.0
+    """number_tolerance: how far apart two numbers may be."""
+    relative: float = 0.0
+    """number_tolerance: the same as a share of the larger one, 0.01 for 1 %."""
+    seconds: float = 0.0
+    """time_tolerance: how far apart two moments may be."""
+    key: str = ""
+    """keyed_array: the member that names an element."""
+    pairs: tuple[tuple[Scalar, Scalar], ...] = ()
+    """map_value: (legacy's value, the value that new may have instead)."""
+    pattern: str = ""
+    """pattern: RE2; what it matches, on either side, is equal."""
+    note: str = ""
+    """Why it is there, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseOverrule(Strict):
+    """A person's word against what was learned about one field."""
+
+    field: str
+    """The field's key, `$.items[*].price|changed`, or a path, for every difference there."""
+    word: NoiseWord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPolicy(Strict):
+    """How the two answers of a route are compared, and what of them may be kept."""
+
+    rules: tuple[RuleSpec, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Headers compared besides those that always are; lower case."""
+    noise_sample: int = 200
+    """Share of shadowed safe reads that legacy is asked twice, in basis points."""
+    noise_overrules: tuple[NoiseOverrule, ...] = ()
+    redact_names: tuple[str, ...] = ()
+    """Fields, parameters and headers that are secret besides the built-in ones."""
+    redact_patterns: tuple[str, ...] = ()
+    """RE2; what matches is hidden in any text."""
+    redact_allow: tuple[str, ...] = ()
+    """When set, only values under these names are kept, and everything else is hashed."""
+
+
+PLAIN_COMPARISON = ComparisonPolicy()
+"""Without rules: what a route has that says nothing. One object, as most routes share it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route(Strict):
+    """A match plus a policy."""
+
+    id: str
+    match: RouteMatch
+    stage: Stage = Stage.LEGACY
+    weight: int = 0
+    """Share of sticky keys that new serves in stage canary, in basis points."""
+    legacy: str = ""
+    """Backend of side legacy; the table's default when empty."""
+    new: str = ""
+    """Backend of side new; may be empty only in stage legacy."""
+    capability: str = ""
+    """The capability it moves with; a route without one is one of its own."""
+    fallback: FallbackPolicy = field(default_factory=FallbackPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    shadow: ShadowPolicy = field(default_factory=ShadowPolicy)
+    comparison: ComparisonPolicy = PLAIN_COMPARISON
+    policies: RoutePolicies = NO_POLICIES
+    """What is asked of requests, and changed in them, before and after a backend serves."""
+    evidence_since: int = 0
+    """The revision that began the present evidence: its last flip, rule or backend. Set by the
+    control plane."""
+    description: str = ""
+
+
+def _no_items() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Strict):
+    """An immutable set of routes and backends; the unit that proxies pull and swap."""
+
+    default_backend: str = ""
+    """Backend that serves what no route matches: legacy."""
+    kill_switch: bool = False
+    """Send everything to legacy, whatever the routes say."""
+    backends: Mapping[str, Backend] = field(default_factory=_no_items)
+    capabilities: Mapping[str, Capability] = field(default_factory=_no_items)
+    routes: Mapping[str, Route] = field(default_factory=_no_items)
+
+    def capability_of(self, route: Route) -> Capability:
+        """The capability that `route` moves with: the named one, or one of its own."""
+        return self.capabilities.get(route.capability) or Capability(id=route.id)
+
+    def legacy_of(self, route: Route) -> str:
+        """Id of the backend that serves `route` on side legacy."""
+        return route.legacy or self.default_backend

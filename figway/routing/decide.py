@@ -1,0 +1,144 @@
+"""Which side serves a request, and why."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from figway.message.http import RequestHead
+from figway.model.table import KeySource, Side, Stage, StickyKey
+from figway.routing.compile import Plan
+from figway.routing.match import is_preflight
+from figway.routing.split import bucket
+
+
+class Why(StrEnum):
+    """Why a side was chosen."""
+
+    NO_ROUTE = "no_route"
+    STAGE = "stage"
+    WEIGHT = "weight"
+    FORCED = "forced"
+    KILL_SWITCH = "kill_switch"
+
+
+class Decision(NamedTuple):
+    """A side and the reason. `bucket` is -1 and `key_source` empty where no split took place.
+
+    `issue` is the identity to put into the plan's cookie: the client brought no key, and this
+    new one decided. It says who the client is, never which side it met.
+    """
+
+    side: Side
+    why: Why
+    bucket: int = -1
+    key_source: str = ""
+    issue: bytes = b""
+
+
+_NO_ROUTE: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
+_KILLED: Final = Decision(Side.LEGACY, Why.KILL_SWITCH)
+_FORCED: Final = {side: Decision(side, Why.FORCED) for side in Side}
+_BY_STAGE: Final = {
+    Stage.LEGACY: Decision(Side.LEGACY, Why.STAGE),
+    Stage.SHADOW: Decision(Side.LEGACY, Why.STAGE),
+    Stage.NEW: Decision(Side.NEW, Why.STAGE),
+    Stage.RETIRED: Decision(Side.NEW, Why.STAGE),
+}
+
+
+# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+_NEW: Final = Side.NEW
+_LEGACY: Final = Side.LEGACY
+_WEIGHT: Final = Why.WEIGHT
+_CANARY: Final = Stage.CANARY
+_RETIRED: Final = Stage.RETIRED
+_COOKIE: Final = KeySource.COOKIE
+_HEADER: Final = KeySource.HEADER
+_CLIENT_ADDRESS: Final = KeySource.CLIENT_ADDRESS
+
+
+def decide(
+    plan: Plan,
+    head: RequestHead,
+    *,
+    kill: bool,
+    forced: Side | None,
+    fresh_id: Callable[[], bytes],
+) -> Decision:
+    """The side that serves `head` under `plan`.
+
+    `kill` sends everything to legacy. `forced` is a tester's verified wish; it cannot bring a
+    retired route back to legacy, nor send a route to a new backend that it does not have.
+    A CORS preflight brings no cookie and keeps none, so it is never issued an identity: without
+    another link of the chain it is dealt by the client's address.
+    `fresh_id` makes a new identity, and is called only where a split needs one.
+    """
+    if kill:
+        return _KILLED
+    if plan.route is None:
+        return _NO_ROUTE
+    if forced is not None and plan.new is not None and plan.stage is not _RETIRED:
+        return _FORCED[forced]
+    if plan.stage is not _CANARY:
+        return _BY_STAGE[plan.stage]
+    issue = b""
+    for link in plan.sticky:
+        if key := sticky_key(link, head):
+            source: str = link.source
+            break
+    else:
+        if plan.issue and not is_preflight(head):
+            key = issue = fresh_id()
+            source = "issued"
+        else:
+            key, source = head.client.encode(), _CLIENT_ADDRESS.value
+    number = bucket(plan.salt, key)
+    side = _NEW if number < plan.weight else _LEGACY
+    return Decision(side, _WEIGHT, number, source, issue)
+
+
+def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
+    """The key that one link of a chain finds in a request; empty if none."""
+    if link.source is _COOKIE:
+        return cookie_value(head.get(b"cookie"), link.name.encode())
+    if link.source is _HEADER:
+        return head.get(link.name.lower().encode()) or b""
+    if link.source is _CLIENT_ADDRESS:
+        return head.client.encode()
+    return _jwt_claim(head.get(b"authorization"), link.name)
+
+
+def cookie_value(header: bytes | None, name: bytes) -> bytes:
+    """The first cookie called `name` in a Cookie header (RFC 6265, 4.2); empty if none."""
+    at = -1 if not header else header.find(name + b"=")
+    if at < 0 or not header:
+        return b""
+    if not at or (at > 1 and header[at - 2 : at] == b"; "):
+        value, _, _ = header[at + len(name) + 1 :].partition(b";")
+        return value.strip().strip(b'"')
+    for pair in header.split(b";"):
+        found, _, value = pair.strip().partition(b"=")
+        if found == name:
+            return value.strip(b'"')
+    return b""
+
+
+def _jwt_claim(authorization: bytes | None, claim: str) -> bytes:
+    """A claim of the bearer token (RFC 7519), read without verification: it chooses a bucket,
+    and grants nothing."""
+    if not authorization or authorization[:7].lower() != b"bearer ":
+        return b""
+    parts = authorization[7:].strip().split(b".")
+    if len(parts) != 3 or len(parts[1]) > 8_192:
+        return b""
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + b"=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return b""
+    value = payload.get(claim) if isinstance(payload, dict) else None
+    return str(value).encode() if isinstance(value, (str, int)) else b""

@@ -1,0 +1,365 @@
+"""Which route takes a request: a few dictionary steps, however many routes there are.
+
+Routes live in tries of path segments, one for each host that routes name. The most specific route
+wins, compared in this order:
+
+1. host: exact, then `*.suffix` (longest first), then any;
+2. path, segment by segment from the left: literal, then variable, then rest;
+3. method: listed, then HEAD for a route that lists GET (RFC 9110, 9.3.2), then any;
+4. the number of conditions.
+
+A route takes a request only as a whole: where its method or conditions fail, the next specific
+one is tried. A CORS preflight is matched as the method that it announces, so that it meets the
+side that the real request will meet (Fetch standard, CORS-preflight fetch); it carries neither
+cookies nor the headers that it asks for, so conditions on those fail for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from figway.message.http import RequestHead
+from figway.model.table import Condition, ConditionKind, Route, RouteMatch
+from figway.routing.pattern import Pattern, is_ambiguous, parse
+
+Check = Callable[[RequestHead], bool]
+
+
+class Entry:
+    """A route where it stands in a trie."""
+
+    __slots__ = ("checks", "methods", "route_id")
+
+    def __init__(self, route: Route) -> None:
+        self.route_id = route.id
+        self.methods = route.match.methods
+        self.checks = compile_conditions(route.match)
+
+
+class Candidate(NamedTuple):
+    """A route whose host and path fit, and why it does not take the request (empty: it may)."""
+
+    route_id: str
+    refused: str
+
+
+class Leaf:
+    """The routes of one host and path. `by_method` and `other` are in order of precedence.
+
+    `only` is the id of a single route that takes whatever comes: by far the most common leaf, and
+    one that is read without touching more memory than itself.
+    """
+
+    __slots__ = ("by_method", "entries", "only", "other")
+
+    def __init__(self) -> None:
+        self.only: str | None = None
+        self.entries: list[Entry] = []
+        self.by_method: dict[str, list[Entry]] = _NO_METHODS
+        self.other: list[Entry] = self.entries
+
+    def add(self, entry: Entry) -> None:
+        """Put a route in its place."""
+        self.entries.append(entry)
+        if len(self.entries) == 1 and not entry.methods:
+            self.only = None if entry.checks else entry.route_id
+            return
+        self.only = None
+        listed = {method for known in self.entries for method in known.methods}
+        if "GET" in listed:
+            listed.add("HEAD")
+        self.other = self._ranked("")
+        self.by_method = {method: self._ranked(method) for method in listed}
+
+    def _ranked(self, method: str) -> list[Entry]:
+        """The entries that take `method`, most specific first."""
+        ranked = [(method_rank(entry.methods, method), entry) for entry in self.entries]
+        ranked = [pair for pair in ranked if pair[0]]
+        ranked.sort(key=lambda pair: (pair[0], len(pair[1].checks)), reverse=True)
+        return [entry for _, entry in ranked]
+
+    def find(self, method: str, head: RequestHead) -> str | None:
+        """The id of the route that takes `head`."""
+        if self.only is not None:
+            return self.only
+        for entry in self.by_method.get(method, self.other):
+            for check in entry.checks:
+                if not check(head):
+                    break
+            else:
+                return entry.route_id
+        return None
+
+    def candidates(self, method: str, head: RequestHead) -> Iterator[Candidate]:
+        """All routes here, in order of precedence; those that refuse the method come last."""
+        takers = self.by_method.get(method, self.other)
+        for entry in takers:
+            failed = any(not check(head) for check in entry.checks)
+            yield Candidate(entry.route_id, "condition" if failed else "")
+        for entry in self.entries:
+            if entry not in takers:
+                yield Candidate(entry.route_id, "method")
+
+
+_NO_METHODS: dict[str, list[Entry]] = {}
+
+
+class Node:
+    """One step of a trie."""
+
+    __slots__ = ("here", "literals", "rest", "wild")
+
+    def __init__(self) -> None:
+        self.literals: dict[bytes, Node] | None = None
+        self.wild: Node | None = None
+        self.here: Leaf | None = None
+        self.rest: Leaf | None = None
+
+    def leaf(self, pattern: Pattern) -> Leaf:
+        """The leaf of `pattern` below this root, made if needed."""
+        node = self
+        for segment in pattern.segments:
+            node = node._step(segment)
+        if pattern.rest:
+            node.rest = node.rest or Leaf()
+            return node.rest
+        node.here = node.here or Leaf()
+        return node.here
+
+    def _step(self, segment: bytes | None) -> Node:
+        """The node below, by a literal or a variable; made if needed."""
+        if segment is None:
+            self.wild = self.wild or Node()
+            return self.wild
+        if self.literals is None:
+            self.literals = {}
+        found = self.literals.get(segment)
+        if found is None:
+            found = self.literals[segment] = Node()
+        return found
+
+    def first(self, parts: list[bytes], method: str, head: RequestHead) -> str | None:
+        """As `find`, without a call a segment: where the first way down leads to a route, it is
+        the most specific one; where it does not, `find` tries the others."""
+        node = self
+        for part in parts:
+            literals, step = node.literals, None
+            if literals is not None:
+                step = literals.get(part)
+            if step is None and part:
+                step = node.wild
+            if step is None:
+                if node.rest is None:
+                    break
+                leaf: Leaf | None = node.rest
+                return self._take(leaf, parts, method, head)
+            node = step
+        else:
+            return self._take(node.here, parts, method, head)
+        return self.find(parts, 0, method, head)
+
+    def _take(
+        self, leaf: Leaf | None, parts: list[bytes], method: str, head: RequestHead
+    ) -> str | None:
+        if leaf is not None:
+            found = leaf.only or leaf.find(method, head)
+            if found is not None:
+                return found
+        return self.find(parts, 0, method, head)
+
+    def find(self, parts: list[bytes], index: int, method: str, head: RequestHead) -> str | None:
+        """The id of the route that takes `head`, whose path goes on with `parts[index]`."""
+        if index == len(parts):
+            return None if self.here is None else self.here.find(method, head)
+        part = parts[index]
+        if self.literals is not None:
+            step = self.literals.get(part)
+            if step is not None:
+                found = step.find(parts, index + 1, method, head)
+                if found is not None:
+                    return found
+        if self.wild is not None and part:
+            found = self.wild.find(parts, index + 1, method, head)
+            if found is not None:
+                return found
+        return None if self.rest is None else self.rest.find(method, head)
+
+    def leaves(self, parts: list[bytes], index: int) -> Iterator[Leaf]:
+        """All leaves that fit the path, most specific first."""
+        if index == len(parts):
+            if self.here is not None:
+                yield self.here
+            return
+        if self.literals is not None and (step := self.literals.get(parts[index])) is not None:
+            yield from step.leaves(parts, index + 1)
+        if self.wild is not None and parts[index]:
+            yield from self.wild.leaves(parts, index + 1)
+        if self.rest is not None:
+            yield self.rest
+
+
+class Matcher:
+    """The tries of one set of routes; immutable once built, shared between tables."""
+
+    __slots__ = ("_any", "_exact", "_suffixes")
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        """Raises `figway.routing.pattern.PatternError` for a broken template."""
+        self._any = Node()
+        self._exact: dict[bytes, Node] = {}
+        self._suffixes: dict[bytes, Node] = {}
+        for route in routes:
+            pattern = parse(route.match.path)
+            entry = Entry(route)
+            for host in route.match.hosts or ("",):
+                self._root(host).leaf(pattern).add(entry)
+
+    def match(self, head: RequestHead) -> str | None:
+        """The id of the route that takes `head`; None if none does."""
+        path = head.path
+        if is_ambiguous(path):
+            return None
+        method = effective_method(head)
+        parts = path.split(b"/")
+        if self._exact or self._suffixes:
+            for root in self._roots(head.host):
+                found = root.find(parts, 1, method, head)
+                if found is not None:
+                    return found
+            return None
+        return self._any.first(parts[1:], method, head)
+
+    def candidates(self, head: RequestHead) -> Iterator[Candidate]:
+        """All routes whose host and path fit, in order of precedence, to explain a match."""
+        if is_ambiguous(head.path):
+            return
+        method = effective_method(head)
+        parts = head.path.split(b"/")
+        for root in self._roots(head.host):
+            for leaf in root.leaves(parts, 1):
+                yield from leaf.candidates(method, head)
+
+    def _root(self, host: str) -> Node:
+        if not host:
+            return self._any
+        name = host.encode()
+        if name.startswith(b"*."):
+            return self._suffixes.setdefault(name[2:], Node())
+        return self._exact.setdefault(name, Node())
+
+    def _roots(self, host: bytes) -> Iterator[Node]:
+        name = normal_host(host)
+        if (root := self._exact.get(name)) is not None:
+            yield root
+        if self._suffixes:
+            suffix = name
+            while suffix:
+                suffix = suffix.partition(b".")[2]
+                if (root := self._suffixes.get(suffix)) is not None:
+                    yield root
+        yield self._any
+
+
+def normal_host(host: bytes) -> bytes:
+    """A host in lower case, without port and without the trailing dot."""
+    if not host.endswith(b"]"):
+        name, colon, port = host.rpartition(b":")
+        if colon and (port.isdigit() or not port):
+            host = name
+    return host.lower().removesuffix(b".")
+
+
+def effective_method(head: RequestHead) -> str:
+    """The method to match by: a CORS preflight counts as the method that it announces."""
+    method = head.method
+    if method == "OPTIONS" and head.get(b"origin") is not None:
+        announced = head.get(b"access-control-request-method")
+        if announced:
+            return announced.decode("latin-1")
+    return method
+
+
+def is_preflight(head: RequestHead) -> bool:
+    """Whether a request is a CORS preflight (Fetch standard, CORS-preflight request)."""
+    return (
+        head.method == "OPTIONS"
+        and head.get(b"origin") is not None
+        and bool(head.get(b"access-control-request-method"))
+    )
+
+
+def method_rank(methods: tuple[str, ...], method: str) -> int:
+    """How specifically a route's methods take `method`: 3 listed, 2 as GET's HEAD, 1 any, 0 not."""
+    if not methods:
+        return 1
+    if method in methods:
+        return 3
+    return 2 if method == "HEAD" and "GET" in methods else 0
+
+
+# -- conditions --------------------------------------------------------------------------------
+
+
+def query_value(query: bytes, name: bytes) -> bytes | None:
+    """The first raw value of a query parameter; None if it is absent. Nothing is decoded."""
+    if name not in query:
+        return None
+    for pair in query.split(b"&"):
+        found, _, value = pair.partition(b"=")
+        if found == name:
+            return value
+    return None
+
+
+def raw_cookie(header: bytes | None, name: bytes) -> bytes | None:
+    """The first raw value of a cookie (RFC 6265, 4.2); None if it is absent."""
+    if not header or name not in header:
+        return None
+    for pair in header.split(b";"):
+        found, equals, value = pair.strip(b" \t").partition(b"=")
+        if found == name and equals:
+            return value
+    return None
+
+
+def compile_conditions(match: RouteMatch) -> tuple[Check, ...]:
+    """One function for each condition of a route."""
+    if not (match.headers or match.query or match.cookies):
+        return ()
+    return (
+        *(_header_check(condition) for condition in match.headers),
+        *(_query_check(condition) for condition in match.query),
+        *(_cookie_check(condition) for condition in match.cookies),
+    )
+
+
+def _header_check(condition: Condition) -> Check:
+    name, holds = condition.name.lower().encode(), value_check(condition)
+    return lambda head: holds(head.get(name))
+
+
+def _query_check(condition: Condition) -> Check:
+    name, holds = condition.name.encode(), value_check(condition)
+    return lambda head: holds(query_value(head.query, name))
+
+
+def _cookie_check(condition: Condition) -> Check:
+    name, holds = condition.name.encode(), value_check(condition)
+    return lambda head: holds(raw_cookie(head.get(b"cookie"), name))
+
+
+def value_check(condition: Condition) -> Callable[[bytes | None], bool]:
+    """Does a raw value, None for an absent one, satisfy `condition`?"""
+    value, kind = condition.value.encode(), condition.kind
+    if kind is ConditionKind.EXACT:
+        return lambda found: found == value
+    if kind is ConditionKind.PREFIX:
+        return lambda found: found is not None and found.startswith(value)
+    if kind is ConditionKind.SUFFIX:
+        return lambda found: found is not None and found.endswith(value)
+    if kind is ConditionKind.CONTAINS:
+        return lambda found: found is not None and value in found
+    if kind is ConditionKind.PRESENT:
+        return lambda found: found is not None
+    return lambda found: found is None

@@ -1,0 +1,92 @@
+"""How the conditions and methods of two routes at the same host and path relate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from figway.model.table import Condition, ConditionKind, RouteMatch
+from figway.routing.match import value_check
+
+Placed = tuple[str, str, Condition]
+"""Where a condition looks, under which name, and the condition."""
+
+_TEXT = (ConditionKind.PREFIX, ConditionKind.SUFFIX, ConditionKind.CONTAINS)
+
+
+def conditions(match: RouteMatch) -> Iterator[Placed]:
+    """All conditions of a route. Header names compare without case (RFC 9110, 5.1)."""
+    for condition in match.headers:
+        yield "header", condition.name.lower(), condition
+    for condition in match.query:
+        yield "query", condition.name, condition
+    for condition in match.cookies:
+        yield "cookie", condition.name, condition
+
+
+def count(match: RouteMatch) -> int:
+    """The number of conditions, by which routes are ranked."""
+    return len(match.headers) + len(match.query) + len(match.cookies)
+
+
+def disjoint(one: Condition, other: Condition) -> bool:
+    """Can no value satisfy both? Both look at the same place. False where that is not certain."""
+    kinds = {one.kind, other.kind}
+    if ConditionKind.ABSENT in kinds:
+        return len(kinds) == 2
+    if one.kind is ConditionKind.EXACT:
+        return not value_check(other)(one.value.encode())
+    if other.kind is ConditionKind.EXACT:
+        return not value_check(one)(other.value.encode())
+    a, b = one.value, other.value
+    if kinds == {ConditionKind.PREFIX}:
+        return not (a.startswith(b) or b.startswith(a))
+    if kinds == {ConditionKind.SUFFIX}:
+        return not (a.endswith(b) or b.endswith(a))
+    return False
+
+
+def implies(one: Condition, other: Condition) -> bool:
+    """Does every value that satisfies `one` satisfy `other`? False where that is not certain."""
+    if one == other:
+        return True
+    if one.kind is ConditionKind.ABSENT or other.kind is ConditionKind.ABSENT:
+        return one.kind is other.kind
+    if other.kind is ConditionKind.PRESENT:
+        return True
+    if one.kind is ConditionKind.EXACT:
+        return value_check(other)(one.value.encode())
+    if one.kind in _TEXT and other.kind in (one.kind, ConditionKind.CONTAINS):
+        return value_check(other)(one.value.encode())
+    return False
+
+
+def contradicts(match: RouteMatch) -> bool:
+    """Do a route's own conditions exclude each other?"""
+    return count(match) > 1 and any(
+        one[:2] == other[:2] and disjoint(one[2], other[2])
+        for one, other in combinations(conditions(match), 2)
+    )
+
+
+def tie(one: RouteMatch, other: RouteMatch) -> bool:
+    """Can a request meet both routes with neither more specific? Host and path are the same."""
+    if count(one) != count(other) or bool(one.methods) != bool(other.methods):
+        return False
+    if one.methods and not set(one.methods) & set(other.methods):
+        return False
+    return not any(
+        a[:2] == b[:2] and disjoint(a[2], b[2]) for a in conditions(one) for b in conditions(other)
+    )
+
+
+def shadows(one: RouteMatch, other: RouteMatch) -> bool:
+    """Does `one` take every request of `other`? Host and path are the same, and they do not tie."""
+    if count(one) <= count(other) or bool(one.methods) != bool(other.methods):
+        return False
+    if not set(other.methods) <= set(one.methods):
+        return False
+    return all(
+        any(a[:2] == b[:2] and implies(b[2], a[2]) for b in conditions(other))
+        for a in conditions(one)
+    )

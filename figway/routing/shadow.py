@@ -1,0 +1,50 @@
+"""Whether a served request is copied to the other side, by the rules of its route.
+
+Sampling, size limits and load come after this: they depend on more than the route. Only safe
+methods are copied, unless the route opts in to a written dry-run contract, and that only from
+legacy to new: legacy's own writes are never repeated.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from figway.message.http import SAFE_METHODS
+from figway.model.table import Side, Stage
+from figway.routing.compile import Plan
+
+
+class Skip(StrEnum):
+    """Why no copy is made; empty if one may be."""
+
+    NO = ""
+    STAGE = "stage"
+    """The stage copies nothing: no route, `legacy`, `retired`."""
+    NO_NEW = "no_new_backend"
+    KILL_SWITCH = "kill_switch"
+    NOT_ASKED = "not_from_new"
+    """New served it, and the route does not copy back to legacy."""
+    UNSAFE_METHOD = "unsafe_method"
+    UNSAFE_GET = "unsafe_get"
+    """The route's reads are marked as changing something."""
+    NOT_SAMPLED = "not_sampled"
+    """The sample is 0."""
+
+
+def why_not_copied(plan: Plan, served: Side, method: str, *, kill: bool = False) -> Skip:
+    """Why what `served` answered is not copied to the other side; `Skip.NO` if it may be."""
+    if plan.stage in (Stage.LEGACY, Stage.RETIRED):
+        return Skip.STAGE
+    if kill:
+        return Skip.KILL_SWITCH
+    if plan.new is None:
+        return Skip.NO_NEW
+    policy = plan.shadow
+    if served is Side.NEW and not policy.from_new:
+        return Skip.NOT_ASKED
+    if method in SAFE_METHODS:
+        if policy.unsafe_get:
+            return Skip.UNSAFE_GET
+    elif served is Side.NEW or not policy.dry_run:
+        return Skip.UNSAFE_METHOD
+    return Skip.NOT_SAMPLED if policy.sample == 0 else Skip.NO

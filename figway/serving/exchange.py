@@ -1,0 +1,383 @@
+"""The life of one request, as a state machine without I/O.
+
+A door drives it: it tells what happened (`start`, `response_head`, `failed`, `deadline`,
+`body_failed`, `client_gone`) and does what the returned `Action` says. All rules about a second
+attempt live in this file and nowhere else, so every door treats a request alike:
+
+1. The breaker is open: legacy at once; nothing was sent, so any method may.
+2. The connection failed, or nothing was written: any method may.
+3. A listed status, a timeout or a reset before the response head: safe methods may; idempotent
+   ones if the route says so; others only with an Idempotency-Key that both sides honour.
+4. Otherwise the client gets the error, and the record says why no fallback ran.
+
+One case stays on the same side: a kept-alive connection that the backend closed just as it was
+reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1); and where a
+backend has several URLs, another one is tried once, within a budget. Time is monotonic
+milliseconds. An event that comes too late for its state changes nothing.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.message.problem import Problem
+from figway.model.table import FallbackPolicy, Side
+from figway.serving.breaker import Admission, Breaker
+from figway.serving.budget import FallbackBudget
+
+
+class Sent(IntEnum):
+    """What had been written to the backend when an attempt failed."""
+
+    NOTHING = 0
+    SOME = 1
+
+
+class FailureKind(StrEnum):
+    """How an attempt failed."""
+
+    CONNECT = "connect"
+    """No connection: refused, unreachable, the name does not resolve, timed out."""
+    TLS = "tls"
+    """The TLS handshake or the verification of the certificate failed."""
+    SATURATED = "saturated"
+    """No connection became free in time, or too many requests wait."""
+    STALE = "stale"
+    """A reused connection was closed before any byte of the answer."""
+    TIMEOUT = "timeout"
+    """No response head in time."""
+    RESET = "reset"
+    """The connection ended before the response head."""
+    PROTOCOL = "protocol"
+    """The answer is not well-formed HTTP, or frames itself ambiguously."""
+    TOO_LARGE = "too_large"
+    """The request or answer is over a limit of the backend's platform."""
+    FUNCTION_ERROR = "function_error"
+    """The function raised, timed out or was killed."""
+    THROTTLED = "throttled"
+    """The platform refused the invocation: concurrency or rate."""
+    DEADLINE = "deadline"
+    """The deadline over all attempts passed."""
+
+
+class NoFallback(StrEnum):
+    """Why no fallback ran where one might have been expected."""
+
+    ON_LEGACY = "on_legacy"
+    RETIRED = "retired"
+    DISABLED = "disabled"
+    UNSAFE_METHOD = "unsafe_method"
+    BODY_NOT_KEPT = "body_not_kept"
+    BUDGET_SPENT = "budget_spent"
+    DEADLINE = "deadline"
+    RESPONSE_STARTED = "response_started"
+
+
+class Do(IntEnum):
+    """What the driver does next."""
+
+    TRY = 0
+    """Send the request to the backend of `side`."""
+    RELAY = 1
+    """Relay the answer in hand."""
+    ANSWER = 2
+    """Give `problem` to the client."""
+    ABORT = 3
+    """The answer broke off midway: close so that the client notices."""
+    NOTHING = 4
+    """Nothing is left to do."""
+
+
+class Action:
+    """One instruction to the driver."""
+
+    __slots__ = ("do", "problem", "side")
+
+    def __init__(self, do: Do, side: Side | None = None, problem: Problem | None = None) -> None:
+        self.do = do
+        self.side = side
+        self.problem = problem
+
+    def __repr__(self) -> str:
+        extra = self.side or (self.problem.code if self.problem else "")
+        return f"Action({self.do.name}{f', {extra}' if extra else ''})"
+
+
+TRY_NEW: Final = Action(Do.TRY, Side.NEW)
+TRY_LEGACY: Final = Action(Do.TRY, Side.LEGACY)
+RELAY: Final = Action(Do.RELAY)
+ABORT: Final = Action(Do.ABORT)
+NOTHING: Final = Action(Do.NOTHING)
+
+
+class State(IntEnum):
+    """Where a request is."""
+
+    IDLE = 0
+    TRYING = 1
+    RELAYING = 2
+    DONE = 3
+
+
+_PROBLEMS: Final = {
+    FailureKind.CONNECT: (502, "backend_unreachable", "The backend cannot be reached"),
+    FailureKind.TLS: (502, "backend_tls", "The backend's TLS certificate or handshake failed"),
+    FailureKind.SATURATED: (503, "backend_saturated", "The backend is busy"),
+    FailureKind.STALE: (502, "backend_reset", "The backend closed the connection"),
+    FailureKind.TIMEOUT: (504, "backend_timeout", "The backend did not answer in time"),
+    FailureKind.RESET: (502, "backend_reset", "The backend closed the connection"),
+    FailureKind.PROTOCOL: (502, "backend_protocol", "The backend's answer is not valid HTTP"),
+    FailureKind.TOO_LARGE: (502, "backend_too_large", "Over a size limit of the backend"),
+    FailureKind.FUNCTION_ERROR: (502, "function_error", "The function failed"),
+    FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
+    FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
+}
+_ELSEWHERE: Final = frozenset(
+    {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
+)
+"""Failures after which another URL of the backend may do better."""
+_OVERLOAD: Final = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
+
+
+# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+_NEW: Final = Side.NEW
+_LEGACY: Final = Side.LEGACY
+_IDLE: Final = State.IDLE
+_TRYING: Final = State.TRYING
+_RELAYING: Final = State.RELAYING
+_DONE: Final = State.DONE
+_REFUSED: Final = Admission.REFUSED
+
+
+class Exchange:
+    """One request's attempts. `breaker` guards new; `budget` belongs to the legacy backend.
+
+    `keyed` says that the request carries an Idempotency-Key. The read-only attributes make the
+    record: `side` (who is or was asked last), `attempts`, `fallback` (the reason, empty if none
+    ran), `no_fallback`, `failure` (the last failure), `state`. `retry` is set where the asked
+    backend has several URLs: the budget of its retries.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_breaker",
+        "_budget",
+        "_kept",
+        "_keyed",
+        "_method",
+        "_policy",
+        "_retired",
+        "_retried",
+        "_tried_at",
+        "attempts",
+        "deadline_at",
+        "failure",
+        "fallback",
+        "no_fallback",
+        "retry",
+        "side",
+        "state",
+    )
+
+    def __init__(
+        self,
+        policy: FallbackPolicy,
+        side: Side,
+        method: str,
+        now: int,
+        *,
+        breaker: Breaker | None,
+        budget: FallbackBudget,
+        keyed: bool = False,
+        retired: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._method = method
+        self._keyed = keyed
+        self._kept = True
+        self._retired = retired
+        self._retried = False
+        self._breaker = breaker
+        self._budget = budget
+        self._admission = _REFUSED
+        self._tried_at = now
+        self.side = side
+        self.state = _IDLE
+        self.attempts = 0
+        self.deadline_at = now + policy.deadline_ms
+        self.failure: FailureKind | None = None
+        self.fallback = ""
+        self.no_fallback: NoFallback | None = None
+        self.retry: FallbackBudget | None = None
+
+    # -- what happened -----------------------------------------------------------------------
+
+    def start(self, now: int) -> Action:
+        """The request head is in: whom to ask first."""
+        if self.side is _LEGACY:
+            self._budget.own_request(now)
+            return self._try(_LEGACY, now)
+        if self._breaker is not None:
+            self._admission = self._breaker.admit(now)
+            if self._admission is _REFUSED:
+                refused = self._why_not(now, rule_3=False)
+                if refused is None:
+                    return self._fall_back("breaker_open", now)
+                self.no_fallback = refused
+                return self._answer(self._breaker_problem(refused, now))
+        return self._try(_NEW, now)
+
+    def body_not_kept(self) -> None:
+        """Body bytes that a second attempt would need are gone: over the replay buffer."""
+        self._kept = False
+
+    def response_head(self, status: int, now: int) -> Action:
+        """A final response head arrived from the side that was asked."""
+        if self.state is not _TRYING:
+            return NOTHING
+        if self.side is _LEGACY:
+            self.state = _RELAYING
+            return RELAY
+        self._tell_breaker(status >= 500, now)
+        if status in self._policy.statuses:
+            refused = self._why_not(now, rule_3=True)
+            if refused is None:
+                return self._fall_back(f"status_{status}", now)
+            self.no_fallback = refused
+        self.state = _RELAYING
+        return RELAY
+
+    def failed(self, kind: FailureKind, sent: Sent, now: int, detail: str = "") -> Action:
+        """The attempt ended before a response head."""
+        if self.state is not _TRYING:
+            return NOTHING
+        self.failure = kind
+        if kind is FailureKind.STALE and self._may_retry(sent, now):
+            self._retried = True
+            return self._try(self.side, now)
+        if self.retry is not None and kind in _ELSEWHERE and self._may_retry(sent, now):
+            self._retried = True
+            if self.retry.spend(now):
+                return self._try(self.side, now)
+        if self.side is _NEW:
+            if kind is FailureKind.TOO_LARGE:
+                self._abandon()  # the size of a message says nothing about the backend's health
+            else:
+                self._tell_breaker(True, now)
+        refused = self._why_not(now, rule_3=sent is not Sent.NOTHING)
+        if refused is None:
+            return self._fall_back(kind.value, now)
+        self.no_fallback = refused
+        return self._answer(self._problem(kind, refused, detail))
+
+    def deadline(self, now: int) -> Action:
+        """The deadline over all attempts passed before a response head."""
+        if self.state is not _TRYING:
+            return NOTHING
+        self.failure = FailureKind.DEADLINE
+        if self.side is _NEW:
+            self._tell_breaker(True, now)
+            self.no_fallback = NoFallback.DEADLINE
+        return self._answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
+
+    def body_failed(self, kind: FailureKind, now: int) -> Action:
+        """The answer broke off while it was relayed: too late for anything but saying so."""
+        if self.state is not _RELAYING:
+            return NOTHING
+        self.failure = kind
+        self.no_fallback = NoFallback.RESPONSE_STARTED
+        self.state = _DONE
+        if self.side is _NEW and self._breaker is not None:
+            self._breaker.failure(now, Admission.CALL)
+        return ABORT
+
+    def finished(self) -> None:
+        """The answer was relayed whole."""
+        self.state = _DONE
+
+    def client_gone(self) -> None:
+        """The client went away; the attempt has no outcome."""
+        if self.state is _TRYING and self.side is _NEW:
+            self._abandon()
+        self.state = _DONE
+
+    # -- what follows ------------------------------------------------------------------------
+
+    def _try(self, side: Side, now: int) -> Action:
+        self.side = side
+        self.state = _TRYING
+        self.attempts += 1
+        self._tried_at = now
+        return TRY_NEW if side is _NEW else TRY_LEGACY
+
+    def _fall_back(self, reason: str, now: int) -> Action:
+        self.fallback = reason
+        self._retried = False  # legacy's pool may hold a connection gone stale as well
+        return self._try(_LEGACY, now)
+
+    def _answer(self, problem: Problem) -> Action:
+        self.state = _DONE
+        return Action(Do.ANSWER, problem=problem)
+
+    def _why_not(self, now: int, *, rule_3: bool) -> NoFallback | None:
+        """Why legacy may not be asked now; None if it may. Takes from the budget last."""
+        if self.side is _LEGACY:
+            return NoFallback.ON_LEGACY
+        if self._retired:
+            return NoFallback.RETIRED
+        if not self._policy.enabled:
+            return NoFallback.DISABLED
+        if rule_3 and not self._may_repeat():
+            return NoFallback.UNSAFE_METHOD
+        if not self._kept:
+            return NoFallback.BODY_NOT_KEPT
+        if now >= self.deadline_at:
+            return NoFallback.DEADLINE
+        if not self._budget.spend(now):
+            return NoFallback.BUDGET_SPENT
+        return None
+
+    def _may_retry(self, sent: Sent, now: int) -> bool:
+        """May a stale connection be followed by another one to the same side?"""
+        if self._retried or not self._kept or now >= self.deadline_at:
+            return False
+        return sent is Sent.NOTHING or self._may_repeat()
+
+    def _may_repeat(self) -> bool:
+        if self._method in SAFE_METHODS:
+            return True
+        if self._policy.idempotent_methods and self._method in IDEMPOTENT_METHODS:
+            return True
+        return self._keyed and self._policy.idempotency_key
+
+    def _abandon(self) -> None:
+        if self._breaker is not None:
+            self._breaker.abandon(self._admission)
+
+    def _tell_breaker(self, failed: bool, now: int) -> None:
+        if self._breaker is None:
+            return
+        if failed:
+            self._breaker.failure(now, self._admission)
+        else:
+            self._breaker.success(now, self._admission, now - self._tried_at)
+
+    def _breaker_problem(self, refused: NoFallback, now: int) -> Problem:
+        wait = 1 if self._breaker is None else self._breaker.retry_after(now)
+        if refused is NoFallback.BUDGET_SPENT:
+            return _budget_problem()
+        detail = f"The breaker is open and no fallback may run: {refused.value}."
+        return Problem(503, "breaker_open", "The new backend is unavailable", detail, wait)
+
+    def _problem(self, kind: FailureKind, refused: NoFallback, detail: str) -> Problem:
+        if refused is NoFallback.BUDGET_SPENT:
+            return _budget_problem()
+        status, code, title = _PROBLEMS[kind]
+        return Problem(status, code, title, detail, 1 if kind in _OVERLOAD else None)
+
+
+def _budget_problem() -> Problem:
+    detail = "Legacy takes no more fallback requests this second."
+    return Problem(503, "fallback_budget_spent", "The service is busy", detail, 1)

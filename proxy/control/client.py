@@ -1,0 +1,179 @@
+"""The calls that a proxy makes to its control plane: table, stream, acknowledgement, report.
+
+The control plane never calls a proxy. Every failure is a `ControlError` that says in one line what
+to do; whether to try again is the caller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from proxy.control import http as outbound
+
+STREAM_IDLE_S = 25.0
+"""A stream without a heartbeat for so long is dead; the control plane sends one every 10 s."""
+
+
+class ControlError(Exception):
+    """A call failed. `status` is the answer's, 0 when there was none."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def rejected(self) -> bool:
+        """The content was refused, so that sending the same again is of no use."""
+        return self.status in (400, 413, 415, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A table as published, not yet decoded; `data` is None where it is one that was known."""
+
+    revision: int
+    etag: str
+    data: Any
+
+
+class ControlPlane:
+    """A client of one control plane."""
+
+    def __init__(self, client: outbound.Client) -> None:
+        self._client = client
+
+    async def table(self, known: Iterable[str]) -> Publication:
+        """The published table, without data if its hash is one of `known`.
+
+        Raises `ControlError`.
+        """
+        etags = ", ".join(f'"{etag}"' for etag in known)
+        headers = {"if-none-match": etags} if etags else {}
+        response = await self._call("GET", "/table", headers=headers)
+        if response.status_code == 304:
+            return Publication(-1, response.headers.get("etag", "").strip('"'), None)
+        data = _json(response)
+        try:
+            return Publication(int(data["revision"]), str(data["etag"]), data["table"])
+        except (KeyError, TypeError, ValueError):
+            raise ControlError("the control plane's table has no revision, etag or table") from None
+
+    async def stream(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """Events of the table stream, (name, data), until it ends. Raises `ControlError`."""
+        timeout = outbound.Timeout(5.0, read=STREAM_IDLE_S)
+        headers = {"accept": "text/event-stream"}
+        try:
+            async with self._client.stream(
+                "GET", "/table/stream", headers=headers, timeout=timeout
+            ) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    raise _refused(response)
+                async for event in _events(response):
+                    yield event
+        except outbound.HTTPError as error:
+            raise _unreachable(error) from None
+
+    async def acknowledge(self, ack: dict[str, Any]) -> None:
+        """Say which revision is served. Raises `ControlError`."""
+        await self._call("POST", "/fleet/acks", body=ack)
+
+    async def report(self, batch: dict[str, Any]) -> bool:
+        """Send counters; False if this batch had been counted before. Raises `ControlError`."""
+        return bool(_json(await self._call("POST", "/reports", body=batch)).get("accepted", True))
+
+    async def decisions(self, batch: dict[str, Any]) -> None:
+        """Send a sample of decisions, for those who watch. Raises `ControlError`."""
+        await self._call("POST", "/decisions", body=batch)
+
+    async def comparisons(self, batch: dict[str, Any]) -> bool:
+        """Send comparisons; False if this batch had been counted before. Raises `ControlError`."""
+        answer = _json(await self._call("POST", "/comparisons/batches", body=batch))
+        return bool(answer.get("accepted", True))
+
+    async def replays(self, instance: str) -> list[dict[str, Any]]:
+        """The replay jobs that wait for this proxy. Raises `ControlError`."""
+        response = await self._call("GET", f"/comparisons/replays?instance={quote(instance)}")
+        return [job for job in _json(response).get("jobs", []) if isinstance(job, dict)]
+
+    async def replayed(self, job: str, results: list[dict[str, Any]]) -> None:
+        """Hand in the results of a replay. Raises `ControlError`."""
+        path = f"/comparisons/replays/{quote(job, safe='')}/results"
+        await self._call("POST", path, body={"results": results})
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+    ) -> outbound.Response:
+        headers = dict(headers or {})
+        content = None
+        if body is not None:
+            headers["content-type"] = "application/json"
+            content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        try:
+            response = await self._client.request(method, path, headers=headers, content=content)
+        except outbound.HTTPError as error:
+            raise _unreachable(error) from None
+        if response.status_code >= 400 or response.has_redirect_location:
+            raise _refused(response)
+        return response
+
+
+async def _events(response: outbound.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Server-sent events (WHATWG HTML, 9.2.6), as far as this stream uses them."""
+    name, data = "message", ""
+    async for line in response.aiter_lines():
+        if line.startswith("event:"):
+            name = line[6:].strip()
+        elif line.startswith("data:"):
+            data += line[5:].strip()
+        elif not line and data:
+            try:
+                yield name, orjson.loads(data)
+            except orjson.JSONDecodeError:
+                raise ControlError("the table stream sent what is not JSON") from None
+            name, data = "message", ""
+
+
+def _json(response: outbound.Response) -> dict[str, Any]:
+    try:
+        data = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        data = None
+    if not isinstance(data, dict):
+        path = response.request.url.path
+        raise ControlError(f"{path} is not answered by a control plane. Check FIGWAY_CONTROL_URL")
+    return data
+
+
+def _refused(response: outbound.Response) -> ControlError:
+    status, url = response.status_code, response.request.url
+    if status in (401, 403):
+        return ControlError(
+            f"the control plane refuses the key ({status}). Set FIGWAY_CONTROL_KEY to one of role "
+            "proxy that was not revoked",
+            status,
+        )
+    if status == 404 or response.has_redirect_location:
+        return ControlError(
+            f"{url} answers {status}: no control plane there. Check FIGWAY_CONTROL_URL", status
+        )
+    return ControlError(f"the control plane answers {status} to {url.path}", status)
+
+
+def _unreachable(error: Exception) -> ControlError:
+    reason = str(error) or type(error).__name__
+    return ControlError(f"the control plane cannot be reached: {reason}")

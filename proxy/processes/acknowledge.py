@@ -1,0 +1,112 @@
+"""What a proxy tells the fleet: which revision each worker serves, and what it refused.
+
+Instances that disagree after a flip can be seen, and waited for (trap 51), because each says what
+it serves; a breaker that one worker opened is told at once (trap 50).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from proxy.control.client import ControlError, ControlPlane
+
+if TYPE_CHECKING:
+    from proxy.processes.supervisor import Supervisor
+
+_COALESCE_S = 0.005  # workers apply within milliseconds of each other: one message for all
+_PAUSE_S = 0.5
+
+
+class Acknowledger:
+    """Sends acknowledgements: at once on a change, and as a heartbeat."""
+
+    def __init__(
+        self, control: ControlPlane, make: Callable[[], dict[str, Any]], heartbeat_s: float
+    ) -> None:
+        self._control = control
+        self._make = make
+        self._heartbeat_s = heartbeat_s
+        self._due = asyncio.Event()
+        self.failed = 0
+        """Acknowledgements that did not arrive; the next one says all that they said."""
+
+    def soon(self) -> None:
+        """Something changed."""
+        self._due.set()
+
+    async def send(self) -> None:
+        """Send one now. Raises `ControlError`."""
+        self._due.clear()
+        try:
+            await self._control.acknowledge(self._make())
+        except ControlError:
+            self.failed += 1
+            raise
+
+    async def run(self) -> None:
+        """Send for ever."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._due.wait()
+                await asyncio.sleep(_COALESCE_S)
+            try:
+                await self.send()
+            except ControlError:
+                await asyncio.sleep(min(_PAUSE_S, self._heartbeat_s))
+
+
+def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
+    """The message for POST /fleet/acks. `revision` is the lowest that every live worker serves."""
+    workers = [worker for worker in supervisor.workers.all if worker.alive]
+    lowest = min(workers, key=lambda worker: worker.revision, default=None)
+    refused = supervisor.refused
+    return {
+        "instance": supervisor.settings.instance_name,
+        "boot": supervisor.parts.boot,
+        "facade": supervisor.parts.facade_url,
+        "workers": [
+            {
+                "id": worker.number,
+                "pid": worker.pid,
+                "revision": max(0, worker.revision),
+                "etag": worker.etag,
+                "started_ms": worker.started_ms,
+                "kill": worker.kill,
+                "ready": worker.ready,
+                "restarts": worker.restarts,
+            }
+            for worker in workers
+        ],
+        "revision": max(0, lowest.revision) if lowest is not None else 0,
+        "etag": lowest.etag if lowest is not None else "",
+        "applied_ms": supervisor.applied_ms,
+        "refused": None
+        if refused is None
+        else {
+            "revision": refused.revision,
+            "etag": refused.etag,
+            "findings": refused.findings,
+        },
+        "kill_file": supervisor.kill.on_disk,
+        "breakers": [item for worker in workers for item in worker.breakers],
+        "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
+        "budgets": supervisor.backends.budgets(),
+        "store_error": supervisor.store_error,
+        "version": release(),
+        "stopping": supervisor.stopping,
+    }
+
+
+@cache
+def release() -> str:
+    """The release of Figway that runs here."""
+    try:
+        return version("figway")
+    except PackageNotFoundError:
+        return "unknown"

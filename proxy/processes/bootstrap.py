@@ -1,0 +1,143 @@
+"""The composition root of the supervisor: from settings to a proxy that is ready to run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+import uuid
+from dataclasses import dataclass
+
+from proxy.control.client import ControlPlane
+from proxy.control.http import control_client
+from proxy.loop.events import EventLog
+from proxy.private.responder import Responder
+from proxy.processes.acknowledge import release
+from proxy.processes.listeners import close_all, listening_sockets
+from proxy.processes.private import Private
+from proxy.processes.supervisor import Parts, Supervisor
+from proxy.processes.worker_settings import WorkerSettings
+from proxy.request.runtime import FacadeSettings
+from proxy.settings import LogMode, Settings, split_address
+from proxy.tables.check import Checker
+from proxy.tables.kill_file import KillFile
+from proxy.tables.last_good import LastGood
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """What a proxy listens on."""
+
+    facade: list[socket.socket]
+    private: socket.socket
+
+
+def open_sockets(settings: Settings) -> Sockets:
+    """Listen on both addresses. Raises `ListenError`."""
+    host, port = split_address(settings.listen)
+    facade = listening_sockets(
+        host, port, settings.workers, settings.backlog, variable="FIGWAY_LISTEN"
+    )
+    host, port = split_address(settings.private_listen)
+    try:
+        private = listening_sockets(host, port, 1, 128, variable="FIGWAY_PRIVATE_LISTEN")
+    except OSError:
+        close_all(facade)
+        raise
+    return Sockets(facade, private[0])
+
+
+async def run_proxy(settings: Settings, sockets: Sockets, log: EventLog) -> int:
+    """Run a proxy until it is told to stop; the number of requests that were cut off."""
+    facade_url = settings.facade_url or url_of(sockets.facade[0])
+    private_url = url_of(sockets.private)
+    supervisor = Supervisor(_parts(settings, sockets, facade_url, log))
+    private = Responder(Private(supervisor).respond)
+    await private.start(sockets.private)
+    log.info(
+        "listening",
+        f"The facade is at {facade_url}; live, ready, metrics and table are at {private_url}.",
+        facade=facade_url,
+        private=private_url,
+        workers=settings.workers,
+        version=release(),
+    )
+    try:
+        return await supervisor.run()
+    finally:
+        private.close()
+
+
+def url_of(sock: socket.socket) -> str:
+    """The URL of a listening socket, as this machine reaches it."""
+    host, port = sock.getsockname()[:2]
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(settings: Settings) -> int:
+    """Listen and run. Raises `ListenError`."""
+    sockets = open_sockets(settings)
+    log = EventLog(plain=settings.log is LogMode.OFF)
+    return asyncio.run(run_proxy(settings, sockets, log))
+
+
+def _parts(settings: Settings, sockets: Sockets, facade_url: str, log: EventLog) -> Parts:
+    control = None
+    if settings.control_url:
+        key = settings.control_key.get_secret_value()
+        client = control_client(
+            settings.control_url,
+            key,
+            f"figway-proxy/{release()}",
+            ca_file=settings.control_ca_file,
+        )
+        control = ControlPlane(client)
+    return Parts(
+        settings=settings,
+        worker_settings=_worker_settings(settings),
+        listeners=sockets.facade,
+        facade_url=facade_url,
+        boot=str(uuid.uuid4()),
+        log=log,
+        checker=Checker(),
+        last_good=LastGood(settings.state_dir),
+        kill_file=KillFile(settings.state_dir),
+        control=control,
+    )
+
+
+def _worker_settings(settings: Settings) -> WorkerSettings:
+    facade = FacadeSettings(
+        trusted_proxies=tuple(
+            ipaddress.ip_network(item, strict=False) for item in settings.trusted_proxies
+        ),
+        force_secret=settings.force_secret.get_secret_value().encode(),
+        max_head=settings.max_header_bytes,
+        max_line=settings.max_line_bytes,
+        max_fields=settings.max_headers,
+        max_body=settings.max_body_bytes,
+        max_connections=settings.max_connections,
+        max_connections_per_client=settings.max_connections_per_client,
+        head_ms=int(settings.head_timeout_s * 1000),
+        body_ms=int(settings.body_timeout_s * 1000),
+        idle_ms=int(settings.idle_timeout_s * 1000),
+        write_ms=int(settings.write_timeout_s * 1000),
+        secure=settings.secure,
+    )
+    return WorkerSettings(
+        facade=facade,
+        door=settings.door.value,
+        state_dir=settings.state_dir.absolute(),
+        instance=settings.instance_name,
+        log=settings.log is LogMode.JSON,
+        log_sample=settings.log_sample,
+        log_query=settings.log_query,
+        otel_endpoint=settings.otel_endpoint,
+        shadow_memory=settings.shadow_memory_bytes,
+        shadow_queue=settings.shadow_queue,
+    )

@@ -1,0 +1,303 @@
+"""The shadow worker's process.
+
+`python -m proxy.processes.shadow.worker <channel fd> <listener fd>`, by the supervisor.
+
+It is on nobody's path: the facade serves the same without it. All that it knows comes over its
+channel, in the messages of `proxy.loop.channel`, and these besides:
+
+    to it      start    settings, life, plain
+               replay   jobs
+    from it    pairs    life, rows, received, worker    what came to an end since the message before
+               replayed id, results
+
+SIGTERM and SIGINT are the supervisor's business. Nothing that was captured is written to a disk or
+a log; rows and examples leave it redacted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import uvloop
+
+from proxy.aws.secrets import SCHEME, AwsSecrets
+from proxy.capture.message import Captured
+from proxy.loop.channel import Channel, Message
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.events import EventLog
+from proxy.loop.tasks import TaskKeeper
+from proxy.policies.credentials import READ_AGAIN_MS, RESOLVERS
+from proxy.processes.shadow.intake import Intake
+from proxy.shadow.judge import Bench
+from proxy.shadow.lanes import Lane
+from proxy.shadow.pairs import Pairs
+from proxy.shadow.replay import Replayer, parts
+from proxy.shadow.settings import ShadowSettings
+from proxy.shadow.table import ShadowTable
+from proxy.shadow.tally import Tally
+from proxy.tables.worker_table import TableState, Unusable
+from proxy.upstreams.factory import open_upstream
+
+REPORT_S = 0.5
+"""How often rows go to the supervisor; a worker that is killed takes up to this with it."""
+TICK_S = 0.05
+MOST_OPEN = 2_048
+"""Captures that are worked on or wait; beyond it nothing more is read."""
+MOST_BYTES = 64 * 1024 * 1024
+
+
+class ShadowWorker:
+    """Composes the worker, and obeys the supervisor."""
+
+    def __init__(self, listener: socket.socket, start: Message, log: EventLog) -> None:
+        self.settings = ShadowSettings.from_data(start["settings"])
+        self.log = log
+        self.done = asyncio.Event()
+        self._life: int = start["life"]
+        self._listener = listener
+        self._channel: Channel | None = None
+        self._keeper = TaskKeeper(self._failed)
+        self._timer = DeadlineTimer()
+        self._tables = TableState()
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._tally = Tally()
+        self._bench = Bench()
+        self._table = ShadowTable(
+            self.settings,
+            lambda backend: open_upstream(backend, self._timer),
+            self._keeper.spawn,
+            self._begin,
+            self._paused_changed,
+            self._failed,
+        )
+        self._pairs = Pairs(
+            self._table, self._tally, self._bench, self.settings, self._keeper.spawn
+        )
+        self._replayer = Replayer(self._table, self._bench, self.settings.timeout_ms)
+        self._secrets = AwsSecrets(self._timer, self._table.secrets_changed, self._failed)
+        RESOLVERS[SCHEME] = self._secrets.get
+        self._connections: set[Intake] = set()
+        self._server: asyncio.AbstractServer | None = None
+        self._draining = False
+        self._faults = 0
+
+    async def run(self, channel: Channel) -> None:
+        """Work until told to end."""
+        self._channel = channel
+        self._timer.start()
+        self._keeper.spawn(self._follow(), "tables")
+        self._keeper.spawn(self._tick(), "tick")
+        self._keeper.spawn(self._beat(), "rows")
+        self._keeper.spawn(self._reread(), "credentials")
+        await self.done.wait()
+        self._pairs.stop("stopping")
+        await self._keeper.close()
+        self._send_rows()
+        self._bench.close()
+        self._timer.stop()
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+        await self._table.close()
+        await self._secrets.close()
+
+    def obey(self, message: Message) -> None:
+        """Take one message of the supervisor."""
+        kind = message["t"]
+        if kind in ("table", "changes"):
+            self._inbox.put_nowait(message)
+        elif kind == "replay":
+            for job in message["jobs"]:
+                self._keeper.spawn(self._replay(job), "replay")
+        elif kind == "drain":
+            self._keeper.spawn(self._drain(message["timeout_ms"] / 1_000), "drain")
+        elif kind == "stop":
+            self.done.set()
+
+    # -- tables ------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            message = await self._inbox.get()
+            try:
+                compiled = await asyncio.to_thread(self._tables.follow, message)
+            except (Unusable, ValueError) as error:
+                self._send(
+                    {
+                        "t": "refused",
+                        "revision": message["revision"],
+                        "etag": message["etag"],
+                        "whole": message["t"] == "table",
+                        "message": str(error),
+                    }
+                )
+                continue
+            await self._secrets.ready(compiled.table)
+            self._secrets.serves(compiled.table)
+            self._tables.compiled = compiled
+            self._pairs.table_changed(self._table.swap(compiled))
+            self._send({"t": "applied", "revision": compiled.revision, "etag": compiled.etag})
+            if self._server is None:
+                await self._listen()
+
+    async def _listen(self) -> None:
+        """Captures before the first table could only be skipped: listen when there is one."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(
+            lambda: Intake(self._life, self._take, self._bad_message, self._connections),
+            sock=self._listener,
+        )
+
+    # -- captures ----------------------------------------------------------------------------
+
+    def _take(self, worker: str, captured: Captured) -> None:
+        self._tally.came(worker, captured)
+        self._pairs.take(captured)
+        if self._full:
+            self._read(False)
+
+    @property
+    def _full(self) -> bool:
+        return self._pairs.open >= MOST_OPEN or self._pairs.waiting_bytes >= MOST_BYTES
+
+    def _read(self, on: bool) -> None:
+        for connection in list(self._connections):
+            connection.read(on)
+
+    def _begin(self, lane: Lane, captured: Captured) -> None:
+        self._pairs.begin(lane, captured)
+
+    def _bad_message(self, why: str) -> None:
+        self.log.error("shadow_message", f"A serving worker sent what cannot be read: {why}.")
+
+    def _paused_changed(self, lane: Lane) -> None:
+        paused = lane.paused()
+        name = lane.target.backend.id
+        if paused is None:
+            self.log.info("shadow_resumed", f"Copies go to {name} again.", backend=name)
+            return
+        self.log.warning(
+            "shadow_paused",
+            f"No copies go to {name} for a while: {paused['why']}.",
+            backend=name,
+            side=lane.side,
+        )
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._pairs.tick()
+            self._read(self._pairs.relief.tick() and not self._full)
+
+    async def _reread(self) -> None:
+        """Secrets in files are read again as in the workers that serve."""
+        while True:
+            await asyncio.sleep(READ_AGAIN_MS / 1_000)
+            self._table.secrets_changed()
+
+    async def _replay(self, job: dict[str, Any]) -> None:
+        for part in parts(job):
+            results = await self._replayer.replay(part)
+            self._send({"t": "replayed", "id": job["id"], "results": results})
+
+    # -- telling -----------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            self._send_rows()
+
+    def _send_rows(self) -> None:
+        paused = [found for lane in self._table.lanes.values() if (found := lane.paused())]
+        gauges = {
+            "received": self._tally.total_received,
+            "dropped": self._tally.total_dropped,
+            "open": self._pairs.open,
+            "faults": self._faults,
+        }
+        worker = {"paused": paused, "queue": gauges}
+        self._send({"t": "pairs", "life": self._life, "worker": worker, **self._tally.take()})
+
+    def _send(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
+
+    def _failed(self, where: str, error: BaseException) -> None:
+        # The exception's text may quote a body: its name alone is told.
+        self._faults += 1
+        self.log.error("shadow_fault", f"Unexpected error in {where}: {type(error).__name__}.")
+
+    async def _drain(self, timeout_s: float) -> None:
+        """Finish what has come in, as far as there is time; then end."""
+        if self._draining:
+            return
+        self._draining = True
+        deadline = time.monotonic() + timeout_s
+        quiet = 0
+        while time.monotonic() < deadline and quiet < 3:
+            self._pairs.hurry()
+            quiet = 0 if self._pairs.open else quiet + 1
+            await asyncio.sleep(0.02)
+        self.done.set()
+
+
+async def serve(channel_fd: int, listener_fd: int) -> None:
+    """Wait for the `start` message, then work."""
+    listener = socket.socket(fileno=listener_fd)
+    listener.setblocking(False)
+    log = EventLog()
+    first: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+    early: list[Message] = []
+    worker: ShadowWorker | None = None
+
+    def on_message(message: Message) -> None:
+        if worker is not None:
+            worker.obey(message)
+        elif not first.done():
+            first.set_result(message)
+        else:
+            early.append(message)
+
+    def on_close() -> None:
+        # Without a supervisor nobody takes what is counted.
+        if worker is not None:
+            worker.done.set()
+        elif not first.done():
+            first.set_result(None)
+
+    channel = await Channel.open(socket.socket(fileno=channel_fd), on_message, on_close)
+    start = await first
+    if start is None:
+        return
+    log.plain = start["plain"]
+    worker = ShadowWorker(listener, start, log)
+    for message in early:
+        worker.obey(message)
+    await worker.run(channel)
+    channel.close()
+    await asyncio.sleep(0)  # lets the transport write what it still holds
+
+
+def main() -> None:
+    """Run the worker of this process. It gives way to whoever serves users."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError):
+        os.nice(10)
+    for argument in sys.argv[1:3]:
+        os.set_inheritable(int(argument), False)
+    gc.freeze()
+    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()

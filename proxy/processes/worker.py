@@ -1,0 +1,475 @@
+"""One worker process.
+
+`python -m proxy.processes.worker <channel fd> <listener fd>`, by the supervisor.
+
+It imports the core and the hot path, nothing else: no httpx, no pydantic. All that it knows comes
+over its channel. SIGTERM and SIGINT are the supervisor's business; a worker drains when it is told
+to, or when the channel ends because the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import uvloop
+
+from figway.model.table import Backend
+from figway.routing.compile import CompiledTable
+from figway.serving.breaker import BreakerState
+from proxy.aws.secrets import FIRST_AGAIN_S, MOST_AGAIN_S, SCHEME, AwsSecrets
+from proxy.capture.capture import ShadowCapture
+from proxy.capture.counts import CountBook
+from proxy.capture.queue import SocketQueue
+from proxy.doors.server import NativeDoor
+from proxy.loop.channel import Channel, Message
+from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.events import EventLog
+from proxy.loop.tasks import TaskKeeper
+from proxy.policies.credentials import RESOLVERS
+from proxy.private.responder import Responder
+from proxy.private.waiting import wait_for_table
+from proxy.processes.worker_settings import WorkerSettings
+from proxy.request.runtime import Runtime
+from proxy.tables.kill_file import LOOK_MS, KillFile
+from proxy.tables.worker_table import TableState, Unusable
+from proxy.telemetry.backends import BackendBook
+from proxy.telemetry.recorder import WorkerRecorder
+from proxy.telemetry.writer import Export, RecordWriter
+from proxy.upstreams.factory import open_upstream
+from proxy.upstreams.port import Upstream
+
+COUNTERS_S = 1.0
+"""How often counters go to the supervisor; a worker that is killed takes up to this with it."""
+ORPHAN_DRAIN_S = 30.0
+CAPTURES_S = 2.0
+"""How long a worker that ends waits for the shadow worker to take its captures."""
+_SETTLE_S = 0.05
+_DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+FIRST_TABLE_S = 0.5
+"""How long connections wait for the first table, which usually follows at once."""
+
+
+class Door(Protocol):
+    """What every door offers."""
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Accept on a listening socket."""
+
+    def stop_listening(self) -> None:
+        """Accept no more."""
+
+    async def drain(self, timeout_s: float) -> int:
+        """Finish what is under way; how many requests were cut off."""
+
+
+class KillLook:
+    """Looks for the kill file from the sweep, and pulls or releases the switch of this worker."""
+
+    def __init__(self, worker: WorkerProcess, file: KillFile) -> None:
+        self._worker = worker
+        self._file = file
+        self.deadline = 0
+
+    def expired(self, now: int) -> None:
+        """Look."""
+        self.deadline = now + LOOK_MS
+        self._worker.set_kill(file=self._file.look())
+
+
+class WorkerProcess:
+    """Composes a worker, and obeys the supervisor."""
+
+    def __init__(self, listener: socket.socket, start: Message, log: EventLog) -> None:
+        self.settings = WorkerSettings.from_data(start["settings"])
+        self.log = log
+        self.keeper = TaskKeeper(self.report)
+        self.timer = DeadlineTimer()
+        self.tables = TableState()
+        self.runtime: Runtime | None = None
+        self.secrets = AwsSecrets(self.timer, self._secrets_changed, self.report)
+        RESOLVERS[SCHEME] = self.secrets.get
+        self.done = asyncio.Event()
+        self._listener = listener
+        self._number: int = start["worker"]
+        self._workers: int = start["workers"]
+        self._channel: Channel | None = None
+        self._door: Door | None = None
+        self._connection: Callable[[], asyncio.Protocol] = asyncio.Protocol
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._again: Message | None = None
+        self._again_s = FIRST_AGAIN_S
+        self._first = asyncio.Event()
+        self._draining = False
+        self._kill_file = False
+        self._kill_wish: bool = start["kill"]
+        self._kill_told: bool | None = None
+        self._errors = 0
+        self._backends = BackendBook()
+        self._export = self._open_export()
+        self._writer = self._open_writer()
+        self._recorder = WorkerRecorder(self._writer, self.settings.log_sample)
+        self._waiting = Responder(wait_for_table)
+        self._captures = CountBook()
+        most, budget = self.settings.shadow_queue, self.settings.shadow_memory
+        name = f"{self._number}:{os.getpid()}"
+        self._queue = SocketQueue(name, self._captures, most, budget)
+        self._capture = ShadowCapture(self._queue, self._captures, budget)
+        self._shadow_to(start["shadow"])
+
+    async def run(self, channel: Channel) -> None:
+        """Work until told to end."""
+        self._channel = channel
+        if self._writer is not None:
+            self._writer.start()
+        self.timer.start()
+        look = KillLook(self, KillFile(self.settings.state_dir))
+        look.expired(self.timer.now)
+        self.timer.add(look)
+        self.keeper.spawn(self._follow(), "tables")
+        self.keeper.spawn(self._beat(), "counters")
+        self.keeper.spawn(self._queue.run(), "captures")
+        await self.done.wait()
+        await self._queue.close(CAPTURES_S)
+        self._send_counters(0)
+        await self.keeper.close()
+        self.timer.stop()
+        if self.runtime is not None:
+            await self.runtime.close()
+        await self.secrets.close()
+        if self._writer is not None:
+            self._writer.close()
+        if self._export is not None:
+            self._export.close()
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def obey(self, message: Message) -> None:
+        """Take one message of the supervisor."""
+        kind = message["t"]
+        if kind in ("table", "changes"):
+            self._inbox.put_nowait(message)
+            self._first.set()
+        elif kind == "kill":
+            self._kill_wish = message["on"]
+            self.set_kill()
+        elif kind == "shadow":
+            self._shadow_to(message["path"])
+        elif kind == "watch":
+            self._recorder.decisions.watch(message["routes"], message["ms"])
+        elif kind == "flush":
+            self._send_counters(message["n"])
+        elif kind == "drain":
+            self.keeper.spawn(self.drain(message["timeout_ms"] / 1000), "drain")
+        elif kind == "stop":
+            self.done.set()
+
+    def orphaned(self) -> None:
+        """The supervisor is gone: its successor listens anew, so finish and end."""
+        self.keeper.spawn(self.drain(ORPHAN_DRAIN_S), "drain")
+
+    def set_kill(self, *, file: bool | None = None) -> None:
+        """Bring the kill switch in line with the file and the supervisor's wish."""
+        if file is not None:
+            self._kill_file = file
+        on = self._kill_file or self._kill_wish
+        if self.runtime is not None:
+            self.runtime.kill = on
+        if on is not self._kill_told:
+            self._kill_told = on
+            self._send({"t": "kill", "on": on})
+
+    def _shadow_to(self, path: str) -> None:
+        """Capture for the shadow worker that listens there; not at all when nobody does."""
+        self._queue.connect_to(path)
+        if self.runtime is not None:
+            self.runtime.capture = self._capture if path else None
+        self._shadow_path = path
+
+    async def drain(self, timeout_s: float) -> None:
+        """Accept no more, finish what is in flight, end."""
+        if self._draining or self.done.is_set():
+            return
+        self._draining = True
+        self._waiting.close()
+        unfinished = 0
+        if self._door is None:
+            self._listener.close()
+        else:
+            unfinished = await self._drain_door(self._door, timeout_s)
+        self._send({"t": "drained", "unfinished": unfinished})
+        self.done.set()
+
+    async def _drain_door(self, door: Door, timeout_s: float) -> int:
+        """Drain without losing who waits to be accepted: closing a port resets those."""
+        door.stop_listening()
+        await asyncio.sleep(_SETTLE_S)  # the door's copy of the socket closes meanwhile
+        loop = asyncio.get_running_loop()
+        for client in take_waiting(self._listener):
+            with contextlib.suppress(OSError):  # gone before it was served
+                await loop.connect_accepted_socket(self._connection, client)
+        return await door.drain(timeout_s)
+
+    def report(self, where: str, error: BaseException) -> None:
+        """An exception that should not have been."""
+        self._errors += 1
+        self.log.error(
+            "unexpected",
+            f"Unexpected error in {where}: {type(error).__name__}: {error}",
+            worker=self._number,
+        )
+
+    # -- tables --------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        await self._answer_without_table()
+        while True:
+            message = await self._next()
+            began = time.monotonic()
+            try:
+                compiled = await asyncio.to_thread(self.tables.follow, message)
+                await self._ready(compiled, message)
+                await self._serve(compiled)
+            except (Unusable, ValueError, OSError) as error:
+                self._send(
+                    {
+                        "t": "refused",
+                        "revision": message["revision"],
+                        "etag": message["etag"],
+                        "whole": message["t"] == "table",
+                        "message": str(error),
+                    }
+                )
+                continue
+            if message["t"] == "table":
+                gc.freeze()  # a table stays: collections need not walk a hundred thousand routes
+            took = int((time.monotonic() - began) * 1000)
+            self._send(
+                {"t": "applied", "revision": compiled.revision, "etag": compiled.etag, "ms": took}
+            )
+
+    async def _next(self) -> Message:
+        """The next table; the last one again if nothing but a secret was missing."""
+        if self._again is None:
+            return await self._inbox.get()
+        message, self._again = self._again, None
+        try:
+            async with asyncio.timeout(self._again_s):
+                return await self._inbox.get()
+        except TimeoutError:
+            return message
+
+    async def _ready(self, compiled: CompiledTable, message: Message) -> None:
+        await self.secrets.ready(compiled.table)
+        if message["t"] == "table" and self.secrets.waits(compiled.table):
+            self._again = message
+            self._again_s = min(2 * self._again_s, MOST_AGAIN_S)
+        else:
+            self._again_s = FIRST_AGAIN_S
+
+    def _secrets_changed(self) -> None:
+        if self.runtime is not None:
+            self.runtime.secrets_changed()
+
+    async def _serve(self, compiled: CompiledTable) -> None:
+        self._capture.table_changed(compiled.revision, len(compiled.plans))
+        if self.runtime is not None:
+            self.runtime.swap(compiled)
+            self.tables.compiled = compiled
+            self.secrets.serves(compiled.table)
+            return
+        runtime = Runtime(
+            compiled,
+            open_upstream=self._open_upstream,
+            timer=self.timer,
+            recorder=self._recorder,
+            spawn=self.keeper.spawn,
+            report=self.report,
+            settings=self.settings.facade,
+            workers=self._workers,
+            name=f"{self.settings.instance}/{self._number}",
+            breaker_changed=self._breaker_changed,
+        )
+        self.runtime, self.tables.compiled = runtime, compiled
+        self.secrets.serves(compiled.table)
+        self._shadow_to(self._shadow_path)
+        self.set_kill()
+        self._waiting.close()
+        self._door, self._connection = _make_door(self.settings.door, runtime)
+        await self._door.listen(self._listener.dup())  # the original is for the drain
+        self._send({"t": "ready"})
+
+    async def _answer_without_table(self) -> None:
+        """Answer 503 on a copy of the socket, until the first table comes."""
+        try:
+            async with asyncio.timeout(FIRST_TABLE_S):
+                await self._first.wait()
+        except TimeoutError:
+            if not self._draining:
+                await self._waiting.start(self._listener.dup())
+
+    def _open_upstream(self, backend: Backend) -> Upstream:
+        return open_upstream(backend, self.timer)
+
+    # -- telemetry -----------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(COUNTERS_S)
+            self._send_counters(0)
+
+    def _send_counters(self, number: int) -> None:
+        gauges = {
+            "in_flight": 0 if self.runtime is None else self.runtime.in_flight,
+            "log_dropped": self._recorder.log_dropped,
+            "unexpected_errors": self._errors,
+            "tasks": len(asyncio.all_tasks()),
+            "descriptors": open_descriptors(),
+        }
+        rows = self._recorder.take()
+        message = {"t": "counters", "n": number, "series": rows, "gauges": gauges}
+        message["backends"] = self._backends.take(self.runtime)
+        message["decisions"] = self._recorder.decisions.take()
+        self._send({**message, "shadow": self._captures.take()})
+
+    def _breaker_changed(
+        self, route: str, backend: str, before: BreakerState, after: BreakerState, when: int
+    ) -> None:
+        now = int(time.time() * 1000)
+        event = {
+            "at_ms": now,
+            "kind": "breaker",
+            "route": route,
+            "backend": backend,
+            "worker": self._number,
+            "from": before.value,
+            "to": after.value,
+        }
+        self._send({"t": "breakers", "breakers": self._breakers(), "events": [event]})
+
+    def _breakers(self) -> list[dict[str, Any]]:
+        """Every breaker that is not closed. Its clock is monotonic; people read the other one."""
+        if self.runtime is None:
+            return []
+        offset = int(time.time() * 1000) - int(time.monotonic() * 1000)
+        return [
+            {
+                "worker": self._number,
+                "route": route,
+                "backend": backend,
+                "state": breaker.state.value,
+                "since_ms": breaker.changed_at + offset,
+            }
+            for route, backend, breaker in self.runtime.breakers()
+            if breaker.state is not BreakerState.CLOSED
+        ]
+
+    def _send(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.send(message)
+
+    def _open_export(self) -> Any:
+        if not self.settings.otel_endpoint:
+            return None
+        # Imported where it is asked for: it doubles the memory of a worker.
+        from proxy.telemetry.otel import SpanExport
+
+        return SpanExport(self.settings.otel_endpoint, self.settings.instance)
+
+    def _open_writer(self) -> RecordWriter | None:
+        if not self.settings.log and self._export is None:
+            return None
+        fd = sys.stdout.fileno() if self.settings.log else None
+        export: Export | None = self._export
+        return RecordWriter(fd=fd, query=self.settings.log_query, export=export)
+
+
+def _make_door(name: str, runtime: Runtime) -> tuple[Door, Callable[[], asyncio.Protocol]]:
+    """The door of that name, and what makes it a connection that was accepted elsewhere."""
+    if name == "asgi":
+        # Imported where it is asked for: uvicorn is an optional extra.
+        from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
+
+        served = UvicornDoor(runtime)
+        return served, partial(FacadeProtocol, served)
+    door = NativeDoor(runtime)
+    return door, door.connection
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open; 0 where the system does not say."""
+    try:
+        return len(os.listdir(_DESCRIPTORS)) - 1  # less the one that lists
+    except OSError:
+        return 0
+
+
+def take_waiting(listener: socket.socket) -> list[socket.socket]:
+    """Accept every connection that waits, and close the listener with nothing in between."""
+    found: list[socket.socket] = []
+    try:
+        while True:
+            found.append(listener.accept()[0])
+    except OSError:  # BlockingIOError: nobody waits any more
+        listener.close()
+    for client in found:
+        client.setblocking(False)
+    return found
+
+
+async def serve(channel_fd: int, listener_fd: int) -> None:
+    """Wait for the `start` message, then work."""
+    listener = socket.socket(fileno=listener_fd)
+    listener.setblocking(False)
+    log = EventLog()
+    first: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
+    early: list[Message] = []
+    worker: WorkerProcess | None = None
+
+    def on_message(message: Message) -> None:
+        if worker is not None:
+            worker.obey(message)
+        elif not first.done():
+            first.set_result(message)
+        else:
+            early.append(message)
+
+    def on_close() -> None:
+        if worker is not None:
+            worker.orphaned()
+        elif not first.done():
+            first.set_result(None)
+
+    channel = await Channel.open(socket.socket(fileno=channel_fd), on_message, on_close)
+    start = await first
+    if start is None:
+        return
+    log.plain = start["plain"]
+    worker = WorkerProcess(listener, start, log)
+    for message in early:
+        worker.obey(message)
+    await worker.run(channel)
+    channel.close()
+    await asyncio.sleep(0)  # lets the transport write what it still holds
+
+
+def main() -> None:
+    """Run the worker of this process."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+    os.set_inheritable(int(sys.argv[1]), False)
+    os.set_inheritable(int(sys.argv[2]), False)
+    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()
