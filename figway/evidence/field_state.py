@@ -1,0 +1,213 @@
+"""What a mark on one field comes to now: by the rules, words and forms of now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from figway.compare.paths import PathError, parse_path
+from figway.compare.rules import ComparisonRule, RuleSet
+from figway.evidence.forms import CLOCK_MS, GROWN, Form
+from figway.evidence.knowledge import DEEP, SETTLED_ENOUGH, PlaceLooks
+from figway.evidence.marks import Mark
+from figway.evidence.seen import place_of_field
+from figway.evidence.sequential import log_evidence
+from figway.evidence.sketches import Odd, PlaceSketch, varies_differently
+from figway.evidence.values import VOLATILE
+from figway.evidence.window import BuildEvidence
+
+Outcome = Literal["excused", "form_alone", "counts", "stale", "opaque", "unconfirmed"]
+
+LATE_ENOUGH = 2
+"""Late looks at legacy that all said the same, for a settled token to be no slow noise."""
+ALONE_PAIRS = 20
+ALONE_LOOKS = 3
+_SURE = math.log(1 / 0.05)
+_VARYING = frozenset({"choice", "presence", "token", "counter", "text", "mixed"})
+_ANY_INDEX = -1
+
+
+def rules_at(rules: RuleSet, path: str) -> tuple[ComparisonRule, ...]:
+    """The rules whose target is a place of this path template, or one above it."""
+    if not path.startswith("$"):
+        return rules.outside(path)
+    try:
+        steps = parse_path(path)
+    except PathError:
+        return ()
+    node, found = rules.body, list(rules.body.hits)
+    for step in steps:
+        node = node.step(_ANY_INDEX if step.selector is None else step.selector)
+        found += node.hits
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldState:
+    """All that is known of one field now."""
+
+    field: str
+    path: str
+    kind: str
+    place: str
+    word: bool | None
+    """A person's word: True for noise, False for not."""
+    rule: str
+    """The `ignore` rule of now that covers it; empty for none."""
+    any_rule: bool
+    looks: PlaceLooks
+    form: Form | None
+    sketch: PlaceSketch | None
+    odd: Odd | None
+    """What the noise of both sides differs in."""
+
+    @classmethod
+    def of(
+        cls, field: str, evidence: BuildEvidence, rules: RuleSet, words: Mapping[str, bool]
+    ) -> FieldState:
+        """The state of a field in a window."""
+        path, _, kind = field.rpartition("|")
+        place = place_of_field(field)
+        here = rules_at(rules, path)
+        known, sketch = evidence.forms.get(place), evidence.sketches.get(place)
+        form = None if known is None else known.form
+        compared = form is not None and form.kind in _VARYING and sketch is not None
+        return cls(
+            field,
+            path,
+            kind.partition("~")[0],
+            place,
+            words.get(field, words.get(path)),
+            next((rule.id for rule in here if rule.kind == "ignore"), ""),
+            bool(here),
+            evidence.looks.get(place) or PlaceLooks(),
+            form,
+            sketch,
+            varies_differently(sketch) if compared and sketch is not None else None,
+        )
+
+    @property
+    def overruled(self) -> bool:
+        """Whether a rule or a word of now decides, whatever was found."""
+        return self.word is not None or bool(self.rule)
+
+    def outcome(self, mark: Mark) -> Outcome:
+        """What a pair with this mark here comes to."""
+        if self.word is not None:
+            return "excused" if self.word else "counts"
+        if self.rule:
+            return "excused"
+        plain = _PLAIN.get(mark)
+        if plain is not None:
+            return plain
+        if mark is Mark.COVERED:
+            return "excused" if self.any_rule else "unconfirmed"
+        if self.explained:
+            return "excused"
+        return self._counted(mark) if mark is not Mark.YOUNG else "unconfirmed"
+
+    def _counted(self, mark: Mark) -> Outcome:
+        looks = self.looks
+        if mark in (Mark.BEYOND, Mark.AT_ONCE):
+            return "counts"
+        if mark is Mark.SETTLED:
+            return "counts" if looks.settled >= DEEP else "unconfirmed"
+        if mark is Mark.SLOW:
+            sure = looks.late_same >= LATE_ENOUGH and not looks.late_varied
+            return "counts" if sure and looks.settled >= DEEP else "unconfirmed"
+        if mark is Mark.UNSTEADY:
+            return "counts" if looks.settled >= DEEP or self.wavers_more else "unconfirmed"
+        if self.settled:
+            return "counts"
+        return "form_alone" if self.by_form_alone else "unconfirmed"
+
+    @property
+    def settled(self) -> bool:
+        """Legacy repeats itself here in every look, and new too, and they differ."""
+        looks = self.looks
+        varied = looks.varied or looks.stale or looks.late_varied or looks.beyond
+        return looks.settled >= SETTLED_ENOUGH and not varied and self.form is None
+
+    @property
+    def wavers_more(self) -> bool:
+        """New was the odd one surely more often than legacy."""
+        new = self.looks.unsteady
+        legacy = self.looks.varied + self.looks.stale + self.looks.beyond
+        return new > legacy and log_evidence(0.5, new, new + legacy, 1.0, 1.0) >= _SURE
+
+    @property
+    def explained(self) -> bool:
+        """Whether the form that came to be known covers all that new was seen to say here."""
+        form, sketch = self.form, self.sketch
+        if form is None or sketch is None:
+            return False
+        kind = form.kind
+        if kind in ("presence", "order"):
+            return True
+        if kind == "choice":
+            return not sketch.others[1] and all(
+                digest in form.values for digest, entry in sketch.values.items() if entry[1]
+            )
+        if kind == "number":
+            return form.within_jitter(sketch.farthest, sketch.relative) and form.looks >= GROWN
+        if kind in ("token", "instant"):
+            return self._slow_noise(form, sketch)
+        return False
+
+    def _slow_noise(self, form: Form, sketch: PlaceSketch) -> bool:
+        """Legacy repeats its value for a while, and then gives another of this form."""
+        if not self.looks.late_varied or self.looks.late_same:
+            return False
+        if not sketch.new.only(form.natures):
+            return False
+        tokens = form.tokens
+        return form.kind == "instant" or (
+            tokens.low <= sketch.new.low and sketch.new.high <= tokens.high
+        )
+
+    @property
+    def by_form_alone(self) -> bool:
+        """Both sides give another value of one volatile form each time, and vary alike."""
+        sketch, looks = self.sketch, self.looks
+        if sketch is None or sketch.pairs < ALONE_PAIRS or looks.new_varied < ALONE_LOOKS:
+            return False
+        natures = set(sketch.legacy.natures) | set(sketch.new.natures)
+        if len(natures) != 1 or not natures <= VOLATILE or looks.new_same:
+            return False
+        few = 0.9 * min(sketch.pairs, len(sketch.values) // 2)
+        if min(sketch.distinct(0), sketch.distinct(1)) < few or self._one_repeats(sketch):
+            return False
+        if natures == {"instant"}:
+            return abs(sketch.offset_ms) / max(1, sketch.moments) <= CLOCK_MS
+        legacy, new = sketch.legacy, sketch.new
+        return legacy.low <= new.low and new.high <= legacy.high
+
+    @staticmethod
+    def _one_repeats(sketch: PlaceSketch) -> bool:
+        return any(max(entry) > max(3, sketch.pairs // 10) for entry in sketch.values.values())
+
+    def likely_real(self, pairs: int, differing: int) -> bool:
+        """It differs nearly always, new repeats itself, and nothing here is volatile."""
+        looks, sketch = self.looks, self.sketch
+        if sketch is None or differing < ALONE_PAIRS or 10 * differing < 8 * pairs:
+            return False
+        if looks.new_same < 5 or 20 * looks.new_varied > looks.new_same:
+            return False
+        return not (set(sketch.legacy.natures) & VOLATILE and sketch.new.only(VOLATILE))
+
+
+_PLAIN: dict[Mark, Outcome] = {
+    Mark.FORM: "excused",
+    Mark.OPAQUE: "opaque",
+    Mark.STALE: "stale",
+    Mark.LOOKED_ONCE: "counts",
+}
+
+
+def states(
+    fields: Iterable[str], evidence: BuildEvidence, rules: RuleSet, words: Mapping[str, bool]
+) -> dict[str, FieldState]:
+    """The states of fields, by field."""
+    return {field: FieldState.of(field, evidence, rules, words) for field in fields}

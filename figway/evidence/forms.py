@@ -1,0 +1,456 @@
+"""The bounded form in which legacy varies at a place, learned from legacy asked twice.
+
+| form     | excuses                                      | does not excuse                     |
+|----------|----------------------------------------------|-------------------------------------|
+| token    | another one of that alphabet, length, prefix | 6 characters for 32, a word, empty  |
+| instant  | within the spread and the time between       | an hour, another notation           |
+| number   | within three times the jitter seen           | 10 % off where the jitter is 1e-12  |
+| counter  | an integer that moves likewise               | a text, a jump of orders            |
+| choice   | one of the values seen on legacy, at most 32 | any other                           |
+| presence | absence                                      | another value                       |
+| order    | the same elements                            | another element                     |
+| text     | other slots in the same skeleton             | another skeleton                    |
+| mixed    | a value of one of the kinds seen, in bounds  | any other                           |
+| opaque   | nothing: the place cannot be compared        | -                                   |
+
+What was learned grows only: two forms of one place merge by union, so that telling it twice, or
+by two workers, changes nothing. Values are kept as keyed digests, never themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from figway.evidence.text_forms import read_part, slots
+from figway.evidence.values import NUMBERS, Nature, Reading, alphabet
+
+FormKind = Literal[
+    "none",
+    "token",
+    "instant",
+    "number",
+    "counter",
+    "choice",
+    "presence",
+    "order",
+    "text",
+    "mixed",
+    "opaque",
+]
+Fit = Literal["yes", "no", "young", "opaque"]
+"""`young`: not within what was seen, and too little was seen to say that it is outside."""
+Digest = Callable[[str], str]
+"""A short keyed hash: equal for equal texts, and no way back."""
+
+MOST_VALUES = 32
+MOST_SLOTS = 64
+MOST_NOTATIONS = 8
+GROWN = 8
+"""Variations after which the range of a number, of lengths or of moments is taken for whole."""
+DRAWS_A_VALUE = 8
+"""Values drawn for each distinct one after which a choice is taken for whole."""
+CLOCK_MS = 2_000.0
+"""What two clocks, and a clock of whole seconds, may be apart besides."""
+JITTER_TIMES = 3.0
+SMALL_SHARE = 0.25
+"""A jitter of more than this share of a number says nothing of numbers of another size."""
+_LONGEST_PREFIX = 8
+_FREE_COUNTER = 1_000.0
+
+_ALWAYS: frozenset[FormKind] = frozenset({"token", "instant", "counter"})
+
+
+@dataclass(slots=True)
+class Lengths:
+    """Of tokens: the shortest and longest, their alphabet, their common beginning."""
+
+    low: int = 0
+    high: int = 0
+    characters: int = 0
+    """How many were seen; enough of them show the whole alphabet."""
+    alphabet: frozenset[str] = frozenset()
+    prefix: str | None = None
+    kinds: frozenset[str] = frozenset()
+
+    def learn(self, reading: Reading) -> None:
+        """Take in one token."""
+        text = reading.text
+        self.low = min(self.low, len(text)) if self.characters else len(text)
+        self.high = max(self.high, len(text))
+        self.characters = min(1 << 20, self.characters + len(text))
+        self.alphabet |= alphabet(text)
+        self.kinds |= {reading.notation}
+        self.prefix = text[:_LONGEST_PREFIX] if self.prefix is None else _common(self.prefix, text)
+
+    def fits(self, reading: Reading) -> bool:
+        """Whether a token lies within what was seen."""
+        text = reading.text
+        slack = 0 if self.low == self.high else 1 + (self.high - self.low) // 2
+        if not self.low - slack <= len(text) <= self.high + slack:
+            return False
+        if not text.startswith(self.prefix or ""):
+            return False
+        if self.kinds <= {"uuid", "jwt", "ulid"} and reading.notation not in self.kinds:
+            return False
+        return alphabet(text) <= self.alphabet
+
+    def merge(self, other: Lengths) -> None:
+        """Union."""
+        if not other.characters:
+            return
+        self.low = min(self.low, other.low) if self.characters else other.low
+        self.high = max(self.high, other.high)
+        self.characters = max(self.characters, other.characters)
+        self.alphabet |= other.alphabet
+        self.kinds |= other.kinds
+        mine, theirs = self.prefix, other.prefix
+        self.prefix = theirs if mine is None else mine if theirs is None else _common(mine, theirs)
+
+
+@dataclass(slots=True)
+class Form:
+    """What legacy's variation at one place has shown so far."""
+
+    looks: int = 0
+    """Times that legacy differed from itself there."""
+    natures: frozenset[Nature] = frozenset()
+    values: frozenset[str] = frozenset()
+    """Digests of the values seen; more than `MOST_VALUES` of them are too many for a choice."""
+    tokens: Lengths = field(default_factory=Lengths)
+    notations: frozenset[str] = frozenset()
+    spread_ms: float = 0.0
+    """Most that the way between two moments differed from the time between the askings."""
+    absolute: float = 0.0
+    relative: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    rising: bool = True
+    """Every number was larger than the one before."""
+    longest_step: float = 0.0
+    slots: dict[str, Form] = field(default_factory=dict)
+    skeleton: bool = True
+    """Every variation of text was one of slots."""
+    presence: bool = False
+    order: bool = False
+    whole: bool = False
+    """The body is one value here: what varies has no form."""
+
+    # -- learning ----------------------------------------------------------------------------
+
+    def learn(self, before: Reading, after: Reading, apart_ms: float, digest: Digest) -> None:
+        """Legacy gave `before`, and `after` so many milliseconds later."""
+        self.looks += 1
+        self.natures |= {before.nature, after.nature}
+        for reading in (before, after):
+            if len(self.values) <= MOST_VALUES:
+                self.values |= {digest(reading.text)}
+            if reading.nature in ("token", "word"):
+                self.tokens.learn(reading)
+            if reading.nature == "instant" and len(self.notations) < MOST_NOTATIONS:
+                self.notations |= {reading.notation}
+        if before.nature == after.nature == "instant":
+            way = (after.number - before.number) * 1_000
+            self.spread_ms = max(self.spread_ms, abs(way - apart_ms))
+        if before.nature in NUMBERS and after.nature in NUMBERS:
+            self._learn_numbers(before.number, after.number)
+        self._learn_slots(before, after, apart_ms, digest)
+
+    def _learn_numbers(self, before: float, after: float) -> None:
+        step = after - before
+        first = not self.absolute and not self.longest_step
+        self.low = min(before, after) if first else min(self.low, before, after)
+        self.high = max(before, after) if first else max(self.high, before, after)
+        self.absolute = max(self.absolute, abs(step))
+        self.relative = max(self.relative, _relative(before, after))
+        self.rising = self.rising and step > 0
+        self.longest_step = max(self.longest_step, abs(step))
+
+    def _learn_slots(
+        self, before: Reading, after: Reading, apart_ms: float, digest: Digest
+    ) -> None:
+        if before.nature not in ("text", "word") or after.nature not in ("text", "word"):
+            self.skeleton = self.skeleton and "text" not in (before.nature, after.nature)
+            return
+        found = slots(before.text, after.text)
+        if found is None:
+            self.skeleton = False
+            return
+        for left, here, there in found:
+            key = digest(left)
+            if key in self.slots or len(self.slots) < MOST_SLOTS:
+                form = self.slots.setdefault(key, Form())
+                form.learn(read_part(here), read_part(there), apart_ms, digest)
+
+    # -- what it is --------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> FormKind:
+        """The form that was learned."""
+        natures = self.natures
+        if self.order:
+            return "order"
+        if self.presence:
+            return "presence"
+        if not natures:
+            return "none"
+        if self.whole or "tree" in natures:
+            return "opaque"
+        if natures == {"instant"}:
+            return "instant"
+        if natures == {"token"}:
+            return "token"
+        if natures <= NUMBERS:
+            return self._numeric()
+        if natures <= {"boolean", "null"}:
+            return "choice"
+        if natures <= {"text", "word", "token"}:
+            return self._textual()
+        return "mixed"
+
+    def _numeric(self) -> FormKind:
+        if self._chosen:
+            return "choice"
+        whole = self.natures == {"integer"}
+        return "counter" if whole and self.rising and self.looks >= 3 else "number"
+
+    def _textual(self) -> FormKind:
+        if self.slots and self.skeleton and not self._chosen:
+            return "text"
+        if len(self.values) <= MOST_VALUES:
+            return "choice"
+        return "opaque" if "text" in self.natures else "token"
+
+    @property
+    def _chosen(self) -> bool:
+        """The same few values again and again."""
+        few = len(self.values) <= MOST_VALUES
+        return few and self.looks >= 4 and 2 * self.looks >= 3 * len(self.values)
+
+    @property
+    def always(self) -> bool:
+        """Whether the form gives another value each time: then one that legacy repeats is none."""
+        return self.kind in _ALWAYS
+
+    # -- judging -----------------------------------------------------------------------------
+
+    def fit(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> Fit:
+        """Whether new's value lies within the form; `legacy` was given `apart_ms` before it."""
+        kind = self.kind
+        if kind in ("opaque", "none"):
+            return "opaque" if kind == "opaque" else "no"
+        if kind in ("presence", "order"):
+            return "yes"
+        if kind == "instant":
+            return self._instant(legacy, new, apart_ms)
+        if kind == "token":
+            return self._token(new)
+        if kind in ("number", "counter"):
+            return self._number(kind, legacy, new)
+        if kind == "choice":
+            return self._choice(new, digest)
+        if kind == "text":
+            return self._text(legacy, new, apart_ms, digest)
+        return self._mixed(new, digest)
+
+    def _grown(self, fits: bool, enough: bool) -> Fit:
+        return "yes" if fits else "no" if enough else "young"
+
+    def _instant(self, legacy: Reading, new: Reading, apart_ms: float) -> Fit:
+        if new.nature != "instant" or legacy.nature != "instant":
+            return "no"
+        if new.notation not in self.notations:
+            return self._grown(False, self.looks >= 2)
+        way = (new.number - legacy.number) * 1_000
+        near = abs(way - apart_ms) <= JITTER_TIMES * self.spread_ms + CLOCK_MS
+        return self._grown(near, self.looks >= GROWN or self.spread_ms <= 5 * CLOCK_MS)
+
+    def _token(self, new: Reading) -> Fit:
+        if new.nature not in ("token", "word"):
+            return "no"
+        tokens = self.tokens
+        steady = tokens.low == tokens.high and tokens.characters >= 64
+        return self._grown(tokens.fits(new), self.looks >= GROWN or steady)
+
+    def _number(self, kind: FormKind, legacy: Reading, new: Reading) -> Fit:
+        if new.nature not in NUMBERS or legacy.nature not in NUMBERS:
+            return "no"
+        if new.nature == "decimal" and "decimal" not in self.natures:
+            return self._grown(False, self.looks >= GROWN)
+        if kind == "counter":
+            most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.longest_step)
+            return "yes" if 0 <= new.number <= most else "no"
+        apart = abs(new.number - legacy.number)
+        near = self.within_jitter(apart, _relative(new.number, legacy.number))
+        return self._grown(near, self.looks >= GROWN)
+
+    def within_jitter(self, apart: float, relative: float) -> bool:
+        """Whether two numbers are near: by what was seen, or by a jitter that is a small share."""
+        if apart <= JITTER_TIMES * self.absolute:
+            return True
+        return self.relative <= SMALL_SHARE and relative <= JITTER_TIMES * self.relative
+
+    def _choice(self, new: Reading, digest: Digest) -> Fit:
+        seen = digest(new.text) in self.values
+        whole = self.natures <= {"boolean", "null"}
+        return self._grown(seen, whole or 2 * self.looks >= DRAWS_A_VALUE * len(self.values))
+
+    def _text(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> Fit:
+        if new.nature not in ("text", "word"):
+            return "no"
+        found = slots(legacy.text, new.text)
+        if found is None:
+            return "no"
+        worst: Fit = "yes"
+        for left, here, there in found:
+            form = self.slots.get(digest(left))
+            if form is None:
+                fit: Fit = "no" if self.looks >= GROWN else "young"
+            else:
+                fit = form.fit(read_part(here), read_part(there), apart_ms, digest)
+            if fit in ("no", "opaque"):
+                return "no"
+            worst = fit if fit == "young" else worst
+        return worst
+
+    def _mixed(self, new: Reading, digest: Digest) -> Fit:
+        grown = self.looks >= GROWN
+        if new.nature not in self.natures:
+            return self._grown(False, grown)
+        if new.nature in ("null", "boolean", "absent"):
+            return "yes"
+        if new.nature == "token":
+            return self._grown(self.tokens.fits(new), grown)
+        if new.nature == "instant":
+            return self._grown(new.notation in self.notations, grown)
+        return self._grown(digest(new.text) in self.values, grown)
+
+    # -- merging and telling -----------------------------------------------------------------
+
+    def merge(self, other: Form) -> None:
+        """Take in what another worker, or an earlier life, has learned: the union of both."""
+        numbers = self.longest_step or self.absolute
+        if other.longest_step:
+            self.low = min(self.low, other.low) if numbers else other.low
+            self.high = max(self.high, other.high) if numbers else other.high
+        self.looks = max(self.looks, other.looks)
+        self.natures |= other.natures
+        self.values = frozenset(sorted(self.values | other.values)[: MOST_VALUES + 1])
+        self.tokens.merge(other.tokens)
+        self.notations = frozenset(sorted(self.notations | other.notations)[:MOST_NOTATIONS])
+        for name in ("spread_ms", "absolute", "relative", "longest_step"):
+            setattr(self, name, max(getattr(self, name), getattr(other, name)))
+        self.rising = self.rising and other.rising
+        self.skeleton = self.skeleton and other.skeleton
+        self.presence |= other.presence
+        self.order |= other.order
+        self.whole |= other.whole
+        for key, form in other.slots.items():
+            if key in self.slots or len(self.slots) < MOST_SLOTS:
+                self.slots.setdefault(key, Form()).merge(form)
+
+    def to_data(self) -> dict[str, Any]:
+        """The JSON form; members at their defaults are left out."""
+        data: dict[str, Any] = {"looks": self.looks, "kind": self.kind}
+        for name in ("natures", "values", "notations"):
+            if found := getattr(self, name):
+                data[name] = sorted(found)
+        for name in ("spread_ms", "absolute", "relative", "low", "high", "longest_step"):
+            if found := getattr(self, name):
+                data[name] = found
+        for name, usual in _FLAGS.items():
+            if getattr(self, name) is not usual:
+                data[name] = not usual
+        if self.tokens.characters:
+            data["tokens"] = _tokens_data(self.tokens)
+        if self.slots:
+            data["slots"] = {key: form.to_data() for key, form in self.slots.items()}
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Form:
+        """Read the JSON form. Raises KeyError, TypeError or ValueError for what is none."""
+        found = cls(looks=int(data["looks"]))
+        for name in ("natures", "values", "notations"):
+            setattr(found, name, frozenset(str(item) for item in data.get(name, ())))
+        for name in ("spread_ms", "absolute", "relative", "low", "high", "longest_step"):
+            setattr(found, name, float(data.get(name, 0.0)))
+        for name, usual in _FLAGS.items():
+            setattr(found, name, bool(data.get(name, usual)))
+        if "tokens" in data:
+            found.tokens = _tokens_from(data["tokens"])
+        found.slots = {key: cls.from_data(value) for key, value in data.get("slots", {}).items()}
+        return found
+
+    @property
+    def text(self) -> str:
+        """The form in words."""
+        return _in_words(self)
+
+
+_FLAGS = {"rising": True, "skeleton": True, "presence": False, "order": False, "whole": False}
+
+
+def _tokens_data(tokens: Lengths) -> dict[str, Any]:
+    return {
+        "low": tokens.low,
+        "high": tokens.high,
+        "characters": tokens.characters,
+        "alphabet": sorted(tokens.alphabet),
+        "prefix": tokens.prefix,
+        "kinds": sorted(tokens.kinds),
+    }
+
+
+def _tokens_from(data: Mapping[str, Any]) -> Lengths:
+    return Lengths(
+        int(data["low"]),
+        int(data["high"]),
+        int(data["characters"]),
+        frozenset(map(str, data["alphabet"])),
+        None if data["prefix"] is None else str(data["prefix"]),
+        frozenset(map(str, data["kinds"])),
+    )
+
+
+def _common(one: str, other: str) -> str:
+    at = 0
+    while at < min(len(one), len(other)) and one[at] == other[at]:
+        at += 1
+    return one[:at]
+
+
+def _relative(one: float, other: float) -> float:
+    larger = max(abs(one), abs(other))
+    return abs(one - other) / larger if larger else 0.0
+
+
+def _in_words(form: Form) -> str:
+    kind = form.kind
+    if kind == "token":
+        tokens = form.tokens
+        span = f"{tokens.low}" if tokens.low == tokens.high else f"{tokens.low} to {tokens.high}"
+        return f"a token of {span} characters ({' '.join(sorted(tokens.alphabet)[:8])})"
+    if kind == "instant":
+        near = (JITTER_TIMES * form.spread_ms + CLOCK_MS) / 1_000
+        return f"an instant within {near:.3g} s of the time between the askings"
+    if kind == "number":
+        times = JITTER_TIMES
+        return f"a number within {times * form.absolute:.3g} or {times * form.relative:.2g} of it"
+    if kind == "counter":
+        return f"a counter with steps of up to {form.longest_step:.6g}"
+    if kind == "choice":
+        return f"one of {len(form.values)} values seen on legacy"
+    if kind == "text":
+        return f"a text with {len(form.slots)} varying slots"
+    return _PLAIN[kind]
+
+
+_PLAIN: dict[FormKind, str] = {
+    "none": "nothing learned yet",
+    "presence": "sometimes absent on legacy",
+    "order": "the same elements in another order",
+    "mixed": "a value of one of the kinds seen on legacy",
+    "opaque": "varies on legacy in no form that has bounds",
+}

@@ -1,0 +1,396 @@
+"""What a shadow worker knows of one window, and what it says of the differences of a pair by it.
+
+Pure: it is told of looks, and marks; what is asked again, and when, is the caller's business.
+
+A form is known for one position or for a set that legacy's own variation covers: the elements of
+an array share one only if legacy varied at many of them and was never seen to repeat itself at
+another while it did. A form that gives another value each time (a token, a counter) is none where
+legacy repeats its value: such a place wants a look of its own for every pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from figway.evidence.forms import Digest, Form
+from figway.evidence.marks import Mark
+from figway.evidence.seen import Changes, Seen, equal
+from figway.evidence.values import VOLATILE
+
+MOST_PLACES = 500
+MOST_POSITIONS = 64
+COVERING = 4
+"""Elements of an array that legacy varied at, for the others to share their form."""
+SETTLED_ENOUGH = 20
+"""Looks in which a place was settled, after which a difference there counts at once."""
+DEEP = 3
+"""Looks that a place needs to be settled at all: two sides that waver alike fake one or two."""
+ESTABLISHED = 3
+"""Variations after which a known form goes before `stale`."""
+NEW_KNOWN = 20
+"""Looks at new alone after which one in twenty is enough."""
+_NOW_S = 86_400.0
+
+
+@dataclass(slots=True)
+class PlaceLooks:
+    """Outcomes of second looks at one place."""
+
+    settled: int = 0
+    unsteady: int = 0
+    varied: int = 0
+    beyond: int = 0
+    stale: int = 0
+    late_same: int = 0
+    """Legacy, looked at some time later, still said the same."""
+    late_varied: int = 0
+    new_same: int = 0
+    """Where legacy could not be asked: new said the same again."""
+    new_varied: int = 0
+    new_agreed: int = 0
+    """... and its second answer agreed with legacy's."""
+
+    def add(self, other: PlaceLooks) -> None:
+        """Sum."""
+        for name, number in asdict(other).items():
+            setattr(self, name, getattr(self, name) + number)
+
+    def to_data(self) -> dict[str, int]:
+        """The JSON form: what is not 0."""
+        return {name: number for name, number in asdict(self).items() if number}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PlaceLooks:
+        """Read the JSON form; unknown members are left out."""
+        return cls(**{name: int(data[name]) for name in cls.__slots__ if name in data})
+
+
+@dataclass(slots=True)
+class PlaceForm:
+    """A form and the positions that it stands for."""
+
+    form: Form = field(default_factory=Form)
+    positions: set[str] = field(default_factory=set)
+    """Digests of the exact paths at which legacy varied."""
+    repeated: int = 0
+    """Looks in which legacy repeated its value here although the form gives another each time."""
+    uncovered: bool = False
+    """Legacy repeated itself at one element while it varied at another."""
+
+    def stands_for(self, seen: Seen, digest: Digest) -> bool:
+        """Whether the form is that of this position."""
+        if not seen.in_set or digest(seen.exact) in self.positions:
+            return True
+        return len(self.positions) >= COVERING and not self.uncovered
+
+    def to_data(self) -> dict[str, Any]:
+        """The JSON form."""
+        data = self.form.to_data()
+        if self.positions:
+            data["positions"] = sorted(self.positions)
+        if self.repeated:
+            data["repeated"] = self.repeated
+        if self.uncovered:
+            data["uncovered"] = True
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PlaceForm:
+        """Read the JSON form. Raises KeyError, TypeError or ValueError."""
+        return cls(
+            Form.from_data(data),
+            set(map(str, data.get("positions", ()))),
+            int(data.get("repeated", 0)),
+            bool(data.get("uncovered", False)),
+        )
+
+    def merge(self, other: PlaceForm) -> None:
+        """Union."""
+        self.form.merge(other.form)
+        room = MOST_POSITIONS - len(self.positions)
+        self.positions |= set(sorted(other.positions - self.positions)[: max(0, room)])
+        self.repeated = max(self.repeated, other.repeated)
+        self.uncovered |= other.uncovered
+
+
+class LegacyForms:
+    """Forms by place. `changed` are those that were learned since they were told last."""
+
+    def __init__(self, digest: Digest) -> None:
+        self.by_place: dict[str, PlaceForm] = {}
+        self.changed: set[str] = set()
+        self._digest = digest
+
+    def learn(self, changes: Changes, apart_ms: float) -> None:
+        """Legacy differed from itself so."""
+        for seen in changes.by_exact.values():
+            if seen.ignored_by is None:
+                self._learn(seen, apart_ms)
+
+    def _learn(self, seen: Seen, apart_ms: float) -> None:
+        place = seen.place
+        known = self.by_place.get(place)
+        if known is None:
+            if len(self.by_place) >= MOST_PLACES:
+                return
+            known = self.by_place[place] = PlaceForm()
+        form = known.form
+        form.presence |= place.endswith("|presence")
+        form.order |= seen.kind == "order"
+        form.whole |= seen.whole
+        form.learn(*seen.readings, apart_ms, self._digest)
+        if seen.in_set and len(known.positions) < MOST_POSITIONS:
+            known.positions.add(self._digest(seen.exact))
+        self.changed.add(place)
+
+    def find(self, seen: Seen) -> PlaceForm | None:
+        """The form that stands for a position."""
+        known = self.by_place.get(seen.place)
+        return known if known is not None and known.stands_for(seen, self._digest) else None
+
+    def repeated(self, seen: Seen, changes: Changes) -> None:
+        """Legacy repeated its value at a place that has a form."""
+        known = self.by_place.get(seen.place)
+        if known is None or not known.form.always:
+            return
+        others = (item for item in changes.by_exact.values() if item.place == seen.place)
+        if seen.in_set and any(item.exact != seen.exact for item in others):
+            known.uncovered = True
+        elif known.form.kind != "instant":
+            known.repeated += 1
+        self.changed.add(seen.place)
+
+    def merge(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take in forms in their JSON form; what is none is left out."""
+        for place, entry in data.items():
+            try:
+                form = PlaceForm.from_data(entry)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue
+            if place in self.by_place:
+                self.by_place[place].merge(form)
+            elif len(self.by_place) < MOST_PLACES:
+                self.by_place[place] = form
+
+    def take(self) -> dict[str, dict[str, Any]]:
+        """The forms that are to be told."""
+        found = {place: self.by_place[place].to_data() for place in sorted(self.changed)}
+        self.changed.clear()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A second look at both sides. None: that side could not be asked."""
+
+    legacy: Changes | None
+    new: Changes | None
+    now: Changes | None = None
+    """Both second answers against each other; only where something moved."""
+
+
+class Knowledge:
+    """Forms of legacy and outcomes of looks of one window."""
+
+    def __init__(self, digest: Digest) -> None:
+        self.forms = LegacyForms(digest)
+        self.looks: dict[str, PlaceLooks] = {}
+        """All that is known."""
+        self.fresh: dict[str, PlaceLooks] = {}
+        """What was learned since it was told last."""
+        self._digest = digest
+
+    # -- what is known without a look ----------------------------------------------------------
+
+    def first(self, seen: Seen, apart_ms: float) -> Mark | None:
+        """What can be said of a difference at once; None where it takes a second look."""
+        if seen.ignored_by is not None:
+            return Mark.COVERED
+        known = self.forms.find(seen)
+        if known is not None:
+            fit = known.form.fit(*seen.readings, apart_ms, self._digest)
+            if fit == "opaque":
+                return Mark.OPAQUE
+            if fit == "yes" and not known.repeated:
+                return Mark.FORM
+            return None
+        return Mark.AT_ONCE if self.settled(seen.place) else None
+
+    def settled(self, place: str) -> bool:
+        """Whether a difference at a place counts at once."""
+        looks = self.looks.get(place)
+        return (
+            looks is not None
+            and looks.settled >= SETTLED_ENOUGH
+            and not (looks.varied or looks.stale or looks.late_varied)
+            and place not in self.forms.by_place
+        )
+
+    def deep(self, place: str) -> bool:
+        """Whether a place has been settled often enough that one look is enough."""
+        looks = self.looks.get(place)
+        return looks is not None and looks.settled >= DEEP
+
+    def new_is_known(self, place: str) -> bool:
+        """Whether new was asked again often enough where legacy cannot be."""
+        looks = self.looks.get(place)
+        return looks is not None and looks.new_same + looks.new_varied >= NEW_KNOWN
+
+    # -- after a look --------------------------------------------------------------------------
+
+    def learn(self, legacy: Changes, apart_ms: float) -> None:
+        """Legacy was compared with itself."""
+        self.forms.learn(legacy, apart_ms)
+
+    def second(self, seen: Seen, look: Look, apart_ms: float, now_s: float) -> Mark:
+        """What a second look says of a difference, by the table of `docs/shadow.md`."""
+        if seen.ignored_by is not None:
+            return Mark.COVERED
+        if look.legacy is None:
+            return self._without_legacy(seen, look)
+        if look.legacy.at(seen) is not None:
+            mark = self._legacy_varied(seen, look, apart_ms)
+        elif look.legacy.near(seen):
+            moved = look.now is not None and not _touched(look.now, seen)
+            mark = Mark.STALE if moved else Mark.NOT_LOOKED
+        else:
+            mark = self._legacy_same(seen, look, apart_ms, now_s)
+        self._count(seen.place, mark)
+        return mark
+
+    def _legacy_same(self, seen: Seen, look: Look, apart_ms: float, now_s: float) -> Mark:
+        known = self.forms.find(seen)
+        if known is not None:
+            fit = known.form.fit(*seen.readings, apart_ms, self._digest)
+            if fit == "opaque":
+                return Mark.OPAQUE
+            if fit == "yes" and (not known.form.always or known.form.kind == "instant"):
+                return Mark.FORM
+            if look.legacy is not None:
+                self.forms.repeated(seen, look.legacy)
+        if look.new is None:
+            return Mark.NOT_LOOKED
+        change = look.new.at(seen)
+        if change is not None and equal(change.other, seen.one):
+            return Mark.UNSTEADY
+        if change is None and look.new.near(seen):
+            return Mark.UNSTEADY
+        return Mark.SLOW if _may_be_slow(seen, now_s) else Mark.SETTLED
+
+    def _legacy_varied(self, seen: Seen, look: Look, apart_ms: float) -> Mark:
+        assert look.legacy is not None
+        change = look.legacy.at(seen)
+        assert change is not None
+        known = self.forms.find(seen)
+        if change.place != seen.place:  # gone, or of another type, by now: its value is not known
+            return Mark.YOUNG
+        if known is None:  # no room to learn
+            return Mark.NOT_LOOKED
+        fit = known.form.fit(*seen.readings, apart_ms, self._digest)
+        if fit == "yes" and (known.form.looks > ESTABLISHED or known.form.kind == "presence"):
+            return Mark.FORM
+        if _followed(seen, change, look.new):
+            return Mark.STALE
+        return _BY_FIT[fit]
+
+    def _without_legacy(self, seen: Seen, look: Look) -> Mark:
+        if look.new is not None:
+            looks = self._fresh(seen.place)
+            change = look.new.at(seen)
+            if change is None:
+                looks.new_same += 1
+            else:
+                looks.new_varied += 1
+                looks.new_agreed += equal(change.other, seen.one)
+            self._known(seen.place).add(_difference_of(change, seen))
+        return Mark.NOT_LOOKED
+
+    def late(self, seen: Seen, legacy: Changes) -> None:
+        """Legacy was looked at once more, some time later."""
+        name = "late_varied" if _touched(legacy, seen) else "late_same"
+        for looks in (self._fresh(seen.place), self._known(seen.place)):
+            setattr(looks, name, getattr(looks, name) + 1)
+
+    def _count(self, place: str, mark: Mark) -> None:
+        name = _COUNTED.get(mark)
+        if name is not None:
+            for looks in (self._fresh(place), self._known(place)):
+                setattr(looks, name, getattr(looks, name) + 1)
+
+    def _known(self, place: str) -> PlaceLooks:
+        return _entry(self.looks, place)
+
+    def _fresh(self, place: str) -> PlaceLooks:
+        return _entry(self.fresh, place)
+
+    # -- telling -------------------------------------------------------------------------------
+
+    def take(self) -> dict[str, Any]:
+        """What was learned since the last time."""
+        fresh, self.fresh = self.fresh, {}
+        looks = {place: data for place, found in fresh.items() if (data := found.to_data())}
+        return {"forms": self.forms.take(), "looks": looks}
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Take in what an earlier life has learned. Nothing of it is told again."""
+        self.forms.merge(data.get("forms", {}))
+        for place, entry in data.get("looks", {}).items():
+            self._known(place).add(PlaceLooks.from_data(entry))
+
+
+def _entry(into: dict[str, PlaceLooks], place: str) -> PlaceLooks:
+    found = into.get(place)
+    if found is None:
+        found = PlaceLooks()
+        if len(into) < MOST_PLACES:
+            into[place] = found
+    return found
+
+
+def _difference_of(change: Seen | None, seen: Seen) -> PlaceLooks:
+    if change is None:
+        return PlaceLooks(new_same=1)
+    return PlaceLooks(new_varied=1, new_agreed=int(equal(change.other, seen.one)))
+
+
+def _touched(changes: Changes, seen: Seen) -> bool:
+    return changes.at(seen) is not None or changes.near(seen)
+
+
+def _followed(seen: Seen, change: Seen, new: Changes | None) -> bool:
+    """Whether new's first or second value is what legacy has now."""
+    if seen.kind != "added" and change.kind != "missing" and equal(seen.other, change.other):
+        return True
+    again = None if new is None else new.at(seen)
+    return again is not None and equal(again.other, change.other)
+
+
+def _may_be_slow(seen: Seen, now_s: float) -> bool:
+    """Whether both values could be drawn anew from time to time: tokens, or moments of today."""
+    if seen.kind != "changed":
+        return False
+    left, right = seen.readings
+    if left.nature not in VOLATILE or right.nature != left.nature:
+        return False
+    if left.nature == "token":
+        return left.notation == right.notation and len(left.text) == len(right.text)
+    return max(abs(left.number - now_s), abs(right.number - now_s)) < _NOW_S
+
+
+_BY_FIT = {"yes": Mark.FORM, "no": Mark.BEYOND, "young": Mark.YOUNG, "opaque": Mark.OPAQUE}
+_COUNTED = {
+    Mark.SETTLED: "settled",
+    Mark.SLOW: "settled",
+    Mark.UNSTEADY: "unsteady",
+    Mark.FORM: "varied",
+    Mark.BEYOND: "beyond",
+    Mark.YOUNG: "varied",
+    Mark.STALE: "stale",
+}
+
+
+def learned(places: Iterable[tuple[str, PlaceForm]]) -> dict[str, str]:
+    """Forms in words, by place."""
+    return {place: entry.form.text for place, entry in places}

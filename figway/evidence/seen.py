@@ -1,0 +1,103 @@
+"""The differences of one comparison, occurrence by occurrence, and what they are known by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from figway.compare.canonical_json import Value, same
+from figway.evidence.values import ABSENT, Reading, read
+
+BEYOND = "(more)"
+"""Stands for what found no room."""
+_BYTES = re.compile(r"[0-9]+ bytes, sha256 [0-9a-f]{64}")
+_SIDES = frozenset({"missing", "added"})
+
+
+def place_of(path: str, kind: str) -> str:
+    """The key of a place: its path template, and what can vary there.
+
+    `presence` for a member that one side lacks, else the kind of the difference, `value` for
+    `changed`.
+    """
+    if kind in _SIDES:
+        return f"{path}|presence"
+    return f"{path}|{'value' if kind == 'changed' else kind}"
+
+
+def place_of_field(field: str) -> str:
+    """The place of a `Difference.field` (`path|kind~shape`)."""
+    path, _, kind = field.rpartition("|")
+    return place_of(path, kind.partition("~")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One differing place of one pair."""
+
+    exact: str
+    path: str
+    kind: str
+    field: str
+    one: Value
+    """What the first answer has there; None where it has nothing."""
+    other: Value
+    ignored_by: str | None = None
+
+    @property
+    def place(self) -> str:
+        """See `place_of`."""
+        return place_of(self.path, self.kind)
+
+    @property
+    def in_set(self) -> bool:
+        """Whether the place is one of many: an element of an array."""
+        return "[*]" in self.path
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body is one value here, which stands for nothing but itself."""
+        text = self.one
+        return self.kind == "format" or (isinstance(text, str) and bool(_BYTES.fullmatch(text)))
+
+    @property
+    def readings(self) -> tuple[Reading, Reading]:
+        """Both values as they read by themselves."""
+        left = ABSENT if self.kind == "added" else read(self.one)
+        right = ABSENT if self.kind == "missing" else read(self.other)
+        return left, right
+
+
+class Changes:
+    """Where one side's second answer differs from its first."""
+
+    def __init__(self, seen: Iterable[Seen], *, whole: bool = True) -> None:
+        self.by_exact: dict[str, Seen] = {}
+        self.whole = whole
+        """Every change is listed; else what is not listed may have changed too."""
+        for item in seen:
+            self.by_exact.setdefault(item.exact, item)
+
+    def at(self, seen: Seen) -> Seen | None:
+        """The change at this very place."""
+        return self.by_exact.get(seen.exact)
+
+    def near(self, seen: Seen) -> bool:
+        """Whether something above or below the place has changed, so that it moved."""
+        if not self.whole:
+            return seen.exact not in self.by_exact
+        exact = seen.exact
+        return any(
+            other != exact and (_above(other, exact) or _above(exact, other))
+            for other in self.by_exact
+        )
+
+
+def _above(one: str, other: str) -> bool:
+    return other.startswith(one) and other[len(one) : len(one) + 1] in (".", "[")
+
+
+def equal(one: Value, other: Value) -> bool:
+    """Deep equality of two values that were compared before, so that their depth is bounded."""
+    return same(one, other)

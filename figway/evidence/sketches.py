@@ -1,0 +1,184 @@
+"""Both sides of a place that differs, in little: noise that varies differently is a difference.
+
+Only pairs that differ need to be looked at. Of two sides that give a value equally often, each is
+the odd one equally often (Q. McNemar, 1947): of the pairs in which just one side gave the value,
+half are legacy's. That is tested by a bound that holds at every moment (`sequential`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from figway.evidence.forms import Digest
+from figway.evidence.sequential import log_evidence
+from figway.evidence.values import NUMBERS, Nature, Reading
+
+MOST_VALUES = 64
+ALPHA = 0.025
+LEAST_ODD = 8
+LONGEST_LABEL = 40
+
+
+@dataclass(slots=True)
+class SideSketch:
+    """One side of a place."""
+
+    natures: dict[str, int] = field(default_factory=dict)
+    low: int = 0
+    """Length of the shortest text."""
+    high: int = 0
+
+    def count(self, reading: Reading) -> None:
+        """Take in one value."""
+        self.natures[reading.nature] = self.natures.get(reading.nature, 0) + 1
+        size = len(reading.text)
+        self.low = min(self.low, size) if self.high else size
+        self.high = max(self.high, size)
+
+    def add(self, other: SideSketch) -> None:
+        """Take in another part."""
+        for name, number in other.natures.items():
+            self.natures[name] = self.natures.get(name, 0) + number
+        if other.high:
+            self.low = min(self.low, other.low) if self.high else other.low
+            self.high = max(self.high, other.high)
+
+    def only(self, natures: frozenset[Nature]) -> bool:
+        """Whether every value was of these natures, and there was one."""
+        return bool(self.natures) and set(self.natures) <= natures
+
+
+@dataclass(slots=True)
+class PlaceSketch:
+    """Both sides of a place, over the pairs that differ there."""
+
+    pairs: int = 0
+    legacy: SideSketch = field(default_factory=SideSketch)
+    new: SideSketch = field(default_factory=SideSketch)
+    values: dict[str, list[int]] = field(default_factory=dict)
+    """By digest: [times on legacy, times on new]."""
+    others: list[int] = field(default_factory=lambda: [0, 0])
+    """Values that found no room: seldom ones."""
+    offset_ms: float = 0.0
+    """Sum of what new's moments are later than legacy's, less the time between the askings."""
+    moments: int = 0
+    farthest: float = 0.0
+    """Most that two numbers were apart, and (`relative`) as a share of the larger."""
+    relative: float = 0.0
+
+    def count(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> None:
+        """Take in one differing pair of values."""
+        self.pairs += 1
+        self.legacy.count(legacy)
+        self.new.count(new)
+        for side, reading in enumerate((legacy, new)):
+            entry = self.values.get(key := digest(reading.text))
+            if entry is None and len(self.values) < MOST_VALUES:
+                entry = self.values[key] = [0, 0]
+            (self.others if entry is None else entry)[side] += 1
+        if legacy.nature == new.nature == "instant":
+            self.moments += 1
+            self.offset_ms += (new.number - legacy.number) * 1_000 - apart_ms
+        elif legacy.nature in NUMBERS and new.nature in NUMBERS:
+            apart = abs(new.number - legacy.number)
+            larger = max(abs(new.number), abs(legacy.number))
+            self.farthest = max(self.farthest, apart)
+            self.relative = max(self.relative, apart / larger if larger else 0.0)
+
+    def add(self, other: PlaceSketch) -> None:
+        """Take in another part of the same place."""
+        self.pairs += other.pairs
+        self.legacy.add(other.legacy)
+        self.new.add(other.new)
+        for key, numbers in sorted(other.values.items(), key=lambda item: -sum(item[1])):
+            entry = self.values.get(key)
+            if entry is None and len(self.values) < MOST_VALUES:
+                entry = self.values[key] = [0, 0]
+            into = self.others if entry is None else entry
+            into[0] += numbers[0]
+            into[1] += numbers[1]
+        self.others[0] += other.others[0]
+        self.others[1] += other.others[1]
+        self.offset_ms += other.offset_ms
+        self.moments += other.moments
+        self.farthest = max(self.farthest, other.farthest)
+        self.relative = max(self.relative, other.relative)
+
+    def distinct(self, side: int) -> int:
+        """How many different values a side gave, at least; `side` is 0 for legacy, 1 for new."""
+        return sum(1 for entry in self.values.values() if entry[side]) + bool(self.others[side])
+
+    def text(self, side: int) -> str:
+        """`412 values in 412 answers`."""
+        more = "more than " if self.others[side] else ""
+        number = self.distinct(side) - bool(self.others[side])
+        return f"{more}{number} value{'s' * (number != 1)} in {self.pairs} answers"
+
+    def to_data(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "pairs": self.pairs,
+            "legacy": [self.legacy.natures, self.legacy.low, self.legacy.high],
+            "new": [self.new.natures, self.new.low, self.new.high],
+            "values": self.values,
+            "others": self.others,
+            "offset_ms": round(self.offset_ms, 3),
+            "moments": self.moments,
+            "farthest": self.farthest,
+            "relative": self.relative,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> PlaceSketch:
+        """Read the JSON form. Raises KeyError, TypeError or ValueError for what is none."""
+        legacy, new = (
+            SideSketch({str(k): int(v) for k, v in natures.items()}, int(low), int(high))
+            for natures, low, high in (data["legacy"], data["new"])
+        )
+        return cls(
+            pairs=int(data["pairs"]),
+            legacy=legacy,
+            new=new,
+            values={str(key): [int(one), int(two)] for key, (one, two) in data["values"].items()},
+            others=[int(number) for number in data["others"]],
+            offset_ms=float(data["offset_ms"]),
+            moments=int(data["moments"]),
+            farthest=float(data["farthest"]),
+            relative=float(data["relative"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A value that one side gives more often than the other."""
+
+    digest: str
+    legacy: int
+    new: int
+
+
+def varies_differently(sketch: PlaceSketch, alpha: float = ALPHA) -> Odd | None:
+    """The value whose share differs most surely between the sides; None where none does.
+
+    Holds at every moment: two sides that vary alike are told apart with a chance of at most
+    `alpha`, shared among the values that come often enough to be tested.
+    """
+    tested = [
+        Odd(key, entry[0], entry[1])
+        for key, entry in sketch.values.items()
+        if sum(entry) >= LEAST_ODD
+    ]
+    if not tested:
+        return None
+    evidence, odd = max(
+        ((uneven(item.legacy, item.new), item) for item in tested), key=lambda item: item[0]
+    )
+    return odd if evidence >= math.log(len(tested) / alpha) else None
+
+
+def uneven(one: int, other: int) -> float:
+    """The logarithm of the evidence against "each is the odd one equally often"."""
+    return log_evidence(0.5, one, one + other, 2.0, 2.0)

@@ -1,0 +1,158 @@
+"""Forms in which legacy varies: what each excuses, and what it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from figway.evidence.forms import Fit, Form
+from figway.evidence.values import read
+
+
+def digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def learned(draw: Callable[[], object], looks: int = 12, apart_ms: float = 20.0) -> Form:
+    """The form of legacy that draws its values so."""
+    form = Form()
+    for _ in range(looks):
+        form.learn(read(draw()), read(draw()), apart_ms, digest)
+    return form
+
+
+def fit(form: Form, legacy: object, new: object, apart_ms: float = 20.0) -> Fit:
+    return form.fit(read(legacy), read(new), apart_ms, digest)
+
+
+CHANCE = random.Random(7)
+
+
+def hexadecimal(length: int) -> str:
+    return "".join(CHANCE.choice("0123456789abcdef") for _ in range(length))
+
+
+def moment(seconds: float) -> str:
+    return f"2026-11-30T10:{int(seconds) // 60:02}:{int(seconds) % 60:02}Z"
+
+
+def test_a_token_excuses_another_of_its_form_alone() -> None:
+    form = learned(lambda: hexadecimal(32))
+    assert form.kind == "token"
+    assert fit(form, hexadecimal(32), hexadecimal(32)) == "yes"
+    for other in ("a1b2c3", "", "thirty-two-letters-but-no-token!", "UPPER" + hexadecimal(27)):
+        assert fit(form, hexadecimal(32), other) == "no", other
+
+
+def test_a_uuid_excuses_no_hexadecimal_of_the_same_length() -> None:
+    form = learned(lambda: str(uuid.UUID(int=CHANCE.getrandbits(128))))
+    assert fit(form, str(uuid.UUID(int=1 << 99)), str(uuid.UUID(int=5 << 90))) == "yes"
+    assert fit(form, str(uuid.UUID(int=1 << 99)), hexadecimal(36)) == "no"
+
+
+def test_a_prefix_is_part_of_a_token() -> None:
+    form = learned(lambda: "req_" + hexadecimal(20))
+    assert fit(form, "req_" + hexadecimal(20), "req_" + hexadecimal(20)) == "yes"
+    assert fit(form, "req_" + hexadecimal(20), "ord_" + hexadecimal(20)) == "no"
+
+
+def test_an_instant_excuses_the_time_between_and_no_hour() -> None:
+    clock = iter(range(1_000))
+    form = learned(lambda: moment(next(clock)), apart_ms=1_000.0)
+    assert form.kind == "instant"
+    assert fit(form, moment(100), moment(101)) == "yes"
+    assert fit(form, moment(100), moment(140), apart_ms=40_000.0) == "yes"
+    for other in ("2026-11-30T11:01:40Z", "2025-11-30T10:01:40Z", "2026-11-30T10:01:40.000Z"):
+        assert fit(form, moment(100), other) == "no", other
+    assert fit(form, moment(100), "2026-11-30T10:01:40+00:00") == "no"
+    assert fit(form, moment(100), 1_796_000_000) == "no"
+
+
+def test_a_number_excuses_three_times_its_jitter() -> None:
+    form = learned(lambda: 100.5 + CHANCE.random() * 1e-9)
+    assert form.kind == "number"
+    assert fit(form, 100.5, 100.5 + 2e-9) == "yes"
+    assert fit(form, 100.5, 110.5) == "no"
+    assert fit(form, 100.5, "100.5") == "no"
+
+
+def test_a_number_seen_seldom_is_young_not_wrong() -> None:
+    form = learned(lambda: CHANCE.random(), looks=2)
+    assert fit(form, 0.5, 55.0) == "young"
+
+
+def test_a_counter_moves_and_makes_no_jump_of_orders() -> None:
+    count = iter(range(5_000, 9_000))
+    form = learned(lambda: next(count))
+    assert form.kind == "counter"
+    assert fit(form, 5_100, 17) == "yes"
+    assert fit(form, 5_100, 9_000_000_000) == "no"
+    assert fit(form, 5_100, "five") == "no"
+    assert fit(form, 5_100, 51.5) == "no"
+
+
+def test_a_choice_excuses_what_legacy_was_seen_to_choose() -> None:
+    form = learned(lambda: CHANCE.choice(["web-1", "web-2", "web-3"]), looks=30)
+    assert form.kind == "choice"
+    assert fit(form, "web-1", "web-3") == "yes"
+    assert fit(form, "web-1", "web-9") == "no"
+
+
+def test_a_choice_of_many_takes_long_to_know() -> None:
+    names = [f"quote number {n}" for n in "abcdefghijklmnopqrst"]
+    form = learned(lambda: CHANCE.choice(names), looks=8)
+    assert fit(form, names[0], "quote number z") in ("young", "yes", "no")
+    unseen = [name for name in names if digest(name) not in form.values]
+    assert {fit(form, names[0], name) for name in unseen} <= {"young", "yes"}
+
+
+def test_a_text_with_slots_keeps_its_skeleton() -> None:
+    form = learned(lambda: f"Order {CHANCE.randrange(100)} of Bob, sent {moment(5)}", looks=20)
+    assert form.kind == "text"
+    assert fit(form, f"Order 12 of Bob, sent {moment(5)}", f"Order 90 of Bob, sent {moment(5)}")
+    same = "Order 12 of Bob, sent 2026-11-30T10:00:05Z"
+    assert fit(form, same, same.replace("12", "14")) == "yes"
+    assert fit(form, same, same.replace("Bob", "Eve")) == "no"
+    assert fit(form, same, "") == "no"
+    assert fit(form, same, "Nothing was ordered") == "no"
+
+
+def test_what_has_members_or_is_all_of_a_body_has_no_form() -> None:
+    assert learned(lambda: {"a": CHANCE.random()}).kind == "opaque"
+    form = learned(lambda: hexadecimal(32))
+    form.whole = True
+    assert form.kind == "opaque"
+    assert fit(form, "a", "b") == "opaque"
+
+
+def test_sentences_without_end_have_no_form() -> None:
+    words = "one two three four five six seven eight nine ten".split()
+    form = learned(
+        lambda: " ".join(CHANCE.choice(words) for _ in range(CHANCE.randint(3, 9))), looks=60
+    )
+    assert form.kind == "opaque"
+
+
+@pytest.mark.parametrize("looks", [1, 3, 12])
+def test_merging_is_a_union_and_survives_json(looks: int) -> None:
+    one, other = learned(lambda: hexadecimal(8), looks), learned(lambda: CHANCE.random(), looks)
+    again = Form.from_data(json.loads(json.dumps(one.to_data())))
+    assert again == one
+    one.merge(other)
+    before = json.dumps(one.to_data())
+    one.merge(other)
+    one.merge(Form.from_data(one.to_data()))
+    assert json.dumps(one.to_data()) == before
+
+
+def test_no_value_of_legacy_is_told() -> None:
+    form = learned(lambda: CHANCE.choice(["geheimnis", "passwort"]), looks=9)
+    text = learned(lambda: f"Liebe Frau Maier, Zimmer {CHANCE.randrange(9)}", looks=9)
+    told = json.dumps([form.to_data(), text.to_data()])
+    assert "geheim" not in told
+    assert "Maier" not in told
