@@ -90,6 +90,24 @@ CODES: Mapping[str, str] = MappingProxyType(
         "jwt_audience": "A token policy does not say for whom tokens must be.",
         "rewrite_invalid": "A path rewrite does not lead to a path.",
         "header_edit_invalid": "A header cannot be set or removed.",
+        # rollouts
+        "rollout_invalid": "A field of a rollout plan cannot be read.",
+        "rollout_field_unknown": "A rollout plan has a field that does not exist.",
+        "rollout_scope": "A rollout names not exactly one capability or route.",
+        "rollout_steps_empty": "A rollout has no steps, or too many.",
+        "rollout_steps_order": "A step of a rollout does not go further than the one before.",
+        "rollout_hours_invalid": "Days, hours or zone of a rollout's window cannot be read.",
+        "rollout_zone_unknown": "A rollout names a time zone that does not exist.",
+        "rollout_target_unknown": "A rollout names a capability or route that is not there.",
+        "rollout_no_new": "A route of a rollout has no new backend.",
+        "rollout_part": "A rollout moves one route of a capability without the others.",
+        "rollout_overlap": "Another rollout moves a route of this one.",
+        "rollout_mixed": "The routes of a rollout do not stand in one place.",
+        "rollout_no_shadow": "A rollout serves users before anything was compared.",
+        "rollout_first_large": "The first step that serves users serves many.",
+        "rollout_unguarded": "A rollout has no guards.",
+        "rollout_nothing_compared": "A rollout asks for agreement where nothing is compared.",
+        "rollout_slow": "A rollout would take more than 30 days.",
     }
 )
 """Every code with its meaning in one line."""

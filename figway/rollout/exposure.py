@@ -1,0 +1,65 @@
+"""What leads back towards legacy, and what does not.
+
+Moving back never needs an approval, and passes every freeze: nothing may stand between an operator
+and legacy. So it has to be plain what only moves back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from figway.model import BreakerForce, Route, Stage, Table
+from figway.rollout.plan import placement_of
+
+_RANKS = {stage: rank for rank, stage in enumerate(Stage)}
+
+
+def exposure(route: Route | None) -> int:
+    """How far a route is from legacy: rises with stage and weight; 0 when there is none."""
+    return 0 if route is None else placement_of(route).exposure
+
+
+def only_back(before: Table, after: Table) -> bool:
+    """Whether `after` differs from `before` only in that fewer users are served by new.
+
+    Allowed are: an earlier stage, a lower weight, a breaker that is forced open (or not forced
+    closed any more), a deleted route, and the kill switch going on. Anything else that differs, an
+    added route as well, is more than going back.
+    """
+    if before.kill_switch and not after.kill_switch:
+        return False
+    same = replace(after, kill_switch=before.kill_switch, routes=before.routes)
+    if same is not before and (
+        same.default_backend != before.default_backend
+        or (same.backends is not before.backends and same.backends != before.backends)
+        or (
+            same.capabilities is not before.capabilities
+            and same.capabilities != before.capabilities
+        )
+    ):
+        return False
+    return all(
+        known is not None and (known is route or _goes_back(known, route))
+        for route_id, route in after.routes.items()
+        for known in (before.routes.get(route_id),)
+    )
+
+
+def _goes_back(before: Route, after: Route) -> bool:
+    force = after.breaker.force
+    if force is not before.breaker.force and force is BreakerForce.CLOSED:
+        return False
+    if before.breaker.force is BreakerForce.OPEN and force is not BreakerForce.OPEN:
+        return False
+    if _RANKS[after.stage] > _RANKS[before.stage]:
+        return False
+    if after.stage is before.stage is Stage.CANARY and after.weight > before.weight:
+        return False
+    moved = replace(
+        before,
+        stage=after.stage,
+        weight=after.weight,
+        evidence_since=after.evidence_since,
+        breaker=replace(before.breaker, force=force),
+    )
+    return moved == after
