@@ -61,8 +61,12 @@ def log_evidence(p: float, x: float, n: float, a: float, b: float) -> float:
         raise ValueError(f"no evidence of {x} among {n} against {p} with a prior of ({a}, {b})")
     if (p == 0 and x > 0) or (p == 1 and x < n):
         return math.inf
-    against = (x * math.log(p) if x else 0.0) + ((n - x) * math.log1p(-p) if n > x else 0.0)
-    return _log_beta(a + x, b + n - x) - _log_beta(a, b) - against
+    return _log_beta(a + x, b + n - x) - _log_beta(a, b) - _log_chance(p, x, n)
+
+
+def _log_chance(p: float, x: float, n: float) -> float:
+    """x ln p + (n-x) ln(1-p), with 0 ln 0 = 0."""
+    return (x * math.log(p) if x else 0.0) + ((n - x) * math.log1p(-p) if n > x else 0.0)
 
 
 def _log_beta(a: float, b: float) -> float:
@@ -76,10 +80,14 @@ def interval(x: float, n: float, alpha: float, a: float, b: float) -> Interval:
     """
     if n == 0:
         return Interval(0.0, 1.0)
-    bound, middle = math.log(1 / alpha), x / n
+    middle = x / n
+    # What does not depend on p is worked out once; the rest is two logarithms a bisection.
+    most = math.log(1 / alpha) - _log_beta(a + x, b + n - x) + _log_beta(a, b)
 
     def inside(p: float) -> bool:
-        return log_evidence(p, x, n, a, b) < bound
+        if (p <= 0 and x > 0) or (p >= 1 and x < n):
+            return False
+        return -_log_chance(p, x, n) < most
 
     low = 0.0 if inside(0.0) else _edge(middle, 0.0, inside)
     high = 1.0 if inside(1.0) else _edge(middle, 1.0, inside)

@@ -172,7 +172,9 @@ class _Reader:
 
 
 def _scope(reader: _Reader, given: Any, path: str) -> Scope:
-    data = reader.mapping(given, path, ("capability", "route")) or {}
+    data = reader.mapping(given, path, ("capability", "route"))
+    if data is None:
+        return Scope()
     named = [name for name in ("capability", "route") if data.get(name)]
     if len(named) != 1 or not isinstance(data[named[0]], str):
         todo = "write {capability: orders} or {route: orders-list}"
@@ -196,13 +198,18 @@ def _steps(reader: _Reader, given: Any, path: str) -> tuple[RolloutStep, ...]:
 
 
 def _step(reader: _Reader, given: Any, path: str) -> RolloutStep:
-    data = reader.mapping(given, path, ("stage", "weight", "sample", "hold", "approve")) or {}
+    data = reader.mapping(given, path, ("stage", "weight", "sample", "hold", "approve"))
+    if data is None:
+        return RolloutStep(stage=Stage.NEW)
     stages = ("shadow", "canary", "new")
-    stage = Stage(reader.choice(data, "stage", path, stages, "canary"))
+    chosen = reader.choice(data, "stage", path, stages, "")
+    if not chosen and "stage" in data:
+        return RolloutStep(stage=Stage.NEW)
+    stage = Stage(chosen or "canary")
     weight = 0
     if stage is Stage.CANARY:
         weight = round(reader.percent(data, "weight", path, 0) * WEIGHT_SCALE)
-        if not 1 <= weight <= WEIGHT_SCALE and isinstance(given, Mapping):
+        if not 1 <= weight <= WEIGHT_SCALE and data.get("weight") in (None, "0%"):
             reader.wrong(f"{path}.weight", "is missing, or nothing", "write a share, such as 5%")
             weight = 1
     elif "weight" in data:

@@ -18,8 +18,17 @@ from figway.rollout.state import (
     state_from_data,
     state_to_data,
 )
-from tests.unit.rollout.looks import KILLED, LEGACY, MINUTE, NEW, PROVEN, Installation, at, codes
-from tests.unit.rollout.looks import plan_of as plan_of
+from tests.unit.figway.rollout.looks import (
+    KILLED,
+    LEGACY,
+    MINUTE,
+    NEW,
+    PROVEN,
+    Installation,
+    at,
+    codes,
+)
+from tests.unit.figway.rollout.looks import plan_of as plan_of
 
 REFUTED = replace(PROVEN, differing=90, fields=("$.total|changed",))
 
