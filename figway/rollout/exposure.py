@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from figway.model import BreakerForce, Route, Stage, Table
+from figway.model.table import BreakerForce, Route, Stage, Table
 from figway.rollout.plan import placement_of
 
 _RANKS = {stage: rank for rank, stage in enumerate(Stage)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from figway.evidence.sequential import ALPHA, at_most, gate_prior, interval, needs_more
 from figway.rollout.judging import (
     WITHOUT_LEGACY,
     RolloutJudgement,
@@ -19,7 +20,6 @@ from figway.rollout.judging import (
 from figway.rollout.observation import CallCounts, Observation
 from figway.rollout.plan import RolloutPlan, percent_text
 from figway.rollout.state import RolloutState
-from figway.sequential import ALPHA, at_most, gate_prior, interval, needs_more
 
 
 def judge_gates(

@@ -9,6 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from figway.evidence.sequential import (
+    ALPHA,
+    above,
+    clustering,
+    gate_prior,
+    guard_prior,
+    interval,
+    log_evidence,
+    share_prior,
+)
 from figway.rollout.gates import compared_with
 from figway.rollout.judging import (
     WITHOUT_LEGACY,
@@ -20,16 +30,6 @@ from figway.rollout.judging import (
 from figway.rollout.observation import CallCounts, Observation, RouteObservation
 from figway.rollout.plan import ErrorLimits, LatencyLimits, RolloutPlan, percent_text
 from figway.rollout.state import RolloutState
-from figway.sequential import (
-    ALPHA,
-    above,
-    clustering,
-    gate_prior,
-    guard_prior,
-    interval,
-    log_evidence,
-    share_prior,
-)
 
 BREAKER_OPEN_MS = 10_000
 """A breaker that is open for longer is a breach."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from figway.evidence.sequential import Interval, Prior, interval
 from figway.rollout.observation import CallCounts
 from figway.rollout.plan import percent_text
 from figway.rollout.state import Reason
-from figway.sequential import Interval, Prior, interval
 
 WITHOUT_LEGACY = 0.99
 """From this share on legacy answers too few to be held against: its last day stands for it."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from figway.findings import Finding, Findings
-from figway.model import Route, Stage, Table
+from figway.evidence.sequential import needs_more
+from figway.model.table import Route, Stage, Table
 from figway.rollout.plan import RolloutPlan, Scope, placement_of
-from figway.sequential import needs_more
+from figway.validate.findings import Finding, Findings
 
 LONGEST_DAYS = 30
 _DAY_S = 86_400

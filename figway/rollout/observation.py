@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from figway.evidence.sequential import clustering
 from figway.rollout.plan import Placement
-from figway.sequential import clustering
 
 Answer = Literal["", "pass", "hold", "breach"]
 """What a webhook said; empty when it was not asked."""

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from figway.findings import Finding, Findings, Severity
-from figway.model import WEIGHT_SCALE, Stage
+from figway.model.table import WEIGHT_SCALE, Stage
 from figway.rollout.hours import DAYS, clock, days_text
 from figway.rollout.plan import (
     DAY_MS,
@@ -29,6 +28,7 @@ from figway.rollout.plan import (
     Scope,
 )
 from figway.rollout.presets import PRESETS
+from figway.validate.findings import Finding, Findings, Severity
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DURATION = re.compile(r"(\d{1,6})\s*(ms|s|m|h|d)")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-from figway.model import Stage
+from figway.model.table import Stage
 from figway.rollout.observation import CallCounts, Reference
 from figway.rollout.plan import Placement, RolloutPlan
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from figway.model import Stage
+from figway.model.table import Stage
 from figway.rollout.machine import Outcome, begin, step
 from figway.rollout.observation import (
     CallCounts,

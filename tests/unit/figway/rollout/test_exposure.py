@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.model import (
+from figway.model.table import (
     Backend,
     BreakerForce,
     BreakerPolicy,

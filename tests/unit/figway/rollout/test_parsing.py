@@ -11,14 +11,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.codes import CODES
-from figway.findings import Severity
-from figway.model import Backend, Capability, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Backend, Capability, Route, RouteMatch, Side, Stage, Table
 from figway.rollout.hours import is_open, opens_at
 from figway.rollout.lint import lint_plan
 from figway.rollout.parsing import parse_days, parse_plan, plan_to_data
 from figway.rollout.plan import MoveHours, OnBreach, RolloutPlan
 from figway.rollout.presets import PRESETS
+from figway.validate.codes import CODES
+from figway.validate.findings import Severity
 
 WRITTEN = """
 id: orders
