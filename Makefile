@@ -57,6 +57,28 @@ story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step
 	@$(BIN)/python -m tests.suites.story $(if $(CHAPTER),--chapter $(CHAPTER))
 
 ##@ Ship it
+PREFIX ?= $(HOME)/.local
+install: requirements/runtime.lock pyproject.toml ## Install the command figway for this user: make install [PREFIX=~/.local]
+	@test -n "$(PYTHON)" || { echo "Figway needs Python 3.11 or later." >&2; exit 1; }
+	@echo "Installing figway with $$($(PYTHON) --version) into $(PREFIX)"
+	@$(PYTHON) -m venv --clear "$(PREFIX)/share/figway"
+	@"$(PREFIX)/share/figway/bin/python" -m pip --disable-pip-version-check --quiet install \
+		--no-deps --require-hashes -r requirements/runtime.lock
+	@"$(PREFIX)/share/figway/bin/python" -m pip --disable-pip-version-check --quiet install \
+		--no-deps --no-build-isolation --force-reinstall .
+	@mkdir -p "$(PREFIX)/bin" && ln -sf "$(PREFIX)/share/figway/bin/figway" "$(PREFIX)/bin/figway"
+	@echo "Installed: $(PREFIX)/bin/figway ($$("$(PREFIX)/bin/figway" --version))"
+	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; \
+		*) echo "Put it on the path of this terminal: export PATH=\"$(PREFIX)/bin:\$$PATH\"" ;; esac
+
+dist: $(VENV)/.dev ## Build sdist and wheels, pure and (with a C compiler) compiled, into dist/
+	@rm -rf dist build/bdist* build/lib* build/temp* && mkdir -p dist
+	@$(BIN)/uv build --quiet --sdist --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@if command -v cc >/dev/null; then FIGWAY_COMPILE=1 $(BIN)/uv build --quiet --wheel \
+		--no-build-isolation --python $(BIN)/python --out-dir dist .; \
+	else echo "No C compiler: the compiled wheel is not built."; fi
+	@ls -l dist
+
 compiled: $(COMPILED) ## Build the package into build/compiled with the path of a request compiled
 package: $(VENV)/.dev ## Build the Lambda packages into build/lambda, and say their sizes
 	@$(BIN)/python scripts/package_lambda.py $(ARGS)
@@ -73,8 +95,8 @@ bench-console: $(VENV)/.dev ## The console with 1 000 routes and 1 000 000 store
 	@$(BIN)/python -m bench.console --json docs/results/console.json $(ARGS)
 
 ##@ Put it under fire
-faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/reliability.md
-	@TABLE_OF_FAULTS=docs/reliability.md $(BIN)/python -m pytest tests/suites/faults $(ARGS)
+faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/operate/reliability.md
+	@TABLE_OF_FAULTS=docs/operate/reliability.md $(BIN)/python -m pytest tests/suites/faults $(ARGS)
 
 fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: make fuzz [REQUESTS=n] [EXAMPLES=n] [SECONDS=n]
 	@$(BIN)/python -m tests.suites.hostile.fuzz --requests $(or $(REQUESTS),100000)
@@ -106,7 +128,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group compile -c requirements/dev.lock -o requirements/compile.lock
 
-reference: $(VENV)/.dev ## Write docs/settings.md and docs/cli.md from the code
+reference: $(VENV)/.dev ## Write docs/reference/settings.md and docs/reference/cli.md from the code
 	$(BIN)/python scripts/reference.py
 
 clean: ## Remove the virtual environment, caches and demo data
@@ -140,4 +162,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

@@ -6,7 +6,7 @@ Origin and load share one core, the server under test has the other. Rounds are 
 every server runs once before any runs again, so that what the machine does meanwhile hits all.
 Standard output has one JSON object a line, the median of the rounds for each scenario and server;
 progress goes to standard error. Results are kept in bench/results/, one file a scenario, and
-docs/performance.md is made from them.
+docs/operate/performance.md is made from them.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--servers", default="", help="names, such as native,nginx")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.0, help="per run; 0: its own")
-    parser.add_argument("--report", action="store_true", help="only make docs/performance.md anew")
+    parser.add_argument("--report", action="store_true", help="only make the page anew")
     options = parser.parse_args()
     if options.report:
         report.write()

@@ -1,4 +1,4 @@
-"""Writes docs/settings.md and docs/cli.md from the code; `make reference` runs it.
+"""Writes the generated pages of docs/reference; `make reference` runs it.
 
     python scripts/reference.py [--check]
 
@@ -8,6 +8,8 @@ With --check nothing is written: the exit code is 1 if a page is not what the co
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
@@ -20,10 +22,12 @@ from control_plane.cli.errors import Exit as CliExit
 from control_plane.cli.main import app
 from control_plane.server import Exit as ControlExit
 from control_plane.settings import Settings as ControlSettings
+from control_plane.tables.schema import document_schema
+from figway.validate.codes import CODES
 from proxy import __main__ as proxy_main
 from proxy.settings import reference as proxy_settings
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "reference"
 _MADE = "<!-- Made from the code by `make reference`; a test holds it to the code. -->"
 
 
@@ -168,7 +172,105 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page}
+def schema_file() -> str:
+    """The JSON Schema of a table document."""
+    return json.dumps(document_schema(), indent=2) + "\n"
+
+
+def table_page() -> str:
+    """Every field of a table document, with its type and default."""
+    schema = document_schema()
+    lines = [
+        "# The table", "", _MADE, "",
+        "A document that `figway apply` takes and `figway export` prints, in YAML or JSON. "
+        "`figway validate FILE` checks one without changing anything; an editor completes and "
+        "checks it with [the JSON Schema](table.schema.json), which `figway schema` prints, too. "
+        "Times are milliseconds and sizes bytes unless a name says otherwise. "
+        "A field that is left out has its default.", "",
+        "## Document", "", *_fields(schema, schema),
+    ]  # fmt: skip
+    for name in _in_reading_order(schema):
+        definition = schema["$defs"][name]
+        text = " ".join(definition.get("description", "").split())
+        lines += [f"## {name}", "", text, ""]
+        if "enum" in definition:
+            choices = ", ".join(f"`{choice}`" for choice in definition["enum"])
+            lines += [f"One of {choices}.", ""]
+        else:
+            lines += _fields(definition, schema)
+    return "\n".join(lines)
+
+
+def _in_reading_order(schema: dict[str, Any]) -> list[str]:
+    """Definitions as a reader meets them: what a definition refers to comes after it."""
+    order: list[str] = []
+    waiting = _referred(schema["properties"])
+    while waiting:
+        name = waiting.pop(0)
+        if name not in order:
+            order.append(name)
+            waiting = _referred(schema["$defs"][name].get("properties", {})) + waiting
+    return order
+
+
+def _referred(properties: dict[str, Any]) -> list[str]:
+    return re.findall(r"#/\$defs/(\w+)", json.dumps(properties))
+
+
+def _said_of_the_type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    name = field.get("$ref", "").rpartition("/")[2]
+    return str(schema["$defs"].get(name, {}).get("description", ""))
+
+
+def _fields(definition: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    rows = ["| field | type | default | |", "|---|---|---|---|"]
+    needed = definition.get("required", ())
+    for name, field in definition.get("properties", {}).items():
+        default = "required" if name in needed else _default(field.get("default"))
+        text = _cell(field.get("description", "") or _said_of_the_type(field, schema))
+        rows.append(f"| `{name}` | {_type(field)} | {default} | {text} |")
+    return [*rows, ""]
+
+
+def _default(value: Any) -> str:
+    if value in (None, "", [], {}) or isinstance(value, dict):
+        return ""
+    return f"`{json.dumps(value)}`"
+
+
+def _type(field: dict[str, Any]) -> str:
+    if "$ref" in field:
+        name = field["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in field:
+        return " or ".join(_type(choice) for choice in field["anyOf"])
+    if field.get("type") == "array" and "items" in field:
+        return f"list of {_type(field['items'])}"
+    if field.get("type") == "object" and isinstance(field.get("additionalProperties"), dict):
+        return f"map of {_type(field['additionalProperties'])} by id"
+    return str(field.get("type", "any"))
+
+
+def findings_page() -> str:
+    """Every code of a finding."""
+    rows = [f"| `{code}` | {_cell(text)} |" for code, text in sorted(CODES.items())]
+    return "\n".join([
+        "# Finding codes", "", _MADE, "",
+        "What checking a table says: `figway validate`, `figway apply`, the admin API (422, with "
+        "`findings`) and the console. Each finding names its place, what is wrong and what to do. "
+        "An error keeps a table from being saved; a warning only tells. A code never changes its "
+        "meaning.", "",
+        "| code | |", "|---|---|", *rows, "",
+    ])  # fmt: skip
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "table.md": table_page,
+    "table.schema.json": schema_file,
+    "findings.md": findings_page,
+}
 
 
 def main() -> int:
@@ -183,7 +285,7 @@ def main() -> int:
             continue
         if check:
             wrong = 1
-            sys.stderr.write(f"docs/{name} is not what the code says: make reference\n")
+            sys.stderr.write(f"docs/reference/{name} is not what the code says: make reference\n")
         else:
             file.write_text(text, encoding="utf-8")
     return wrong

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Exit(IntEnum):
-    """Exit codes of `figway`; documented in docs/cli.md and stable."""
+    """Exit codes of `figway`; documented in docs/reference/cli.md and stable."""
 
     OK = 0
     FAILED = 1

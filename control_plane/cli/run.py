@@ -33,8 +33,8 @@ def proxy(
 ) -> None:
     """Run a proxy: the facade and its workers.
 
-    Every setting is also an environment variable (docs/settings.md); the key for the control
-    plane is read from FIGWAY_CONTROL_KEY or FIGWAY_CONTROL_KEY_FILE only.
+    Every setting is also an environment variable (docs/reference/settings.md); the key for the
+    control plane is read from FIGWAY_CONTROL_KEY or FIGWAY_CONTROL_KEY_FILE only.
     """
     _become(
         "proxy",

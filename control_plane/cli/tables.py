@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ def register(app: typer.Typer, panel: str) -> None:
     app.command("validate", rich_help_panel=panel)(validate)
     app.command("apply", rich_help_panel=panel)(apply)
     app.command("diff", rich_help_panel=panel)(diff)
+    app.command("schema", rich_help_panel=panel)(schema)
 
 
 def export(
@@ -41,6 +43,17 @@ def export(
         show(found, context.output)
     else:
         sys.stdout.write(found)
+
+
+def schema() -> None:
+    """Print the JSON Schema of a table document, so that an editor completes and checks it.
+
+    Save it beside the file and begin the file with
+    `# yaml-language-server: $schema=./table.schema.json`. Needs no control plane.
+    """
+    from control_plane.tables.schema import document_schema  # pydantic is slow to import
+
+    sys.stdout.write(json.dumps(document_schema(), indent=2) + "\n")
 
 
 def validate(ctx: typer.Context, file: File) -> None:

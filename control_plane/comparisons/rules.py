@@ -26,7 +26,7 @@ def spec(body: RuleIn) -> RuleSpec:
         comparison_rule(found)
     except RuleError as error:
         raise invalid(
-            "rule", str(error), "see docs/shadow.md for the kinds and their parameters"
+            "rule", str(error), "see docs/concepts/shadow.md for the kinds and their parameters"
         ) from None
     return found
 

@@ -2,7 +2,7 @@
 
 A body goes as text where its bytes are UTF-8, and as base64 otherwise: either way the same bytes
 come out. Set-Cookie is never folded. What a kind of event cannot hold is said in
-docs/serverless.md.
+docs/operate/serverless.md.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from proxy.serverless.settings import LambdaSettings
 from tests.suites.conformance.serverless.cannot_carry import CANNOT_CARRY
 from tests.support.serverless.platform import ROOT
 
-MANUAL = (ROOT / "docs" / "serverless.md").read_text("utf-8")
+MANUAL = (ROOT / "docs" / "operate" / "serverless.md").read_text("utf-8")
 SETTINGS = (ROOT / "proxy" / "serverless" / "settings.py").read_text("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the suite observed, a row a fault; `make faults` writes it into `docs/reliability.md`."""
+"""What the suite observed, a row a fault; `make faults` writes docs/operate/reliability.md."""
 
 from __future__ import annotations
 

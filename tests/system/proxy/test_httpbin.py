@@ -1,7 +1,7 @@
 """PyPI's `httpbin` behind the facade of `figway up`, driven by curl and requests.
 
 Each request goes to httpbin directly and through the facade; the answers must be the same but
-for what the manual lists (docs/routing.md, "What is added and taken").
+for what the manual lists (docs/concepts/routing.md, "What is added and taken").
 """
 
 from __future__ import annotations
