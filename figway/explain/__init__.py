@@ -1,0 +1,1 @@
+"""What would happen to one request, and why, in words."""

@@ -1,0 +1,1 @@
+"""Rules while a request is served: attempts, breakers, budgets, limits, claims."""

@@ -1,0 +1,1 @@
+"""What must hold of a table before it is saved or served, as findings with stable codes."""

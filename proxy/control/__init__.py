@@ -1,0 +1,1 @@
+"""Calls to the control plane: the one place that speaks HTTP to it."""

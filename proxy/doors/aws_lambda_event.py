@@ -5,7 +5,9 @@ docs/operate/serverless.md; what it does carry is kept as it stands: the raw pat
 the order of repeated fields, every cookie, every byte of a body. The platform plays the part of
 the socket: its word on the client's address and scheme is taken, and the fields that it wrote
 itself (X-Forwarded-*) are taken out again, so that a backend sees the same request as behind any
-other door. Sources: AWS, "Working with AWS Lambda proxy integrations" (payload formats 1.0 and 2.0),
+other door.
+
+Sources: AWS, "Working with AWS Lambda proxy integrations" (payload formats 1.0 and 2.0),
 "Lambda functions as targets for Application Load Balancers", "Invoking Lambda function URLs".
 """
 

@@ -1,0 +1,1 @@
+"""The ground that every process stands on: timers, batched writes, tasks, channels, events."""

@@ -1,0 +1,1 @@
+"""The private listener: a second, tiny HTTP server for probes and metrics."""

@@ -1,0 +1,1 @@
+"""Who runs and who watches: supervisor, workers, shadow worker."""

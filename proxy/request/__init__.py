@@ -1,0 +1,1 @@
+"""One request: the flow, its client, what is forwarded, what it is served with."""

@@ -1,0 +1,1 @@
+"""Following the control plane's table, and keeping the last good one on disk."""

@@ -1,0 +1,1 @@
+"""What is told of requests: series, metrics, log lines, reports."""

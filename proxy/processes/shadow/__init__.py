@@ -1,0 +1,1 @@
+"""The shadow worker as a process, and the supervisor's side of it."""

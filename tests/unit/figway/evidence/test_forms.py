@@ -131,7 +131,7 @@ def test_what_has_members_or_is_all_of_a_body_has_no_form() -> None:
 
 
 def test_sentences_without_end_have_no_form() -> None:
-    words = "one two three four five six seven eight nine ten".split()
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     form = learned(
         lambda: " ".join(CHANCE.choice(words) for _ in range(CHANCE.randint(3, 9))), looks=60
     )
