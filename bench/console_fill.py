@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 from sqlalchemy.engine import make_url
 
-from control_plane.audit.store import Deed
+from control_plane.audit.store import AuditEntry
 from control_plane.auth.keys import Role
 from control_plane.auth.service import create_key
 from control_plane.bootstrap import make_services, prepare
@@ -89,7 +89,7 @@ async def fill(url: str, size: Size) -> dict[str, Any]:
         await prepare(services)
         key = await create_key(
             services.database, name="bench", role=Role.ADMIN,
-            deed=Deed("bench", "", "key.create", "key"),
+            deed=AuditEntry("bench", "", "key.create", "key"),
         )  # fmt: skip
         await _publish(services, size)
     finally:
@@ -114,7 +114,9 @@ async def _publish(services: Services, size: Size) -> None:
         for number in range(size.routes):
             yield Change(Kind.ROUTE, route_id(number), _route(number))
 
-    await services.publisher.change(table, Deed("bench", "", "table.apply", "table", "all of it"))
+    await services.publisher.change(
+        table, AuditEntry("bench", "", "table.apply", "table", "all of it")
+    )
     canary = [n for n in range(size.routes) if stage_of(n) is Stage.CANARY]
     for turn in range(size.revisions):
         name = route_id(canary[turn * 7 % len(canary)])
@@ -124,7 +126,7 @@ async def _publish(services: Services, size: Size) -> None:
             flipped = change.flip(now.table.routes[name], Stage.CANARY, weight)
             return [Change(Kind.ROUTE, name, flipped)]
 
-        deed = Deed(
+        deed = AuditEntry(
             f"engineer {turn % 9}", "10.0.0.7", "route.flip", f"route {name}", "step by step"
         )
         await services.publisher.change(flip, deed)

@@ -10,14 +10,13 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI, Request
 from starlette.routing import BaseRoute
 
-from control_plane import headers, health, openapi, problems
+from control_plane import health
 from control_plane.audit.api import router as audit_router
-from control_plane.audit.store import Deed
+from control_plane.audit.store import AuditEntry
 from control_plane.auth.access import Anyone
 from control_plane.auth.api import router as auth_router
 from control_plane.auth.keys import ApiKey
 from control_plane.auth.service import AuthService, first_keys
-from control_plane.body_limit import BodyLimit
 from control_plane.clock import now_ms
 from control_plane.comparisons.api import router as comparisons_router
 from control_plane.comparisons.api_replays import router as replays_router
@@ -32,15 +31,17 @@ from control_plane.explain.api import router as explain_router
 from control_plane.fleet import store as fleet_store
 from control_plane.fleet.api import router as fleet_router
 from control_plane.fleet.service import FleetService
+from control_plane.http import headers, openapi, problems
+from control_plane.http.body_limit import BodyLimit
 from control_plane.kill.api import router as kill_router
 from control_plane.publishing.api import router as publishing_router
 from control_plane.publishing.compiled import LiveCompiled
 from control_plane.publishing.follow import listen
+from control_plane.publishing.history import History
 from control_plane.publishing.hub import Hub
 from control_plane.publishing.service import Publisher
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.revisions.api import router as revisions_router
-from control_plane.revisions.history import History
 from control_plane.routes.api import router as routes_router
 from control_plane.routes.backends import router as backends_router
 from control_plane.routes.capabilities import router as capabilities_router
@@ -124,7 +125,7 @@ async def _seed(services: Services) -> None:
 
     try:
         await services.publisher.change(
-            make, Deed("system", "", "table.seed", "table", "first start"), source="start"
+            make, AuditEntry("system", "", "table.seed", "table", "first start"), source="start"
         )
     except problems.ApiProblem as error:
         raise SettingsError(f"FIGWAY_LEGACY_URL={url}: {error.detail}") from None

@@ -13,10 +13,10 @@ from control_plane.db.engine import Database
 from control_plane.decisions.service import Decisions
 from control_plane.fleet.service import FleetService
 from control_plane.publishing.compiled import LiveCompiled
+from control_plane.publishing.history import History
 from control_plane.publishing.hub import Hub
 from control_plane.publishing.service import Publisher
 from control_plane.publishing.state import TableState
-from control_plane.revisions.history import History
 from control_plane.settings import Settings
 from control_plane.traffic.service import TrafficService
 

@@ -8,13 +8,13 @@ import orjson
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from control_plane import paging
 from control_plane.audit import store
 from control_plane.audit.changes import first_changes
 from control_plane.auth.access import Viewer
-from control_plane.changed import FieldChangeOut, shown
-from control_plane.paging import Cursor, Limit, Only, Page
-from control_plane.problems import COMMON, documented
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Only, Page
+from control_plane.http.problems import COMMON, documented
+from control_plane.publishing.changed import FieldChangeOut, shown
 from control_plane.services import Svc
 
 router = APIRouter(tags=["audit"], responses=documented(*COMMON))

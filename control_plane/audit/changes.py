@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from control_plane.revisions.describe import described
+from control_plane.publishing.describe import described
 from figway.model.change import FieldChange, changes_from_data
 
 _AT_ONCE = 100  # items that are taken apart at a time

@@ -14,7 +14,7 @@ from control_plane.db.models import AuditRow, RevisionRow
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """One entry: `actor` did `action` to `subject`, for a `reason`."""
 
     actor: str
@@ -26,7 +26,7 @@ class Deed:
 
 async def record(
     connection: AsyncConnection,
-    deed: Deed,
+    deed: AuditEntry,
     *,
     now: int,
     revision: int | None = None,

@@ -12,7 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from control_plane.auth.keys import Role
 from control_plane.auth.service import Actor
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 from control_plane.services import Svc
 
 _bearer = HTTPBearer(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from control_plane import paging
 from control_plane.auth import store
 from control_plane.auth.access import Admin, Anyone
 from control_plane.auth.schemas import KeyIn, KeyMade, KeyOut, Me
 from control_plane.auth.service import create_key, revoke_key
-from control_plane.changed import Reason
 from control_plane.clock import now_ms
-from control_plane.paging import Cursor, Limit, Page
-from control_plane.problems import COMMON, documented, not_found
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Page
+from control_plane.http.problems import COMMON, documented, not_found
+from control_plane.publishing.changed import Reason
 from control_plane.services import Svc
 
 router = APIRouter(tags=["keys"], responses=documented(*COMMON))

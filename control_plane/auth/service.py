@@ -6,13 +6,13 @@ import hmac
 from dataclasses import dataclass
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import Deed
+from control_plane.audit.store import AuditEntry
 from control_plane.auth import store
 from control_plane.auth.keys import ApiKey, Role, generate, parse
 from control_plane.auth.limiter import FailureLimiter
 from control_plane.clock import now_ms
 from control_plane.db.engine import UNAVAILABLE, Database
-from control_plane.problems import ApiProblem, conflict, not_found
+from control_plane.http.problems import ApiProblem, conflict, not_found
 from control_plane.settings import Settings, SettingsError
 
 _FRESH_MS = 5_000  # a revoked key dies within this time at the other control planes
@@ -30,9 +30,9 @@ class Actor:
     address: str
     source: str = "api"
 
-    def deed(self, action: str, subject: str, reason: str = "") -> Deed:
+    def deed(self, action: str, subject: str, reason: str = "") -> AuditEntry:
         """What is written into the audit log."""
-        return Deed(f"{self.name} ({self.prefix})", self.address, action, subject, reason)
+        return AuditEntry(f"{self.name} ({self.prefix})", self.address, action, subject, reason)
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class AuthService:
 
 
 async def create_key(
-    database: Database, *, name: str, role: Role, deed: Deed, expires_ms: int | None = None
+    database: Database, *, name: str, role: Role, deed: AuditEntry, expires_ms: int | None = None
 ) -> ApiKey:
     """Make a key; the only time that its secret is seen."""
     key = generate()
@@ -140,7 +140,7 @@ async def create_key(
     return key
 
 
-async def revoke_key(database: Database, prefix: str, deed: Deed) -> None:
+async def revoke_key(database: Database, prefix: str, deed: AuditEntry) -> None:
     """Revoke a key. Raises `ApiProblem`: 404, or 409 for the last admin key."""
     now = now_ms()
     async with database.write() as connection:
@@ -179,6 +179,6 @@ async def first_keys(database: Database, settings: Settings) -> ApiKey | None:
             database, connection, first, name="first", role=Role.ADMIN, by="first start", now=now
         )
         await audit.record(
-            connection, Deed("system", "", "key.create", f"key {first.prefix}"), now=now
+            connection, AuditEntry("system", "", "key.create", f"key {first.prefix}"), now=now
         )
         return first

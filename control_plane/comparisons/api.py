@@ -9,7 +9,6 @@ import orjson
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from control_plane import paging
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.clock import now_ms
 from control_plane.comparisons import evidence, examples
@@ -27,8 +26,9 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.comparisons.service import summary
 from control_plane.comparisons.tallies import Tallies
-from control_plane.paging import Cursor, Limit, Page
-from control_plane.problems import COMMON, documented, invalid
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Page
+from control_plane.http.problems import COMMON, documented, invalid
 from control_plane.publishing.hub import event
 from control_plane.services import Svc
 from figway.model.table import Route, Stage

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Query
 
-from control_plane import paging
 from control_plane.audit import store as audit
 from control_plane.auth.access import Operator, Proxy, Viewer
 from control_plane.clock import now_ms
@@ -22,8 +21,9 @@ from control_plane.comparisons.schemas import (
     ResultsIn,
     ResultsOut,
 )
-from control_plane.paging import Cursor, Limit, Page
-from control_plane.problems import COMMON, conflict, documented, not_found
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Page
+from control_plane.http.problems import COMMON, conflict, documented, not_found
 from control_plane.publishing.hub import event
 from control_plane.services import Services, Svc
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import Changed, Reason, Timeout, Wait, answer
 from control_plane.comparisons import rules
 from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, RuleIn
-from control_plane.preconditions import IfMatch
-from control_plane.problems import COMMON, EDIT, documented
+from control_plane.http.preconditions import IfMatch
+from control_plane.http.problems import COMMON, EDIT, documented
+from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
 from control_plane.services import Svc
 from figway.model.table import RuleSpec
 

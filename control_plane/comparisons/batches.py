@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from control_plane.limits import Loose
+from control_plane.http.limits import Loose
 from figway.compare.detect import HARD_SHAPES
 
 VERDICTS = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from control_plane.problems import FindingOut
+from control_plane.http.problems import FindingOut
 from control_plane.publishing.check import shown
 from figway.model.table import Side, Table
 from figway.validate.caching import check_answer

@@ -14,7 +14,7 @@ from control_plane.comparisons.batches import ExampleIn, RouteIn
 from control_plane.comparisons.store import Key, digest, plain
 from control_plane.db.engine import Database
 from control_plane.db.models import ExampleFieldRow, ExampleRow, ExampleUsageRow
-from control_plane.problems import invalid
+from control_plane.http.problems import invalid
 from control_plane.settings import Settings
 
 _CHUNK = 500

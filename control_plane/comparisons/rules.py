@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from control_plane.comparisons.schemas import OverruleIn, RuleIn
 from control_plane.comparisons.store import digest
-from control_plane.preconditions import check_match
-from control_plane.problems import conflict, invalid, not_found
+from control_plane.http.preconditions import check_match
+from control_plane.http.problems import conflict, invalid, not_found
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
 from figway.compare.rules import RuleError

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
-from control_plane.paging import Page
-from control_plane.problems import FindingOut
+from control_plane.http.paging import Page
+from control_plane.http.problems import FindingOut
 from figway.model.table import NoiseWord, RuleKind, RuleSpec
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None

@@ -42,7 +42,7 @@ from control_plane.comparisons.schemas import (
 )
 from control_plane.comparisons.tallies import Tallies
 from control_plane.db.engine import Database
-from control_plane.problems import ApiProblem, FindingOut, invalid, not_found
+from control_plane.http.problems import ApiProblem, FindingOut, invalid, not_found
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import TableState
 from control_plane.settings import Settings

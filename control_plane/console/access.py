@@ -14,11 +14,11 @@ from fastapi.responses import HTMLResponse
 from control_plane.auth.keys import Role
 from control_plane.auth.service import Actor
 from control_plane.console import render
-from control_plane.console.progress import BurnUp
-from control_plane.console.pulse import Beat, Pulse
+from control_plane.console.burn_up import BurnUp
+from control_plane.console.fragment_cache import FragmentCache
+from control_plane.console.live_state import LiveSnapshot, LiveState
 from control_plane.console.sessions import Session, Sessions
-from control_plane.console.shared import Shared
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 from control_plane.services import Services
 
 COOKIE = "figway_session"
@@ -38,9 +38,9 @@ class Console:
 
     services: Services
     sessions: Sessions
-    pulse: Pulse
+    live_state: LiveState
     burn_up: BurnUp
-    shared: Shared
+    shared: FragmentCache
 
 
 def console(request: Request) -> Console:
@@ -80,11 +80,11 @@ class Visit:
 
     async def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A page, with the state of the whole in its head."""
-        beat: Beat = await self.console.pulse.beat()
+        live: LiveSnapshot = await self.console.live_state.snapshot()
         return render.page(
             self.request,
             template,
-            {"visit": self, "beat": beat, "csrf": self.session.csrf, **context},
+            {"visit": self, "live": live, "csrf": self.session.csrf, **context},
             status,
         )
 
@@ -95,14 +95,14 @@ class Visit:
 
         The template gets an `Onlooker` as its visit: it cannot show one visitor to another.
         """
-        beat = await self.console.pulse.beat()
+        live = await self.console.live_state.snapshot()
         role = self.actor.role
 
         async def rendered() -> str:
-            return render.part(template, visit=Onlooker(role), beat=beat, **await make())
+            return render.part(template, visit=Onlooker(role), live=live, **await make())
 
         return render.answer(
-            await self.console.shared.get((template, what, role), beat.version, rendered)
+            await self.console.shared.get((template, what, role), live.version, rendered)
         )
 
 

@@ -12,6 +12,9 @@ from starlette.types import Scope
 
 from control_plane.console import render
 from control_plane.console.access import Console, LoggedOut
+from control_plane.console.burn_up import BurnUp
+from control_plane.console.fragment_cache import FragmentCache
+from control_plane.console.live_state import LiveState
 from control_plane.console.pages import (
     audit,
     breaker,
@@ -29,12 +32,9 @@ from control_plane.console.pages import (
     shadow,
     shadow_rules,
 )
-from control_plane.console.progress import BurnUp
-from control_plane.console.pulse import Pulse
 from control_plane.console.sessions import Sessions
-from control_plane.console.shared import Shared
 from control_plane.db.engine import UNAVAILABLE
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 from control_plane.services import Services
 
 ROOT = "/console"
@@ -91,7 +91,11 @@ def create(services: Services) -> FastAPI:
         max_body_size=_MOST_BODY,
     )
     app.state.console = Console(
-        services, Sessions(services.database), Pulse(services), BurnUp(services), Shared()
+        services,
+        Sessions(services.database),
+        LiveState(services),
+        BurnUp(services),
+        FragmentCache(),
     )
     app.state.services = services
     for screen in SCREENS:

@@ -6,7 +6,7 @@ import base64
 import shlex
 from dataclasses import dataclass, field
 
-from control_plane.problems import invalid
+from control_plane.http.problems import invalid
 
 _OPTIONS = """
 -o --output -w --write-out -m --max-time --connect-timeout -x --proxy --cacert --cert --key -K

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from control_plane.comparisons.batches import AnswerIn
-from control_plane.console.text import clip
+from control_plane.console.sanitise import clip
 
 MOST_LINES = 800
 _MOST_CHARACTERS = 400_000

@@ -12,7 +12,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from control_plane.console import formats, text
+from control_plane.console import formats
+from control_plane.console import sanitise as text
 from figway.model.table import Stage
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.decisions.schemas import DecisionsIn, DecisionsOut
 from control_plane.decisions.service import ALL, KEPT
-from control_plane.problems import COMMON, documented
+from control_plane.http.problems import COMMON, documented
 from control_plane.services import Svc
 
 router = APIRouter(tags=["traffic"], responses=documented(*COMMON))

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from control_plane.auth.access import Viewer
 from control_plane.explain.head import typed_head
 from control_plane.explain.schemas import ExplainIn, ExplainOut
-from control_plane.problems import COMMON, ApiProblem, documented, invalid, not_found
+from control_plane.http.problems import COMMON, ApiProblem, documented, invalid, not_found
 from control_plane.services import Services, Svc
 from figway.explain.request import explain
 from figway.model import change

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from control_plane.limits import Loose
+from control_plane.http.limits import Loose
 from figway.explain.request import Explanation
 from figway.model.table import Side
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from control_plane import paging
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.fleet import store
 from control_plane.fleet.schemas import AckIn, FleetOut
-from control_plane.paging import Cursor, Limit
-from control_plane.problems import COMMON, documented
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit
+from control_plane.http.problems import COMMON, documented
 from control_plane.services import Svc
 
 router = APIRouter(tags=["fleet"], responses=documented(*COMMON))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
-from control_plane.problems import FindingOut
+from control_plane.http.problems import FindingOut
 
 Short = Annotated[str, Field(max_length=200)]
 Message = Annotated[str, Field(max_length=8_192)]

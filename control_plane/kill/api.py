@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, StrictBool
 
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import Changed, Timeout, Wait, answer
-from control_plane.problems import COMMON, documented
+from control_plane.http.problems import COMMON, documented
+from control_plane.publishing.changed import Changed, Timeout, Wait, answer
 from control_plane.publishing.state import Snapshot
 from control_plane.routes.schemas import ReasonField
 from control_plane.services import Svc

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
 from control_plane.auth.access import Anyone, Viewer
-from control_plane.preconditions import etags, quoted
-from control_plane.problems import COMMON, documented
+from control_plane.http.preconditions import etags, quoted
+from control_plane.http.problems import COMMON, documented
 from control_plane.publishing.hub import event
 from control_plane.services import Svc
 

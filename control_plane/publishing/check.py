@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from control_plane.problems import FindingOut
+from control_plane.http.problems import FindingOut
 from figway.model.table import Table
 from figway.validate.table import Finding, Severity, validate, validate_change
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 
 _BACKLOG = 256  # events that a stream may be behind before it is dropped
 _HEARTBEAT_S = 10.0

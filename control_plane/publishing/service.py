@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
 
-from control_plane.audit.store import Deed
+from control_plane.audit.store import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
-from control_plane.problems import FindingOut, conflict, not_found, refused
+from control_plane.http.problems import FindingOut, conflict, not_found, refused
 from control_plane.publishing import store
 from control_plane.publishing.check import check
 from control_plane.publishing.hub import Hub, event
@@ -53,7 +53,7 @@ class Publisher:
         self._lock = asyncio.Lock()
 
     async def change(
-        self, make: Make, deed: Deed, *, source: str = "api", back: bool = False
+        self, make: Make, deed: AuditEntry, *, source: str = "api", back: bool = False
     ) -> Published:
         """Make a revision. Raises `ApiProblem`: what `make` raises, 422 with findings, 409.
 
@@ -94,7 +94,7 @@ class Publisher:
         described = change.describe(before.table, changes)
         return Published(before, after, True, described, warnings)
 
-    async def _commit(self, drafted: Published, deed: Deed, source: str) -> bool:
+    async def _commit(self, drafted: Published, deed: AuditEntry, source: str) -> bool:
         before, after = drafted.before, drafted.after
         changes = change.diff(before.table, after.table)
         new = store.NewRevision(

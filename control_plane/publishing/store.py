@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import Deed
+from control_plane.audit.store import AuditEntry
 from control_plane.db.engine import Database
 from control_plane.db.models import ItemRow, RevisionRow
 from control_plane.publishing.state import Snapshot, TableState
@@ -40,7 +40,7 @@ class NewRevision:
     inverse: tuple[Change, ...]
     summary: list[str]
     source: str
-    deed: Deed
+    deed: AuditEntry
 
 
 async def append(

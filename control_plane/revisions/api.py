@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from control_plane import paging
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import Changed, Timeout, Wait, answer, shown
-from control_plane.paging import Cursor, Limit, Only, Page
-from control_plane.problems import COMMON, EDIT, documented, not_found
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Only, Page
+from control_plane.http.problems import COMMON, EDIT, documented, not_found
 from control_plane.publishing import store as revisions
+from control_plane.publishing.changed import Changed, Timeout, Wait, answer, shown
+from control_plane.publishing.describe import described
 from control_plane.revisions import service, store
-from control_plane.revisions.describe import described
 from control_plane.revisions.schemas import DiffOut, RevisionDetail, RevisionOut, UndoIn
 from control_plane.services import Svc
 from figway.model import change

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictBool
 
-from control_plane.changed import FieldChangeOut
+from control_plane.publishing.changed import FieldChangeOut
 
 
 class RevisionOut(BaseModel, use_attribute_docstrings=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from control_plane.problems import conflict, not_found
+from control_plane.http.problems import conflict, not_found
 from control_plane.publishing import store
+from control_plane.publishing.describe import touched_since
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot
-from control_plane.revisions.describe import touched_since
 from control_plane.services import Services
 from figway.model import change
 from figway.model.change import Change

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import Changed, Reason, Timeout, Wait, answer
-from control_plane.limits import Held
-from control_plane.paging import Cursor, Limit, Only, Page
-from control_plane.preconditions import IfMatch
-from control_plane.problems import COMMON, EDIT, documented
+from control_plane.http.limits import Limited
+from control_plane.http.paging import Cursor, Limit, Only, Page
+from control_plane.http.preconditions import IfMatch
+from control_plane.http.problems import COMMON, EDIT, documented
+from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut, Patch
@@ -47,7 +47,7 @@ async def get_route(route_id: str, _: Viewer, services: Svc, response: Response)
 
 @router.post("/routes", status_code=201, responses=_EDIT)
 async def create_route(
-    body: Held[Route],
+    body: Limited[Route],
     actor: Operator,
     services: Svc,
     response: Response,
@@ -67,7 +67,7 @@ async def create_route(
 @router.put("/routes/{route_id}", responses=_EDIT)
 async def put_route(
     route_id: str,
-    body: Held[Route],
+    body: Limited[Route],
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import Changed, Reason, Timeout, Wait, answer
-from control_plane.limits import Held
-from control_plane.paging import Cursor, Limit, Page
-from control_plane.preconditions import IfMatch
-from control_plane.problems import COMMON, EDIT, documented
+from control_plane.http.limits import Limited
+from control_plane.http.paging import Cursor, Limit, Page
+from control_plane.http.preconditions import IfMatch
+from control_plane.http.problems import COMMON, EDIT, documented
+from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import ItemOut, Patch
@@ -40,7 +40,7 @@ async def get_backend(backend_id: str, _: Viewer, services: Svc, response: Respo
 
 @router.post("/backends", status_code=201, responses=_EDIT)
 async def create_backend(
-    body: Held[Backend],
+    body: Limited[Backend],
     actor: Operator,
     services: Svc,
     response: Response,
@@ -63,7 +63,7 @@ async def create_backend(
 @router.put("/backends/{backend_id}", responses=_EDIT)
 async def put_backend(
     backend_id: str,
-    body: Held[Backend],
+    body: Limited[Backend],
     actor: Operator,
     services: Svc,
     if_match: IfMatch = "",

@@ -8,10 +8,10 @@ from typing import TypeVar, cast
 
 from fastapi import Response
 
-from control_plane import paging
-from control_plane.paging import Page
-from control_plane.preconditions import quoted
-from control_plane.problems import not_found
+from control_plane.http import paging
+from control_plane.http.paging import Page
+from control_plane.http.preconditions import quoted
+from control_plane.http.problems import not_found
 from control_plane.routes.schemas import ItemOut
 from control_plane.services import Services
 from figway.model import change

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Body
 from pydantic import BaseModel, Field, StrictInt
 
-from control_plane.limits import MAX_FIELDS
+from control_plane.http.limits import MAX_FIELDS
 from figway.model.table import BreakerForce, Stage
 
 T = TypeVar("T")

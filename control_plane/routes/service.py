@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
-from control_plane.preconditions import check_match
-from control_plane.problems import conflict, invalid, not_found
+from control_plane.http.preconditions import check_match
+from control_plane.http.problems import conflict, invalid, not_found
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.routes.schemas import BreakerIn, FlipIn

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from control_plane.auth.access import Operator, Viewer
-from control_plane.changed import (
+from control_plane.http.preconditions import IfMatch, check_match, quoted
+from control_plane.http.problems import COMMON, EDIT, FindingOut, documented
+from control_plane.publishing.changed import (
     Changed,
     FieldChangeOut,
     Reason,
@@ -18,8 +20,6 @@ from control_plane.changed import (
     answer,
     shown,
 )
-from control_plane.preconditions import IfMatch, check_match, quoted
-from control_plane.problems import COMMON, EDIT, FindingOut, documented
 from control_plane.publishing.check import errors
 from control_plane.publishing.check import shown as findings_shown
 from control_plane.publishing.state import Snapshot

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from control_plane.problems import ApiProblem, FindingOut, invalid, refused
+from control_plane.http.problems import ApiProblem, FindingOut, invalid, refused
 from figway.model.codec import CodecError, from_data, to_data
 from figway.model.table import Table
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from control_plane import paging
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.clock import now_ms
-from control_plane.paging import Cursor, Limit, Only, Page
-from control_plane.problems import COMMON, documented, invalid
+from control_plane.http import paging
+from control_plane.http.paging import Cursor, Limit, Only, Page
+from control_plane.http.problems import COMMON, documented, invalid
 from control_plane.services import Svc
 from control_plane.traffic import store
 from control_plane.traffic.schemas import EventOut, ReportIn, ReportOut, SummaryOut, TrafficOut

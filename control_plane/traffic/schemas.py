@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from control_plane.paging import Page
+from control_plane.http.paging import Page
 
 Short = Annotated[str, Field(max_length=200)]
 Code = Annotated[str, Field(max_length=40)]

@@ -159,7 +159,7 @@ def test_the_manual_uses_the_words_of_the_glossary(page: str) -> None:
 def test_the_api_uses_the_words_of_the_glossary(tmp_path: Path) -> None:
     """Paths and members of the admin API."""
     from control_plane.bootstrap import create_app, make_services
-    from control_plane.openapi import describe
+    from control_plane.http.openapi import describe
     from control_plane.settings import Settings
 
     described = describe(

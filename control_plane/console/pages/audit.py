@@ -14,8 +14,8 @@ from fastapi import APIRouter, Response
 from control_plane.audit.api import AuditOut, list_audit
 from control_plane.console import formats
 from control_plane.console.access import Viewing, Visit
-from control_plane.paging import Page
-from control_plane.problems import invalid
+from control_plane.http.paging import Page
+from control_plane.http.problems import invalid
 
 router = APIRouter()
 PAGE = 50

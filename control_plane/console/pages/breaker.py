@@ -7,9 +7,9 @@ from fastapi import APIRouter, Response
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
-from control_plane.console.rows import line
-from control_plane.preconditions import quoted
-from control_plane.problems import ApiProblem, invalid
+from control_plane.console.route_row import line
+from control_plane.http.preconditions import quoted
+from control_plane.http.problems import ApiProblem, invalid
 from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.api import force_breaker
 from control_plane.routes.schemas import BreakerIn
@@ -71,7 +71,7 @@ async def _dialog(
         "breaker.html",
         problem.status if problem else 200,
         route=route,
-        row=line(route, await visit.console.pulse.beat()),
+        row=line(route, await visit.console.live_state.snapshot()),
         force=force,
         forces=list(BreakerForce),
         problem=problem,

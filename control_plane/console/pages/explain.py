@@ -12,7 +12,7 @@ from control_plane.console import curl
 from control_plane.console.access import Viewing, Visit
 from control_plane.explain.api import explain_request
 from control_plane.explain.schemas import ExplainIn
-from control_plane.problems import ApiProblem, invalid
+from control_plane.http.problems import ApiProblem, invalid
 from figway.explain.request import Explanation
 from figway.model.codec import to_data
 from figway.model.table import Side, Stage
@@ -26,13 +26,13 @@ async def show(visit: Viewing, request: Request) -> Response:
     """The form, and what it explains; all of it in the URL, so that it can be passed on."""
     asked = {name: request.query_params.get(name, "")[:20_000] for name in _FIELDS}
     found: Explanation | None = None
-    live: Explanation | None = None
+    plain: Explanation | None = None
     problem: ApiProblem | None = None
     table = visit.services.state.current.table
     # Without a legacy the live table answers nothing; an old revision may.
     if asked["request"].strip() and (table.default_backend or asked["revision"].strip()):
         try:
-            found, live = await _explained(visit, asked)
+            found, plain = await _explained(visit, asked)
         except ApiProblem as error:
             problem = error
     return await visit.page(
@@ -40,7 +40,7 @@ async def show(visit: Viewing, request: Request) -> Response:
         problem.status if problem else 200,
         asked=asked,
         found=found,
-        live=live,
+        plain=plain,
         problem=problem,
         empty=not table.default_backend,
         stages=list(Stage),

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Response
 
 from control_plane.comparisons.schemas import FieldsOut
 from control_plane.console.access import Operating, Viewing, Visit
-from control_plane.console.plans import Plan, Target, plan
-from control_plane.console.proofs import proofs_of
-from control_plane.console.rows import Line, line
-from control_plane.preconditions import quoted
-from control_plane.problems import ApiProblem, FindingOut, invalid
+from control_plane.console.evidence_summary import evidence_by_route
+from control_plane.console.flip_preview import FlipPreview, FlipTarget, plan
+from control_plane.console.route_row import RouteRow, line
+from control_plane.http.preconditions import quoted
+from control_plane.http.problems import ApiProblem, FindingOut, invalid
 from control_plane.publishing.state import Snapshot
 from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.api import flip_route
@@ -47,7 +47,7 @@ async def do(kind: Flippable, item_id: str, visit: Operating) -> Response:
         raise invalid("stage", "there is no such stage") from None
     target = _target(kind, item_id, stage, form.get("percent", ""))
     etag, reason = form.get("etag", ""), form.get("reason", "").strip()
-    planned = plan(visit.services, await visit.console.pulse.beat(), target, etag)
+    planned = plan(visit.services, await visit.console.live_state.snapshot(), target, etag)
     try:
         if not 0 < len(reason) <= 500:
             raise invalid("reason", "say why, in at most 500 characters")
@@ -90,14 +90,14 @@ async def spread(visit: Visit, revision: int, heading: str = "") -> Response:
 
 
 async def _dialog(
-    visit: Visit, target: Target, etag: str, problem: ApiProblem | None = None, reason: str = ""
+    visit: Visit, target: FlipTarget, etag: str, problem: ApiProblem | None = None, reason: str = ""
 ) -> Response:
     services = visit.services
-    beat = await visit.console.pulse.beat()
-    planned: Plan = plan(services, beat, target, etag)
-    proofs = await proofs_of(services)
+    live = await visit.console.live_state.snapshot()
+    planned: FlipPreview = plan(services, live, target, etag)
+    proofs = await evidence_by_route(services)
     status = problem.status if problem else 200
-    shown = [line(before, beat, proofs) for before, _ in planned.routes]
+    shown = [line(before, live, proofs) for before, _ in planned.routes]
     newest = None
     if status == 412:
         newest = await stored_revision(services, services.state.current.revision)
@@ -114,7 +114,7 @@ async def _dialog(
     )
 
 
-async def _fields(services: Services, lines: list[Line]) -> dict[str, FieldsOut]:
+async def _fields(services: Services, lines: list[RouteRow]) -> dict[str, FieldsOut]:
     """How many fields really differ, are noise, or are ignored, of routes that were compared."""
     return {
         row.route.id: (await services.comparisons.fields(row.route.id, None)).frame()
@@ -123,7 +123,7 @@ async def _fields(services: Services, lines: list[Line]) -> dict[str, FieldsOut]
     }
 
 
-async def _cached(services: Services, lines: list[Line]) -> list[FindingOut]:
+async def _cached(services: Services, lines: list[RouteRow]) -> list[FindingOut]:
     """What caches would make of the answers, of routes that were compared."""
     found: list[FindingOut] = []
     for row in lines:
@@ -132,18 +132,18 @@ async def _cached(services: Services, lines: list[Line]) -> list[FindingOut]:
     return found
 
 
-def _etag(visit: Visit, target: Target) -> str:
+def _etag(visit: Visit, target: FlipTarget) -> str:
     if target.kind == "capabilities":
         return visit.services.state.current.etag
     stored = visit.services.state.stored(Kind.ROUTE, target.id)
     return stored.etag if stored else ""
 
 
-def _target(kind: str, item_id: str, stage: Stage, percent: str) -> Target:
+def _target(kind: str, item_id: str, stage: Stage, percent: str) -> FlipTarget:
     weight = None
     if stage is Stage.CANARY and percent.strip():
         try:
             weight = round(float(percent.replace(",", ".").strip(" %")) * 100)
         except (ValueError, OverflowError):
             raise invalid("percent", f"{percent[:40]!r} is not a number of per cent") from None
-    return Target(kind, item_id, stage, weight)
+    return FlipTarget(kind, item_id, stage, weight)

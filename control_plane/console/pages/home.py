@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
-from control_plane.console.flow import flow_of
-from control_plane.console.progress import capabilities_done, routes_done
-from control_plane.console.proofs import proofs_of
-from control_plane.console.pulse import Beat
-from control_plane.console.rows import NONE, Line, line
+from control_plane.console.burn_up import capabilities_done, routes_done
+from control_plane.console.evidence_summary import evidence_by_route
+from control_plane.console.live_state import LiveSnapshot
+from control_plane.console.route_row import NONE, RouteRow, line
+from control_plane.console.traffic_diagram import diagram_of
 from figway.model.change import Kind
 from figway.model.table import Stage
 
@@ -91,35 +91,35 @@ def _stairs(times: list[int], steps: list[tuple[float, float]]) -> list[float | 
 
 
 async def _context(visit: Visit) -> dict[str, Any]:
-    beat = await visit.console.pulse.beat()
+    live = await visit.console.live_state.snapshot()
     await visit.console.burn_up.steps()
-    proofs = await proofs_of(visit.services)
-    rows = [line(route, beat, proofs) for route in beat.snapshot.table.routes.values()]
-    whole = beat.traffic.get("*")
+    proofs = await evidence_by_route(visit.services)
+    rows = [line(route, live, proofs) for route in live.published.table.routes.values()]
+    whole = live.traffic.get("*")
     new, legacy = ((whole.new or NONE), (whole.legacy or NONE)) if whole else (NONE, NONE)
     total = new.requests + legacy.requests
-    groups: dict[str, list[Line]] = defaultdict(list)
+    groups: dict[str, list[RouteRow]] = defaultdict(list)
     for row in rows:
         groups[row.route.capability].append(row)
     stages = {stage: sum(row.route.stage is stage for row in rows) for stage in Stage}
     return {
         "requests_share": new.requests / total if total else None,
         "rps": new.rps + legacy.rps,
-        "routes": routes_done(beat.snapshot.table),
-        "capabilities": capabilities_done(beat.snapshot.table),
+        "routes": routes_done(live.published.table),
+        "capabilities": capabilities_done(live.published.table),
         "stages": stages,
         "groups": sorted(groups.items(), key=lambda item: (not item[0], item[0])),
         "size_of": _sizer(rows),
-        "worries": _worries(visit, beat, rows)[:_MOST_WORRIES],
-        "flow": flow_of(rows, whole, beat.traffic.get("-")),
+        "worries": _worries(visit, live, rows)[:_MOST_WORRIES],
+        "flow": diagram_of(rows, whole, live.traffic.get("-")),
     }
 
 
-def _sizer(rows: list[Line]) -> Any:
+def _sizer(rows: list[RouteRow]) -> Any:
     """Sizes 1 to 4 by traffic, by orders of magnitude below the busiest."""
     busiest = max((row.rps for row in rows), default=0.0)
 
-    def size(row: Line) -> int:
+    def size(row: RouteRow) -> int:
         if not row.rps or not busiest:
             return 1
         return max(1, _SIZES - int(-math.log(row.rps / busiest, 3)))
@@ -127,17 +127,17 @@ def _sizer(rows: list[Line]) -> Any:
     return size
 
 
-def _worries(visit: Visit, beat: Beat, rows: list[Line]) -> list[Worry]:
+def _worries(visit: Visit, live: LiveSnapshot, rows: list[RouteRow]) -> list[Worry]:
     found: list[Worry] = []
-    if beat.fault:
-        found.append(Worry(0, "Database", beat.fault, "/console/fleet"))
-    if beat.snapshot.table.kill_switch:
+    if live.fault:
+        found.append(Worry(0, "Database", live.fault, "/console/fleet"))
+    if live.published.table.kill_switch:
         why = "the kill switch is on: everything goes to legacy"
         found.append(Worry(0, "Kill switch", why, "/console/audit?action=kill.on"))
-    for name in beat.killed_hosts:
+    for name in live.killed_hosts:
         why = "a kill file or signal on its host sends everything to legacy"
         found.append(Worry(0, name, why, "/console/fleet"))
-    for proxy in beat.proxies:
+    for proxy in live.proxies:
         if proxy.refused is not None:
             why = f"refused revision {proxy.refused.revision}, and serves {proxy.revision}"
             found.append(Worry(1, proxy.instance, why, "/console/fleet"))
@@ -156,7 +156,7 @@ def _worries(visit: Visit, beat: Beat, rows: list[Line]) -> list[Worry]:
     return sorted(found, key=lambda worry: worry.rank)
 
 
-def _stuck(visit: Visit, rows: list[Line]) -> list[Worry]:
+def _stuck(visit: Visit, rows: list[RouteRow]) -> list[Worry]:
     """Routes that began to move and have stood still for two weeks."""
     dates = visit.console.burn_up.dates
     now = now_ms()

@@ -12,7 +12,7 @@ from control_plane.auth.keys import Role
 from control_plane.auth.schemas import KeyIn, KeyMade
 from control_plane.clock import now_ms
 from control_plane.console.access import Administering, Visit, seeing
-from control_plane.problems import ApiProblem, invalid
+from control_plane.http.problems import ApiProblem, invalid
 
 router = APIRouter()
 

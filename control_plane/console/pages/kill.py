@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 
 from control_plane.console.access import Operating, Viewing
 from control_plane.console.pages.flips import spread
+from control_plane.http.problems import ApiProblem, invalid
 from control_plane.kill.api import KillIn, set_kill
-from control_plane.problems import ApiProblem, invalid
 
 router = APIRouter()
 

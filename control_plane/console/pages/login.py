@@ -9,7 +9,7 @@ from control_plane.auth.keys import Role
 from control_plane.console import render
 from control_plane.console.access import COOKIE, Leaving, console, own_origin
 from control_plane.console.sessions import SESSION_MS
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 
 router = APIRouter()
 _HOME = "/console"

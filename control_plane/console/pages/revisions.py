@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from control_plane.console.access import Operating, Viewing
 from control_plane.console.pages.flips import spread
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 from control_plane.revisions.api import get_revision, undo_revision
 from control_plane.revisions.schemas import UndoIn
 from control_plane.revisions.service import stored

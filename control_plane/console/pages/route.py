@@ -11,9 +11,9 @@ from fastapi.responses import JSONResponse
 
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
-from control_plane.console.proofs import proofs_of
-from control_plane.console.rows import line
-from control_plane.problems import not_found
+from control_plane.console.evidence_summary import evidence_by_route
+from control_plane.console.route_row import line
+from control_plane.http.problems import not_found
 from control_plane.publishing import store as publishing
 from control_plane.revisions import store as revisions
 from control_plane.traffic.schemas import PointOut, SideOut
@@ -56,8 +56,8 @@ async def _now(visit: Visit, route_id: str) -> dict[str, Any]:
     route = found(visit, route_id)
     services = visit.services
     table = services.state.current.table
-    beat = await visit.console.pulse.beat()
-    row = line(route, beat, await proofs_of(services))
+    live = await visit.console.live_state.snapshot()
+    row = line(route, live, await evidence_by_route(services))
     stored = services.state.stored(Kind.ROUTE, route_id)
     row.changed = stored.revision if stored else 0
     return {

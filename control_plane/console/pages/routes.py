@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
 from control_plane.console.access import Viewing, Visit
-from control_plane.console.proofs import proofs_of
-from control_plane.console.rows import SORTS, Line, line, ordered
+from control_plane.console.evidence_summary import evidence_by_route
+from control_plane.console.route_row import SORTS, RouteRow, line, ordered
 from control_plane.db.models import RevisionRow
 from control_plane.routes.service import matching
 from figway.model.change import Kind
@@ -36,16 +36,16 @@ async def list_routes(visit: Viewing, request: Request) -> Response:
 async def listed(visit: Visit, asked: dict[str, str], number: int) -> dict[str, Any]:
     """One page of the list, and what its head needs."""
     services = visit.services
-    beat = await visit.console.pulse.beat()
-    table = beat.snapshot.table
+    live = await visit.console.live_state.snapshot()
+    table = live.published.table
     wanted = matching(
         q=asked["q"].strip(),
         stage=asked["stage"],
         capability=asked["capability"],
         backend=asked["backend"],
     )
-    proofs = await proofs_of(services)
-    rows = [line(route, beat, proofs) for route in table.routes.values() if wanted(route)]
+    proofs = await evidence_by_route(services)
+    rows = [line(route, live, proofs) for route in table.routes.values() if wanted(route)]
     for row in rows:
         stored = services.state.stored(Kind.ROUTE, row.route.id)
         row.changed = stored.revision if stored else 0
@@ -78,7 +78,7 @@ def _link(asked: dict[str, str], number: int, more: dict[str, Any]) -> str:
     return "/console/routes?" + urlencode({name: value for name, value in query.items() if value})
 
 
-async def _date(visit: Visit, rows: list[Line]) -> None:
+async def _date(visit: Visit, rows: list[RouteRow]) -> None:
     numbers = {row.changed for row in rows}
     query = select(RevisionRow.number, RevisionRow.created_ms).where(
         RevisionRow.number.in_(numbers)

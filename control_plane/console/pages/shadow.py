@@ -16,7 +16,7 @@ from control_plane.comparisons.schemas import FieldStanding
 from control_plane.console import diffs
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.pages.route import found
-from control_plane.problems import not_found
+from control_plane.http.problems import not_found
 
 router = APIRouter()
 _ROUTES = 50

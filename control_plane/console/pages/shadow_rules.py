@@ -14,8 +14,8 @@ from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut,
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
-from control_plane.preconditions import quoted
-from control_plane.problems import ApiProblem, invalid
+from control_plane.http.preconditions import quoted
+from control_plane.http.problems import ApiProblem, invalid
 from figway.model.change import Kind
 from figway.model.table import NoiseWord, RuleKind
 

@@ -14,7 +14,7 @@ from control_plane.comparisons import evidence, examples, fields
 from control_plane.comparisons import service as comparisons
 from control_plane.comparisons.examples import Wanted
 from control_plane.publishing import store as publishing
-from control_plane.revisions.describe import described
+from control_plane.publishing.describe import described
 from figway.model.change import changes_from_data
 from tests.support import comparing
 from tests.support.control import Control

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from control_plane.console import progress
-from control_plane.console.progress import BurnUp, capabilities_done, routes_done
-from control_plane.console.rows import share_of
+from control_plane.console import burn_up as progress
+from control_plane.console.burn_up import BurnUp, capabilities_done, routes_done
+from control_plane.console.route_row import share_of
 from figway.model.table import Table
 from tests.support.control import Control
 from tests.support.counting import statements

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from control_plane.auth.keys import Role
-from control_plane.console import render, shared
-from control_plane.console.shared import Shared
+from control_plane.console import fragment_cache as shared
+from control_plane.console import render
+from control_plane.console.fragment_cache import FragmentCache
 from tests.support.console import Browser, browser
 from tests.support.control import Control
 
@@ -101,7 +102,7 @@ def test_a_shared_part_leaks_nothing(play: Play, made: list[str]) -> None:
 def test_a_part_is_made_by_one_and_grows_old() -> None:
     async def story() -> None:
         clock = Clock()
-        parts = Shared(clock)
+        parts = FragmentCache(clock)
         made = 0
 
         async def make() -> str:
@@ -131,7 +132,7 @@ def test_a_part_is_made_by_one_and_grows_old() -> None:
 
 def test_one_that_fails_fails_for_who_asked() -> None:
     async def story() -> None:
-        parts = Shared()
+        parts = FragmentCache()
 
         async def fails() -> str:
             raise OSError("gone")
@@ -152,7 +153,7 @@ def test_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "MOST_CHARACTERS", 1_000)
 
     async def story() -> None:
-        parts = Shared()
+        parts = FragmentCache()
         asked = []
 
         async def get(key: int, size: int) -> None:

@@ -38,7 +38,7 @@ class Three:
         answer = self.browser.post(
             f"/console{path}",
             data={"csrf": self._csrf, **form},
-            headers={"HX-Request": "true", "HX-Target": "dialog"},
+            headers={"HX-Request": "true", "HX-FlipTarget": "dialog"},
         )
         assert answer.status_code == 200, answer.text
         return answer.text

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from control_plane.problems import ApiProblem
+from control_plane.http.problems import ApiProblem
 from control_plane.publishing.hub import Hub, event
 
 

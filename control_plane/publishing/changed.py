@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from control_plane.fleet.schemas import Propagation
-from control_plane.problems import FindingOut
+from control_plane.http.problems import FindingOut
 from control_plane.publishing.service import Published
 from control_plane.services import Services
 from figway.model.change import FieldChange

@@ -7,17 +7,17 @@ from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from control_plane.comparisons.service import ComparisonService, Known
-from control_plane.console.rows import Proof
+from control_plane.console.route_row import EvidenceSummary
 from control_plane.services import Services
 from figway.evidence.verdicts import GOALS, judge
 
-_MADE: WeakKeyDictionary[ComparisonService, tuple[Mapping[str, Known], dict[str, Proof]]] = (
-    WeakKeyDictionary()
-)
+_MADE: WeakKeyDictionary[
+    ComparisonService, tuple[Mapping[str, Known], dict[str, EvidenceSummary]]
+] = WeakKeyDictionary()
 """What was made last, and of what."""
 
 
-async def proofs_of(services: Services) -> dict[str, Proof]:
+async def evidence_by_route(services: Services) -> dict[str, EvidenceSummary]:
     """The evidence by route, for those that were compared; at most a second old."""
     known = await services.comparisons.current()
     if (made := _MADE.get(services.comparisons)) is not None and made[0] is known:
@@ -31,9 +31,9 @@ async def proofs_of(services: Services) -> dict[str, Proof]:
 
 
 @lru_cache(maxsize=20_000)
-def _proof(matches: int, mismatches: int) -> Proof:
+def _proof(matches: int, mismatches: int) -> EvidenceSummary:
     found = judge(matches, mismatches, GOALS[:1])
     goal = found.goals[0]
-    return Proof(
+    return EvidenceSummary(
         matches, mismatches, found.interval.low, found.interval.high, goal.standing, goal.needs
     )

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import yaml
 
-from control_plane.console.pulse import Beat
-from control_plane.console.rows import NONE, share_of
-from control_plane.problems import ApiProblem, FindingOut
+from control_plane.console.live_state import LiveSnapshot
+from control_plane.console.route_row import NONE, share_of
+from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Make
 from control_plane.routes import service
 from control_plane.routes.schemas import FlipIn
@@ -24,7 +24,7 @@ _PREVIEW = "preview"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class FlipTarget:
     """What is to be flipped, and where to."""
 
     kind: str
@@ -42,10 +42,10 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FlipPreview:
     """A flip with what it would do."""
 
-    target: Target
+    target: FlipTarget
     etag: str
     routes: Sequence[tuple[Route, Route]]
     """Each as it stands, and as it would."""
@@ -122,7 +122,7 @@ class Plan:
         return text
 
 
-def make_of(services: Services, target: Target, reason: str, etag: str) -> tuple[Make, FlipIn]:
+def make_of(services: Services, target: FlipTarget, reason: str, etag: str) -> tuple[Make, FlipIn]:
     """The change that the API would make for this flip."""
     body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)
     if target.kind == "capabilities":
@@ -130,7 +130,7 @@ def make_of(services: Services, target: Target, reason: str, etag: str) -> tuple
     return service.flip(services.state, target.id, body, etag), body
 
 
-def plan(services: Services, beat: Beat, target: Target, etag: str) -> Plan:
+def plan(services: Services, live: LiveSnapshot, target: FlipTarget, etag: str) -> FlipPreview:
     """What the flip would do to the table as it is. Raises `ApiProblem` 404, 409."""
     table = services.state.current.table
     make, _ = make_of(services, target, _PREVIEW, "*")
@@ -151,14 +151,14 @@ def plan(services: Services, beat: Beat, target: Target, etag: str) -> Plan:
     else:
         before = [table.routes[target.id]]
     pairs = [(route, change.flip(route, target.stage, target.weight)) for route in before]
-    return Plan(
+    return FlipPreview(
         target, etag, pairs, texts, refusals, warnings,
-        sum(_affected(beat, was, becomes) for was, becomes in pairs),
+        sum(_affected(live, was, becomes) for was, becomes in pairs),
     )  # fmt: skip
 
 
-def _affected(beat: Beat, before: Route, after: Route) -> float:
-    traffic = beat.traffic.get(before.id)
+def _affected(live: LiveSnapshot, before: Route, after: Route) -> float:
+    traffic = live.traffic.get(before.id)
     rps = sum((side or NONE).rps for side in (traffic.legacy, traffic.new)) if traffic else 0.0
     moved = abs(share_of(after.stage, after.weight) - share_of(before.stage, before.weight))
     return rps * 60 * moved

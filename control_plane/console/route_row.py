@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from control_plane.console.pulse import MINUTES, Beat
+from control_plane.console.live_state import MINUTES, LiveSnapshot
 from control_plane.fleet.schemas import BreakerIn
 from control_plane.traffic.schemas import SideOut
 from figway.model.table import WEIGHT_SCALE, BreakerForce, Route, Stage
@@ -16,7 +16,7 @@ _FEW = 20  # requests below which an error rate says nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class EvidenceSummary:
     """What comparing has shown of a route, in the words of the evidence."""
 
     matches: int
@@ -38,14 +38,14 @@ class Proof:
 
 
 @dataclass(slots=True)
-class Line:
+class RouteRow:
     """One route with its numbers."""
 
     route: Route
     legacy: SideOut
     new: SideOut
     breakers: Sequence[BreakerIn] = ()
-    proof: Proof | None = None
+    proof: EvidenceSummary | None = None
     changed: int = 0
     """The revision that last wrote it."""
     changed_ms: int = 0
@@ -82,21 +82,23 @@ def share_of(stage: Stage, weight: int) -> float:
     return 1.0 if stage in (Stage.NEW, Stage.RETIRED) else 0.0
 
 
-def line(route: Route, beat: Beat, proofs: dict[str, Proof] | None = None) -> Line:
+def line(
+    route: Route, live: LiveSnapshot, proofs: dict[str, EvidenceSummary] | None = None
+) -> RouteRow:
     """One route out of the state of the whole."""
-    traffic = beat.traffic.get(route.id)
-    made = Line(
+    traffic = live.traffic.get(route.id)
+    made = RouteRow(
         route,
         (traffic.legacy if traffic else None) or NONE,
         (traffic.new if traffic else None) or NONE,
-        beat.breakers.get(route.id, ()),
+        live.breakers.get(route.id, ()),
         (proofs or {}).get(route.id),
     )
     made.worries = worries(made)
     return made
 
 
-def worries(found: Line) -> list[str]:
+def worries(found: RouteRow) -> list[str]:
     """What about a route deserves attention, worst first."""
     said = []
     if found.breaker in ("open", "half_open", "forced open"):
@@ -113,7 +115,7 @@ def worries(found: Line) -> list[str]:
     return said
 
 
-SORTS: dict[str, tuple[str, Callable[[Line], Any], bool]] = {
+SORTS: dict[str, tuple[str, Callable[[RouteRow], Any], bool]] = {
     "attention": ("Attention", lambda row: (len(row.worries), row.rps), True),
     "id": ("Route", lambda row: row.route.id, False),
     "stage": ("Stage", lambda row: (list(Stage).index(row.route.stage), row.share), False),
@@ -126,7 +128,7 @@ SORTS: dict[str, tuple[str, Callable[[Line], Any], bool]] = {
 """What a list can be sorted by: its title, its key, and whether it begins with the largest."""
 
 
-def ordered(rows: Iterable[Line], by: str) -> list[Line]:
+def ordered(rows: Iterable[RouteRow], by: str) -> list[RouteRow]:
     """Sorted; `-` before the name turns it round. Ties come by id."""
     name = by.removeprefix("-")
     _, key, descending = SORTS.get(name, SORTS["attention"])

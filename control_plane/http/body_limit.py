@@ -6,7 +6,7 @@ from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from control_plane.problems import of_status
+from control_plane.http.problems import of_status
 
 
 class BodyLimit:

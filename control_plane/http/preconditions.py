@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from control_plane.problems import ApiProblem, precondition_required, stale
+from control_plane.http.problems import ApiProblem, precondition_required, stale
 
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 

@@ -1,6 +1,6 @@
 """What a request body may hold, and that it holds what it says.
 
-The nouns of the core are dataclasses that know nothing of schemas. `Held` gives the fields of a
+The nouns of the core are dataclasses that know nothing of schemas. `Limited` gives the fields of a
 body the limits of `figway.validate.sizes` (so that the API's description names them) and takes
 values as they are: a true is no 1.
 """
@@ -32,7 +32,7 @@ class _Held:
         return schema
 
 
-Held = Annotated[T, _Held()]
+Limited = Annotated[T, _Held()]
 """A dataclass of the core as a request body."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote
 
-from control_plane.console.rows import NONE, Line
+from control_plane.console.route_row import NONE, RouteRow
 from control_plane.traffic.schemas import RouteTraffic, SideOut
 
 ROW = 46
@@ -32,7 +32,7 @@ class Band(NamedTuple):
 
 
 @dataclass(slots=True)
-class Lane:
+class DiagramRow:
     """One row of the middle: a capability, a route of its own, what is left, or no route."""
 
     name: str
@@ -51,7 +51,7 @@ class Lane:
         """The share that new serves."""
         return self.new / self.weight if self.weight else 0.0
 
-    def add(self, row: Line, *, idle: bool) -> None:
+    def add(self, row: RouteRow, *, idle: bool) -> None:
         """Add a route: its requests, or, where there are none at all, itself."""
         legacy, new = (1 - row.share, row.share) if idle else (row.legacy.rps, row.new.rps)
         self.legacy += legacy
@@ -60,10 +60,10 @@ class Lane:
 
 
 @dataclass(slots=True)
-class Flow:
+class TrafficDiagram:
     """The picture."""
 
-    lanes: list[Lane]
+    lanes: list[DiagramRow]
     legacy: SideOut
     new: SideOut
     idle: bool
@@ -73,32 +73,32 @@ class Flow:
     leaving: list[Band] = field(default_factory=list)
 
 
-def flow_of(
-    rows: Sequence[Line], whole: RouteTraffic | None, unmatched: RouteTraffic | None
-) -> Flow:
+def diagram_of(
+    rows: Sequence[RouteRow], whole: RouteTraffic | None, unmatched: RouteTraffic | None
+) -> TrafficDiagram:
     """The picture of some routes."""
     legacy, new = ((whole.legacy or NONE), (whole.new or NONE)) if whole else (NONE, NONE)
     idle = not legacy.rps + new.rps
-    by_name: dict[str, Lane] = {}
+    by_name: dict[str, DiagramRow] = {}
     for row in rows:
         capability, link = row.route.capability, f"/console/routes/{quote(row.route.id)}"
         if capability:
             link = f"/console/routes?capability={quote(capability)}"
-        lane = by_name.setdefault(capability or row.route.id, Lane(row.capability, link))
+        lane = by_name.setdefault(capability or row.route.id, DiagramRow(row.capability, link))
         lane.add(row, idle=idle)
     lanes = sorted(by_name.values(), key=lambda lane: (-lane.weight, lane.name))
     if len(lanes) > _MOST:
         lanes = [*lanes[: _MOST - 1], _rest(lanes[_MOST - 1 :])]
     if unmatched is not None:
         side = unmatched.legacy or NONE
-        lanes.append(Lane("no route", "", side.rps, (unmatched.new or NONE).rps))
-    found = Flow(lanes, legacy, new, idle)
+        lanes.append(DiagramRow("no route", "", side.rps, (unmatched.new or NONE).rps))
+    found = TrafficDiagram(lanes, legacy, new, idle)
     _draw(found)
     return found
 
 
-def _rest(lanes: Sequence[Lane]) -> Lane:
-    found = Lane(f"{len(lanes)} others", "/console/routes")
+def _rest(lanes: Sequence[DiagramRow]) -> DiagramRow:
+    found = DiagramRow(f"{len(lanes)} others", "/console/routes")
     for lane in lanes:
         found.legacy += lane.legacy
         found.new += lane.new
@@ -106,7 +106,7 @@ def _rest(lanes: Sequence[Lane]) -> Lane:
     return found
 
 
-def _draw(flow: Flow) -> None:
+def _draw(flow: TrafficDiagram) -> None:
     flow.height = float(max(3, len(flow.lanes)) * ROW)
     top = (flow.height - len(flow.lanes) * ROW) / 2
     total = sum(lane.weight for lane in flow.lanes) or 1.0

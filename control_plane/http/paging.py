@@ -11,7 +11,7 @@ import orjson
 from fastapi import Query
 from pydantic import BaseModel
 
-from control_plane.problems import invalid
+from control_plane.http.problems import invalid
 
 T = TypeVar("T")
 

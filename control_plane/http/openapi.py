@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
 
-from control_plane import problems
-from control_plane.problems import FindingOut, ProblemOut
+from control_plane.http import problems
+from control_plane.http.problems import FindingOut, ProblemOut
 
 _ABOUT = """
 Routes, flips and evidence of a Figway installation.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import select
 
-from control_plane.console.rows import share_of
+from control_plane.console.route_row import share_of
 from control_plane.db.models import RevisionRow
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services

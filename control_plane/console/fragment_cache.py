@@ -30,7 +30,7 @@ class _Part:
     until: float = 0.0
 
 
-class Shared:
+class FragmentCache:
     """Keeps rendered parts, within bounds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from control_plane.db.engine import Database
 from control_plane.db.models import RevisionRow
-from control_plane.problems import ApiProblem, not_found
+from control_plane.http.problems import ApiProblem, not_found
 from control_plane.publishing import store
 from control_plane.publishing.state import TableState
 from figway.model import change

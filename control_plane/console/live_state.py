@@ -30,10 +30,11 @@ _MOST_PROXIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class LiveSnapshot:
     """The state of the whole at one moment."""
 
-    snapshot: Snapshot
+    published: Snapshot
+    """The table."""
     proxies: Sequence[InstanceOut]
     traffic: Mapping[str, RouteTraffic]
     """By route, over the last `MINUTES`; `*` is everything, `-` what no route matched."""
@@ -43,14 +44,14 @@ class Beat:
     """Why the numbers are old, when they are."""
 
     @property
-    def live(self) -> list[InstanceOut]:
+    def live_proxies(self) -> list[InstanceOut]:
         """Proxies that were heard of lately."""
         return [proxy for proxy in self.proxies if proxy.live]
 
     @property
     def current(self) -> int:
         """How many live proxies serve the newest table."""
-        return sum(proxy.etag == self.snapshot.etag for proxy in self.live)
+        return sum(proxy.etag == self.published.etag for proxy in self.live_proxies)
 
     @property
     def version(self) -> Hashable:
@@ -64,28 +65,28 @@ class Beat:
             )
             for proxy in self.proxies
         )  # fmt: skip
-        return self.snapshot.revision, self.snapshot.etag, proxies, self.fault
+        return self.published.revision, self.published.etag, proxies, self.fault
 
     @property
     def summary(self) -> str:
         """`3 of 3 proxies on revision 42`"""
-        number = len(self.live)
+        number = len(self.live_proxies)
         if not number:
             return "no proxy connected"
         noun = "proxy" if number == 1 else "proxies"
-        return f"{self.current} of {number} {noun} on revision {self.snapshot.revision}"
+        return f"{self.current} of {number} {noun} on revision {self.published.revision}"
 
     @property
     def killed_hosts(self) -> list[str]:
         """Proxies whose own kill file or signal sends everything to legacy."""
         return [
             proxy.instance
-            for proxy in self.live
+            for proxy in self.live_proxies
             if proxy.kill_file or any(worker.kill for worker in proxy.workers)
         ]
 
 
-class Pulse:
+class LiveState:
     """Reads the state of the whole, at most as often as is worth it."""
 
     def __init__(self, services: Services) -> None:
@@ -99,7 +100,7 @@ class Pulse:
         self._proxies_until = 0.0
         self._fault = ""
 
-    async def beat(self) -> Beat:
+    async def snapshot(self) -> LiveSnapshot:
         """The state now. Without the database, the last one known, and why it is old."""
         async with self._lock:
             try:
@@ -112,7 +113,7 @@ class Pulse:
             if proxy.live:
                 for breaker in proxy.breakers:
                     breakers[breaker.route].append(breaker)
-        return Beat(
+        return LiveSnapshot(
             self._services.state.current, self._proxies, self._traffic, breakers, self._fault
         )
 
