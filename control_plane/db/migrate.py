@@ -18,6 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from control_plane.db import rollout_models as rollout_models  # its tables belong to the schema
 from control_plane.db.engine import Database
 
 _LOCK = 0x46_69_67_77_61_79  # "Figway", the key of the advisory lock

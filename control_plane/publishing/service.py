@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit.store import AuditEntry
 from control_plane.clock import now_ms
@@ -42,6 +43,13 @@ class Published:
     warnings: list[FindingOut] = field(default_factory=list)
 
 
+Rider = Callable[[AsyncConnection, store.NewRevision], Awaitable[None]]
+"""Writes more in the transaction of a revision; what it raises leaves nothing of the revision."""
+
+Check = Callable[[Published, AuditEntry], Awaitable[None]]
+"""May refuse a change that is otherwise right: raises `ApiProblem`."""
+
+
 class Publisher:
     """Changes the table, and follows the changes of other control planes."""
 
@@ -51,20 +59,34 @@ class Publisher:
         self._tables = tables
         self._live = live
         self._lock = asyncio.Lock()
+        self.checks: list[Check] = []
+        """Asked before every change, so that no endpoint goes around them."""
+        self.riders: list[Rider] = []
+        """Ride along with every change."""
 
     async def change(
-        self, make: Make, deed: AuditEntry, *, source: str = "api", back: bool = False
+        self,
+        make: Make,
+        deed: AuditEntry,
+        *,
+        source: str = "api",
+        back: bool = False,
+        also: Rider | None = None,
     ) -> Published:
-        """Make a revision. Raises `ApiProblem`: what `make` raises, 422 with findings, 409.
+        """Make a revision. Raises `ApiProblem`: what `make` or a check raises, 422 with findings,
+        409.
 
-        `back` says that it leads back to what was: evidence then goes on where it stood.
+        `back` says that it leads back to what was: evidence then goes on where it stood. `also`
+        rides along with this change alone.
         """
         async with self._lock:
             for _ in range(_ATTEMPTS):
                 drafted = self.draft(make, back=back)
                 if not drafted.changed:
                     return drafted
-                if await self._commit(drafted, deed, source):
+                for asked in self.checks:
+                    await asked(drafted, deed)
+                if await self._commit(drafted, deed, source, also):
                     return drafted
                 await self._refresh()
         raise conflict("others changed the table at the same time, again and again; try again")
@@ -94,7 +116,9 @@ class Publisher:
         described = change.describe(before.table, changes)
         return Published(before, after, True, described, warnings)
 
-    async def _commit(self, drafted: Published, deed: AuditEntry, source: str) -> bool:
+    async def _commit(
+        self, drafted: Published, deed: AuditEntry, source: str, also: Rider | None
+    ) -> bool:
         before, after = drafted.before, drafted.after
         changes = change.diff(before.table, after.table)
         new = store.NewRevision(
@@ -109,6 +133,8 @@ class Publisher:
         try:
             async with self._database.write() as connection:
                 await store.append(self._database, connection, self._state, new)
+                for rider in (*self.riders, *([] if also is None else [also])):
+                    await rider(connection, new)
         except IntegrityError:
             return False
         self._advance(after, changes, deed.actor, deed.reason, new.summary)
