@@ -16,7 +16,7 @@ class Counts:
         self.revision = revision
         self.skipped: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
-        self.sent: dict[int, int] = {}  # by the life of the shadow worker
+        self.sent: dict[int, int] = {}  # by the generation of the shadow worker
 
     def take(self) -> dict[str, Any]:
         """The counts as a row for the supervisor; they begin anew."""
@@ -50,9 +50,9 @@ class CountBook:
         counts.dropped[reason] = counts.dropped.get(reason, 0) + number
         self._changed.add(counts)
 
-    def sent(self, counts: Counts, life: int, number: int) -> None:
-        """Captures were handed to that life of the shadow worker."""
-        counts.sent[life] = counts.sent.get(life, 0) + number
+    def sent(self, counts: Counts, generation: int, number: int) -> None:
+        """Captures were handed to that generation of the shadow worker."""
+        counts.sent[generation] = counts.sent.get(generation, 0) + number
         self._changed.add(counts)
 
     def take(self) -> list[dict[str, Any]]:

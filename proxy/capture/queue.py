@@ -55,7 +55,7 @@ class SocketQueue:
         self._waiting: deque[Tap] = deque()
         self._path = ""
         self._socket: socket.socket | None = None
-        self._life = 0
+        self._generation = 0
         self._writing = False
         self._batch = b""
         self._ends: deque[tuple[int, Counts]] = deque()
@@ -71,10 +71,10 @@ class SocketQueue:
         if self._closed:
             return "stopping"
         if len(self._waiting) >= self._most or self.held + capture.size > self._budget:
-            return "queue_full" if self._life else "no_worker"
+            return "queue_full" if self._generation else "no_worker"
         self._waiting.append(capture)
         self.held += capture.size
-        if self._timer is None and self._life and not self._writing:
+        if self._timer is None and self._generation and not self._writing:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush)
         return ""
 
@@ -124,7 +124,7 @@ class SocketQueue:
         except BaseException:  # cancelled
             sock.close()
             raise
-        self._socket, self._life = sock, int.from_bytes(hello, "big")
+        self._socket, self._generation = sock, int.from_bytes(hello, "big")
         self._flush()
         return True
 
@@ -142,18 +142,19 @@ class SocketQueue:
                 loop.remove_writer(sock.fileno())
             sock.close()
             self._socket, self._writing = None, False
-            # A message that was cut goes whole to the next life; what was whole is with the dead.
+            # Resend a partly written message to the next shadow worker; fully written ones are lost
+            # with this one.
             end = self._count_written()
             self._batch = self._batch[end:]
             self._ends = deque((place - end, counts) for place, counts in self._ends)
-            self._life = self._written = 0
+            self._generation = self._written = 0
 
     async def close(self, timeout_s: float) -> None:
         """Take no more, and send what waits as far as `timeout_s` allows; the rest is dropped."""
         self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self._life and (self._waiting or self._ends):  # noqa: ASYNC110  two ends
+                while self._generation and (self._waiting or self._ends):  # noqa: ASYNC110  two ends
                     await asyncio.sleep(0.005)
         self._count_written()
         for counts in [*(item.counts for item in self._waiting), *(item[1] for item in self._ends)]:
@@ -227,5 +228,5 @@ class SocketQueue:
             end, counts = self._ends.popleft()
             found[counts] += 1
         for counts, number in found.items():
-            self._book.sent(counts, self._life, number)
+            self._book.sent(counts, self._generation, number)
         return end

@@ -1,30 +1,7 @@
-"""Messages between the supervisor and a worker, over a Unix socket pair.
+"""JSON objects over a Unix socket pair: what supervisor and processes speak through.
 
-A message is a JSON object after its length (four bytes, big-endian). The key `t` says what it is.
-
-Supervisor to worker:
-
-    start     settings, worker, workers, kill, shadow
-    table     revision, etag, table            a whole table, in the form of figway.model.codec
-    changes   revision, etag, base, changes    what leads from the table `base` to `etag`
-    kill      on                               the supervisor's own wish, beside the kill file
-    flush     n                                send the counters now, and say n with them
-    watch     routes, ms                       keep some decisions of these routes for so long
-    drain     timeout_ms                       accept no more, finish what is in flight, end
-    shadow    path                             where captures go; nowhere when it is empty
-    stop                                       end at once
-
-Worker to supervisor:
-
-    ready                                      it accepts connections
-    applied   revision, etag, ms               it serves this table
-    refused   revision, etag, message          it keeps the table before; a whole one may help
-    counters  n, series, gauges, shadow, backends, decisions   what was counted since the last
-    breakers  breakers, events                 each breaker that is not closed; what changed
-    kill      on                               whether a kill switch on this host is in effect
-    drained   unfinished                       requests that the drain had to cut off
-
-The end of the stream tells either side that the other is dead.
+A frame is a JSON object after its length (four bytes, big-endian). The end of the stream tells
+either side that the other is dead. `proxy.processes.messages` says what the objects mean.
 """
 
 from __future__ import annotations
@@ -36,17 +13,17 @@ from typing import Any, cast
 
 import orjson
 
-Message = dict[str, Any]
-
 MAX_MESSAGE = 256 * 1024 * 1024
 """Bytes; a table of a hundred thousand routes is a tenth of it."""
 
 
 class Channel(asyncio.Protocol):
-    """One end. `on_message` is called for each message, `on_close` once at the end."""
+    """One end. `on_data` is called with each object, `on_close` once at the end."""
 
-    def __init__(self, on_message: Callable[[Message], None], on_close: Callable[[], None]) -> None:
-        self._on_message = on_message
+    def __init__(
+        self, on_data: Callable[[dict[str, Any]], None], on_close: Callable[[], None]
+    ) -> None:
+        self._on_data = on_data
         self._on_close = on_close
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -55,23 +32,19 @@ class Channel(asyncio.Protocol):
     async def open(
         cls,
         sock: socket.socket,
-        on_message: Callable[[Message], None],
+        on_data: Callable[[dict[str, Any]], None],
         on_close: Callable[[], None],
     ) -> Channel:
         """Take over one socket of a pair."""
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, channel = await loop.create_unix_connection(lambda: cls(on_message, on_close), sock=sock)
+        _, channel = await loop.create_unix_connection(lambda: cls(on_data, on_close), sock=sock)
         return channel
 
-    def send(self, message: Message) -> None:
-        """Send a message; ignored once the channel is closed."""
-        self.send_packed(pack(message))
-
-    def send_packed(self, frame: bytes) -> None:
-        """Send a message that `pack` made, so that many workers share the work of encoding."""
+    def send(self, data: bytes) -> None:
+        """Send what `frame` made, so that many share the work of encoding. Ignored once closed."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame)
+            self._transport.write(data)
 
     @property
     def backlog(self) -> int:
@@ -102,7 +75,7 @@ class Channel(asyncio.Protocol):
                 break
             body = bytes(buffer[start + 4 : start + 4 + length])
             start += 4 + length
-            self._on_message(orjson.loads(body))
+            self._on_data(orjson.loads(body))
         if start:
             del buffer[:start]
 
@@ -111,7 +84,7 @@ class Channel(asyncio.Protocol):
         self._on_close()
 
 
-def pack(message: Message) -> bytes:
-    """The bytes of a message, length included."""
-    body = orjson.dumps(message, option=orjson.OPT_NON_STR_KEYS)
+def frame(data: dict[str, Any]) -> bytes:
+    """The bytes of an object, length included."""
+    body = orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
     return len(body).to_bytes(4, "big") + body

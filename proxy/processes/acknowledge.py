@@ -65,7 +65,7 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
     """The message for POST /fleet/acks. `revision` is the lowest that every live worker serves."""
     workers = [worker for worker in supervisor.workers.all if worker.alive]
     lowest = min(workers, key=lambda worker: worker.revision, default=None)
-    refused = supervisor.refused
+    refused = supervisor.tables.refused
     return {
         "instance": supervisor.settings.instance_name,
         "boot": supervisor.parts.boot,
@@ -73,19 +73,19 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         "workers": [
             {
                 "id": worker.number,
-                "pid": worker.pid,
+                "pid": worker.child.pid,
                 "revision": max(0, worker.revision),
                 "etag": worker.etag,
-                "started_ms": worker.started_ms,
+                "started_ms": worker.child.started_ms,
                 "kill": worker.kill,
                 "ready": worker.ready,
-                "restarts": worker.restarts,
+                "restarts": worker.child.restarts,
             }
             for worker in workers
         ],
         "revision": max(0, lowest.revision) if lowest is not None else 0,
         "etag": lowest.etag if lowest is not None else "",
-        "applied_ms": supervisor.applied_ms,
+        "applied_ms": supervisor.tables.applied_ms,
         "refused": None
         if refused is None
         else {
@@ -96,8 +96,8 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         "kill_file": supervisor.kill.on_disk,
         "breakers": [item for worker in workers for item in worker.breakers],
         "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
-        "budgets": supervisor.backends.budgets(),
-        "store_error": supervisor.store_error,
+        "budgets": supervisor.collector.backends.budgets(),
+        "store_error": supervisor.tables.store.error,
         "version": release(),
         "stopping": supervisor.stopping,
     }

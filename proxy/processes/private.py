@@ -37,7 +37,7 @@ class Private:
         if path == "/ready":
             return self._ready()
         if path == "/metrics":
-            await self._supervisor.flush()
+            await self._supervisor.collector.flush()
             body = exposition(self._supervisor)
             return Answer(200, body, [(b"content-type", CONTENT_TYPE.encode())])
         if path == "/table":
@@ -50,7 +50,7 @@ class Private:
         why = ""
         if supervisor.stopping:
             why = "stopping"
-        elif supervisor.served is None:
+        elif supervisor.tables.served is None:
             why = "no table"
         elif not supervisor.workers.ready:
             why = "workers are starting"
@@ -58,7 +58,11 @@ class Private:
 
     def _table(self) -> dict[str, Any]:
         supervisor = self._supervisor
-        served, follower, refused = supervisor.served, supervisor.follower, supervisor.refused
+        served, follower, refused = (
+            supervisor.tables.served,
+            supervisor.tables.follower,
+            supervisor.tables.refused,
+        )
         return {
             "revision": None if served is None else served.revision,
             "etag": None if served is None else served.etag,
@@ -74,16 +78,16 @@ class Private:
             "refused": None
             if refused is None
             else {"revision": refused.revision, "findings": refused.findings},
-            "store_error": supervisor.store_error,
+            "store_error": supervisor.tables.store.error,
             "workers": [
                 {
                     "id": worker.number,
-                    "pid": worker.pid,
+                    "pid": worker.child.pid,
                     "ready": worker.ready,
                     "revision": worker.revision,
                     "etag": worker.etag,
                     "kill": worker.kill,
-                    "restarts": worker.restarts,
+                    "restarts": worker.child.restarts,
                     "breakers": worker.breakers,
                 }
                 for worker in supervisor.workers.all
@@ -94,7 +98,7 @@ class Private:
 def exposition(supervisor: Supervisor) -> bytes:
     """All metrics. Counters outlive the workers that counted, so they never go backwards."""
     out = Exposition()
-    add_requests(out, supervisor.totals)
+    add_requests(out, supervisor.collector.totals)
     _add_workers(out, supervisor)
     _add_backends(out, supervisor)
     _add_table(out, supervisor)
@@ -112,13 +116,13 @@ def _add_workers(out: Exposition, supervisor: Supervisor) -> None:
         "Workers that run.",
         len([item for item in workers if item.alive]),
     )
-    restarts = sum(item.restarts for item in workers)
+    restarts = sum(item.child.restarts for item in workers)
     out.one("figway_worker_restarts_total", "counter", "Workers that were replaced.", restarts)
     in_flight = sum(item.gauges.get("in_flight", 0) for item in workers)
     out.one("figway_requests_in_flight", "gauge", "Requests being served.", in_flight)
-    dropped = supervisor.lost("log_dropped")
+    dropped = supervisor.collector.lost("log_dropped")
     out.one("figway_log_dropped_total", "counter", "Requests whose log line was lost.", dropped)
-    errors = supervisor.lost("unexpected_errors")
+    errors = supervisor.collector.lost("unexpected_errors")
     out.one("figway_unexpected_errors_total", "counter", "Faults of the proxy itself.", errors)
     for name, key, help_text in (
         ("figway_worker_tasks", "tasks", "Tasks of asyncio in a worker."),
@@ -145,7 +149,7 @@ def _add_workers(out: Exposition, supervisor: Supervisor) -> None:
 
 
 def _add_backends(out: Exposition, supervisor: Supervisor) -> None:
-    workers, totals = supervisor.workers.all, supervisor.backends
+    workers, totals = supervisor.workers.all, supervisor.collector.backends
     sick = [
         (
             (
@@ -180,7 +184,7 @@ def _add_backends(out: Exposition, supervisor: Supervisor) -> None:
 
 
 def _add_table(out: Exposition, supervisor: Supervisor) -> None:
-    served = supervisor.served
+    served = supervisor.tables.served
     revisions = [
         ((("worker", str(worker.number)),), float(max(0, worker.revision)))
         for worker in supervisor.workers.all
@@ -188,24 +192,24 @@ def _add_table(out: Exposition, supervisor: Supervisor) -> None:
     out.family("figway_table_revision", "gauge", "Revision served.", revisions)
     routes = 0 if served is None else len(served.table.routes)
     out.one("figway_table_routes", "gauge", "Routes of the table.", routes)
-    refused = 0 if supervisor.refused is None else 1
+    refused = 0 if supervisor.tables.refused is None else 1
     out.one("figway_table_refused", "gauge", "1 while a published table is refused.", refused)
-    stored = 0 if supervisor.store_error else 1
+    stored = 0 if supervisor.tables.store.error else 1
     out.one("figway_table_kept", "gauge", "0 while the table cannot be kept on disk.", stored)
-    if supervisor.follower is not None:
-        reachable = float(supervisor.follower.reachable)
+    if supervisor.tables.follower is not None:
+        reachable = float(supervisor.tables.follower.reachable)
         out.one("figway_control_plane_up", "gauge", "Control plane reachable.", reachable)
-        silent = supervisor.follower.silent_s
+        silent = supervisor.tables.follower.silent_s
         out.one("figway_control_plane_silent_seconds", "gauge", "Time since it was heard.", silent)
 
 
 def _add_reports(out: Exposition, supervisor: Supervisor) -> None:
-    reporter = supervisor.reporter
+    reporter = supervisor.collector.reporter
     if reporter is None:
         return
-    out.one("figway_reports_total", "counter", "Reports sent.", reporter.sent_batches)
-    out.one("figway_reports_waiting", "gauge", "Reports that wait.", reporter.backlog)
-    lost = reporter.dropped_batches
+    out.one("figway_reports_total", "counter", "Reports sent.", reporter.outbox.sent)
+    out.one("figway_reports_waiting", "gauge", "Reports that wait.", len(reporter.outbox))
+    lost = reporter.outbox.dropped
     out.one("figway_reports_dropped_total", "counter", "Reports lost.", lost)
     events = reporter.dropped_events
     out.one("figway_report_events_dropped_total", "counter", "Events lost.", events)
@@ -226,10 +230,10 @@ def _add_shadow(out: Exposition, supervisor: Supervisor) -> None:
     out.one("figway_shadow_open", "gauge", "Captured requests on their way.", shadow.ledger.open)
     paused = len(shadow.batches.worker["paused"])
     out.one("figway_shadow_paused", "gauge", "Backends left alone by the shadow.", paused)
-    up, restarts = float(shadow.process.alive), shadow.process.restarts
+    up, restarts = float(shadow.child.alive), shadow.child.restarts
     out.one("figway_shadow_worker_up", "gauge", "1 while the shadow worker runs.", up)
     out.one("figway_shadow_worker_restarts_total", "counter", "Times it was replaced.", restarts)
-    waiting = shadow.batches.backlog
+    waiting = len(shadow.batches.outbox)
     out.one("figway_shadow_batches_waiting", "gauge", "Batches that wait.", waiting)
     lost = shadow.batches.examples_lost
     out.one("figway_shadow_examples_lost_total", "counter", "Examples without room.", lost)

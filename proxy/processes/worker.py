@@ -13,15 +13,12 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
-
-import uvloop
 
 from figway.model.table import Backend
 from figway.routing.compile import CompiledTable
@@ -31,13 +28,35 @@ from proxy.capture.capture import ShadowCapture
 from proxy.capture.counts import CountBook
 from proxy.capture.queue import SocketQueue
 from proxy.doors.server import NativeDoor
-from proxy.loop.channel import Channel, Message
+from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import RESOLVERS
 from proxy.private.responder import Responder
 from proxy.private.waiting import wait_for_table
+from proxy.processes import entry
+from proxy.processes.messages import (
+    Applied,
+    Breakers,
+    Counters,
+    Drain,
+    Drained,
+    Flush,
+    KillState,
+    Message,
+    Ready,
+    Refused,
+    SetKill,
+    SetShadow,
+    StartWorker,
+    Stop,
+    TableChanges,
+    TableMessage,
+    WatchDecisions,
+    WholeTable,
+    pack,
+)
 from proxy.processes.worker_settings import WorkerSettings
 from proxy.request.runtime import Runtime
 from proxy.tables.kill_file import LOOK_MS, KillFile
@@ -89,8 +108,8 @@ class KillLook:
 class WorkerProcess:
     """Composes a worker, and obeys the supervisor."""
 
-    def __init__(self, listener: socket.socket, start: Message, log: EventLog) -> None:
-        self.settings = WorkerSettings.from_data(start["settings"])
+    def __init__(self, listener: socket.socket, start: StartWorker, log: EventLog) -> None:
+        self.settings = WorkerSettings.from_data(start.settings)
         self.log = log
         self.keeper = TaskKeeper(self.report)
         self.timer = DeadlineTimer()
@@ -100,18 +119,18 @@ class WorkerProcess:
         RESOLVERS[SCHEME] = self.secrets.get
         self.done = asyncio.Event()
         self._listener = listener
-        self._number: int = start["worker"]
-        self._workers: int = start["workers"]
+        self._number = start.worker
+        self._workers = start.workers
         self._channel: Channel | None = None
         self._door: Door | None = None
         self._connection: Callable[[], asyncio.Protocol] = asyncio.Protocol
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._again: Message | None = None
+        self._inbox: asyncio.Queue[TableMessage] = asyncio.Queue()
+        self._again: TableMessage | None = None
         self._again_s = FIRST_AGAIN_S
         self._first = asyncio.Event()
         self._draining = False
         self._kill_file = False
-        self._kill_wish: bool = start["kill"]
+        self._kill_wish = start.kill
         self._kill_told: bool | None = None
         self._errors = 0
         self._backends = BackendBook()
@@ -124,7 +143,7 @@ class WorkerProcess:
         name = f"{self._number}:{os.getpid()}"
         self._queue = SocketQueue(name, self._captures, most, budget)
         self._capture = ShadowCapture(self._queue, self._captures, budget)
-        self._shadow_to(start["shadow"])
+        self._shadow_to(start.shadow)
 
     async def run(self, channel: Channel) -> None:
         """Work until told to end."""
@@ -155,23 +174,25 @@ class WorkerProcess:
 
     def obey(self, message: Message) -> None:
         """Take one message of the supervisor."""
-        kind = message["t"]
-        if kind in ("table", "changes"):
-            self._inbox.put_nowait(message)
-            self._first.set()
-        elif kind == "kill":
-            self._kill_wish = message["on"]
-            self.set_kill()
-        elif kind == "shadow":
-            self._shadow_to(message["path"])
-        elif kind == "watch":
-            self._recorder.decisions.watch(message["routes"], message["ms"])
-        elif kind == "flush":
-            self._send_counters(message["n"])
-        elif kind == "drain":
-            self.keeper.spawn(self.drain(message["timeout_ms"] / 1000), "drain")
-        elif kind == "stop":
-            self.done.set()
+        match message:
+            case WholeTable() | TableChanges():
+                self._inbox.put_nowait(message)
+                self._first.set()
+            case SetKill():
+                self._kill_wish = message.on
+                self.set_kill()
+            case SetShadow():
+                self._shadow_to(message.path)
+            case WatchDecisions():
+                self._recorder.decisions.watch(message.routes, message.ms)
+            case Flush():
+                self._send_counters(message.number)
+            case Drain():
+                self.keeper.spawn(self.drain(message.timeout_ms / 1000), "drain")
+            case Stop():
+                self.done.set()
+            case _:
+                pass
 
     def orphaned(self) -> None:
         """The supervisor is gone: its successor listens anew, so finish and end."""
@@ -186,7 +207,7 @@ class WorkerProcess:
             self.runtime.kill = on
         if on is not self._kill_told:
             self._kill_told = on
-            self._send({"t": "kill", "on": on})
+            self._send(KillState(on))
 
     def _shadow_to(self, path: str) -> None:
         """Capture for the shadow worker that listens there; not at all when nobody does."""
@@ -206,7 +227,7 @@ class WorkerProcess:
             self._listener.close()
         else:
             unfinished = await self._drain_door(self._door, timeout_s)
-        self._send({"t": "drained", "unfinished": unfinished})
+        self._send(Drained(unfinished))
         self.done.set()
 
     async def _drain_door(self, door: Door, timeout_s: float) -> int:
@@ -236,28 +257,25 @@ class WorkerProcess:
             message = await self._next()
             began = time.monotonic()
             try:
-                compiled = await asyncio.to_thread(self.tables.follow, message)
+                compiled = await asyncio.to_thread(self._compiled, message)
                 await self._ready(compiled, message)
                 await self._serve(compiled)
             except (Unusable, ValueError, OSError) as error:
-                self._send(
-                    {
-                        "t": "refused",
-                        "revision": message["revision"],
-                        "etag": message["etag"],
-                        "whole": message["t"] == "table",
-                        "message": str(error),
-                    }
-                )
+                whole = isinstance(message, WholeTable)
+                self._send(Refused(message.revision, message.etag, whole, str(error)))
                 continue
-            if message["t"] == "table":
+            if isinstance(message, WholeTable):
                 gc.freeze()  # a table stays: collections need not walk a hundred thousand routes
             took = int((time.monotonic() - began) * 1000)
-            self._send(
-                {"t": "applied", "revision": compiled.revision, "etag": compiled.etag, "ms": took}
-            )
+            self._send(Applied(compiled.revision, compiled.etag, took))
 
-    async def _next(self) -> Message:
+    def _compiled(self, message: TableMessage) -> CompiledTable:
+        revision, etag = message.revision, message.etag
+        if isinstance(message, WholeTable):
+            return self.tables.whole(revision, etag, message.table)
+        return self.tables.changed(revision, etag, message.base, message.changes)
+
+    async def _next(self) -> TableMessage:
         """The next table; the last one again if nothing but a secret was missing."""
         if self._again is None:
             return await self._inbox.get()
@@ -268,9 +286,9 @@ class WorkerProcess:
         except TimeoutError:
             return message
 
-    async def _ready(self, compiled: CompiledTable, message: Message) -> None:
+    async def _ready(self, compiled: CompiledTable, message: TableMessage) -> None:
         await self.secrets.ready(compiled.table)
-        if message["t"] == "table" and self.secrets.waits(compiled.table):
+        if isinstance(message, WholeTable) and self.secrets.waits(compiled.table):
             self._again = message
             self._again_s = min(2 * self._again_s, MOST_AGAIN_S)
         else:
@@ -306,7 +324,7 @@ class WorkerProcess:
         self._waiting.close()
         self._door, self._connection = _make_door(self.settings.door, runtime)
         await self._door.listen(self._listener.dup())  # the original is for the drain
-        self._send({"t": "ready"})
+        self._send(Ready())
 
     async def _answer_without_table(self) -> None:
         """Answer 503 on a copy of the socket, until the first table comes."""
@@ -335,11 +353,16 @@ class WorkerProcess:
             "tasks": len(asyncio.all_tasks()),
             "descriptors": open_descriptors(),
         }
-        rows = self._recorder.take()
-        message = {"t": "counters", "n": number, "series": rows, "gauges": gauges}
-        message["backends"] = self._backends.take(self.runtime)
-        message["decisions"] = self._recorder.decisions.take()
-        self._send({**message, "shadow": self._captures.take()})
+        self._send(
+            Counters(
+                number=number,
+                series=self._recorder.take(),
+                gauges=gauges,
+                backends=self._backends.take(self.runtime),
+                decisions=self._recorder.decisions.take(),
+                shadow=self._captures.take(),
+            )
+        )
 
     def _breaker_changed(
         self, route: str, backend: str, before: BreakerState, after: BreakerState, when: int
@@ -354,7 +377,7 @@ class WorkerProcess:
             "from": before.value,
             "to": after.value,
         }
-        self._send({"t": "breakers", "breakers": self._breakers(), "events": [event]})
+        self._send(Breakers(self._breakers(), [event]))
 
     def _breakers(self) -> list[dict[str, Any]]:
         """Every breaker that is not closed. Its clock is monotonic; people read the other one."""
@@ -375,7 +398,7 @@ class WorkerProcess:
 
     def _send(self, message: Message) -> None:
         if self._channel is not None:
-            self._channel.send(message)
+            self._channel.send(pack(message))
 
     def _open_export(self) -> Any:
         if not self.settings.otel_endpoint:
@@ -426,50 +449,13 @@ def take_waiting(listener: socket.socket) -> list[socket.socket]:
     return found
 
 
-async def serve(channel_fd: int, listener_fd: int) -> None:
-    """Wait for the `start` message, then work."""
-    listener = socket.socket(fileno=listener_fd)
-    listener.setblocking(False)
-    log = EventLog()
-    first: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-    early: list[Message] = []
-    worker: WorkerProcess | None = None
-
-    def on_message(message: Message) -> None:
-        if worker is not None:
-            worker.obey(message)
-        elif not first.done():
-            first.set_result(message)
-        else:
-            early.append(message)
-
-    def on_close() -> None:
-        if worker is not None:
-            worker.orphaned()
-        elif not first.done():
-            first.set_result(None)
-
-    channel = await Channel.open(socket.socket(fileno=channel_fd), on_message, on_close)
-    start = await first
-    if start is None:
-        return
-    log.plain = start["plain"]
-    worker = WorkerProcess(listener, start, log)
-    for message in early:
-        worker.obey(message)
-    await worker.run(channel)
-    channel.close()
-    await asyncio.sleep(0)  # lets the transport write what it still holds
-
-
-def main() -> None:
-    """Run the worker of this process."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
-    os.set_inheritable(int(sys.argv[1]), False)
-    os.set_inheritable(int(sys.argv[2]), False)
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+def begin(listener: socket.socket, start: Message, log: EventLog) -> WorkerProcess:
+    """The worker that the first message describes. Raises TypeError for any other message."""
+    if not isinstance(start, StartWorker):
+        raise TypeError(f"a worker cannot start from {type(start).__name__}")
+    log.plain = start.plain
+    return WorkerProcess(listener, start, log)
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(begin)

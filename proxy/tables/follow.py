@@ -22,7 +22,7 @@ RETRY_CAP_S = 3.0
 """A flip back to legacy may be waiting when the control plane returns."""
 
 
-class Audience(Protocol):
+class TableListener(Protocol):
     """Who is told of tables."""
 
     async def publish(self, served: Served, changes: Any, base: str) -> None:
@@ -42,13 +42,13 @@ class Follower:
         self,
         control: ControlPlane,
         checker: Checker,
-        audience: Audience,
+        listener: TableListener,
         log: EventLog,
         poll_s: float,
     ) -> None:
         self._control = control
         self._checker = checker
-        self._audience = audience
+        self._listener = listener
         self._log = log
         self._poll_s = poll_s
         self._lock = asyncio.Lock()
@@ -137,7 +137,7 @@ class Follower:
     def _watch(self, data: dict[str, Any]) -> None:
         routes, ms = data.get("routes"), data.get("ms")
         if isinstance(routes, list) and isinstance(ms, int):
-            self._audience.watch([route for route in routes if isinstance(route, str)], ms)
+            self._listener.watch([route for route in routes if isinstance(route, str)], ms)
 
     @staticmethod
     def _changes(served: Served, data: dict[str, Any]) -> Any:
@@ -202,7 +202,7 @@ class Follower:
                 f"The control plane went back from revision {before.revision} to "
                 f"{served.revision}; following it.",
             )
-        await self._audience.publish(served, changes, base)
+        await self._listener.publish(served, changes, base)
 
     def _refuse(self, refused: RefusedTable) -> None:
         if self._refused != refused.etag:
@@ -213,7 +213,7 @@ class Follower:
                 findings=refused.findings,
             )
         self._refused = refused.etag
-        self._audience.refuse(refused)
+        self._listener.refuse(refused)
 
     def _heard(self) -> None:
         self._contact = time.monotonic()

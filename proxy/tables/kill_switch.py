@@ -9,26 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from proxy.loop.channel import Message
 from proxy.loop.events import EventLog
 from proxy.tables.kill_file import LOOK_MS, KillFile
 
 
 class KillSwitch:
-    """Pulled by a signal or by the file. `to_workers` sends a message to each worker; `changed` is
+    """Pulled by a signal or by the file. `to_workers` tells each worker the wish; `on_change` is
     called when the file came or went."""
 
     def __init__(
         self,
         file: KillFile,
         log: EventLog,
-        to_workers: Callable[[Message], None],
-        changed: Callable[[], None],
+        to_workers: Callable[[bool], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._file = file
         self._log = log
         self._to_workers = to_workers
-        self._changed = changed
+        self._on_change = on_change
         self.wish = False
         """Pulled by this process, whether or not the file could be written."""
         self.on_disk = False
@@ -67,8 +66,8 @@ class KillSwitch:
         self._log.warning("kill_switch", what, on=found)
         if not found and self.wish:  # whoever removed the file meant all of it
             self.wish = False
-            self._to_workers({"t": "kill", "on": False})
-        self._changed()
+            self._to_workers(False)
+        self._on_change()
 
     async def watch(self) -> None:
         """Look for ever."""
@@ -77,5 +76,5 @@ class KillSwitch:
             await asyncio.sleep(LOOK_MS / 1000)
 
     def _tell(self) -> None:
-        self._to_workers({"t": "kill", "on": self.wish})
+        self._to_workers(self.wish)
         self.look()

@@ -7,16 +7,14 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterable
 
-from proxy.loop.channel import Message
-
 FLUSH_S = 0.3
 """How long a scrape waits for the workers' latest counters."""
 
 
 class Flushes:
-    """The flushes under way. `to_workers` sends a message to each worker."""
+    """The flushes under way. `to_workers` asks each worker for its counters, by a number."""
 
-    def __init__(self, to_workers: Callable[[Message], None]) -> None:
+    def __init__(self, to_workers: Callable[[int], None]) -> None:
         self._to_workers = to_workers
         self._waiting: dict[int, tuple[set[int], asyncio.Event]] = {}
 
@@ -27,7 +25,7 @@ class Flushes:
             return
         number = secrets.randbits(31) | 1
         self._waiting[number] = (expected, event)
-        self._to_workers({"t": "flush", "n": number})
+        self._to_workers(number)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
                 await event.wait()

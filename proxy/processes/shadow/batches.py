@@ -1,20 +1,19 @@
-"""Comparisons on their way to the control plane, in numbered batches.
+"""Comparisons on their way to the control plane.
 
-As with reports, a batch keeps its number and its content until the control plane has taken it, so
-that a repeat after a lost answer counts once. While the control plane is away batches pile up to a
-bound in number and bytes; then the waiting ones are merged without their examples: the counts stay
-exact, and what is lost is counted.
+Rows are collected, sealed into batches, and sent by an `Outbox`. Batches that are merged lose their
+examples: the counts stay exact, and what is lost is counted.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import orjson
 
-from proxy.control.client import ControlError
+from proxy.control.outbox import Outbox, Row
 from proxy.shadow.rows import RowSet
 
 MAX_BATCHES = 30
@@ -26,126 +25,88 @@ MAX_ROUTES = 1_000
 """Rows of one batch; the rest goes into the next."""
 
 
-class Control(Protocol):
-    """What is asked of the control plane."""
+class ComparisonBatch:
+    """The rows of a span of time. `worker` is the shadow worker's last word on itself."""
 
-    async def comparisons(self, batch: dict[str, Any]) -> bool:
-        """Take a batch; False if it had been counted before. Raises `ControlError`."""
+    __slots__ = ("from_ms", "rows", "size", "to_ms", "worker")
 
-
-class _Batch:
-    __slots__ = ("from_ms", "rows", "sequence", "size", "to_ms")
-
-    def __init__(self, from_ms: int, to_ms: int, rows: list[dict[str, Any]], size: int) -> None:
+    def __init__(self, from_ms: int, to_ms: int, rows: list[Row], worker: Row) -> None:
         self.from_ms = from_ms
         self.to_ms = to_ms
         self.rows = rows
-        self.size = size
-        self.sequence = 0  # given when it is first sent
+        self.worker = worker
+        self.size = len(orjson.dumps(rows, option=orjson.OPT_NON_STR_KEYS))
+
+    def to_data(self) -> Row:
+        return {"routes": self.rows, "worker": self.worker}
+
+    def shorten(self, most: int) -> int:
+        """Leave out examples until it takes `most` bytes; how many were lost."""
+        lost = 0
+        for row in self.rows:
+            while row["examples"] and self.size > most:
+                example = row["examples"].pop()
+                self.size -= len(orjson.dumps(example))
+                lost += 1
+        return lost
 
 
 class Batches:
-    """Collects rows in `open`, seals and sends them."""
+    """Collects rows in `open`, seals and sends them. `post` hands a batch to the control plane."""
 
-    def __init__(self, control: Control, instance: str, boot: str) -> None:
+    def __init__(
+        self,
+        post: Callable[[Row], Awaitable[bool]],
+        instance: str,
+        boot: str,
+        store: Path | None = None,
+    ) -> None:
         self.open = RowSet()
-        self.worker: dict[str, Any] = {"paused": [], "queue": {}}
+        self.worker: Row = {"paused": [], "queue": {}}
         """The last word of the shadow worker on itself."""
         self.examples_lost = 0
-        self.dropped_batches = 0
         self.totals: Counter[tuple[str, str]] = Counter()
         """Since the start: (`verdict`, which) and (`dropped`, why)."""
-        self._control = control
-        self._instance = instance
-        self._boot = boot
-        self._sequence = 0
+        self.outbox = Outbox(
+            *(post, self._merged, instance, boot),
+            most=MAX_BATCHES,
+            most_bytes=MAX_BYTES,
+            store=store,
+        )
         self._from_ms = _now_ms()
-        self._waiting: deque[_Batch] = deque()
         self._told_paused = False
-
-    @property
-    def backlog(self) -> int:
-        """Batches that wait."""
-        return len(self._waiting)
 
     async def send(self) -> None:
         """Seal what was collected, and send all that waits. Raises `ControlError`."""
-        self._seal()
-        while self._waiting:
-            batch = self._waiting[0]
-            if not batch.sequence:
-                self._sequence += 1
-                batch.sequence = self._sequence
-            try:
-                await self._control.comparisons(self._data(batch))
-            except ControlError as error:
-                if not error.rejected:
-                    raise
-                self.dropped_batches += 1
-                self._drop(batch)
-                raise
-            self._drop(batch)
+        self.seal()
+        await self.outbox.send()
 
-    def _drop(self, batch: _Batch) -> None:
-        if self._waiting and self._waiting[0] is batch:
-            self._waiting.popleft()
-
-    def _seal(self) -> None:
+    def seal(self) -> None:
+        """What was collected becomes a batch that waits."""
         now = _now_ms()
-        found, paused = self.open.found, bool(self.worker["paused"])
-        if found or paused or self._told_paused:
+        rows_by_key, paused = self.open.found, bool(self.worker["paused"])
+        if rows_by_key or paused or self._told_paused:
             # A pause, and its end, are told also while nothing is compared.
             self._told_paused = paused
-            rows = [found.pop(key).to_data() for key in list(found)[:MAX_ROUTES]]
+            rows = [rows_by_key.pop(key).to_data() for key in list(rows_by_key)[:MAX_ROUTES]]
             for row in rows:
                 self._count(row)
-            self._append(_Batch(self._from_ms, max(now, self._from_ms), rows, 0))
+            batch = ComparisonBatch(self._from_ms, max(now, self._from_ms), rows, self.worker)
+            self.examples_lost += batch.shorten(MAX_BATCH)
+            self.outbox.add(batch)
         self._from_ms = now
 
-    def _count(self, row: dict[str, Any]) -> None:
+    def _count(self, row: Row) -> None:
         for name, kind in (("verdicts", "verdict"), ("dropped", "dropped")):
             for which, number in row[name].items():
                 self.totals[kind, which] += number
 
-    def _append(self, batch: _Batch) -> None:
-        batch.size = len(orjson.dumps(batch.rows, option=orjson.OPT_NON_STR_KEYS))
-        if batch.size > MAX_BATCH:
-            self._without_examples(batch, MAX_BATCH)
-        self._waiting.append(batch)
-        while len(self._waiting) > MAX_BATCHES or (
-            len(self._waiting) > 2 and sum(item.size for item in self._waiting) > MAX_BYTES
-        ):
-            # The first may have been sent already, with its answer lost: it must stay as it is.
-            first, second, third = (self._waiting.popleft() for _ in range(3))
-            self._waiting.extendleft((self._merged(second, third), first))
-
-    def _without_examples(self, batch: _Batch, most: int) -> None:
-        for row in batch.rows:
-            while row["examples"] and batch.size > most:
-                example = row["examples"].pop()
-                batch.size -= len(orjson.dumps(example))
-                self.examples_lost += 1
-
-    def _merged(self, one: _Batch, other: _Batch) -> _Batch:
-        self._without_examples(one, 0)
-        self._without_examples(other, 0)
+    def _merged(self, one: ComparisonBatch, other: ComparisonBatch) -> ComparisonBatch:
+        self.examples_lost += one.shorten(0) + other.shorten(0)
         rows = RowSet()
         rows.merge(one.rows)
         rows.merge(other.rows)
-        data = rows.to_data()
-        size = len(orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))
-        return _Batch(one.from_ms, other.to_ms, data, size)
-
-    def _data(self, batch: _Batch) -> dict[str, Any]:
-        return {
-            "instance": self._instance,
-            "boot": self._boot,
-            "sequence": batch.sequence,
-            "from_ms": batch.from_ms,
-            "to_ms": batch.to_ms,
-            "routes": batch.rows,
-            "worker": self.worker,
-        }
+        return ComparisonBatch(one.from_ms, other.to_ms, rows.to_data(), other.worker)
 
 
 def _now_ms() -> int:

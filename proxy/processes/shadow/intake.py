@@ -18,10 +18,12 @@ Take = Callable[[str, Captured], None]
 
 
 class Intake(asyncio.Protocol):
-    """One serving worker's connection. It greets with its name, and is told the life."""
+    """One serving worker's connection. It greets with its name, and is told the generation."""
 
-    def __init__(self, life: int, take: Take, failed: Callable[[str], None], all_: set[Intake]):
-        self._life = life
+    def __init__(
+        self, generation: int, take: Take, failed: Callable[[str], None], all_: set[Intake]
+    ):
+        self._generation = generation
         self._take = take
         self._failed = failed
         self._all = all_
@@ -51,7 +53,7 @@ class Intake(asyncio.Protocol):
         except (ValueError, KeyError, TypeError):
             raise BadMessage("not a greeting") from None
         if self._transport is not None:
-            self._transport.write(self._life.to_bytes(8, "big"))
+            self._transport.write(self._generation.to_bytes(8, "big"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.discard(self)

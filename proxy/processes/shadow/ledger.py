@@ -1,9 +1,9 @@
 """The books of a proxy's shadow: captured = compared + skipped + dropped, to the last one.
 
-A capture that leaves a serving worker is told of twice: by that worker as sent, and by the shadow
-worker as received. Either may die before it told, so what was handed over is the larger of the two.
-What was handed to a life of the shadow worker that has ended, and had come to no end itself, was
-lost with it: `worker_gone`. Only what both had not told when both died is in no count at all.
+A capture that leaves a serving worker is counted twice: by that worker as sent, and by the shadow
+worker as received. Either may die before it reports, so the larger count is what was handed over.
+What was handed to a shadow worker that has ended, and was not settled by it, is lost with it:
+`worker_gone`. A capture is uncounted only if both workers die before reporting it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Ledger:
     def __init__(self, rows: RowSet) -> None:
         self.rows = rows
         self._ahead: dict[tuple[str, int, _Key], int] = {}  # sent less received
-        self._open: dict[int, dict[_Key, int]] = {}  # by life: handed over less settled
+        self._open: dict[int, dict[_Key, int]] = {}  # by generation: handed over less settled
         self._dead: set[int] = set()
         self._revisions: dict[_Key, int] = {}
 
@@ -43,15 +43,17 @@ class Ledger:
                 row.captured += number
                 row.drop(reason, number)
             key = (data["route"], data["window"])
-            for life, number in data["sent"].items():
-                self._handed(worker, int(life), key, data["revision"], number)
+            for generation, number in data["sent"].items():
+                self._handed(worker, int(generation), key, data["revision"], number)
 
-    def shadowed(self, life: int, rows: list[dict[str, Any]], received: list[list[Any]]) -> None:
+    def shadowed(
+        self, generation: int, rows: list[dict[str, Any]], received: list[list[Any]]
+    ) -> None:
         """What a shadow worker received and settled."""
         for worker, route, window, revision, number in received:
-            self._handed(worker, life, (route, window), revision, -number)
+            self._handed(worker, generation, (route, window), revision, -number)
         self.rows.merge(rows)
-        found = self._open.setdefault(life, {})
+        found = self._open.setdefault(generation, {})
         for data in rows:
             key = (data["route"], data["window"])
             settled = sum(data["verdicts"].values()) + sum(data["dropped"].values())
@@ -59,21 +61,21 @@ class Ledger:
             if not found[key]:
                 del found[key]
 
-    def ended(self, life: int) -> None:
-        """A life of the shadow worker is over, and all that it told has been taken in."""
-        self._dead.add(life)
-        self.timer()
+    def ended(self, generation: int) -> None:
+        """A generation of the shadow worker is over, and all that it told has been taken in."""
+        self._dead.add(generation)
+        self.settle()
 
-    def timer(self) -> None:
+    def settle(self) -> None:
         """Count as lost what dead shadow workers had in hand."""
-        for life in self._dead:
-            found = self._open.get(life, {})
+        for generation in self._dead:
+            found = self._open.get(generation, {})
             for key, number in list(found.items()):
                 if number > 0:
                     self.rows.row(*key, self._revisions.get(key, 0)).drop(LOST, number)
                     del found[key]
             if not found:
-                self._open.pop(life, None)
+                self._open.pop(generation, None)
 
     def gone(self, worker: str) -> None:
         """A serving worker is gone, and all that it told has been taken in."""
@@ -81,12 +83,12 @@ class Ledger:
             if entry[1] in self._dead:
                 del self._ahead[entry]
 
-    def _handed(self, worker: str, life: int, key: _Key, revision: int, number: int) -> None:
+    def _handed(self, worker: str, generation: int, key: _Key, revision: int, number: int) -> None:
         """`number` sent, or as a negative number received."""
-        entry = (worker, life, key)
+        entry = (worker, generation, key)
         ahead = self._ahead.get(entry, 0)
         after = ahead + number
-        # The larger of both grew by as much as this goes beyond what the other had told.
+        # handed over = max(sent, received): add only the increase.
         news = max(0, after) - max(0, ahead) if number > 0 else max(0, -after) - max(0, -ahead)
         if after:
             self._ahead[entry] = after
@@ -95,7 +97,7 @@ class Ledger:
         self._revisions[key] = revision
         if news > 0:
             self.rows.row(*key, revision).captured += news
-            found = self._open.setdefault(life, {})
+            found = self._open.setdefault(generation, {})
             found[key] = found.get(key, 0) + news
-        if life in self._dead:
-            self.timer()
+        if generation in self._dead:
+            self.settle()

@@ -3,15 +3,8 @@
 `python -m proxy.processes.shadow.worker <channel fd> <listener fd>`, by the supervisor.
 
 It is on nobody's path: the facade serves the same without it. All that it knows comes over its
-channel, in the messages of `proxy.loop.channel`, and these besides:
-
-    to it      start    settings, life, plain
-               replay   jobs
-    from it    pairs    life, rows, received, worker    what came to an end since the message before
-               replayed id, results
-
-SIGTERM and SIGINT are the supervisor's business. Nothing that was captured is written to a disk or
-a log; rows and examples leave it redacted.
+channel (`proxy.processes.messages`). Nothing that was captured is written to a disk or a log; rows
+and examples leave it redacted.
 """
 
 from __future__ import annotations
@@ -20,21 +13,36 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
-import sys
 import time
 from typing import Any
 
-import uvloop
-
+from figway.routing.compile import CompiledTable
 from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.capture.message import Captured
-from proxy.loop.channel import Channel, Message
+from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import READ_AGAIN_MS, RESOLVERS
+from proxy.processes import entry
+from proxy.processes.messages import (
+    Applied,
+    Drain,
+    Message,
+    Refused,
+    Replay,
+    Replayed,
+    StartShadow,
+    Stop,
+    TableChanges,
+    TableMessage,
+    WholeTable,
+    pack,
+)
+from proxy.processes.messages import (
+    Pairs as PairsMessage,
+)
 from proxy.processes.shadow.intake import Intake
 from proxy.shadow.judge import Bench
 from proxy.shadow.lanes import Lane
@@ -57,17 +65,17 @@ MOST_BYTES = 64 * 1024 * 1024
 class ShadowWorker:
     """Composes the worker, and obeys the supervisor."""
 
-    def __init__(self, listener: socket.socket, start: Message, log: EventLog) -> None:
-        self.settings = ShadowSettings.from_data(start["settings"])
+    def __init__(self, listener: socket.socket, start: StartShadow, log: EventLog) -> None:
+        self.settings = ShadowSettings.from_data(start.settings)
         self.log = log
         self.done = asyncio.Event()
-        self._life: int = start["life"]
+        self._generation = start.generation
         self._listener = listener
         self._channel: Channel | None = None
         self._keeper = TaskKeeper(self._failed)
         self._timer = DeadlineTimer()
         self._tables = TableState()
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._inbox: asyncio.Queue[TableMessage] = asyncio.Queue()
         self._tally = Tally()
         self._bench = Bench()
         self._table = ShadowTable(
@@ -112,16 +120,22 @@ class ShadowWorker:
 
     def obey(self, message: Message) -> None:
         """Take one message of the supervisor."""
-        kind = message["t"]
-        if kind in ("table", "changes"):
-            self._inbox.put_nowait(message)
-        elif kind == "replay":
-            for job in message["jobs"]:
-                self._keeper.spawn(self._replay(job), "replay")
-        elif kind == "drain":
-            self._keeper.spawn(self._drain(message["timeout_ms"] / 1_000), "drain")
-        elif kind == "stop":
-            self.done.set()
+        match message:
+            case WholeTable() | TableChanges():
+                self._inbox.put_nowait(message)
+            case Replay():
+                for job in message.jobs:
+                    self._keeper.spawn(self._replay(job), "replay")
+            case Drain():
+                self._keeper.spawn(self._drain(message.timeout_ms / 1_000), "drain")
+            case Stop():
+                self.done.set()
+            case _:
+                pass
+
+    def orphaned(self) -> None:
+        """The supervisor is gone: nobody takes what is counted."""
+        self.done.set()
 
     # -- tables ------------------------------------------------------------------------------
 
@@ -129,31 +143,30 @@ class ShadowWorker:
         while True:
             message = await self._inbox.get()
             try:
-                compiled = await asyncio.to_thread(self._tables.follow, message)
+                compiled = await asyncio.to_thread(self._compiled, message)
             except (Unusable, ValueError) as error:
-                self._send(
-                    {
-                        "t": "refused",
-                        "revision": message["revision"],
-                        "etag": message["etag"],
-                        "whole": message["t"] == "table",
-                        "message": str(error),
-                    }
-                )
+                whole = isinstance(message, WholeTable)
+                self._send(Refused(message.revision, message.etag, whole, str(error)))
                 continue
             await self._secrets.ready(compiled.table)
             self._secrets.serves(compiled.table)
             self._tables.compiled = compiled
             self._pairs.table_changed(self._table.swap(compiled))
-            self._send({"t": "applied", "revision": compiled.revision, "etag": compiled.etag})
+            self._send(Applied(compiled.revision, compiled.etag))
             if self._server is None:
                 await self._listen()
+
+    def _compiled(self, message: TableMessage) -> CompiledTable:
+        revision, etag = message.revision, message.etag
+        if isinstance(message, WholeTable):
+            return self._tables.whole(revision, etag, message.table)
+        return self._tables.changed(revision, etag, message.base, message.changes)
 
     async def _listen(self) -> None:
         """Captures before the first table could only be skipped: listen when there is one."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
-            lambda: Intake(self._life, self._take, self._bad_message, self._connections),
+            lambda: Intake(self._generation, self._take, self._bad_message, self._connections),
             sock=self._listener,
         )
 
@@ -207,7 +220,7 @@ class ShadowWorker:
     async def _replay(self, job: dict[str, Any]) -> None:
         for part in parts(job):
             results = await self._replayer.replay(part)
-            self._send({"t": "replayed", "id": job["id"], "results": results})
+            self._send(Replayed(job["id"], results))
 
     # -- telling -----------------------------------------------------------------------------
 
@@ -225,11 +238,11 @@ class ShadowWorker:
             "faults": self._faults,
         }
         worker = {"paused": paused, "queue": gauges}
-        self._send({"t": "pairs", "life": self._life, "worker": worker, **self._tally.take()})
+        self._send(PairsMessage(self._generation, worker=worker, **self._tally.take()))
 
     def _send(self, message: Message) -> None:
         if self._channel is not None:
-            self._channel.send(message)
+            self._channel.send(pack(message))
 
     def _failed(self, where: str, error: BaseException) -> None:
         # The exception's text may quote a body: its name alone is told.
@@ -250,54 +263,19 @@ class ShadowWorker:
         self.done.set()
 
 
-async def serve(channel_fd: int, listener_fd: int) -> None:
-    """Wait for the `start` message, then work."""
-    listener = socket.socket(fileno=listener_fd)
-    listener.setblocking(False)
-    log = EventLog()
-    first: asyncio.Future[Message | None] = asyncio.get_running_loop().create_future()
-    early: list[Message] = []
-    worker: ShadowWorker | None = None
+def begin(listener: socket.socket, start: Message, log: EventLog) -> ShadowWorker:
+    """The worker that the first message describes; it gives way to whoever serves users.
 
-    def on_message(message: Message) -> None:
-        if worker is not None:
-            worker.obey(message)
-        elif not first.done():
-            first.set_result(message)
-        else:
-            early.append(message)
-
-    def on_close() -> None:
-        # Without a supervisor nobody takes what is counted.
-        if worker is not None:
-            worker.done.set()
-        elif not first.done():
-            first.set_result(None)
-
-    channel = await Channel.open(socket.socket(fileno=channel_fd), on_message, on_close)
-    start = await first
-    if start is None:
-        return
-    log.plain = start["plain"]
-    worker = ShadowWorker(listener, start, log)
-    for message in early:
-        worker.obey(message)
-    await worker.run(channel)
-    channel.close()
-    await asyncio.sleep(0)  # lets the transport write what it still holds
-
-
-def main() -> None:
-    """Run the worker of this process. It gives way to whoever serves users."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_IGN)
+    Raises TypeError for any other message.
+    """
+    if not isinstance(start, StartShadow):
+        raise TypeError(f"a shadow worker cannot start from {type(start).__name__}")
     with contextlib.suppress(OSError):
         os.nice(10)
-    for argument in sys.argv[1:3]:
-        os.set_inheritable(int(argument), False)
     gc.freeze()
-    uvloop.run(serve(int(sys.argv[1]), int(sys.argv[2])))
+    log.plain = start.plain
+    return ShadowWorker(listener, start, log)
 
 
 if __name__ == "__main__":
-    main()
+    entry.run(begin)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.policies import credentials
-from proxy.processes.workers import environment
+from proxy.processes.child import environment
 from proxy.settings import SettingsError, load, reference
 
 BASE = {"FIGWAY_LEGACY_URL": "http://127.0.0.1:8000"}

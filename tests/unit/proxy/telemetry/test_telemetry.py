@@ -133,13 +133,13 @@ def rows(count: int) -> list[dict[str, Any]]:
 def test_an_outage_makes_batches_coarser_and_loses_no_count() -> None:
     async def talk() -> None:
         control = Control()
-        reporter = Reporter(control, "i", "boot")
+        reporter = Reporter(control.report, "i", "boot")
         control.status = 0
         for _ in range(MAX_BATCHES + 50):
             reporter.add(rows(1))
             with pytest.raises(ControlError):
                 await reporter.send()
-        assert reporter.backlog <= MAX_BATCHES
+        assert len(reporter.outbox) <= MAX_BATCHES
         control.status = None
         await reporter.send()
         total = sum(row["requests"] for batch in control.batches for row in batch["series"])
@@ -155,18 +155,18 @@ def test_an_outage_makes_batches_coarser_and_loses_no_count() -> None:
 def test_a_rejected_batch_is_dropped_and_counted() -> None:
     async def talk() -> None:
         control = Control()
-        reporter = Reporter(control, "i", "boot")
+        reporter = Reporter(control.report, "i", "boot")
         reporter.add(rows(1))
         control.status = 422
         with pytest.raises(ControlError):
             await reporter.send()
-        assert (reporter.dropped_batches, reporter.backlog) == (1, 0)
+        assert (reporter.outbox.dropped, len(reporter.outbox)) == (1, 0)
 
     asyncio.run(talk())
 
 
 def test_events_are_bounded_and_their_loss_counted() -> None:
-    reporter = Reporter(Control(), "i", "boot")
+    reporter = Reporter(Control().report, "i", "boot")
     for _ in range(MAX_EVENTS + 5):
         reporter.event({"kind": "breaker"})
     assert reporter.dropped_events == 5

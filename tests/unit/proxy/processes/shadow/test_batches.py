@@ -25,7 +25,7 @@ class Control:
 
 def make() -> tuple[Control, Batches]:
     control = Control()
-    return control, Batches(control, "i", "b")
+    return control, Batches(control.comparisons, "i", "b")
 
 
 def count(batches: Batches, number: int = 1, example: str = "") -> None:
@@ -49,7 +49,7 @@ def test_a_batch_is_repeated_as_it_was() -> None:
     assert (first["sequence"], first["routes"]) == (again["sequence"], again["routes"])
     assert first["routes"][0]["captured"] == 1
     assert (second["sequence"], second["routes"][0]["captured"]) == (2, 2)
-    assert batches.backlog == 0
+    assert len(batches.outbox) == 0
 
 
 def test_what_is_refused_for_its_content_is_not_repeated() -> None:
@@ -58,7 +58,7 @@ def test_what_is_refused_for_its_content_is_not_repeated() -> None:
     control.status = 422
     with pytest.raises(ControlError):
         asyncio.run(batches.send())
-    assert (batches.dropped_batches, batches.backlog) == (1, 0)
+    assert (batches.outbox.dropped, len(batches.outbox)) == (1, 0)
 
 
 def test_a_long_outage_makes_time_coarse_and_keeps_the_counts() -> None:
@@ -68,7 +68,7 @@ def test_a_long_outage_makes_time_coarse_and_keeps_the_counts() -> None:
         count(batches, 1, "x" * 100)
         with pytest.raises(ControlError):
             asyncio.run(batches.send())
-    assert batches.backlog == MAX_BATCHES
+    assert len(batches.outbox) == MAX_BATCHES
     assert batches.examples_lost > 0
     control.status = 0
     control.taken.clear()

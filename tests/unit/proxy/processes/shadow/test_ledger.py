@@ -11,8 +11,8 @@ from proxy.processes.shadow.ledger import LOST, Ledger
 from proxy.shadow.rows import BEYOND, MAX_EXAMPLES, MAX_FIELDS, RouteRow, RowSet
 
 
-def sent(number: int, life: int = 1, **more: dict[str, int]) -> list[dict[str, Any]]:
-    row = {"route": "r", "window": "w", "revision": 3, "sent": {str(life): number}}
+def sent(number: int, generation: int = 1, **more: dict[str, int]) -> list[dict[str, Any]]:
+    row = {"route": "r", "window": "w", "revision": 3, "sent": {str(generation): number}}
     return [{"skipped": {}, "dropped": {}, **row, **more}]
 
 
@@ -78,7 +78,7 @@ def test_any_order_of_news_balances_in_the_end(seed: int) -> None:
     chance = random.Random(seed)
     ledger = Ledger(RowSet())
     truth = 0
-    for life in (1, 2, 3):
+    for generation in (1, 2, 3):
         news: list[tuple[str, int]] = []
         for worker in ("0:1", "1:2"):
             handed = chance.randrange(40)
@@ -93,12 +93,12 @@ def test_any_order_of_news_balances_in_the_end(seed: int) -> None:
         for index, (what, number) in enumerate(news):
             kind, worker = what.split()
             if kind == "sent":
-                ledger.served(worker, sent(number, life))
+                ledger.served(worker, sent(number, generation))
             elif index < died_at:
                 ended = chance.randrange(number + 1)
                 open_now += number - ended
-                ledger.shadowed(life, settled(ended), received(number, worker))
-        ledger.ended(life)
+                ledger.shadowed(generation, settled(ended), received(number, worker))
+        ledger.ended(generation)
     row = row_of(ledger)
     assert row.captured == truth
     assert row.settled == truth

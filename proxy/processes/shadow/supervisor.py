@@ -1,44 +1,55 @@
-"""The supervisor's end of shadowing: wants the worker, feeds it, keeps the books, tells.
+"""The supervisor's end of shadowing.
 
-It begins with the first table that has a route to copy, and goes on until the proxy ends: a route
-may come back, and an idle worker costs nothing but its memory.
+It starts the shadow worker when a route needs it, sends it tables, counts what was captured and
+what became of it, and reports to the control plane. It begins with the first table that has a
+route to copy, and goes on until the proxy ends: a route may come back, and an idle worker costs
+nothing but its memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from figway.model.table import Route, Stage
 from figway.routing.compile import CompiledTable
 from proxy.control.client import ControlError
-from proxy.loop.channel import Message
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
-from proxy.processes.shadow.batches import Batches, Control
+from proxy.processes.messages import (
+    Message,
+    Pairs,
+    Refused,
+    Replay,
+    Replayed,
+    Row,
+    StartShadow,
+)
+from proxy.processes.shadow.batches import Batches
 from proxy.processes.shadow.ledger import Ledger
 from proxy.processes.shadow.process import ShadowProcess
 from proxy.shadow.settings import ShadowSettings
 
-if TYPE_CHECKING:
-    from proxy.processes.workers import Worker
-
 _COPYING = frozenset({Stage.SHADOW, Stage.CANARY, Stage.NEW})
 
 
-class ShadowControl(Control, Protocol):
-    """What is asked of the control plane besides."""
+class ShadowControl(Protocol):
+    """What is asked of the control plane."""
 
-    async def replays(self, instance: str) -> list[dict[str, Any]]:
+    async def comparisons(self, batch: Row) -> bool:
+        """Take a batch; False if it had been counted before. Raises `ControlError`."""
+
+    async def replays(self, instance: str) -> list[Row]:
         """Replay jobs for this instance. Raises `ControlError`."""
 
-    async def replayed(self, job: str, results: list[dict[str, Any]]) -> None:
+    async def replayed(self, job: str, results: list[Row]) -> None:
         """Hand in the results of a job. Raises `ControlError`."""
 
 
-class ShadowDesk:
-    """One a supervisor."""
+class ShadowSupervisor:
+    """One a supervisor. `set_path` tells the serving workers where captures go."""
 
     def __init__(
         self,
@@ -49,12 +60,13 @@ class ShadowDesk:
         log: EventLog,
         keeper: TaskKeeper,
         *,
-        to_workers: Callable[[Message], None],
+        set_path: Callable[[str], None],
         table: Callable[[], Awaitable[bytes | None]],
+        store: Path | None = None,
     ) -> None:
-        self.batches = Batches(control, instance, boot)
+        self.batches = Batches(control.comparisons, instance, boot, store)
         self.ledger = Ledger(self.batches.open)
-        self._to_workers = to_workers
+        self._set_path = set_path
         self._table = table
         self._control = control
         self._settings = settings
@@ -63,9 +75,8 @@ class ShadowDesk:
         self._keeper = keeper
         self._replays_missing = False
         self._jobs: set[str] = set()
-        self.process = ShadowProcess(
-            log, keeper, self._start_message, self._greet, self._heard, self.ledger.ended
-        )
+        self.process = ShadowProcess(self, log, keeper)
+        self.child = self.process.child
         self._wanted = False
 
     # -- what the supervisor tells -----------------------------------------------------------
@@ -80,24 +91,20 @@ class ShadowDesk:
             self._log.error("shadow_listen", f"Nothing can be shadowed: {error}.")
             return
         self._wanted = True
-        self._to_workers({"t": "shadow", "path": self.path})
+        self._set_path(self.path)
 
     @property
     def path(self) -> str:
         """Where serving workers send their captures; empty for nowhere."""
         return self.process.path if self._wanted else ""
 
-    def changes(self, message: Message) -> None:
-        """Changes of the table go to the shadow worker too."""
-        self.process.send(message)
-
-    def counted(self, worker: Worker, rows: list[dict[str, Any]]) -> None:
+    def counted(self, worker: str, rows: list[Row]) -> None:
         """A serving worker counted captures."""
-        self.ledger.served(worker_name(worker.number, worker.pid), rows)
+        self.ledger.served(worker, rows)
 
-    def worker_died(self, worker: Worker) -> None:
+    def worker_gone(self, worker: str) -> None:
         """A serving worker is gone."""
-        self.ledger.gone(worker_name(worker.number, worker.pid))
+        self.ledger.gone(worker)
 
     async def run(self, interval_s: float) -> None:
         """Tell the control plane, and ask it for replays, for ever."""
@@ -116,12 +123,12 @@ class ShadowDesk:
 
     async def send(self) -> None:
         """Send what was compared. Raises `ControlError`."""
-        self.ledger.timer()
+        self.ledger.settle()
         await self.batches.send()
 
     async def look_for_replays(self) -> None:
         """Ask for replay jobs, and hand them to the worker. Raises `ControlError`."""
-        if not self.process.alive or self._replays_missing:
+        if not self.child.alive or self._replays_missing:
             return
         try:
             jobs = await self._control.replays(self._instance)
@@ -133,47 +140,49 @@ class ShadowDesk:
         fresh = [job for job in jobs if job["id"] not in self._jobs]
         if fresh:
             self._jobs.update(job["id"] for job in fresh)
-            self.process.send({"t": "replay", "jobs": fresh})
+            self.child.send(Replay(fresh))
 
     async def drain(self, timeout_s: float) -> None:
         """The serving workers have ended: finish what they captured."""
         await self.process.drain(timeout_s)
-        self.ledger.timer()
+        self.ledger.settle()
 
-    # -- what the shadow worker tells --------------------------------------------------------
+    # -- Owner of the shadow worker's process --------------------------------------------------
 
-    def _start_message(self, life: int) -> Message:
+    def start_message(self) -> Message:
         self._jobs.clear()
-        return {
-            "t": "start",
-            "settings": self._settings.to_data(),
-            "life": life,
-            "plain": self._log.plain,
-        }
+        return StartShadow(self._settings.to_data(), self.child.generation, self._log.plain)
 
-    def _greet(self) -> None:
+    async def greet(self) -> None:
         self._keeper.spawn(self._send_table(), "shadow table")
 
+    def on_message(self, message: Message) -> None:
+        match message:
+            case Pairs():
+                self.ledger.shadowed(message.generation, message.rows, message.received)
+                self.batches.worker = message.worker
+            case Refused(whole=False):
+                self._keeper.spawn(self._send_table(), "shadow table")
+            case Refused():
+                text = f"The shadow worker cannot use it: {message.message}."
+                self._log.error("shadow_table_refused", text)
+            case Replayed():
+                self._keeper.spawn(self._replayed(message.id, message.results), "replayed")
+            case _:
+                pass
+
+    def on_exit(self) -> None:
+        self.ledger.ended(self.child.generation)
+
+    def on_change(self) -> None:
+        """Nobody relies on a shadow worker that hangs: it is replaced."""
+
     async def _send_table(self) -> None:
-        frame = await self._table()
-        if frame is not None:
-            self.process.send_packed(frame)
+        data = await self._table()
+        if data is not None:
+            self.child.send_packed(data)
 
-    def _heard(self, message: Message) -> None:
-        kind = message["t"]
-        if kind == "pairs":
-            self.ledger.shadowed(message["life"], message["rows"], message["received"])
-            self.batches.worker = message["worker"]
-        elif kind == "refused" and not message["whole"]:
-            self._greet()
-        elif kind == "refused":
-            self._log.error(
-                "shadow_table_refused", f"The shadow worker cannot use it: {message['message']}."
-            )
-        elif kind == "replayed":
-            self._keeper.spawn(self._replayed(message["id"], message["results"]), "replayed")
-
-    async def _replayed(self, job: str, results: list[dict[str, Any]]) -> None:
+    async def _replayed(self, job: str, results: list[Row]) -> None:
         try:
             await self._control.replayed(job, results)
         except ControlError as error:
@@ -184,8 +193,3 @@ class ShadowDesk:
 
 def _copies(route: Route) -> bool:
     return route.stage in _COPYING and bool(route.shadow.sample) and bool(route.new)
-
-
-def worker_name(number: int, pid: int) -> str:
-    """Tells one process of a serving worker from all others."""
-    return f"{number}:{pid}"

@@ -1,0 +1,175 @@
+"""Tables on their way to the workers: which one is served, which one was refused, and why.
+
+Implements `TableListener` for the follower of the control plane.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+from figway.model.codec import to_data
+from proxy.loop.events import EventLog
+from proxy.processes.messages import (
+    Applied,
+    Refused,
+    Row,
+    TableChanges,
+    WatchDecisions,
+    WholeTable,
+    pack,
+)
+from proxy.processes.shadow.supervisor import ShadowSupervisor
+from proxy.processes.workers import Worker, Workers
+from proxy.settings import Settings
+from proxy.tables.check import Checker, RefusedTable, Served, Source
+from proxy.tables.cold_start import stored_table
+from proxy.tables.follow import Follower
+from proxy.tables.last_good import LastGood
+from proxy.tables.store import TableStore
+
+
+class TableFeed:
+    """The tables of one proxy. `on_change` is called when the fleet should hear of it."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        checker: Checker,
+        last_good: LastGood,
+        log: EventLog,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.refused: RefusedTable | None = None
+        self.store = TableStore(last_good, log)
+        self.applied_ms = 0
+        self.follower: Follower | None = None
+        self.shadow: ShadowSupervisor | None = None
+        self._workers = workers
+        self._checker = checker
+        self._last_good = last_good
+        self._log = log
+        self._on_change = on_change
+        self._served: Served | None = None
+        self._frame: tuple[str, bytes] | None = None
+        self._published_at = time.monotonic()
+
+    @property
+    def served(self) -> Served | None:
+        """What the workers are told to serve."""
+        if self.follower is not None and self.follower.served is not None:
+            return self.follower.served
+        return self._served
+
+    async def first(self, settings: Settings) -> None:
+        """Where the first table comes from: the control plane, else the disk, else day 0."""
+        follower = self.follower
+        if follower is None:
+            await self._day_0(settings.legacy_url)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(settings.start_wait_s):
+                await follower.pull()
+        if self._served is None:
+            served = await stored_table(self._last_good, self._checker, self._log, self.refuse)
+            if served is not None:
+                follower.begin(served)
+                await self.publish(served, None, "")
+
+    async def _day_0(self, legacy_url: str) -> None:
+        try:
+            served = self._checker.day_0(legacy_url)
+        except RefusedTable as refused:
+            self.refuse(refused)
+            self._log.error("day_0_refused", f"FIGWAY_LEGACY_URL cannot be used: {refused}.")
+            return
+        await self.publish(served, None, "")
+
+    # -- TableListener -------------------------------------------------------------------------
+
+    async def publish(self, served: Served, changes: list[Row] | None, base: str) -> None:
+        """A table passed every check: send it to the workers, and keep it."""
+        self._served = served
+        # No acknowledgement yet: workers acknowledge when they serve it.
+        if self.refused is not None or not self._workers.live:
+            self.refused = None
+            self._on_change()
+        self._published_at = time.monotonic()
+        if changes is not None:
+            message = TableChanges(served.revision, served.etag, base, changes)
+            self._send(pack(message))
+        elif any(worker.child.channel is not None for worker in self._workers.all):
+            self._send(await self._frame_of(served))
+        if self.shadow is not None:
+            self.shadow.table(served.compiled)
+        if served.source is Source.CONTROL_PLANE:
+            self.store.keep(served)
+        self._log.info(
+            "table_published",
+            f"Revision {served.revision} goes to the workers.",
+            revision=served.revision,
+            etag=served.etag,
+            source=served.source.value,
+        )
+
+    def refuse(self, refused: RefusedTable) -> None:
+        """A table was refused: say so."""
+        self.refused = refused
+        self._on_change()
+
+    def watch(self, routes: list[str], ms: int) -> None:
+        """Somebody watches the decisions of these routes: let the workers keep some."""
+        self._workers.send(WatchDecisions(routes, ms))
+
+    # -- workers -------------------------------------------------------------------------------
+
+    async def greet(self, worker: Worker) -> None:
+        """Send a worker the whole table that is served."""
+        while (served := self._served) is not None:
+            frame = await self._frame_of(served)
+            if served is self._served:  # else another was published meanwhile
+                worker.child.send_packed(frame)
+                return
+
+    async def present(self) -> bytes | None:
+        """The message with the whole table that is served."""
+        return None if self._served is None else await self._frame_of(self._served)
+
+    def on_applied(self, message: Applied) -> None:
+        """A worker serves a table."""
+        if self.refused is not None and self.refused.etag == message.etag:
+            self.refused = None  # what it waited for has come
+        self.applied_ms = int((time.monotonic() - self._published_at) * 1000)
+        self._on_change()
+
+    def on_refused(self, worker: Worker, message: Refused) -> None:
+        """A worker cannot serve a whole table."""
+        text = f"Worker {worker.number} cannot serve it: {message.message}"
+        finding = {
+            "code": "table_worker",
+            "severity": "error",
+            "path": "$",
+            "message": text,
+            "resolution": "Look at the log of this proxy; the table before is served on.",
+        }
+        self._log.error("table_refused", f"Revision {message.revision} is refused. {text}.")
+        self.refuse(RefusedTable(message.revision, message.etag, [finding]))
+
+    def _send(self, data: bytes) -> None:
+        self._workers.send_packed(data)
+        if self.shadow is not None:
+            self.shadow.child.send_packed(data)
+
+    async def _frame_of(self, served: Served) -> bytes:
+        """The message with the whole table; kept, as every worker that starts needs it."""
+        key = f"{served.revision}/{served.etag}"
+        if self._frame is None or self._frame[0] != key:
+            frame = await asyncio.to_thread(_packed, served)
+            self._frame = (key, frame)
+        return self._frame[1]
+
+
+def _packed(served: Served) -> bytes:
+    return pack(WholeTable(served.revision, served.etag, to_data(served.table)))
