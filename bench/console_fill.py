@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 from sqlalchemy.engine import make_url
 
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth.keys import Role
 from control_plane.auth.service import create_key
 from control_plane.bootstrap import make_services, prepare
@@ -89,7 +89,7 @@ async def fill(url: str, size: Size) -> dict[str, Any]:
         await prepare(services)
         key = await create_key(
             services.database, name="bench", role=Role.ADMIN,
-            deed=AuditEntry("bench", "", "key.create", "key"),
+            entry=AuditEntry("bench", "", "key.create", "key"),
         )  # fmt: skip
         await _publish(services, size)
     finally:
@@ -126,10 +126,10 @@ async def _publish(services: Services, size: Size) -> None:
             flipped = change.flip(now.table.routes[name], Stage.CANARY, weight)
             return [Change(Kind.ROUTE, name, flipped)]
 
-        deed = AuditEntry(
+        entry = AuditEntry(
             f"engineer {turn % 9}", "10.0.0.7", "route.flip", f"route {name}", "step by step"
         )
-        await services.publisher.change(flip, deed)
+        await services.publisher.change(flip, entry)
 
 
 def _route(number: int) -> Route:

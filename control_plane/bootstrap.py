@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from control_plane import health
 from control_plane.audit.api import router as audit_router
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth.access import Anyone
 from control_plane.auth.api import router as auth_router
 from control_plane.auth.keys import ApiKey
@@ -164,7 +164,7 @@ def _endpoints() -> tuple[BaseRoute, ...]:
     async def description(_: Anyone, request: Request) -> dict[str, object]:
         return openapi.describe(request.app)
 
-    holder = FastAPI()
+    holder = FastAPI(generate_unique_id_function=openapi.operation_id)
     holder.router.routes.clear()
     holder.include_router(api)
     return tuple(holder.router.routes)
@@ -195,7 +195,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.services = services
     problems.install(app)

@@ -23,7 +23,7 @@ Moment = Annotated[int | None, Query(ge=0, lt=2**53, description="Milliseconds s
 
 
 class AuditOut(BaseModel, use_attribute_docstrings=True):
-    """One deed: who did what to what, why, and what it changed."""
+    """One entry: who did what to what, why, and what it changed."""
 
     id: int
     at_ms: int

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_plane.audit.entry import AuditEntry
 from control_plane.db.models import AuditRow, RevisionRow
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """One entry: `actor` did `action` to `subject`, for a `reason`."""
-
-    actor: str
-    address: str
-    action: str
-    subject: str
-    reason: str = ""
 
 
 async def record(
     connection: AsyncConnection,
-    deed: AuditEntry,
+    entry: AuditEntry,
     *,
     now: int,
     revision: int | None = None,
@@ -36,12 +25,12 @@ async def record(
     await connection.execute(
         insert(AuditRow).values(
             at_ms=now,
-            actor=deed.actor[:200],
-            address=deed.address[:64],
-            action=deed.action[:40],
-            subject=deed.subject[:200],
+            actor=entry.actor[:200],
+            address=entry.address[:64],
+            action=entry.action[:40],
+            subject=entry.subject[:200],
             revision=revision,
-            reason=deed.reason,
+            reason=entry.reason,
             details=orjson.dumps(details or {}).decode(),
         )
     )

@@ -42,9 +42,9 @@ async def make_key(body: KeyIn, actor: Admin, services: Svc) -> KeyMade:
     """Make a key. The answer shows it; nothing ever shows it again."""
     now = now_ms()
     expires = None if body.expires_in_days is None else now + body.expires_in_days * 86_400_000
-    deed = actor.deed("key.create", f"key {body.name}", body.reason)
+    entry = actor.entry("key.create", f"key {body.name}", body.reason)
     key = await create_key(
-        services.database, name=body.name, role=body.role, deed=deed, expires_ms=expires
+        services.database, name=body.name, role=body.role, entry=entry, expires_ms=expires
     )
     async with services.database.read() as connection:
         row = await store.find(connection, key.prefix)
@@ -56,6 +56,6 @@ async def make_key(body: KeyIn, actor: Admin, services: Svc) -> KeyMade:
 @router.delete("/keys/{prefix}", status_code=204, responses=documented(404, 409))
 async def delete_key(prefix: str, actor: Admin, services: Svc, reason: Reason = "") -> None:
     """Revoke a key: at once here, within five seconds at other control planes."""
-    deed = actor.deed("key.revoke", f"key {prefix}", reason)
-    await revoke_key(services.database, prefix, deed)
+    entry = actor.entry("key.revoke", f"key {prefix}", reason)
+    await revoke_key(services.database, prefix, entry)
     services.auth.forget(prefix)

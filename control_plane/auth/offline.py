@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth import service, store
 from control_plane.auth.keys import Role
 from control_plane.clock import now_ms
@@ -26,11 +26,11 @@ async def create(
     settings: Settings, *, name: str, role: Role, days: int | None = None, reason: str = ""
 ) -> str:
     """Make a key and return it; nothing ever shows it again."""
-    deed = AuditEntry("command line", "", "key.create", f"key {name}", reason)
+    entry = AuditEntry("command line", "", "key.create", f"key {name}", reason)
     expires = None if days is None else now_ms() + days * _DAY_MS
     async with _opened(settings) as database:
         key = await service.create_key(
-            database, name=name, role=role, deed=deed, expires_ms=expires
+            database, name=name, role=role, entry=entry, expires_ms=expires
         )
         return str(key)
 
@@ -44,9 +44,9 @@ async def keys(settings: Settings) -> list[dict[str, Any]]:
 
 async def revoke(settings: Settings, prefix: str, *, reason: str = "") -> None:
     """Revoke a key. Raises `ApiProblem` too: 404, or 409 for the last admin key."""
-    deed = AuditEntry("command line", "", "key.revoke", f"key {prefix}", reason)
+    entry = AuditEntry("command line", "", "key.revoke", f"key {prefix}", reason)
     async with _opened(settings) as database:
-        await service.revoke_key(database, prefix, deed)
+        await service.revoke_key(database, prefix, entry)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth import store
 from control_plane.auth.keys import ApiKey, Role, generate, parse
 from control_plane.auth.limiter import FailureLimiter
@@ -30,7 +30,7 @@ class Actor:
     address: str
     source: str = "api"
 
-    def deed(self, action: str, subject: str, reason: str = "") -> AuditEntry:
+    def entry(self, action: str, subject: str, reason: str = "") -> AuditEntry:
         """What is written into the audit log."""
         return AuditEntry(f"{self.name} ({self.prefix})", self.address, action, subject, reason)
 
@@ -123,7 +123,7 @@ class AuthService:
 
 
 async def create_key(
-    database: Database, *, name: str, role: Role, deed: AuditEntry, expires_ms: int | None = None
+    database: Database, *, name: str, role: Role, entry: AuditEntry, expires_ms: int | None = None
 ) -> ApiKey:
     """Make a key; the only time that its secret is seen."""
     key = generate()
@@ -131,16 +131,16 @@ async def create_key(
     async with database.write() as connection:
         await store.add(
             database, connection, key,
-            name=name, role=role, by=deed.actor, now=now, expires_ms=expires_ms,
+            name=name, role=role, by=entry.actor, now=now, expires_ms=expires_ms,
         )  # fmt: skip
         await audit.record(
-            connection, deed, now=now,
+            connection, entry, now=now,
             details={"prefix": key.prefix, "role": role.value, "expires_ms": expires_ms},
         )  # fmt: skip
     return key
 
 
-async def revoke_key(database: Database, prefix: str, deed: AuditEntry) -> None:
+async def revoke_key(database: Database, prefix: str, entry: AuditEntry) -> None:
     """Revoke a key. Raises `ApiProblem`: 404, or 409 for the last admin key."""
     now = now_ms()
     async with database.write() as connection:
@@ -148,7 +148,7 @@ async def revoke_key(database: Database, prefix: str, deed: AuditEntry) -> None:
             raise not_found("key", prefix)
         if await store.count(connection, Role.ADMIN, now) == 0:
             raise conflict("this is the last admin key; make another one first", "last_admin_key")
-        await audit.record(connection, deed, now=now, details={"prefix": prefix})
+        await audit.record(connection, entry, now=now, details={"prefix": prefix})
 
 
 async def first_keys(database: Database, settings: Settings) -> ApiKey | None:

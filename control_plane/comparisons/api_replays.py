@@ -49,18 +49,18 @@ async def create_replay(body: ReplayIn, actor: Operator, services: Svc) -> Repla
     if not rows:
         raise conflict(f"route {route.id!r} has no stored pair of this kind", "no_examples")
     replay, now = uuid4().hex, now_ms()
-    deed = actor.deed("replay.create", f"route {route.id}", body.reason)
+    entry = actor.entry("replay.create", f"route {route.id}", body.reason)
     async with services.database.write() as connection:
         await replays.create(
             connection,
             replay,
             rows,
             route=route.id,
-            actor=deed.actor,
+            actor=entry.actor,
             now=now,
         )
         details = {"replay": replay, "examples": len(rows)}
-        await audit.record(connection, deed, now=now, details=details)
+        await audit.record(connection, entry, now=now, details=details)
     return await _shown(services, replay)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.comparisons import rules
 from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, RuleIn
-from control_plane.http.preconditions import IfMatch
 from control_plane.http.problems import COMMON, EDIT, documented
-from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Editing
 from control_plane.services import Svc
+from figway.model.change import Kind
 from figway.model.table import RuleSpec
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
@@ -34,55 +35,21 @@ async def preview_rules(route_id: str, body: PreviewIn, _: Viewer, services: Svc
 
 
 @router.post("/routes/{route_id}/rules", status_code=201, responses=_EDIT)
-async def add_rule(
-    route_id: str,
-    body: RuleIn,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def add_rule(route_id: str, body: RuleIn, edit: Editing) -> Changed:
     """Write a comparison rule into a route. It is a revision, and starts a new evidence window."""
-    rule = rules.spec(body)
-    deed = actor.deed("rule.add", f"route {route_id}", reason)
-    make = rules.add(services.state, route_id, rule, if_match)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    make = rules.add(edit.state, route_id, rules.spec(body), edit.if_match)
+    return await edit.publish_item("rule.add", Kind.ROUTE, route_id, make)
 
 
 @router.delete("/routes/{route_id}/rules/{rule_id:path}", responses=_EDIT)
-async def remove_rule(
-    route_id: str,
-    rule_id: str,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def remove_rule(route_id: str, rule_id: str, edit: Editing) -> Changed:
     """Take a comparison rule out of a route."""
-    deed = actor.deed("rule.remove", f"route {route_id}", reason)
-    make = rules.remove(services.state, route_id, rule_id, if_match)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    make = rules.remove(edit.state, route_id, rule_id, edit.if_match)
+    return await edit.publish_item("rule.remove", Kind.ROUTE, route_id, make)
 
 
 @router.post("/routes/{route_id}/noise", responses=_EDIT)
-async def overrule_noise(
-    route_id: str,
-    body: OverruleIn,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def overrule_noise(route_id: str, body: OverruleIn, edit: Editing) -> Changed:
     """Say that a field is noise, or that it is not, whatever was learned; null takes it back."""
-    deed = actor.deed("noise.overrule", f"route {route_id}", reason)
-    make = rules.overrule(services.state, route_id, body, if_match)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    make = rules.overrule(edit.state, route_id, body, edit.if_match)
+    return await edit.publish_item("noise.overrule", Kind.ROUTE, route_id, make)

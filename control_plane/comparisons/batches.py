@@ -193,7 +193,7 @@ class PausedIn(BaseModel, use_attribute_docstrings=True):
     since_ms: Count = 0
 
 
-class WorkerIn(BaseModel, use_attribute_docstrings=True):
+class ShadowWorkerIn(BaseModel, use_attribute_docstrings=True):
     """The shadow worker that made the batch."""
 
     paused: Annotated[list[PausedIn], Field(max_length=1_000)] = []
@@ -211,7 +211,7 @@ class BatchIn(BaseModel, use_attribute_docstrings=True):
     from_ms: Count
     to_ms: Count
     routes: Annotated[list[RouteIn], Field(max_length=2_000)] = []
-    worker: WorkerIn | None = None
+    worker: ShadowWorkerIn | None = None
 
 
 class BatchOut(BaseModel, use_attribute_docstrings=True):

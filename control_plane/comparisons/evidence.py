@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from control_plane.comparisons.schemas import (
+    EvidencePoint,
     FailureOut,
     GoalOut,
     LatencyOut,
     MatchOut,
     NoiseOut,
     PausedOut,
-    PointOut,
     QuantileOut,
     RouteEvidence,
     WindowOut,
@@ -166,11 +166,11 @@ def route_evidence(
     )
 
 
-def points(rows: Iterable[Any]) -> list[PointOut]:
+def points(rows: Iterable[Any]) -> list[EvidencePoint]:
     """Minutes as the API shows them."""
-    found: dict[tuple[int, str], PointOut] = {}
+    found: dict[tuple[int, str], EvidencePoint] = {}
     for row in rows:
         key = (int(row.at_ms), row.window)
-        point = found.setdefault(key, PointOut(at_ms=key[0], window=row.window, pairs={}))
+        point = found.setdefault(key, EvidencePoint(at_ms=key[0], window=row.window, pairs={}))
         point.pairs[row.verdict] = int(row.pairs)
     return list(found.values())

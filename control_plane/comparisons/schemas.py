@@ -135,7 +135,7 @@ class RouteEvidence(BaseModel, use_attribute_docstrings=True):
     """Proxies that have paused its shadow."""
 
 
-class PointOut(BaseModel, use_attribute_docstrings=True):
+class EvidencePoint(BaseModel, use_attribute_docstrings=True):
     """One step of time within one window."""
 
     at_ms: int
@@ -152,7 +152,7 @@ class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
     from_ms: int
     to_ms: int
     step_s: int
-    points: list[PointOut]
+    points: list[EvidencePoint]
     """Verdicts over time, whatever the window. Steps without a pair are absent."""
     examples: int
     """Stored pairs."""

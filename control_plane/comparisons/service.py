@@ -20,7 +20,7 @@ from control_plane.comparisons import (
     store,
 )
 from control_plane.comparisons import preview as previews
-from control_plane.comparisons.batches import BatchIn, WorkerIn
+from control_plane.comparisons.batches import BatchIn, ShadowWorkerIn
 from control_plane.comparisons.examples import Keep, Wanted
 from control_plane.comparisons.export import Format
 from control_plane.comparisons.fields import PathSketch
@@ -243,7 +243,7 @@ class ComparisonService:
     async def _paused(self, connection: Any) -> list[PausedOut]:
         found = []
         for row in await store.workers(connection, now_ms() - _HEARD_MS):
-            worker = WorkerIn.model_validate_json(row.document)
+            worker = ShadowWorkerIn.model_validate_json(row.document)
             found += [
                 PausedOut(**dict(entry), instance=row.instance, seen_ms=row.seen_ms)
                 for entry in worker.paused

@@ -18,7 +18,10 @@ from control_plane.console.burn_up import BurnUp
 from control_plane.console.fragment_cache import FragmentCache
 from control_plane.console.live_state import LiveSnapshot, LiveState
 from control_plane.console.sessions import Session, Sessions
+from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem
+from control_plane.publishing.edit import Edit
+from control_plane.publishing.service import Confirm
 from control_plane.services import Services
 
 COOKIE = "figway_session"
@@ -77,6 +80,12 @@ class Visit:
     def may(self, role: str) -> bool:
         """Does the session's role include `role`?"""
         return self.actor.role.may(Role(role))
+
+    def edit(self, etag: str = "*", reason: str = "") -> Edit:
+        """A change of the table by whoever looks; `etag` is that of the form, or `*`."""
+        confirm = Confirm(self.form.get("confirm", ""))
+        if_match = etag if etag == "*" else quoted(etag)
+        return Edit(self.services, self.actor, if_match, reason, confirm=confirm)
 
     async def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A page, with the state of the whole in its head."""

@@ -126,8 +126,8 @@ def make_of(services: Services, target: FlipTarget, reason: str, etag: str) -> t
     """The change that the API would make for this flip."""
     body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)
     if target.kind == "capabilities":
-        return service.flip_capability(target.id, body, etag), body
-    return service.flip(services.state, target.id, body, etag), body
+        return service.flip_capability_make(target.id, body, etag), body
+    return service.flip_make(services.state, target.id, body, etag), body
 
 
 def plan(services: Services, live: LiveSnapshot, target: FlipTarget, etag: str) -> FlipPreview:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from control_plane.db.engine import UNAVAILABLE
 from control_plane.fleet import store as fleet_store
-from control_plane.fleet.schemas import BreakerIn, InstanceOut
+from control_plane.fleet.schemas import InstanceOut, OpenBreakerIn
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from control_plane.traffic.schemas import RouteTraffic
@@ -38,7 +38,7 @@ class LiveSnapshot:
     proxies: Sequence[InstanceOut]
     traffic: Mapping[str, RouteTraffic]
     """By route, over the last `MINUTES`; `*` is everything, `-` what no route matched."""
-    breakers: Mapping[str, Sequence[BreakerIn]]
+    breakers: Mapping[str, Sequence[OpenBreakerIn]]
     """Those of live proxies that are not closed, by route."""
     fault: str = ""
     """Why the numbers are old, when they are."""
@@ -108,7 +108,7 @@ class LiveState:
                 self._fault = ""
             except UNAVAILABLE:
                 self._fault = "The database does not answer; these numbers are old."
-        breakers: dict[str, list[BreakerIn]] = defaultdict(list)
+        breakers: dict[str, list[OpenBreakerIn]] = defaultdict(list)
         for proxy in self._proxies:
             if proxy.live:
                 for breaker in proxy.breakers:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from control_plane.console.live_state import MINUTES, LiveSnapshot
-from control_plane.fleet.schemas import BreakerIn
+from control_plane.fleet.schemas import OpenBreakerIn
 from control_plane.traffic.schemas import SideOut
 from figway.model.table import WEIGHT_SCALE, BreakerForce, Route, Stage
 
@@ -44,7 +44,7 @@ class RouteRow:
     route: Route
     legacy: SideOut
     new: SideOut
-    breakers: Sequence[BreakerIn] = ()
+    breakers: Sequence[OpenBreakerIn] = ()
     proof: EvidenceSummary | None = None
     changed: int = 0
     """The revision that last wrote it."""

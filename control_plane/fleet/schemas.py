@@ -46,7 +46,7 @@ class RefusalIn(BaseModel, use_attribute_docstrings=True):
     findings: Annotated[list[FindingIn], Field(max_length=100)] = []
 
 
-class BreakerIn(BaseModel, use_attribute_docstrings=True):
+class OpenBreakerIn(BaseModel, use_attribute_docstrings=True):
     """A breaker of one worker that is not simply closed."""
 
     worker: Count
@@ -97,7 +97,7 @@ class AckIn(BaseModel, use_attribute_docstrings=True):
     """Milliseconds from hearing of the revision to the last worker serving it."""
     refused: RefusalIn | None = None
     kill_file: StrictBool = False
-    breakers: Annotated[list[BreakerIn], Field(max_length=10_000)] = []
+    breakers: Annotated[list[OpenBreakerIn], Field(max_length=10_000)] = []
     out: Annotated[list[MemberOutIn], Field(max_length=10_000)] = []
     """URLs that are left out."""
     budgets: Annotated[list[BudgetIn], Field(max_length=10_000)] = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 from control_plane.http import problems
 from control_plane.http.problems import FindingOut, ProblemOut
@@ -26,6 +27,11 @@ since the epoch; weights are basis points, 10 000 being everything.
 _SCHEMA = "#/components/schemas/"
 _LIMITS = ("maxLength", "maxItems")
 _VARIABLE = re.compile(r"\\\{[a-z_]+\\\}")
+
+
+def operation_id(route: APIRoute) -> str:
+    """The name of the endpoint's function: what a generated client calls the operation."""
+    return route.name
 
 
 def install(app: FastAPI) -> None:

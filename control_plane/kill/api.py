@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, StrictBool
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.http.problems import COMMON, documented
-from control_plane.publishing.changed import Changed, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Edit, Editing
 from control_plane.publishing.state import Snapshot
 from control_plane.routes.schemas import ReasonField
 from control_plane.services import Svc
@@ -39,14 +40,16 @@ async def get_kill(_: Viewer, services: Svc) -> KillOut:
 
 
 @router.post("/kill")
-async def set_kill(
-    body: KillIn, actor: Operator, services: Svc, wait: Wait = None, timeout: Timeout = 10
-) -> Changed:
-    """Send everything to legacy whatever the routes say, or let them speak again."""
+async def set_kill(body: KillIn, edit: Editing) -> Changed:
+    """Turn the kill switch on (everything to legacy) or off."""
+    return await press(edit, body)
+
+
+async def press(edit: Edit, body: KillIn) -> Changed:
+    """Turn the switch on or off."""
 
     def make(_: Snapshot) -> list[Change]:
         return [Change(Kind.SETTING, "kill_switch", body.on)]
 
-    deed = actor.deed("kill.on" if body.on else "kill.off", "kill switch", body.reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    verb = "kill.on" if body.on else "kill.off"
+    return await edit.because(body.reason).publish(verb, "kill switch", make)

@@ -9,9 +9,9 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from control_plane.fleet.schemas import Propagation
+from control_plane.fleet.service import FleetService
 from control_plane.http.problems import FindingOut
 from control_plane.publishing.service import Published
-from control_plane.services import Services
 from figway.model.change import FieldChange
 
 Reason = Annotated[
@@ -53,6 +53,9 @@ class Changed(BaseModel, use_attribute_docstrings=True):
     revision: int
     """The revision that holds it: the new one, or the current one when nothing differed."""
     etag: str
+    """ETag of the item that was changed, for the next If-Match; of the table, where the change is
+    not of one item. Empty for an item that was deleted."""
+    table_etag: str
     """ETag of the table."""
     changes: list[FieldChangeOut]
     more_changes: int = 0
@@ -82,8 +85,8 @@ def shown(described: Iterable[FieldChange]) -> list[FieldChangeOut]:
     ]
 
 
-async def answer(
-    services: Services, published: Published, wait: str | None, timeout: float
+async def changed(
+    fleet: FleetService, published: Published, wait: str | None, timeout: float, etag: str
 ) -> Changed:
     """The answer to a change, after waiting for the proxies if that was asked for."""
     number = published.after.revision
@@ -91,12 +94,13 @@ async def answer(
     result = Changed(
         changed=published.changed,
         revision=number,
-        etag=published.after.etag,
+        etag=etag,
+        table_etag=published.after.etag,
         changes=shown(published.described[:_MOST_SHOWN]),
         more_changes=max(0, len(published.described) - _MOST_SHOWN),
         warnings=published.warnings,
         undo=undo if published.changed else None,
     )
     if wait is not None:
-        result.propagation = await services.fleet.wait(published.after, timeout)
+        result.propagation = await fleet.wait(published.after, timeout)
     return result

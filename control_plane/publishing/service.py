@@ -6,11 +6,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.http.problems import FindingOut, conflict, not_found, refused
@@ -30,6 +31,16 @@ Make = Callable[[Snapshot], Iterable[Change]]
 """Makes the changes for the snapshot that they will be applied to, or raises `ApiProblem`. It is
 called again when another control plane was faster, so that its preconditions hold for what is
 there."""
+
+
+class Confirm(StrEnum):
+    """What somebody has said besides the change itself."""
+
+    NOTHING = ""
+    EXPOSURE = "exposure"
+    """New may serve more than it did, without proof: said after seeing the evidence."""
+    FORCE = "force"
+    """Also against what the evidence says, or what a live proxy can open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,11 @@ class Publisher:
     async def change(
         self,
         make: Make,
-        deed: AuditEntry,
+        entry: AuditEntry,
         *,
         source: str = "api",
         back: bool = False,
+        confirm: Confirm = Confirm.NOTHING,
         also: Rider | None = None,
     ) -> Published:
         """Make a revision. Raises `ApiProblem`: what `make` or a check raises, 422 with findings,
@@ -85,8 +97,8 @@ class Publisher:
                 if not drafted.changed:
                     return drafted
                 for asked in self.checks:
-                    await asked(drafted, deed)
-                if await self._commit(drafted, deed, source, also):
+                    await asked(drafted, entry)
+                if await self._commit(drafted, entry, source, also):
                     return drafted
                 await self._refresh()
         raise conflict("others changed the table at the same time, again and again; try again")
@@ -117,7 +129,7 @@ class Publisher:
         return Published(before, after, True, described, warnings)
 
     async def _commit(
-        self, drafted: Published, deed: AuditEntry, source: str, also: Rider | None
+        self, drafted: Published, entry: AuditEntry, source: str, also: Rider | None
     ) -> bool:
         before, after = drafted.before, drafted.after
         changes = change.diff(before.table, after.table)
@@ -128,7 +140,7 @@ class Publisher:
             inverse=change.invert(before.table, changes),
             summary=summary(drafted.described),
             source=source,
-            deed=deed,
+            entry=entry,
         )
         try:
             async with self._database.write() as connection:
@@ -137,7 +149,7 @@ class Publisher:
                     await rider(connection, new)
         except IntegrityError:
             return False
-        self._advance(after, changes, deed.actor, deed.reason, new.summary)
+        self._advance(after, changes, entry.actor, entry.reason, new.summary)
         return True
 
     def _advance(

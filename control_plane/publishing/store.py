@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.db.engine import Database
 from control_plane.db.models import ItemRow, RevisionRow
 from control_plane.publishing.state import Snapshot, TableState
@@ -40,7 +40,7 @@ class NewRevision:
     inverse: tuple[Change, ...]
     summary: list[str]
     source: str
-    deed: AuditEntry
+    entry: AuditEntry
 
 
 async def append(
@@ -60,14 +60,14 @@ async def append(
             changes=_dump(changes_to_data(new.changes)),
             inverse=_dump(changes_to_data(new.inverse)),
             summary=_dump(new.summary),
-            actor=new.deed.actor[:200],
-            reason=new.deed.reason,
+            actor=new.entry.actor[:200],
+            reason=new.entry.reason,
             source=new.source,
             created_ms=new.after.created_ms,
         )
     )
     await _write_items(database, connection, state, new.changes, number)
-    await audit.record(connection, new.deed, now=new.after.created_ms, revision=number)
+    await audit.record(connection, new.entry, now=new.after.created_ms, revision=number)
     if database.is_postgres:
         await connection.execute(
             text("SELECT pg_notify(:channel, :number)"), {"channel": CHANNEL, "number": str(number)}

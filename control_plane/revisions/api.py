@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Only, Page
 from control_plane.http.problems import COMMON, EDIT, documented, not_found
 from control_plane.publishing import store as revisions
-from control_plane.publishing.changed import Changed, Timeout, Wait, answer, shown
+from control_plane.publishing.changed import Changed, shown
 from control_plane.publishing.describe import described
+from control_plane.publishing.edit import Editing
 from control_plane.revisions import service, store
 from control_plane.revisions.schemas import DiffOut, RevisionDetail, RevisionOut, UndoIn
 from control_plane.services import Svc
@@ -77,49 +78,27 @@ async def get_revision(number: Number, _: Viewer, services: Svc) -> RevisionDeta
 
 
 @router.post("/revisions/undo", responses=documented(*EDIT))
-async def undo_last(
-    body: UndoIn, actor: Operator, services: Svc, wait: Wait = None, timeout: Timeout = 10
-) -> Changed:
+async def undo_last(body: UndoIn, edit: Editing) -> Changed:
     """Take back the newest revision, as a new one."""
-    number = services.state.current.revision
+    number = edit.state.current.revision
     if number == 0:
         raise not_found("revision", "newest")
-    return await undo_revision(number, body, actor, services, wait, timeout)
+    return await service.undo(edit, number, body)
 
 
 @router.post("/revisions/{number:int}/undo", responses=documented(*EDIT))
-async def undo_revision(
-    number: Number,
-    body: UndoIn,
-    actor: Operator,
-    services: Svc,
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def undo_revision(number: Number, body: UndoIn, edit: Editing) -> Changed:
     """Take back what one revision did, as a new one; what came after it stays.
 
     409 when the same items were changed again since, unless `force` is set.
     """
-    make = await service.undo(services, number, force=body.force)
-    deed = actor.deed("revision.undo", f"revision {number}", body.reason or f"undo {number}")
-    published = await services.publisher.change(make, deed, source=actor.source, back=True)
-    return await answer(services, published, wait, timeout)
+    return await service.undo(edit, number, body)
 
 
 @router.post("/revisions/{number:int}/restore", responses=documented(*EDIT))
-async def restore_revision(
-    number: Number,
-    body: UndoIn,
-    actor: Operator,
-    services: Svc,
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def restore_revision(number: Number, body: UndoIn, edit: Editing) -> Changed:
     """Go back to the table of one revision, whole; everything after it is taken back."""
-    make = await service.restore(services, number)
-    deed = actor.deed("revision.restore", f"revision {number}", body.reason or f"back to {number}")
-    published = await services.publisher.change(make, deed, source=actor.source, back=True)
-    return await answer(services, published, wait, timeout)
+    return await service.restore(edit, number, body)
 
 
 def _fields(row: Any) -> dict[str, Any]:

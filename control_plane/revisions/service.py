@@ -6,9 +6,12 @@ from typing import Any
 
 from control_plane.http.problems import conflict, not_found
 from control_plane.publishing import store
+from control_plane.publishing.changed import Changed
 from control_plane.publishing.describe import touched_since
+from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot
+from control_plane.revisions.schemas import UndoIn
 from control_plane.services import Services
 from figway.model import change
 from figway.model.change import Change
@@ -23,7 +26,7 @@ async def stored(services: Services, number: int) -> Any:
     return row
 
 
-async def undo(services: Services, number: int, *, force: bool) -> Make:
+async def undo_make(services: Services, number: int, *, force: bool) -> Make:
     """Take back what revision `number` did, and nothing else. Raises `ApiProblem` 404, 409."""
     row = await stored(services, number)
     changes, inverse = store.changes(row.changes), store.changes(row.inverse)
@@ -47,7 +50,7 @@ async def undo(services: Services, number: int, *, force: bool) -> Make:
     return make
 
 
-async def restore(services: Services, number: int) -> Make:
+async def restore_make(services: Services, number: int) -> Make:
     """Go back to the table of revision `number`, whole. Raises `ApiProblem` 404."""
     table = await services.history.table(number)
 
@@ -55,3 +58,17 @@ async def restore(services: Services, number: int) -> Make:
         return change.diff(snapshot.table, table)
 
     return make
+
+
+async def undo(edit: Edit, number: int, body: UndoIn) -> Changed:
+    """Take a revision back, as a new one. Raises `ApiProblem`."""
+    make = await undo_make(edit.services, number, force=body.force)
+    because = edit.because(body.reason or edit.reason or f"undo {number}")
+    return await because.publish("revision.undo", f"revision {number}", make, back=True)
+
+
+async def restore(edit: Edit, number: int, body: UndoIn) -> Changed:
+    """Go back to a whole table, as a new revision. Raises `ApiProblem`."""
+    make = await restore_make(edit.services, number)
+    because = edit.because(body.reason or edit.reason or f"back to {number}")
+    return await because.publish("revision.restore", f"revision {number}", make, back=True)

@@ -6,15 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.http.limits import Limited
 from control_plane.http.paging import Cursor, Limit, Only, Page
-from control_plane.http.preconditions import IfMatch
 from control_plane.http.problems import COMMON, EDIT, documented
-from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Editing
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
-from control_plane.routes.schemas import BreakerIn, FlipIn, ItemOut, Patch
+from control_plane.routes.schemas import BreakerForceIn, FlipIn, ItemOut, Patch
 from control_plane.services import Svc
 from figway.model.change import Kind
 from figway.model.table import Route, Stage
@@ -46,111 +46,42 @@ async def get_route(route_id: str, _: Viewer, services: Svc, response: Response)
 
 
 @router.post("/routes", status_code=201, responses=_EDIT)
-async def create_route(
-    body: Limited[Route],
-    actor: Operator,
-    services: Svc,
-    response: Response,
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def create_route(body: Limited[Route], edit: Editing, response: Response) -> Changed:
     """Create a route; 409 if there is one of this id."""
-    deed = actor.deed("route.create", f"route {body.id}", reason)
-    published = await services.publisher.change(
-        service.create(Kind.ROUTE, body), deed, source=actor.source
-    )
     response.headers["Location"] = f"/api/v1/routes/{body.id}"
-    return await answer(services, published, wait, timeout)
+    return await service.create(edit, Kind.ROUTE, body)
 
 
 @router.put("/routes/{route_id}", responses=_EDIT)
-async def put_route(
-    route_id: str,
-    body: Limited[Route],
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def put_route(route_id: str, body: Limited[Route], edit: Editing) -> Changed:
     """Create a route, or replace the one that is there (If-Match)."""
-    make = service.put(services.state, Kind.ROUTE, route_id, body, if_match)
-    deed = actor.deed("route.put", f"route {route_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.put(edit, Kind.ROUTE, route_id, body)
 
 
 @router.patch("/routes/{route_id}", responses=_EDIT)
-async def patch_route(
-    route_id: str,
-    body: Patch,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def patch_route(route_id: str, body: Patch, edit: Editing) -> Changed:
     """Change some fields of a route (JSON merge patch, RFC 7396); null means the default."""
-    make = service.patch(services.state, Kind.ROUTE, Route, route_id, body, if_match)
-    deed = actor.deed("route.patch", f"route {route_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.patch(edit, Kind.ROUTE, Route, route_id, body)
 
 
 @router.delete("/routes/{route_id}", responses=_EDIT)
-async def delete_route(
-    route_id: str,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def delete_route(route_id: str, edit: Editing) -> Changed:
     """Delete a route; 422 while something still needs it."""
-    make = service.delete(services.state, Kind.ROUTE, route_id, if_match)
-    deed = actor.deed("route.delete", f"route {route_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.delete(edit, Kind.ROUTE, route_id)
 
 
 @router.post("/routes/{route_id}/flip", responses=_EDIT)
-async def flip_route(
-    route_id: str,
-    body: FlipIn,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def flip_route(route_id: str, body: FlipIn, edit: Editing) -> Changed:
     """Flip a route: another stage, another weight.
 
     If-Match is the route's ETag, or `*`. With `wait=applied` the answer comes when every live proxy
     serves the revision (or refused it, or the time is over) and says so proxy by proxy; the
     change is stored either way. Going back to legacy needs no approval and no proxy's consent.
     """
-    make = service.flip(services.state, route_id, body, if_match)
-    deed = actor.deed("route.flip", f"route {route_id}", body.reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.flip(edit, route_id, body)
 
 
 @router.post("/routes/{route_id}/breaker", responses=_EDIT)
-async def force_breaker(
-    route_id: str,
-    body: BreakerIn,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def force_breaker(route_id: str, body: BreakerForceIn, edit: Editing) -> Changed:
     """Force the breaker of a route open or closed, or leave it to itself again."""
-    make = service.force_breaker(services.state, route_id, body, if_match)
-    deed = actor.deed("route.breaker", f"route {route_id}", body.reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.force_breaker(edit, route_id, body)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.http.limits import Limited
 from control_plane.http.paging import Cursor, Limit, Page
-from control_plane.http.preconditions import IfMatch
 from control_plane.http.problems import COMMON, EDIT, documented
-from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Editing
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import ItemOut, Patch
@@ -39,75 +39,28 @@ async def get_backend(backend_id: str, _: Viewer, services: Svc, response: Respo
 
 
 @router.post("/backends", status_code=201, responses=_EDIT)
-async def create_backend(
-    body: Limited[Backend],
-    actor: Operator,
-    services: Svc,
-    response: Response,
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def create_backend(body: Limited[Backend], edit: Editing, response: Response) -> Changed:
     """Create a backend; 409 if there is one of this id.
 
     The first one of side legacy becomes the table's default: it serves what no route matches.
     """
-    deed = actor.deed("backend.create", f"backend {body.id}", reason)
-    published = await services.publisher.change(
-        service.create(Kind.BACKEND, body), deed, source=actor.source
-    )
     response.headers["Location"] = f"/api/v1/backends/{body.id}"
-    return await answer(services, published, wait, timeout)
+    return await service.create(edit, Kind.BACKEND, body)
 
 
 @router.put("/backends/{backend_id}", responses=_EDIT)
-async def put_backend(
-    backend_id: str,
-    body: Limited[Backend],
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def put_backend(backend_id: str, body: Limited[Backend], edit: Editing) -> Changed:
     """Create a backend, or replace the one that is there (If-Match)."""
-    make = service.put(services.state, Kind.BACKEND, backend_id, body, if_match)
-    deed = actor.deed("backend.put", f"backend {backend_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.put(edit, Kind.BACKEND, backend_id, body)
 
 
 @router.patch("/backends/{backend_id}", responses=_EDIT)
-async def patch_backend(
-    backend_id: str,
-    body: Patch,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def patch_backend(backend_id: str, body: Patch, edit: Editing) -> Changed:
     """Change some fields of a backend (JSON merge patch, RFC 7396); null means the default."""
-    make = service.patch(services.state, Kind.BACKEND, Backend, backend_id, body, if_match)
-    deed = actor.deed("backend.patch", f"backend {backend_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.patch(edit, Kind.BACKEND, Backend, backend_id, body)
 
 
 @router.delete("/backends/{backend_id}", responses=_EDIT)
-async def delete_backend(
-    backend_id: str,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def delete_backend(backend_id: str, edit: Editing) -> Changed:
     """Delete a backend; 422 while something still needs it."""
-    make = service.delete(services.state, Kind.BACKEND, backend_id, if_match)
-    deed = actor.deed("backend.delete", f"backend {backend_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.delete(edit, Kind.BACKEND, backend_id)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Viewer
 from control_plane.http.limits import Limited
 from control_plane.http.paging import Cursor, Limit, Page
-from control_plane.http.preconditions import IfMatch
 from control_plane.http.problems import COMMON, EDIT, documented
-from control_plane.publishing.changed import Changed, Reason, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Editing
 from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import FlipIn, ItemOut, Patch
@@ -42,91 +42,35 @@ async def get_capability(
 
 @router.post("/capabilities", status_code=201, responses=_EDIT)
 async def create_capability(
-    body: Limited[Capability],
-    actor: Operator,
-    services: Svc,
-    response: Response,
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
+    body: Limited[Capability], edit: Editing, response: Response
 ) -> Changed:
     """Create a capability; 409 if there is one of this id."""
-    deed = actor.deed("capability.create", f"capability {body.id}", reason)
-    published = await services.publisher.change(
-        service.create(Kind.CAPABILITY, body), deed, source=actor.source
-    )
     response.headers["Location"] = f"/api/v1/capabilities/{body.id}"
-    return await answer(services, published, wait, timeout)
+    return await service.create(edit, Kind.CAPABILITY, body)
 
 
 @router.put("/capabilities/{capability_id}", responses=_EDIT)
-async def put_capability(
-    capability_id: str,
-    body: Limited[Capability],
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def put_capability(capability_id: str, body: Limited[Capability], edit: Editing) -> Changed:
     """Create a capability, or replace the one that is there (If-Match)."""
-    make = service.put(services.state, Kind.CAPABILITY, capability_id, body, if_match)
-    deed = actor.deed("capability.put", f"capability {capability_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.put(edit, Kind.CAPABILITY, capability_id, body)
 
 
 @router.patch("/capabilities/{capability_id}", responses=_EDIT)
-async def patch_capability(
-    capability_id: str,
-    body: Patch,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def patch_capability(capability_id: str, body: Patch, edit: Editing) -> Changed:
     """Change some fields of a capability (JSON merge patch, RFC 7396); null means the default."""
-    make = service.patch(services.state, Kind.CAPABILITY, Capability, capability_id, body, if_match)
-    deed = actor.deed("capability.patch", f"capability {capability_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.patch(edit, Kind.CAPABILITY, Capability, capability_id, body)
 
 
 @router.delete("/capabilities/{capability_id}", responses=_EDIT)
-async def delete_capability(
-    capability_id: str,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def delete_capability(capability_id: str, edit: Editing) -> Changed:
     """Delete a capability; 422 while something still needs it."""
-    make = service.delete(services.state, Kind.CAPABILITY, capability_id, if_match)
-    deed = actor.deed("capability.delete", f"capability {capability_id}", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.delete(edit, Kind.CAPABILITY, capability_id)
 
 
 @router.post("/capabilities/{capability_id}/flip", responses=_EDIT)
-async def flip_capability(
-    capability_id: str,
-    body: FlipIn,
-    actor: Operator,
-    services: Svc,
-    if_match: IfMatch = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def flip_capability(capability_id: str, body: FlipIn, edit: Editing) -> Changed:
     """Flip every route of a capability in one revision, or none of them.
 
     If-Match is the table's ETag, or `*`.
     """
-    make = service.flip_capability(capability_id, body, if_match)
-    deed = actor.deed("capability.flip", f"capability {capability_id}", body.reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await service.flip_capability(edit, capability_id, body)

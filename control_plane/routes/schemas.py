@@ -47,7 +47,7 @@ class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Refuse with 409 unless the route stands here."""
 
 
-class BreakerIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class BreakerForceIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """An operator's override of a breaker."""
 
     force: BreakerForce

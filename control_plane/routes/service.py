@@ -1,7 +1,7 @@
-"""What an edit of an item becomes: changes, once its preconditions hold.
+"""Edits of items, and what they become: changes, once their preconditions hold.
 
-Everything here makes a `Make` for the publisher, which runs it against the table that the change
-will be applied to; so a precondition is checked again when another control plane was faster.
+The `*_make` functions make a `Make` for the publisher, which runs it against the table that the
+change will be applied to; so a precondition is checked again when another control plane was faster.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any, TypeVar, cast
 
 from control_plane.http.preconditions import check_match
 from control_plane.http.problems import conflict, invalid, not_found
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
-from control_plane.routes.schemas import BreakerIn, FlipIn
+from control_plane.routes.schemas import BreakerForceIn, FlipIn
 from figway.model import change
 from figway.model.change import Change, Kind
 from figway.model.codec import CodecError, Item, from_data, to_data
@@ -23,7 +25,7 @@ from figway.model.table import Backend, Capability, Route, Side
 T = TypeVar("T", Backend, Capability, Route)
 
 
-def put(state: TableState, kind: Kind, item_id: str, item: Item, if_match: str) -> Make:
+def put_make(state: TableState, kind: Kind, item_id: str, item: Item, if_match: str) -> Make:
     """Create an item, or replace it under If-Match."""
     if item.id != item_id:
         raise invalid("id", f"{item.id!r} is not the id of the address, {item_id!r}")
@@ -35,7 +37,7 @@ def put(state: TableState, kind: Kind, item_id: str, item: Item, if_match: str) 
     return make
 
 
-def create(kind: Kind, item: Item) -> Make:
+def create_make(kind: Kind, item: Item) -> Make:
     """Create an item that must not be there yet."""
 
     def make(snapshot: Snapshot) -> list[Change]:
@@ -46,7 +48,7 @@ def create(kind: Kind, item: Item) -> Make:
     return make
 
 
-def patch(
+def patch_make(
     state: TableState, kind: Kind, cls: type[T], item_id: str, patch: dict[str, Any], if_match: str
 ) -> Make:
     """Merge a patch into an item (RFC 7396); null puts a field back to its default."""
@@ -64,7 +66,7 @@ def patch(
     return make
 
 
-def delete(state: TableState, kind: Kind, item_id: str, if_match: str) -> Make:
+def delete_make(state: TableState, kind: Kind, item_id: str, if_match: str) -> Make:
     """Delete an item."""
 
     def make(snapshot: Snapshot) -> list[Change]:
@@ -74,7 +76,7 @@ def delete(state: TableState, kind: Kind, item_id: str, if_match: str) -> Make:
     return make
 
 
-def flip(state: TableState, route_id: str, body: FlipIn, if_match: str) -> Make:
+def flip_make(state: TableState, route_id: str, body: FlipIn, if_match: str) -> Make:
     """Flip one route."""
     _needs_a_move(body)
 
@@ -85,7 +87,7 @@ def flip(state: TableState, route_id: str, body: FlipIn, if_match: str) -> Make:
     return make
 
 
-def flip_capability(capability_id: str, body: FlipIn, if_match: str) -> Make:
+def flip_capability_make(capability_id: str, body: FlipIn, if_match: str) -> Make:
     """Flip every route of a capability at once, or none. If-Match is of the table."""
     _needs_a_move(body)
 
@@ -101,7 +103,9 @@ def flip_capability(capability_id: str, body: FlipIn, if_match: str) -> Make:
     return make
 
 
-def force_breaker(state: TableState, route_id: str, body: BreakerIn, if_match: str) -> Make:
+def force_breaker_make(
+    state: TableState, route_id: str, body: BreakerForceIn, if_match: str
+) -> Make:
     """Override the breaker of a route. If-Match may be left out: this is for emergencies."""
 
     def make(snapshot: Snapshot) -> list[Change]:
@@ -111,6 +115,54 @@ def force_breaker(state: TableState, route_id: str, body: BreakerIn, if_match: s
         return [Change(Kind.ROUTE, route_id, forced)]
 
     return make
+
+
+async def create(edit: Edit, kind: Kind, item: Item) -> Changed:
+    """Create an item. Raises `ApiProblem`: 409 if there is one of this id."""
+    return await _publish(edit, "create", kind, item.id, create_make(kind, item))
+
+
+async def put(edit: Edit, kind: Kind, item_id: str, item: Item) -> Changed:
+    """Create an item, or replace the one that is there under If-Match."""
+    make = put_make(edit.state, kind, item_id, item, edit.if_match)
+    return await _publish(edit, "put", kind, item_id, make)
+
+
+async def patch(
+    edit: Edit, kind: Kind, cls: type[T], item_id: str, fields: dict[str, Any]
+) -> Changed:
+    """Merge some fields into an item (RFC 7396)."""
+    make = patch_make(edit.state, kind, cls, item_id, fields, edit.if_match)
+    return await _publish(edit, "patch", kind, item_id, make)
+
+
+async def delete(edit: Edit, kind: Kind, item_id: str) -> Changed:
+    """Delete an item."""
+    make = delete_make(edit.state, kind, item_id, edit.if_match)
+    return await _publish(edit, "delete", kind, item_id, make)
+
+
+async def flip(edit: Edit, route_id: str, body: FlipIn) -> Changed:
+    """Put a route into another stage, or give it another weight."""
+    make = flip_make(edit.state, route_id, body, edit.if_match)
+    return await _publish(edit.because(body.reason), "flip", Kind.ROUTE, route_id, make)
+
+
+async def flip_capability(edit: Edit, capability_id: str, body: FlipIn) -> Changed:
+    """Flip every route of a capability at once, or none. If-Match is the table's ETag."""
+    make = flip_capability_make(capability_id, body, edit.if_match)
+    subject = f"capability {capability_id}"
+    return await edit.because(body.reason).publish("capability.flip", subject, make)
+
+
+async def force_breaker(edit: Edit, route_id: str, body: BreakerForceIn) -> Changed:
+    """Override the breaker of a route."""
+    make = force_breaker_make(edit.state, route_id, body, edit.if_match)
+    return await _publish(edit.because(body.reason), "breaker", Kind.ROUTE, route_id, make)
+
+
+async def _publish(edit: Edit, verb: str, kind: Kind, item_id: str, make: Make) -> Changed:
+    return await edit.publish_item(f"{kind.value}.{verb}", kind, item_id, make)
 
 
 def matching(*, q: str, stage: str, capability: str, backend: str) -> Callable[[Route], bool]:

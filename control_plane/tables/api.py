@@ -8,20 +8,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
-from control_plane.auth.access import Operator, Viewer
-from control_plane.http.preconditions import IfMatch, check_match, quoted
+from control_plane.auth.access import Viewer
+from control_plane.http.preconditions import check_match, quoted
 from control_plane.http.problems import COMMON, EDIT, FindingOut, documented
-from control_plane.publishing.changed import (
-    Changed,
-    FieldChangeOut,
-    Reason,
-    Timeout,
-    Wait,
-    answer,
-    shown,
-)
+from control_plane.publishing.changed import Changed, FieldChangeOut, changed, shown
 from control_plane.publishing.check import errors
 from control_plane.publishing.check import shown as findings_shown
+from control_plane.publishing.edit import Editing
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Svc
 from control_plane.tables import documents
@@ -35,8 +28,8 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/yaml": {"schema": {"type": "object"}},
             "application/json": {"schema": {"type": "object"}},
+            "application/yaml": {"schema": {"type": "object"}},
         },
     }
 }
@@ -99,13 +92,8 @@ async def validate_table(request: Request, _: Viewer, services: Svc) -> Validate
 @router.post("/table/apply", openapi_extra=_BODY, responses=documented(*EDIT))
 async def apply_table(
     request: Request,
-    actor: Operator,
-    services: Svc,
+    edit: Editing,
     dry_run: Annotated[bool, Query(description="Only say what would change.")] = False,
-    if_match: IfMatch = "",
-    reason: Reason = "",
-    wait: Wait = None,
-    timeout: Timeout = 10,
 ) -> Changed:
     """Make the table what the document says: what it does not name is deleted.
 
@@ -113,19 +101,18 @@ async def apply_table(
     ETag, and may be left out. The kill switch stays as it is unless the document names it.
     """
     body, kind = await request.body(), request.headers.get("content-type", "")
-    current = services.state.current.table
+    current = edit.state.current.table
     table = await asyncio.to_thread(documents.read, body, kind, current)
 
     def make(snapshot: Snapshot) -> tuple[Change, ...]:
-        check_match(if_match, "the table", snapshot.etag, required=False)
+        check_match(edit.if_match, "the table", snapshot.etag, required=False)
         return change.diff(snapshot.table, table)
 
-    if dry_run:
-        drafted = services.publisher.draft(make)
-        result = await answer(services, drafted, None, 0)
-        return result.model_copy(
-            update={"undo": None, "revision": drafted.before.revision, "etag": drafted.before.etag}
-        )
-    deed = actor.deed("table.apply", "table", reason)
-    published = await services.publisher.change(make, deed, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    if not dry_run:
+        return await edit.publish("table.apply", "table", make)
+    drafted = edit.services.publisher.draft(make)
+    etag = drafted.before.etag
+    planned = await changed(edit.services.fleet, drafted, None, 0, etag)
+    return planned.model_copy(
+        update={"undo": None, "revision": drafted.before.revision, "table_etag": etag}
+    )

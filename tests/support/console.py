@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth.keys import Role
 from control_plane.auth.service import create_key
 from tests.support.control import Control
@@ -82,7 +82,7 @@ async def browser(control: Control, role: Role = Role.ADMIN) -> Browser:
         control.services.database,
         name=f"a {role.value}",
         role=role,
-        deed=AuditEntry("test", "", "key.create", "key"),
+        entry=AuditEntry("test", "", "key.create", "key"),
     )
     found = Browser(control)
     assert (await found.log_in(str(key))).status_code == 303

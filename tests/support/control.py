@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth.keys import Role, generate
 from control_plane.auth.service import create_key
 from control_plane.bootstrap import create_app, make_services, prepare
@@ -38,8 +38,8 @@ class Control:
 
     async def client_of(self, role: Role) -> httpx.AsyncClient:
         """A client with a new key of a role."""
-        deed = AuditEntry("test", "", "key.create", "key")
-        key = await create_key(self.services.database, name=role.value, role=role, deed=deed)
+        entry = AuditEntry("test", "", "key.create", "key")
+        key = await create_key(self.services.database, name=role.value, role=role, entry=entry)
         return self.client_with(str(key))
 
     async def get(self, path: str, **query: Any) -> Any:

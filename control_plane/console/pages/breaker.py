@@ -8,11 +8,10 @@ from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
 from control_plane.console.route_row import line
-from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem, invalid
 from control_plane.revisions.service import stored as stored_revision
-from control_plane.routes.api import force_breaker
-from control_plane.routes.schemas import BreakerIn
+from control_plane.routes.schemas import BreakerForceIn
+from control_plane.routes.service import force_breaker
 from figway.model.change import Kind
 from figway.model.table import BreakerForce
 
@@ -42,10 +41,8 @@ async def do(route_id: str, visit: Operating) -> Response:
     try:
         if not 0 < len(reason) <= 500:
             raise invalid("reason", "say why, in at most 500 characters")
-        body = BreakerIn(force=force, reason=reason)
-        changed = await force_breaker(
-            route_id, body, visit.actor, visit.services, if_match=quoted(etag)
-        )
+        body = BreakerForceIn(force=force, reason=reason)
+        changed = await force_breaker(visit.edit(etag), route_id, body)
     except ApiProblem as error:
         return await _dialog(visit, route_id, force, error, reason)
     response = await spread(visit, changed.revision, heading=SAID[force])

@@ -11,13 +11,11 @@ from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.evidence_summary import evidence_by_route
 from control_plane.console.flip_preview import FlipPreview, FlipTarget, plan
 from control_plane.console.route_row import RouteRow, line
-from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem, FindingOut, invalid
 from control_plane.publishing.state import Snapshot
 from control_plane.revisions.service import stored as stored_revision
-from control_plane.routes.api import flip_route
-from control_plane.routes.capabilities import flip_capability
 from control_plane.routes.schemas import FlipIn
+from control_plane.routes.service import flip, flip_capability
 from control_plane.services import Services
 from figway.model.change import Kind
 from figway.model.table import Stage
@@ -54,8 +52,8 @@ async def do(kind: Flippable, item_id: str, visit: Operating) -> Response:
         if planned.typed and form.get("typed", "").strip() != planned.typed:
             raise invalid("typed", f"type {planned.typed} to confirm")
         body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)
-        flip = flip_route if kind == "routes" else flip_capability
-        changed = await flip(item_id, body, visit.actor, visit.services, quoted(etag))
+        do_flip = flip if kind == "routes" else flip_capability
+        changed = await do_flip(visit.edit(etag), item_id, body)
     except ApiProblem as error:
         return await _dialog(visit, target, etag, error, reason)
     if not changed.changed:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from control_plane.console.access import Operating, Viewing
 from control_plane.console.pages.flips import spread
 from control_plane.http.problems import ApiProblem, invalid
-from control_plane.kill.api import KillIn, set_kill
+from control_plane.kill.api import KillIn, press
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ async def pull(visit: Operating) -> Response:
     try:
         if not 0 < len(reason) <= 500:
             raise invalid("reason", "say why, in at most 500 characters")
-        changed = await set_kill(KillIn(on=wanted, reason=reason), visit.actor, visit.services)
+        changed = await press(visit.edit(), KillIn(on=wanted, reason=reason))
     except ApiProblem as error:
         return await visit.page("kill.html", error.status, problem=error)
     heading = "Everything goes to legacy" if wanted else "The routes speak again"

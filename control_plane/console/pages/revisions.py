@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from control_plane.console.access import Operating, Viewing
 from control_plane.console.pages.flips import spread
 from control_plane.http.problems import ApiProblem
-from control_plane.revisions.api import get_revision, undo_revision
+from control_plane.revisions.api import get_revision
 from control_plane.revisions.schemas import UndoIn
 from control_plane.revisions.service import stored
+from control_plane.revisions.service import undo as take_back
 
 router = APIRouter()
 
@@ -27,7 +28,7 @@ async def undo(number: int, visit: Operating) -> Response:
     row = await stored(visit.services, number)
     body = UndoIn(reason=visit.form.get("reason", "")[:500], force=bool(visit.form.get("force")))
     try:
-        changed = await undo_revision(number, body, visit.actor, visit.services)
+        changed = await take_back(visit.edit(), number, body)
     except ApiProblem as error:
         found = await get_revision(row.number, visit.actor, visit.services)
         return await visit.page("revision.html", error.status, found=found, problem=error)

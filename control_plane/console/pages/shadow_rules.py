@@ -8,13 +8,12 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
+from control_plane.comparisons import rules
 from control_plane.comparisons.api_replays import create_replay, get_replay, list_results
-from control_plane.comparisons.api_rules import add_rule, overrule_noise, remove_rule
 from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, ReplayIn, RuleIn
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
-from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem, invalid
 from figway.model.change import Kind
 from figway.model.table import NoiseWord, RuleKind
@@ -40,10 +39,9 @@ async def write_rule(route_id: str, visit: Operating) -> Response:
     """Write the rule: a revision, which starts a new evidence window."""
     form = visit.form
     try:
-        changed = await add_rule(
-            route_id, _rule(form), visit.actor, visit.services,
-            if_match=quoted(form.get("etag", "")), reason=form.get("note", "")[:500],
-        )  # fmt: skip
+        edit = visit.edit(form.get("etag", ""), form.get("note", "")[:500])
+        make = rules.add(edit.state, route_id, rules.spec(_rule(form)), edit.if_match)
+        changed = await edit.publish_item("rule.add", Kind.ROUTE, route_id, make)
     except ApiProblem as error:
         return await _form(visit, route_id, form, form.get("etag", ""), error)
     return await _changed(visit, changed.revision, "The rule is written")
@@ -52,9 +50,9 @@ async def write_rule(route_id: str, visit: Operating) -> Response:
 @router.post("/shadow/{route_id}/rule/remove")
 async def drop_rule(route_id: str, visit: Operating) -> Response:
     """Take a rule away."""
-    changed = await remove_rule(
-        route_id, visit.form.get("id", ""), visit.actor, visit.services, if_match="*"
-    )
+    edit = visit.edit()
+    make = rules.remove(edit.state, route_id, visit.form.get("id", ""), edit.if_match)
+    changed = await edit.publish_item("rule.remove", Kind.ROUTE, route_id, make)
     return await _changed(visit, changed.revision, "The rule is gone")
 
 
@@ -66,7 +64,9 @@ async def say(route_id: str, visit: Operating) -> Response:
         body = OverruleIn(field=visit.form.get("field", ""), word=word)
     except (KeyError, ValidationError):
         raise invalid("word", "say noise, signal, or nothing") from None
-    changed = await overrule_noise(route_id, body, visit.actor, visit.services, if_match="*")
+    edit = visit.edit()
+    make = rules.overrule(edit.state, route_id, body, edit.if_match)
+    changed = await edit.publish_item("noise.overrule", Kind.ROUTE, route_id, make)
     return await _changed(visit, changed.revision, "Noted")
 
 

@@ -156,8 +156,8 @@ def test_undo_out_of_the_list_of_revisions(visit: Visit, system: System) -> None
     page.keyboard.press("Enter")
     confirmed(page)
     system.serves("/about", "legacy")
-    deed = system.api.get("/audit", params={"limit": 1}).json()["items"][0]
-    assert (deed["action"], deed["reason"]) == ("revision.undo", "back again")
+    entry = system.api.get("/audit", params={"limit": 1}).json()["items"][0]
+    assert (entry["action"], entry["reason"]) == ("revision.undo", "back again")
 
 
 def test_keys_are_made_and_end(visit: Visit, system: System) -> None:

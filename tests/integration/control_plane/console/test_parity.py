@@ -108,5 +108,5 @@ def test_every_deed_can_be_filtered_for() -> None:
     folder = Path(audit.__file__).parents[2]
     found = {"table.seed", "kill.off"}
     for file in folder.rglob("*.py"):
-        found |= set(re.findall(r'deed\(\s*"([a-z]+\.[a-z]+)"', file.read_text()))
+        found |= set(re.findall(r'entry\(\s*"([a-z]+\.[a-z]+)"', file.read_text()))
     assert found == set(audit.ACTIONS)

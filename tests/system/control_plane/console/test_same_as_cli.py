@@ -57,13 +57,13 @@ class Three:
         return int(self.api.get("table").json()["revision"])
 
     def state(self) -> dict[str, Any]:
-        """What the table holds, and the latest deed, less what differs between two of a kind."""
+        """What the table holds, and the latest entry, less what differs between two of a kind."""
         table = self.api.get("table").json()["table"]
         for item in table["routes"]:
             item.pop("evidence_since", None)
             for rule in item.get("comparison", {}).get("rules", ()):
                 rule.pop("id", None)
-        deed = self.api.get("audit", params={"limit": 1}).json()["items"][0]
+        entry = self.api.get("audit", params={"limit": 1}).json()["items"][0]
         keys = [
             key["role"]
             for key in self.api.get("keys").json()["items"]
@@ -71,11 +71,11 @@ class Three:
         ]
         changes = [
             {name: value for name, value in change.items() if name in ("kind", "path", "before")}
-            for change in deed["changes"]
+            for change in entry["changes"]
         ]
         return {
-            "table": table, "action": deed["action"], "changes": changes, "keys": keys,
-            "subject": re.sub(r"\d+$|key .*", "N", deed["subject"]),
+            "table": table, "action": entry["action"], "changes": changes, "keys": keys,
+            "subject": re.sub(r"\d+$|key .*", "N", entry["subject"]),
         }  # fmt: skip
 
     def close(self) -> None:
@@ -226,10 +226,10 @@ DEEDS: dict[str, tuple[Way, Way, Way, Way, Way]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_the_three_do_the_same(three: Three, deed: str) -> None:
-    """The same table, the same deed in the audit log, whoever did it."""
-    before, *ways, back = DEEDS[deed]
+@pytest.mark.parametrize("entry", DEEDS)
+def test_the_three_do_the_same(three: Three, entry: str) -> None:
+    """The same table, the same entry in the audit log, whoever did it."""
+    before, *ways, back = DEEDS[entry]
     found = []
     for way in ways:
         before(three)
