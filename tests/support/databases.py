@@ -1,11 +1,12 @@
-"""Every test that takes `database_url` or `play` runs on SQLite and on PostgreSQL."""
+"""Every test that takes `database_url` or `control` runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from control_plane.settings import Settings
 from tests.support import postgres
 from tests.support.control import Control, control_plane
 
-Story = Callable[[Control], Awaitable[None]]
+OpenControl = Callable[..., AbstractAsyncContextManager[Control]]
 
 
 @pytest.fixture(scope="session")
@@ -96,14 +97,17 @@ def migrated_url(
 
 
 @pytest.fixture
-def play(migrated_url: str) -> Callable[..., None]:
-    """Runs a story against a fresh control plane."""
+def open_control(migrated_url: str) -> OpenControl:
+    """Opens a fresh control plane with settings of the test's own."""
 
-    def run(story: Story, **settings: Any) -> None:
-        async def playing() -> None:
-            async with control_plane(migrated_url, **settings) as control:
-                await story(control)
+    def opened(**settings: Any) -> AbstractAsyncContextManager[Control]:
+        return control_plane(migrated_url, **settings)
 
-        asyncio.run(playing())
+    return opened
 
-    return run
+
+@pytest.fixture
+async def control(open_control: OpenControl) -> AsyncIterator[Control]:
+    """A fresh control plane."""
+    async with open_control() as opened:
+        yield opened

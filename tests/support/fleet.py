@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,16 +21,6 @@ from figway.model.codec import table_hash, to_data
 from figway.model.table import Backend, FallbackBudgetPolicy, Route, RouteMatch, Side, Stage, Table
 
 LIMIT_S = 20.0
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run one test's conversation, within a bound."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(60):
-            await work
-
-    asyncio.run(bounded())
 
 
 async def until(what: Callable[[], Any], why: str, limit_s: float = LIMIT_S) -> Any:

@@ -6,12 +6,10 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
-
-import uvloop
 
 from figway.message.http import Headers
 from figway.model.table import Backend, ConnectionLimits, Side, Timeouts
@@ -21,16 +19,6 @@ from proxy.upstreams.port import Failure, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
 
 Script = Callable[["Peer"], Awaitable[None]]
-
-
-def run(main: Coroutine[Any, Any, None], seconds: float = 20) -> None:
-    """Run a test's coroutine under uvloop, as the proxy runs."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(seconds):
-            await main
-
-    uvloop.run(bounded())
 
 
 class Peer:

@@ -22,9 +22,9 @@ from figway.model.table import (
     Stage,
     Table,
 )
-from tests.support.fleet import FakeControl, Proxy, run, until
+from tests.support.fleet import FakeControl, Proxy, until
 
-__all__ = ["Batches", "Reply", "Request", "ShadowWorld", "run", "shadow_world", "until"]
+__all__ = ["Batches", "Reply", "Request", "ShadowWorld", "shadow_world", "until"]
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -22,36 +21,33 @@ NOT_PAGES = {
 }
 
 
-def test_every_page_of_the_benchmark_is_there(tmp_path: Path) -> None:
-    async def story() -> None:
-        url = f"sqlite:///{tmp_path}/figway.sqlite3"
-        filled = await data.fill(url, SIZE)
-        assert filled["rows"]["compared_examples"] == SIZE.comparisons
-        async with control_plane(url, keep_example_megabytes=10_000) as control:
-            assert len(await control.get("/traffic/summary", limit=10_000)) == 4
-            visitor = await browser(control)
-            visitor.client.headers["authorization"] = f"Bearer {filled['key']}"
-            named = data.route_id(data.compared(SIZE)[9])
-            listed = await control.get("/comparisons/examples", route=named, limit=20)
-            target = FlipTarget("sqlite", "", filled["key"], 0, SIZE)
-            asked = pages(target, listed["items"][0]["id"], listed["next"])
-            for name, path in asked:
-                answer = await visitor.client.get(path)
-                assert answer.status_code == 200, (name, path, answer.text[:500])
-            await control.services.comparisons.trim()
-            await control.services.traffic.trim()
-            left = await control.get("/comparisons/examples", route=named, limit=20)
-            assert left == listed, "retention deletes what the benchmark measures"
-            proxies = Proxies(target, visitor.client)
-            for number in range(PROXIES):
-                for path, body in (proxies._report(number, 1), proxies._compare(number, 1)):
-                    sent = await visitor.client.post(f"/api/v1{path}", json=body)
-                    assert sent.json() == {"accepted": True}
-        paths = [path.removeprefix("/console").partition("?")[0] for _, path in asked]
-        for screen in console.SCREENS:
-            for route in screen.router.routes:
-                if "GET" in getattr(route, "methods", ()) and route.path not in NOT_PAGES:
-                    pattern = re.sub(r"{[^}]*}", "[^/]+", route.path)
-                    assert any(re.fullmatch(pattern, path) for path in paths), route.path
-
-    asyncio.run(story())
+async def test_every_page_of_the_benchmark_is_there(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/figway.sqlite3"
+    filled = await data.fill(url, SIZE)
+    assert filled["rows"]["compared_examples"] == SIZE.comparisons
+    async with control_plane(url, keep_example_megabytes=10_000) as control:
+        assert len(await control.get("/traffic/summary", limit=10_000)) == 4
+        visitor = await browser(control)
+        visitor.client.headers["authorization"] = f"Bearer {filled['key']}"
+        named = data.route_id(data.compared(SIZE)[9])
+        listed = await control.get("/comparisons/examples", route=named, limit=20)
+        target = FlipTarget("sqlite", "", filled["key"], 0, SIZE)
+        asked = pages(target, listed["items"][0]["id"], listed["next"])
+        for name, path in asked:
+            answer = await visitor.client.get(path)
+            assert answer.status_code == 200, (name, path, answer.text[:500])
+        await control.services.comparisons.trim()
+        await control.services.traffic.trim()
+        left = await control.get("/comparisons/examples", route=named, limit=20)
+        assert left == listed, "retention deletes what the benchmark measures"
+        proxies = Proxies(target, visitor.client)
+        for number in range(PROXIES):
+            for path, body in (proxies._report(number, 1), proxies._compare(number, 1)):
+                sent = await visitor.client.post(f"/api/v1{path}", json=body)
+                assert sent.json() == {"accepted": True}
+    paths = [path.removeprefix("/console").partition("?")[0] for _, path in asked]
+    for screen in console.SCREENS:
+        for route in screen.router.routes:
+            if "GET" in getattr(route, "methods", ()) and route.path not in NOT_PAGES:
+                pattern = re.sub(r"{[^}]*}", "[^/]+", route.path)
+                assert any(re.fullmatch(pattern, path) for path in paths), route.path

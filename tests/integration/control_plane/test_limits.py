@@ -146,7 +146,7 @@ def test_every_body_may_be_too_large(described: dict[str, Any]) -> None:
             assert "413" in operation["responses"], name
 
 
-def test_a_page_that_is_too_large(described: dict[str, Any], tmp_path: Path) -> None:
+async def test_a_page_that_is_too_large(described: dict[str, Any], tmp_path: Path) -> None:
     async def story(control: Control) -> None:
         asked = 0
         for name, operation in operations(described):
@@ -163,11 +163,8 @@ def test_a_page_that_is_too_large(described: dict[str, Any], tmp_path: Path) -> 
             asked += 1
         assert asked >= 10
 
-    async def playing() -> None:
-        async with control_plane(f"sqlite:///{tmp_path}/f.sqlite3") as control:
-            await story(control)
-
-    asyncio.run(playing())
+    async with control_plane(f"sqlite:///{tmp_path}/f.sqlite3") as control:
+        await story(control)
 
 
 def test_a_body_that_is_too_large(described: dict[str, Any], served: System) -> None:

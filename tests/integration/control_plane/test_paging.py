@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,8 +18,6 @@ from figway.model.change import changes_from_data
 from tests.support import comparing
 from tests.support.control import Control
 from tests.support.counting import statements
-
-Play = Callable[..., None]
 
 
 async def _routes(control: Control, count: int) -> None:
@@ -47,84 +44,73 @@ def _compared(name: str, **more: Any) -> dict[str, Any]:
     return comparing.route(40, 5, route=name, fields=found, noise=noise, **more)
 
 
-def test_an_overview_takes_as_many_queries_for_many_routes_as_for_few(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await _routes(control, 60)
-        await comparing.send(control, 1, *(_compared(f"r{n:03}") for n in range(60)))
-        asked = []
-        for limit in (2, 60):
-            with statements(control.services.database) as found:
-                rows = (await control.get("/comparisons/routes", limit=limit))["items"]
-            asked.append(len(found))
-            assert len(rows) == limit
-            for row in rows:
-                noise = row["noise"]
-                assert (noise["fields"], noise["noisy"], noise["pairs"]) == (2, 1, 20)
-                assert noise["share"] == 2 / 5
-        assert asked[1] <= asked[0]
-
-    play(story)
-
-
-def test_a_word_on_a_field_counts_where_legacy_agrees_with_itself(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await _routes(control, 2)
-        await comparing.send(control, 1, _compared("r000"), _compared("r001"))
-        word = {"field": "$.a|changed", "word": "noise"}
-        said = await control.client.post("/routes/r000/noise", json=word, headers={"if-match": "*"})
-        assert said.status_code == 200, said.text
-        rows = (await control.get("/comparisons/routes"))["items"]
-        assert [row["noise"]["noisy"] for row in rows] == [2, 1]
-        assert rows[0]["noise"]["share"] == 1.0
-
-    play(story)
+async def test_an_overview_takes_as_many_queries_for_many_routes_as_for_few(
+    control: Control,
+) -> None:
+    await _routes(control, 60)
+    await comparing.send(control, 1, *(_compared(f"r{n:03}") for n in range(60)))
+    asked = []
+    for limit in (2, 60):
+        with statements(control.services.database) as found:
+            rows = (await control.get("/comparisons/routes", limit=limit))["items"]
+        asked.append(len(found))
+        assert len(rows) == limit
+        for row in rows:
+            noise = row["noise"]
+            assert (noise["fields"], noise["noisy"], noise["pairs"]) == (2, 1, 20)
+            assert noise["share"] == 2 / 5
+    assert asked[1] <= asked[0]
 
 
-def test_windows_that_did_not_change_are_not_taken_apart_again(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+async def test_a_word_on_a_field_counts_where_legacy_agrees_with_itself(control: Control) -> None:
+    await _routes(control, 2)
+    await comparing.send(control, 1, _compared("r000"), _compared("r001"))
+    word = {"field": "$.a|changed", "word": "noise"}
+    said = await control.client.post("/routes/r000/noise", json=word, headers={"if-match": "*"})
+    assert said.status_code == 200, said.text
+    rows = (await control.get("/comparisons/routes"))["items"]
+    assert [row["noise"]["noisy"] for row in rows] == [2, 1]
+    assert rows[0]["noise"]["share"] == 1.0
+
+
+async def test_windows_that_did_not_change_are_not_taken_apart_again(
+    control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparisons, "_CACHE_MS", -1)
+    await _routes(control, 20)
+    service = control.services.comparisons
+    await comparing.send(control, 1, *(_compared(f"r{n:03}") for n in range(20)))
+    first = await service.current()
+    await comparing.send(control, 2, _compared("r007"))
+    second = await service.current()
+    assert {name for name in first if first[name] is not second[name]} == {"r007"}
+    assert second["r007"].tallies.verdicts == {"match": 80, "mismatch": 10}
+    shown = (await control.get("/comparisons/routes", limit=100))["items"]
+    made: list[str] = []
+    out = evidence.window_out
 
-    async def story(control: Control) -> None:
-        await _routes(control, 20)
-        service = control.services.comparisons
-        await comparing.send(control, 1, *(_compared(f"r{n:03}") for n in range(20)))
-        first = await service.current()
-        await comparing.send(control, 2, _compared("r007"))
-        second = await service.current()
-        assert {name for name in first if first[name] is not second[name]} == {"r007"}
-        assert second["r007"].tallies.verdicts == {"match": 80, "mismatch": 10}
-        shown = (await control.get("/comparisons/routes", limit=100))["items"]
-        made: list[str] = []
-        out = evidence.window_out
+    def noted(row: Any, tallies: Any) -> Any:
+        made.append(row.route)
+        return out(row, tallies)
 
-        def noted(row: Any, tallies: Any) -> Any:
-            made.append(row.route)
-            return out(row, tallies)
-
-        monkeypatch.setattr(evidence, "window_out", noted)
-        await comparing.send(control, 3, _compared("r009"))
-        again = (await control.get("/comparisons/routes", limit=100))["items"]
-        assert made == ["r009"]
-        assert [row["route"] for row in shown] == [row["route"] for row in again]
-        assert again[9]["evidence"]["match"]["rated"] == 90
-
-    play(story)
+    monkeypatch.setattr(evidence, "window_out", noted)
+    await comparing.send(control, 3, _compared("r009"))
+    again = (await control.get("/comparisons/routes", limit=100))["items"]
+    assert made == ["r009"]
+    assert [row["route"] for row in shown] == [row["route"] for row in again]
+    assert again[9]["evidence"]["match"]["rated"] == 90
 
 
-def test_the_current_windows_are_read_once_for_all(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await _routes(control, 3)
-        await comparing.send(control, 1, _compared("r000"))
-        with statements(control.services.database, "compared_windows") as asked:
-            await asyncio.gather(*(control.services.comparisons.current() for _ in range(10)))
-        assert len(asked) == 1
-
-    play(story)
+async def test_the_current_windows_are_read_once_for_all(control: Control) -> None:
+    await _routes(control, 3)
+    await comparing.send(control, 1, _compared("r000"))
+    with statements(control.services.database, "compared_windows") as asked:
+        await asyncio.gather(*(control.services.comparisons.current() for _ in range(10)))
+    assert len(asked) == 1
 
 
-def test_fields_that_are_not_shown_are_not_written_out(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+async def test_fields_that_are_not_shown_are_not_written_out(
+    control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
     out = fields.path_out
@@ -134,19 +120,15 @@ def test_fields_that_are_not_shown_are_not_written_out(
         return out(sketch, *more)
 
     monkeypatch.setattr(fields, "path_out", noted)
-
-    async def story(control: Control) -> None:
-        await _routes(control, 1)
-        many = [comparing.field(f"$.f{n:03}", 1 + n) for n in range(200)]
-        await comparing.send(control, 1, comparing.route(0, 300, route="r000", fields=many))
-        found = await control.get("/comparisons/routes/r000/fields", limit=10)
-        assert [path["path"] for path in found["items"]] == [f"$.f{n}" for n in range(199, 189, -1)]
-        assert found["paths"] == {"real": 200, "noise": 0, "ignored": 0}
-        assert len(written) == 10
-        rest = await control.get("/comparisons/routes/r000/fields", limit=10, cursor=found["next"])
-        assert [path["path"] for path in rest["items"]] == [f"$.f{n}" for n in range(189, 179, -1)]
-
-    play(story)
+    await _routes(control, 1)
+    many = [comparing.field(f"$.f{n:03}", 1 + n) for n in range(200)]
+    await comparing.send(control, 1, comparing.route(0, 300, route="r000", fields=many))
+    found = await control.get("/comparisons/routes/r000/fields", limit=10)
+    assert [path["path"] for path in found["items"]] == [f"$.f{n}" for n in range(199, 189, -1)]
+    assert found["paths"] == {"real": 200, "noise": 0, "ignored": 0}
+    assert len(written) == 10
+    rest = await control.get("/comparisons/routes/r000/fields", limit=10, cursor=found["next"])
+    assert [path["path"] for path in rest["items"]] == [f"$.f{n}" for n in range(189, 179, -1)]
 
 
 @pytest.mark.parametrize(
@@ -163,72 +145,59 @@ def test_fields_that_are_not_shown_are_not_written_out(
     ],
     ids=lambda wanted: "-".join(name for name in wanted.__slots__ if getattr(wanted, name)),
 )
-def test_no_list_of_pairs_reads_all_of_them(play: Play, wanted: Wanted) -> None:
+async def test_no_list_of_pairs_reads_all_of_them(control: Control, wanted: Wanted) -> None:
     """However it is narrowed, an index leads to what is asked for."""
-
-    async def story(control: Control) -> None:
-        database = control.services.database
-        with statements(database, "FROM compared_examples") as asked:
-            async with database.read() as connection:
-                await examples.page(connection, wanted, None, 26)
-        if database.is_postgres:
-            return  # what it plans depends on what it has counted; the benchmark looks at that
+    database = control.services.database
+    with statements(database, "FROM compared_examples") as asked:
         async with database.read() as connection:
-            many = asked[0].count("?")
-            query = text("EXPLAIN QUERY PLAN " + asked[0].replace("?", "'1'"))
-            steps = [row.detail for row in (await connection.execute(query)).all()]
-        assert many
-        for step in steps:
-            assert "SCAN" not in step, steps
-            assert "TEMP B-TREE" not in step, steps
-        if wanted.route:
-            assert "route=?" in steps[0], "it does not begin with the route"
+            await examples.page(connection, wanted, None, 26)
+    if database.is_postgres:
+        return  # what it plans depends on what it has counted; the benchmark looks at that
+    async with database.read() as connection:
+        many = asked[0].count("?")
+        query = text("EXPLAIN QUERY PLAN " + asked[0].replace("?", "'1'"))
+        steps = [row.detail for row in (await connection.execute(query)).all()]
+    assert many
+    for step in steps:
+        assert "SCAN" not in step, steps
+        assert "TEMP B-TREE" not in step, steps
+    if wanted.route:
+        assert "route=?" in steps[0], "it does not begin with the route"
 
-    play(story)
 
-
-def test_of_a_huge_revision_the_audit_takes_apart_what_it_shows(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+async def test_of_a_huge_revision_the_audit_takes_apart_what_it_shows(
+    control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def story(control: Control) -> None:
-        await _routes(control, 450)
-        async with control.services.database.read() as connection:
-            row = await publishing.revision(connection, 1)
-        assert row is not None
-        whole = described(publishing.changes(row.changes), publishing.changes(row.inverse))
-        assert audit_changes.first_changes(row.changes, row.inverse, 10_000) == list(whole)
-        decoded = 0
+    await _routes(control, 450)
+    async with control.services.database.read() as connection:
+        row = await publishing.revision(connection, 1)
+    assert row is not None
+    whole = described(publishing.changes(row.changes), publishing.changes(row.inverse))
+    assert audit_changes.first_changes(row.changes, row.inverse, 10_000) == list(whole)
+    decoded = 0
 
-        def counted(data: Any) -> Any:
-            nonlocal decoded
-            decoded += len(data)
-            return changes_from_data(data)
+    def counted(data: Any) -> Any:
+        nonlocal decoded
+        decoded += len(data)
+        return changes_from_data(data)
 
-        monkeypatch.setattr(audit_changes, "changes_from_data", counted)
-        [entry] = (await control.get("/audit", action="table.apply"))["items"]
-        assert len(entry["changes"]) == 100
-        assert [change["text"] for change in entry["changes"]] == [str(c) for c in whole[:100]]
-        assert decoded <= 300, "of a hundred items and what they were before"
-
-    play(story)
+    monkeypatch.setattr(audit_changes, "changes_from_data", counted)
+    [entry] = (await control.get("/audit", action="table.apply"))["items"]
+    assert len(entry["changes"]) == 100
+    assert [change["text"] for change in entry["changes"]] == [str(c) for c in whole[:100]]
+    assert decoded <= 300, "of a hundred items and what they were before"
 
 
-def test_the_audit_of_changed_items(play: Play) -> None:
+async def test_the_audit_of_changed_items(control: Control) -> None:
     """Before and after come from the inverse, of which only the items in question are read."""
-
-    async def story(control: Control) -> None:
-        await _routes(control, 3)
-        body = {"weight": 700, "reason": "seven"}
-        flipped = await control.client.post(
-            "/routes/r001/flip", json=body, headers={"if-match": "*"}
-        )
-        assert flipped.status_code == 200, flipped.text
-        deleted = await control.client.delete("/routes/r002", headers={"if-match": "*"})
-        assert deleted.status_code == 200, deleted.text
-        found = (await control.get("/audit"))["items"]
-        assert [change["text"] for change in found[0]["changes"]] == ["route r002: deleted"]
-        assert {(c["path"], c["before"], c["after"]) for c in found[1]["changes"]} >= {
-            ("weight", 0, 700), ("stage", "shadow", "canary")
-        }  # fmt: skip
-
-    play(story)
+    await _routes(control, 3)
+    body = {"weight": 700, "reason": "seven"}
+    flipped = await control.client.post("/routes/r001/flip", json=body, headers={"if-match": "*"})
+    assert flipped.status_code == 200, flipped.text
+    deleted = await control.client.delete("/routes/r002", headers={"if-match": "*"})
+    assert deleted.status_code == 200, deleted.text
+    found = (await control.get("/audit"))["items"]
+    assert [change["text"] for change in found[0]["changes"]] == ["route r002: deleted"]
+    assert {(c["path"], c["before"], c["after"]) for c in found[1]["changes"]} >= {
+        ("weight", 0, 700), ("stage", "shadow", "canary")
+    }  # fmt: skip

@@ -4,7 +4,6 @@ export, an answer or the log."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from control_plane.db.models import Base
 from control_plane.settings import Settings, SettingsError
 from tests.support.control import Control
 
-Play = Callable[..., None]
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
 REFERENCES = ("env:FIGWAY_SECRET_NEW", "file:/run/secrets/new", "aws-secret:shop/new")
 _WHERE = (
@@ -51,72 +49,64 @@ def credentials(value: str) -> dict[str, Any]:
     return {"id": "fn", "side": "new", "url": "http://127.0.0.1:9", "credentials": [header]}
 
 
-def test_a_secret_in_a_table_is_refused_and_not_repeated(
-    play: Play, caplog: pytest.LogCaptureFixture
+async def test_a_secret_in_a_table_is_refused_and_not_repeated(
+    control: Control, caplog: pytest.LogCaptureFixture
 ) -> None:
     """trap 35: whichever way it comes in."""
     caplog.set_level(logging.DEBUG)
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        client, match = control.client, {"if-match": "*"}
-        bodies = [
-            credentials(SECRET),
-            {**credentials(REFERENCES[0]), "url": f"http://me:{SECRET}@127.0.0.1"},
-            {**credentials(REFERENCES[0]), "urls": [f"http://me:{SECRET}@127.0.0.1"]},
+    await control.seed()
+    client, match = control.client, {"if-match": "*"}
+    bodies = [
+        credentials(SECRET),
+        {**credentials(REFERENCES[0]), "url": f"http://me:{SECRET}@127.0.0.1"},
+        {**credentials(REFERENCES[0]), "urls": [f"http://me:{SECRET}@127.0.0.1"]},
+    ]
+    for body in bodies:
+        document = yaml.safe_dump({"default_backend": "fn", "backends": [body]})
+        answers = [
+            await client.post("/backends", json={**body, "id": "other"}),
+            await client.put("/backends/fn", json=body, headers=match),
+            await client.patch("/backends/fn", json=body, headers=match),
+            await client.post("/table/apply", content=document),
+            await client.post("/table/validate", content=document),
         ]
-        for body in bodies:
-            document = yaml.safe_dump({"default_backend": "fn", "backends": [body]})
-            answers = [
-                await client.post("/backends", json={**body, "id": "other"}),
-                await client.put("/backends/fn", json=body, headers=match),
-                await client.patch("/backends/fn", json=body, headers=match),
-                await client.post("/table/apply", content=document),
-                await client.post("/table/validate", content=document),
-            ]
-            assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 200]
-            # A comparison shows what was just sent to who sent it; a refusal repeats nothing.
-            assert SECRET not in "".join(answer.text for answer in answers[:4])
-        assert SECRET not in await stored(control)
-        assert SECRET not in await shown(control)
-        assert SECRET not in caplog.text
-
-    play(story)
+        assert [answer.status_code for answer in answers] == [422, 422, 422, 422, 200]
+        # A comparison shows what was just sent to who sent it; a refusal repeats nothing.
+        assert SECRET not in "".join(answer.text for answer in answers[:4])
+    assert SECRET not in await stored(control)
+    assert SECRET not in await shown(control)
+    assert SECRET not in caplog.text
 
 
-def test_a_reference_is_all_that_is_kept(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reference_is_all_that_is_kept(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """trap 35: the control plane never resolves it."""
     monkeypatch.setenv("FIGWAY_SECRET_NEW", SECRET)
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        for reference in REFERENCES:
-            answer = await control.client.put(
-                "/backends/fn", json=credentials(reference), headers={"if-match": "*"}
-            )
-            assert answer.status_code == 200, answer.text
-            assert reference in await shown(control)
-        assert SECRET not in await stored(control)
-        assert SECRET not in await shown(control)
-
-    play(story)
+    await control.seed()
+    for reference in REFERENCES:
+        answer = await control.client.put(
+            "/backends/fn", json=credentials(reference), headers={"if-match": "*"}
+        )
+        assert answer.status_code == 200, answer.text
+        assert reference in await shown(control)
+    assert SECRET not in await stored(control)
+    assert SECRET not in await shown(control)
 
 
-def test_of_a_key_only_a_hash_is_kept(play: Play, caplog: pytest.LogCaptureFixture) -> None:
+async def test_of_a_key_only_a_hash_is_kept(
+    control: Control, caplog: pytest.LogCaptureFixture
+) -> None:
     """trap 35, trap 55"""
     caplog.set_level(logging.DEBUG)
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        made = (await control.post("/keys", {"name": "ci", "role": "viewer"})).json()
-        key = parse(made["key"])
-        assert key is not None
-        assert (await control.client_with(made["key"]).get("/me")).status_code == 200
-        for text in (await stored(control), await shown(control), caplog.text):
-            assert key.secret not in text
-            assert control.key.rpartition("_")[2] not in text
-
-    play(story)
+    await control.seed()
+    made = (await control.post("/keys", {"name": "ci", "role": "viewer"})).json()
+    key = parse(made["key"])
+    assert key is not None
+    assert (await control.client_with(made["key"]).get("/me")).status_code == 200
+    for text in (await stored(control), await shown(control), caplog.text):
+        assert key.secret not in text
+        assert control.key.rpartition("_")[2] not in text
 
 
 def test_the_databases_url_comes_from_a_file(tmp_path: Path) -> None:

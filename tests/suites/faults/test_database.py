@@ -99,7 +99,7 @@ class Whole:
 # What starts the system keeps a client of its own open until it is collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_database_is_locked_killed_and_restored(tmp_path: Path) -> None:
+async def test_the_database_is_locked_killed_and_restored(tmp_path: Path) -> None:
     """trap 52, trap 51: traffic goes on through all of it, and ends on what the database says."""
 
     async def talk() -> None:
@@ -114,11 +114,8 @@ def test_the_database_is_locked_killed_and_restored(tmp_path: Path) -> None:
                 await whole.new.stop()
                 await whole.legacy.stop()
 
-    async def bounded() -> None:
-        async with asyncio.timeout(100):
-            await talk()
-
-    asyncio.run(bounded())
+    async with asyncio.timeout(100):
+        await talk()
 
 
 async def _locked(whole: Whole) -> None:

@@ -1,23 +1,25 @@
-"""Every test that takes `database_url` or `play` runs on SQLite and on PostgreSQL."""
+"""Every test that takes `database_url` or `control` runs on SQLite and on PostgreSQL."""
 
 from tests.support.databases import (
+    control,
     database_kind,
     database_url,
     migrated_file,
     migrated_template,
     migrated_url,
-    play,
+    open_control,
     postgres_server,
     postgres_url,
 )
 
 __all__ = [
+    "control",
     "database_kind",
     "database_url",
     "migrated_file",
     "migrated_template",
     "migrated_url",
-    "play",
+    "open_control",
     "postgres_server",
     "postgres_url",
 ]

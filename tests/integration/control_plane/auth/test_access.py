@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,14 @@ from control_plane.bootstrap import make_services, prepare
 from control_plane.settings import Settings, SettingsError
 from tests.integration.control_plane.auth.role_matrix import MATRIX
 from tests.support.control import Control, control_plane
+from tests.support.databases import OpenControl
 
-Play = Callable[..., None]
 _STREAMS = ("/table/stream", "/live", "/comparisons/live")
 
 
-def test_nothing_answers_without_a_key(play: Play) -> None:
+async def test_nothing_answers_without_a_key(open_control: OpenControl) -> None:
     """trap 55: every endpoint of the API authenticates."""
-
-    async def story(control: Control) -> None:
+    async with open_control(auth_failures=1000) as control:
         stranger = control.client_with(None, "10.0.0.1")
         wrong = control.client_with(str(generate()), "10.0.0.2")
         for method, path in _endpoints(control):
@@ -35,64 +33,50 @@ def test_nothing_answers_without_a_key(play: Play) -> None:
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 assert answer.headers["content-type"] == "application/problem+json"
 
-    play(story, auth_failures=1_000)
 
-
-def test_roles(play: Play) -> None:
+async def test_roles(control: Control) -> None:
     """trap 55: each endpoint against each role; the machine's role may do nothing else."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        clients = {role: await control.client_of(role) for role in Role}
-        for method, path in _endpoints(control):
-            if path in _STREAMS:
-                continue
-            needed = MATRIX[method, path]
-            for role, client in clients.items():
-                answer = await client.request(method, _filled(path))
-                refused = answer.status_code == 403
-                allowed = needed is None or role.may(needed)
-                assert refused != allowed, (method, path, role, answer.text)
-
-    play(story)
+    await control.seed()
+    clients = {role: await control.client_of(role) for role in Role}
+    for method, path in _endpoints(control):
+        if path in _STREAMS:
+            continue
+        needed = MATRIX[method, path]
+        for role, client in clients.items():
+            answer = await client.request(method, _filled(path))
+            refused = answer.status_code == 403
+            allowed = needed is None or role.may(needed)
+            assert refused != allowed, (method, path, role, answer.text)
 
 
-def test_every_endpoint_is_in_the_matrix(play: Play) -> None:
+async def test_every_endpoint_is_in_the_matrix(control: Control) -> None:
     """trap 55: a new endpoint is open to nobody by oversight."""
-
-    async def story(control: Control) -> None:
-        assert set(_endpoints(control)) == MATRIX.keys()
-
-    play(story)
+    assert set(_endpoints(control)) == MATRIX.keys()
 
 
-def test_key_life(play: Play) -> None:
-    async def story(control: Control) -> None:
-        body = {"name": "ci", "role": "operator", "expires_in_days": 1}
-        made = (await control.post("/keys", body)).json()
-        assert parse(made["key"]) is not None
-        client = control.client_with(made["key"])
-        me = (await client.get("/me")).json()
-        assert (me["name"], me["role"]) == ("ci", "operator")
-        shown = await control.get("/keys")
-        assert made["key"].rpartition("_")[2] not in str(shown)
-        assert (await control.client.delete(f"/keys/{made['prefix']}")).status_code == 204
-        assert (await client.get("/me")).status_code == 401
-        assert (await control.client.delete(f"/keys/{made['prefix']}")).status_code == 404
-        last = (await control.get("/me"))["prefix"]
-        answer = await control.client.delete(f"/keys/{last}")
-        assert answer.status_code == 409
-        assert (await control.client.get("/me")).status_code == 200
-        actions = [entry["action"] for entry in (await control.get("/audit"))["items"]]
-        assert actions[:2] == ["key.revoke", "key.create"]
-
-    play(story)
+async def test_key_life(control: Control) -> None:
+    body = {"name": "ci", "role": "operator", "expires_in_days": 1}
+    made = (await control.post("/keys", body)).json()
+    assert parse(made["key"]) is not None
+    client = control.client_with(made["key"])
+    me = (await client.get("/me")).json()
+    assert (me["name"], me["role"]) == ("ci", "operator")
+    shown = await control.get("/keys")
+    assert made["key"].rpartition("_")[2] not in str(shown)
+    assert (await control.client.delete(f"/keys/{made['prefix']}")).status_code == 204
+    assert (await client.get("/me")).status_code == 401
+    assert (await control.client.delete(f"/keys/{made['prefix']}")).status_code == 404
+    last = (await control.get("/me"))["prefix"]
+    answer = await control.client.delete(f"/keys/{last}")
+    assert answer.status_code == 409
+    assert (await control.client.get("/me")).status_code == 200
+    actions = [entry["action"] for entry in (await control.get("/audit"))["items"]]
+    assert actions[:2] == ["key.revoke", "key.create"]
 
 
-def test_failures_are_limited_by_address(play: Play) -> None:
+async def test_failures_are_limited_by_address(open_control: OpenControl) -> None:
     """trap 55: guessing is answered 429; a valid key still passes, so nobody can be locked out."""
-
-    async def story(control: Control) -> None:
+    async with open_control(auth_failures=3) as control:
         guesser = control.client_with("fgw_nope", "10.1.1.1")
         codes = [(await guesser.get("/me")).status_code for _ in range(5)]
         assert codes == [401, 401, 401, 429, 429]
@@ -102,8 +86,6 @@ def test_failures_are_limited_by_address(play: Play) -> None:
         assert (await neighbour.get("/me")).status_code == 200
         other = control.client_with("fgw_nope", "10.1.1.2")
         assert (await other.get("/me")).status_code == 401
-
-    play(story, auth_failures=3)
 
 
 def test_limiter_forgets_after_a_minute() -> None:
@@ -181,19 +163,16 @@ def _filled(path: str) -> str:
     return re.sub(r"\{[a-z_]+\}", "1", path)
 
 
-def test_keys_by_the_command_line(database_url: str) -> None:
-    async def story() -> None:
-        settings = Settings(database_url=database_url)
-        key = await offline.create(settings, name="ops", role=Role.ADMIN, days=1)
-        async with control_plane(database_url) as control:
-            client = control.client_with(key)
-            assert (await client.get("/me")).json()["role"] == "admin"
-            prefixes = [entry["prefix"] for entry in await offline.keys(settings)]
-            assert key.split("_")[1] in prefixes
-            await offline.revoke(settings, key.split("_")[1], reason="lost")
-            control.services.auth.forget(key.split("_")[1])
-            assert (await client.get("/me")).status_code == 401
-            entry = (await control.get("/audit"))["items"][0]
-            assert (entry["actor"], entry["reason"]) == ("command line", "lost")
-
-    asyncio.run(story())
+async def test_keys_by_the_command_line(database_url: str) -> None:
+    settings = Settings(database_url=database_url)
+    key = await offline.create(settings, name="ops", role=Role.ADMIN, days=1)
+    async with control_plane(database_url) as control:
+        client = control.client_with(key)
+        assert (await client.get("/me")).json()["role"] == "admin"
+        prefixes = [entry["prefix"] for entry in await offline.keys(settings)]
+        assert key.split("_")[1] in prefixes
+        await offline.revoke(settings, key.split("_")[1], reason="lost")
+        control.services.auth.forget(key.split("_")[1])
+        assert (await client.get("/me")).status_code == 401
+        entry = (await control.get("/audit"))["items"][0]
+        assert (entry["actor"], entry["reason"]) == ("command line", "lost")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,262 +12,228 @@ from control_plane.clock import now_ms
 from control_plane.comparisons.api import _of_route
 from tests.support.comparing import answer, batch, example, field, request, route, send
 from tests.support.control import Control, control_plane
-
-Play = Callable[..., None]
-
-
-def test_a_batch_counts_once_and_whole(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        pair = example({"price": 10}, {"price": 11})
-        sent = batch(1, route(90, 10, examples=[pair], fields=[field("$.price", 10)]))
-        answers = [await control.post("/comparisons/batches", sent) for _ in range(3)]
-        assert [a.json() for a in answers] == [
-            {"accepted": True}, {"accepted": False}, {"accepted": False}
-        ]  # fmt: skip
-        [found] = (await control.get("/comparisons/routes"))["items"]
-        assert found["evidence"]["verdicts"] == {"match": 90, "mismatch": 10}
-        assert found["evidence"]["captured"] == 100
-        [path] = (await control.get("/comparisons/routes/orders/fields"))["items"]
-        assert path["differing"] == 10
-        assert len((await control.get("/comparisons/examples"))["items"]) == 1
-        # The same pair in another batch: the verdicts count, the example is there already.
-        await send(control, 2, route(0, 1, examples=[pair]))
-        assert len((await control.get("/comparisons/examples"))["items"]) == 1
-
-    play(story)
+from tests.support.databases import OpenControl
 
 
-def test_batches_at_two_control_planes_add_up(database_url: str) -> None:
-    async def story() -> None:
-        key = str(generate())
-        async with (
-            control_plane(database_url, key=key) as one,
-            control_plane(database_url, key=key) as two,
-        ):
-            await one.seed()
-            await asyncio.gather(
-                *(
-                    send(
-                        [one, two][n % 2], n,
-                        route(9, 1, fields=[field("$.a", 1)], examples=[example({"a": n}, {})]),
-                    )
-                    for n in range(20)
+async def test_a_batch_counts_once_and_whole(control: Control) -> None:
+    await control.seed()
+    pair = example({"price": 10}, {"price": 11})
+    sent = batch(1, route(90, 10, examples=[pair], fields=[field("$.price", 10)]))
+    answers = [await control.post("/comparisons/batches", sent) for _ in range(3)]
+    assert [a.json() for a in answers] == [
+        {"accepted": True}, {"accepted": False}, {"accepted": False}
+    ]  # fmt: skip
+    [found] = (await control.get("/comparisons/routes"))["items"]
+    assert found["evidence"]["verdicts"] == {"match": 90, "mismatch": 10}
+    assert found["evidence"]["captured"] == 100
+    [path] = (await control.get("/comparisons/routes/orders/fields"))["items"]
+    assert path["differing"] == 10
+    assert len((await control.get("/comparisons/examples"))["items"]) == 1
+    # The same pair in another batch: the verdicts count, the example is there already.
+    await send(control, 2, route(0, 1, examples=[pair]))
+    assert len((await control.get("/comparisons/examples"))["items"]) == 1
+
+
+async def test_batches_at_two_control_planes_add_up(database_url: str) -> None:
+    key = str(generate())
+    async with (
+        control_plane(database_url, key=key) as one,
+        control_plane(database_url, key=key) as two,
+    ):
+        await one.seed()
+        await asyncio.gather(
+            *(
+                send(
+                    [one, two][n % 2], n,
+                    route(9, 1, fields=[field("$.a", 1)], examples=[example({"a": n}, {})]),
                 )
-            )  # fmt: skip
-            detail = await one.get("/comparisons/routes/orders")
-            assert detail["evidence"]["verdicts"] == {"match": 180, "mismatch": 20}
-            assert sum(p["pairs"]["match"] for p in detail["points"]) == 180
-            assert detail["examples"] == 20
-            [path] = (await one.get("/comparisons/routes/orders/fields"))["items"]
-            assert path["differing"] == 20
-
-    asyncio.run(story())
-
-
-def test_evidence_says_when_it_is_not_enough(play: Play) -> None:
-    """trap 37: the lower bound and what is missing, not "100 % match" on three samples."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        await send(control, 1, route(3))
-        found = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]
-        assert (found["rate"], found["enough"]) == (1.0, False)
-        assert found["low"] < 0.5
-        assert {goal["standing"] for goal in found["goals"]} == {"not_enough_data"}
-        assert [goal["rate"] for goal in found["goals"]] == [0.99, 0.995, 0.999]
-        needs = found["goals"][0]["needs"]
-        await send(control, 2, route(needs))
-        goal = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]["goals"][0]
-        assert (goal["standing"], goal["needs"]) == ("proven", 0)
-
-    play(story)
-
-
-def test_only_match_and_mismatch_are_rated(play: Play) -> None:
-    """trap 33: failures and skips are counted beside the rate, with their reasons."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        verdicts = {"both_failed": 5, "new_failed": 3, "skipped": 4, "stale": 2}
-        more = {
-            "skipped": {"body_over_cap": 4}, "dropped": {"queue_full": 6}, "captured": 121,
-            "errors": {"legacy": {"5xx": 5}, "new": {"5xx": 7, "timeout": 1}},
-        }  # fmt: skip
-        await send(control, 1, route(90, 10, verdicts=verdicts, **more))
-        found = (await control.get("/comparisons/routes/orders"))["evidence"]
-        assert (found["match"]["rated"], found["match"]["rate"]) == (100, 0.9)
-        assert (found["skipped"], found["dropped"]) == ({"body_over_cap": 4}, {"queue_full": 6})
-        assert found["pending"] == 121 - 114 - 6
-        assert (found["new"]["failed"], found["legacy"]["failed"]) == (8, 5)
-        assert found["new"]["errors"] == {"5xx": 7, "timeout": 1}
-        p50 = found["latency"]["quantiles"][0]
-        assert abs(p50["legacy_ms"] - 20) < 2
-        assert abs(p50["new_ms"] - 5) < 0.5
-
-    play(story)
-
-
-def test_a_new_window_starts_from_nothing(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        await send(control, 1, route(100, 50, fields=[field("$.a", 50)]))
-        await send(control, 2, route(7, window="w2", revision=4))
-        # A proxy that lags behind reports on the window before: it stays the one before.
-        await send(control, 3, route(0, 1, fields=[field("$.a", 1)]), instance="p2", boot="b2")
-        detail = await control.get("/comparisons/routes/orders")
-        assert detail["evidence"]["window"] == "w2"
-        assert detail["evidence"]["verdicts"] == {"match": 7}
-        assert {w["window"]: w["match"]["mismatches"] for w in detail["windows"]} == {
-            "w1": 51, "w2": 0
-        }  # fmt: skip
-        assert {p["window"] for p in detail["points"]} == {"w1", "w2"}
-        assert (await control.get("/comparisons/routes/orders/fields"))["items"] == []
-        old = await control.get("/comparisons/routes/orders/fields", window="w1")
-        assert old["items"][0]["differing"] == 51
-        none = await control.client.get(
-            "/comparisons/routes/orders/fields", params={"window": "w9"}
-        )
-        assert none.status_code == 404
-
-    play(story)
-
-
-def test_noise_is_shown_judged_and_overruled(play: Play) -> None:
-    """trap 29: a field that legacy disagrees with itself about is noise, and stays visible."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        noise = {
-            "pairs": 100,
-            "fields": [
-                {"path": "$.order", "kind": "order", "count": 60},
-                {"path": "$.id", "kind": "changed", "detector": "uuid", "count": 100},
-            ],
-        }
-        fields = [
-            field("$.order", 580, "order"), field("$.id", 990, detector="uuid"),
-            field("$.price", 40, proposed={"id": "p", "kind": "ignore", "target": "$.price"}),
-            field("$.note", 30, ignored=30, rule="r1"),
-        ]  # fmt: skip
-        await send(control, 1, route(960, 40, fields=fields, noise=noise))
-        found = await control.get("/comparisons/routes/orders/fields")
-        stands = {path["path"]: path["standing"] for path in found["items"]}
-        assert stands == {
-            "$.order": "noise",
-            "$.id": "noise",
-            "$.price": "real",
-            "$.note": "ignored",
-        }
-        assert found["paths"] == {"real": 1, "noise": 2, "ignored": 1}
-        assert found["items"][0]["path"] == "$.id"
-        price = next(p for p in found["items"] if p["path"] == "$.price")["fields"][0]
-        assert (price["differing"], price["compared"]) == (40, 1_000)
-        assert price["proposed"]["target"] == "$.price"
-        uuid = found["items"][0]["fields"][0]
-        assert (uuid["field"], uuid["noise"]["because"]) == ("$.id|changed~uuid", "volatile_shape")
-        assert (uuid["self_differing"], uuid["self_compared"]) == (100, 100)
-        only = await control.get("/comparisons/routes/orders/fields", standing="real")
-        assert [path["path"] for path in only["items"]] == ["$.price"]
-        overview = (await control.get("/comparisons/routes"))["items"][0]["noise"]
-        assert (overview["pairs"], overview["noisy"]) == (100, 2)
-
-        said = await control.post(
-            "/routes/orders/noise", {"field": "$.order", "word": "signal"}, if_match="*"
-        )
-        assert said.status_code == 200, said.text
-        found = await control.get("/comparisons/routes/orders/fields", q="order")
-        [path] = found["items"]
-        assert path["standing"] == "real"
-        assert path["fields"][0]["noise"]["because"] == "overruled"
-        undone = await control.post(f"/revisions/{said.json()['revision']}/undo", {"reason": "x"})
-        assert undone.status_code == 200, undone.text
-        found = await control.get("/comparisons/routes/orders/fields", q="order")
-        assert found["items"][0]["standing"] == "noise"
-
-    play(story)
-
-
-def test_lists_come_by_the_page_sorted_and_filtered(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        for n in range(12):
-            made = await control.post(
-                "/routes", {"id": f"r{n:02}", "match": {"path": f"/r{n}"}, "new": "fn",
-                            "stage": "shadow"},
-            )  # fmt: skip
-            assert made.status_code == 201
-        await send(control, 1, *(route(100, n, route=f"r{n:02}") for n in range(10)))
-        seen: list[str] = []
-        cursor = ""
-        while True:
-            page = await control.get(
-                "/comparisons/routes", sort="attention", limit=5, cursor=cursor
+                for n in range(20)
             )
-            seen += [row["route"] for row in page["items"]]
-            cursor = page["next"]
-            if not cursor:
-                break
-        assert seen == [f"r{n:02}" for n in range(9, -1, -1)] + ["r10", "r11"]
-        some = await control.get("/comparisons/routes", verdict="mismatch", q="r0")
-        assert len(some["items"]) == 9  # r00 has none
-        none = await control.client.get("/comparisons/routes", params={"cursor": "WyJhIl0"})
-        assert none.status_code == 422
-        many = [field(f"$.f{n}", n + 1) for n in range(30)]
-        await send(control, 2, route(1, 1, fields=many))
-        first = await control.get("/comparisons/routes/orders/fields", limit=20)
-        rest = await control.get(
-            "/comparisons/routes/orders/fields", limit=20, cursor=first["next"]
-        )
-        assert [p["path"] for p in first["items"] + rest["items"]] == [
-            f"$.f{n}" for n in range(29, -1, -1)
-        ]
-
-    play(story)
+        )  # fmt: skip
+        detail = await one.get("/comparisons/routes/orders")
+        assert detail["evidence"]["verdicts"] == {"match": 180, "mismatch": 20}
+        assert sum(p["pairs"]["match"] for p in detail["points"]) == 180
+        assert detail["examples"] == 20
+        [path] = (await one.get("/comparisons/routes/orders/fields"))["items"]
+        assert path["differing"] == 20
 
 
-def test_examples_are_found_by_what_they_differ_in(play: Play) -> None:
+async def test_evidence_says_when_it_is_not_enough(control: Control) -> None:
+    """trap 37: the lower bound and what is missing, not "100 % match" on three samples."""
+    await control.seed()
+    await send(control, 1, route(3))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]
+    assert (found["rate"], found["enough"]) == (1.0, False)
+    assert found["low"] < 0.5
+    assert {goal["standing"] for goal in found["goals"]} == {"not_enough_data"}
+    assert [goal["rate"] for goal in found["goals"]] == [0.99, 0.995, 0.999]
+    needs = found["goals"][0]["needs"]
+    await send(control, 2, route(needs))
+    goal = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]["goals"][0]
+    assert (goal["standing"], goal["needs"]) == ("proven", 0)
+
+
+async def test_only_match_and_mismatch_are_rated(control: Control) -> None:
+    """trap 33: failures and skips are counted beside the rate, with their reasons."""
+    await control.seed()
+    verdicts = {"both_failed": 5, "new_failed": 3, "skipped": 4, "stale": 2}
+    more = {
+        "skipped": {"body_over_cap": 4}, "dropped": {"queue_full": 6}, "captured": 121,
+        "errors": {"legacy": {"5xx": 5}, "new": {"5xx": 7, "timeout": 1}},
+    }  # fmt: skip
+    await send(control, 1, route(90, 10, verdicts=verdicts, **more))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]
+    assert (found["match"]["rated"], found["match"]["rate"]) == (100, 0.9)
+    assert (found["skipped"], found["dropped"]) == ({"body_over_cap": 4}, {"queue_full": 6})
+    assert found["pending"] == 121 - 114 - 6
+    assert (found["new"]["failed"], found["legacy"]["failed"]) == (8, 5)
+    assert found["new"]["errors"] == {"5xx": 7, "timeout": 1}
+    p50 = found["latency"]["quantiles"][0]
+    assert abs(p50["legacy_ms"] - 20) < 2
+    assert abs(p50["new_ms"] - 5) < 0.5
+
+
+async def test_a_new_window_starts_from_nothing(control: Control) -> None:
+    await control.seed()
+    await send(control, 1, route(100, 50, fields=[field("$.a", 50)]))
+    await send(control, 2, route(7, window="w2", revision=4))
+    # A proxy that lags behind reports on the window before: it stays the one before.
+    await send(control, 3, route(0, 1, fields=[field("$.a", 1)]), instance="p2", boot="b2")
+    detail = await control.get("/comparisons/routes/orders")
+    assert detail["evidence"]["window"] == "w2"
+    assert detail["evidence"]["verdicts"] == {"match": 7}
+    assert {w["window"]: w["match"]["mismatches"] for w in detail["windows"]} == {
+        "w1": 51, "w2": 0
+    }  # fmt: skip
+    assert {p["window"] for p in detail["points"]} == {"w1", "w2"}
+    assert (await control.get("/comparisons/routes/orders/fields"))["items"] == []
+    old = await control.get("/comparisons/routes/orders/fields", window="w1")
+    assert old["items"][0]["differing"] == 51
+    none = await control.client.get("/comparisons/routes/orders/fields", params={"window": "w9"})
+    assert none.status_code == 404
+
+
+async def test_noise_is_shown_judged_and_overruled(control: Control) -> None:
+    """trap 29: a field that legacy disagrees with itself about is noise, and stays visible."""
+    await control.seed()
+    noise = {
+        "pairs": 100,
+        "fields": [
+            {"path": "$.order", "kind": "order", "count": 60},
+            {"path": "$.id", "kind": "changed", "detector": "uuid", "count": 100},
+        ],
+    }
+    fields = [
+        field("$.order", 580, "order"), field("$.id", 990, detector="uuid"),
+        field("$.price", 40, proposed={"id": "p", "kind": "ignore", "target": "$.price"}),
+        field("$.note", 30, ignored=30, rule="r1"),
+    ]  # fmt: skip
+    await send(control, 1, route(960, 40, fields=fields, noise=noise))
+    found = await control.get("/comparisons/routes/orders/fields")
+    stands = {path["path"]: path["standing"] for path in found["items"]}
+    assert stands == {
+        "$.order": "noise",
+        "$.id": "noise",
+        "$.price": "real",
+        "$.note": "ignored",
+    }
+    assert found["paths"] == {"real": 1, "noise": 2, "ignored": 1}
+    assert found["items"][0]["path"] == "$.id"
+    price = next(p for p in found["items"] if p["path"] == "$.price")["fields"][0]
+    assert (price["differing"], price["compared"]) == (40, 1_000)
+    assert price["proposed"]["target"] == "$.price"
+    uuid = found["items"][0]["fields"][0]
+    assert (uuid["field"], uuid["noise"]["because"]) == ("$.id|changed~uuid", "volatile_shape")
+    assert (uuid["self_differing"], uuid["self_compared"]) == (100, 100)
+    only = await control.get("/comparisons/routes/orders/fields", standing="real")
+    assert [path["path"] for path in only["items"]] == ["$.price"]
+    overview = (await control.get("/comparisons/routes"))["items"][0]["noise"]
+    assert (overview["pairs"], overview["noisy"]) == (100, 2)
+
+    said = await control.post(
+        "/routes/orders/noise", {"field": "$.order", "word": "signal"}, if_match="*"
+    )
+    assert said.status_code == 200, said.text
+    found = await control.get("/comparisons/routes/orders/fields", q="order")
+    [path] = found["items"]
+    assert path["standing"] == "real"
+    assert path["fields"][0]["noise"]["because"] == "overruled"
+    undone = await control.post(f"/revisions/{said.json()['revision']}/undo", {"reason": "x"})
+    assert undone.status_code == 200, undone.text
+    found = await control.get("/comparisons/routes/orders/fields", q="order")
+    assert found["items"][0]["standing"] == "noise"
+
+
+async def test_lists_come_by_the_page_sorted_and_filtered(control: Control) -> None:
+    await control.seed()
+    for n in range(12):
+        made = await control.post(
+            "/routes", {"id": f"r{n:02}", "match": {"path": f"/r{n}"}, "new": "fn",
+                        "stage": "shadow"},
+        )  # fmt: skip
+        assert made.status_code == 201
+    await send(control, 1, *(route(100, n, route=f"r{n:02}") for n in range(10)))
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await control.get("/comparisons/routes", sort="attention", limit=5, cursor=cursor)
+        seen += [row["route"] for row in page["items"]]
+        cursor = page["next"]
+        if not cursor:
+            break
+    assert seen == [f"r{n:02}" for n in range(9, -1, -1)] + ["r10", "r11"]
+    some = await control.get("/comparisons/routes", verdict="mismatch", q="r0")
+    assert len(some["items"]) == 9  # r00 has none
+    none = await control.client.get("/comparisons/routes", params={"cursor": "WyJhIl0"})
+    assert none.status_code == 422
+    many = [field(f"$.f{n}", n + 1) for n in range(30)]
+    await send(control, 2, route(1, 1, fields=many))
+    first = await control.get("/comparisons/routes/orders/fields", limit=20)
+    rest = await control.get("/comparisons/routes/orders/fields", limit=20, cursor=first["next"])
+    assert [p["path"] for p in first["items"] + rest["items"]] == [
+        f"$.f{n}" for n in range(29, -1, -1)
+    ]
+
+
+async def test_examples_are_found_by_what_they_differ_in(control: Control) -> None:
     """trap 34: pairs that differ in the same fields share a signature, whatever their ids."""
+    await control.seed()
+    prices = [
+        example({"items": [{"price": n}]}, {"items": [{"price": n + 1}]},
+                request=request(f"/orders/{n}"))
+        for n in range(3)
+    ]  # fmt: skip
+    lost = example({"a": 1, "b": 2}, {"a": 1})
+    same = example({"a": 1}, {"a": 1})
+    failed = example({"a": 1}, answer("", status=503))
+    await send(control, 1, route(1, 4, examples=[*prices, lost, same, failed]))
+    assert len({pair["signature"] for pair in prices}) == 1
 
-    async def story(control: Control) -> None:
-        await control.seed()
-        prices = [
-            example({"items": [{"price": n}]}, {"items": [{"price": n + 1}]},
-                    request=request(f"/orders/{n}"))
-            for n in range(3)
-        ]  # fmt: skip
-        lost = example({"a": 1, "b": 2}, {"a": 1})
-        same = example({"a": 1}, {"a": 1})
-        failed = example({"a": 1}, answer("", status=503))
-        await send(control, 1, route(1, 4, examples=[*prices, lost, same, failed]))
-        assert len({pair["signature"] for pair in prices}) == 1
+    async def found(**query: Any) -> list[str]:
+        page = await control.get("/comparisons/examples", route="orders", **query)
+        return [row["id"] for row in page["items"]]
 
-        async def found(**query: Any) -> list[str]:
-            page = await control.get("/comparisons/examples", route="orders", **query)
-            return [row["id"] for row in page["items"]]
-
-        ids = [pair["id"] for pair in prices]
-        assert await found(field="$.items[*].price") == ids[::-1]
-        assert await found(field="$.items[*].price|changed") == ids[::-1]
-        assert await found(signature=prices[0]["signature"]) == ids[::-1]
-        assert await found(verdict="new_failed") == [failed["id"]]
-        assert await found(verdict="mismatch", field="$.b|missing") == [lost["id"]]
-        assert await found(field="$.nowhere") == []
-        first = await control.get("/comparisons/examples", limit=4)
-        rest = await control.get("/comparisons/examples", limit=4, cursor=first["next"])
-        assert len(first["items"] + rest["items"]) == 6
-        whole = await control.get(f"/comparisons/examples/{lost['id']}")
-        assert whole["example"]["differences"][0]["path"] == "$.b"
-        assert whole["example"]["legacy"]["body"] == '{"a": 1, "b": 2}'
-        assert (await control.client.get("/comparisons/examples/none")).status_code == 404
-
-    play(story)
+    ids = [pair["id"] for pair in prices]
+    assert await found(field="$.items[*].price") == ids[::-1]
+    assert await found(field="$.items[*].price|changed") == ids[::-1]
+    assert await found(signature=prices[0]["signature"]) == ids[::-1]
+    assert await found(verdict="new_failed") == [failed["id"]]
+    assert await found(verdict="mismatch", field="$.b|missing") == [lost["id"]]
+    assert await found(field="$.nowhere") == []
+    first = await control.get("/comparisons/examples", limit=4)
+    rest = await control.get("/comparisons/examples", limit=4, cursor=first["next"])
+    assert len(first["items"] + rest["items"]) == 6
+    whole = await control.get(f"/comparisons/examples/{lost['id']}")
+    assert whole["example"]["differences"][0]["path"] == "$.b"
+    assert whole["example"]["legacy"]["body"] == '{"a": 1, "b": 2}'
+    assert (await control.client.get("/comparisons/examples/none")).status_code == 404
 
 
-def test_retention_by_count_and_bytes_on_arrival(play: Play) -> None:
+async def test_retention_by_count_and_bytes_on_arrival(open_control: OpenControl) -> None:
     """trap 34: few samples for each route and signature; the space is bounded whatever comes."""
-
-    async def story(control: Control) -> None:
+    async with open_control(
+        keep_examples_per_signature=5, keep_examples_per_route=8, keep_example_megabytes=1
+    ) as control:
         await control.seed()
         alike = [example({"a": n}, {"a": n + 1}) for n in range(12)]
         for n, pair in enumerate(alike):
@@ -291,46 +256,41 @@ def test_retention_by_count_and_bytes_on_arrival(play: Play) -> None:
         detail = await control.get("/comparisons/routes/orders")
         assert (detail["examples"], detail["example_bytes"]) == (0, 0)
 
-    play(story, keep_examples_per_signature=5, keep_examples_per_route=8, keep_example_megabytes=1)
+
+async def test_retention_by_age_in_the_background(control: Control) -> None:
+    from sqlalchemy import text
+
+    await control.seed()
+    noise = {"pairs": 2, "fields": [{"path": "$.n", "kind": "changed", "count": 1}]}
+    pair = example({"a": 1}, {"a": 2})
+    await send(control, 1, route(1, 1, fields=[field("$.a", 1)], noise=noise, examples=[pair]),
+               worker={"paused": [], "queue": {"received": 2}})  # fmt: skip
+    kept = await control.post("/comparisons/replays", {"route": "orders"})
+    assert kept.status_code == 201, kept.text
+    await control.services.comparisons.trim()
+    assert (await control.get("/comparisons/routes/orders"))["examples"] == 1
+    database = control.services.database
+    async with database.write() as connection:
+        for table, column in (
+            ("compared_examples", "received_ms"), ("compared_windows", "last_ms"),
+            ("compared_minutes", "bucket_ms"), ("compared_batches", "at_ms"),
+            ("shadow_workers", "seen_ms"), ("replays", "created_ms"),
+        ):  # fmt: skip
+            await connection.execute(text(f"UPDATE {table} SET {column} = 1"))
+    await control.services.comparisons.trim()
+    async with database.read() as connection:
+        for table in (
+            "compared_examples", "compared_example_fields", "compared_windows",
+            "compared_routes", "compared_minutes", "compared_fields", "compared_batches",
+            "shadow_workers", "replays", "replay_items",
+        ):  # fmt: skip
+            left = await connection.execute(text(f"SELECT count(*) FROM {table}"))
+            assert left.scalar_one() == 0, table
+    assert (await control.get("/comparisons/routes/orders"))["example_bytes"] == 0
 
 
-def test_retention_by_age_in_the_background(play: Play) -> None:
-    async def story(control: Control) -> None:
-        from sqlalchemy import text
-
-        await control.seed()
-        noise = {"pairs": 2, "fields": [{"path": "$.n", "kind": "changed", "count": 1}]}
-        pair = example({"a": 1}, {"a": 2})
-        await send(control, 1, route(1, 1, fields=[field("$.a", 1)], noise=noise, examples=[pair]),
-                   worker={"paused": [], "queue": {"received": 2}})  # fmt: skip
-        kept = await control.post("/comparisons/replays", {"route": "orders"})
-        assert kept.status_code == 201, kept.text
-        await control.services.comparisons.trim()
-        assert (await control.get("/comparisons/routes/orders"))["examples"] == 1
-        database = control.services.database
-        async with database.write() as connection:
-            for table, column in (
-                ("compared_examples", "received_ms"), ("compared_windows", "last_ms"),
-                ("compared_minutes", "bucket_ms"), ("compared_batches", "at_ms"),
-                ("shadow_workers", "seen_ms"), ("replays", "created_ms"),
-            ):  # fmt: skip
-                await connection.execute(text(f"UPDATE {table} SET {column} = 1"))
-        await control.services.comparisons.trim()
-        async with database.read() as connection:
-            for table in (
-                "compared_examples", "compared_example_fields", "compared_windows",
-                "compared_routes", "compared_minutes", "compared_fields", "compared_batches",
-                "shadow_workers", "replays", "replay_items",
-            ):  # fmt: skip
-                left = await connection.execute(text(f"SELECT count(*) FROM {table}"))
-                assert left.scalar_one() == 0, table
-        assert (await control.get("/comparisons/routes/orders"))["example_bytes"] == 0
-
-    play(story)
-
-
-def test_what_a_batch_may_not_be(play: Play) -> None:
-    async def story(control: Control) -> None:
+async def test_what_a_batch_may_not_be(open_control: OpenControl) -> None:
+    async with open_control(max_body=1000000) as control:
         await control.seed()
         for change, place in (
             ({"verdicts": {"perfect": 1}}, "verdicts"),
@@ -355,81 +315,60 @@ def test_what_a_batch_may_not_be(play: Play) -> None:
         assert (await proxy.post("/comparisons/batches", json=batch(2))).status_code == 200
         assert (await proxy.get("/comparisons/routes")).status_code == 403
 
-    play(story, max_body=1_000_000)
+
+async def test_hostile_texts_are_kept_as_texts(control: Control) -> None:
+    await control.seed()
+    evil = "\u202e<script>\x00\x1b[31m" + "'; DROP TABLE x --"
+    pair = example({"a": evil}, {"a": 2**70}, request=request(f"/{evil}"))
+    pair["differences"][0]["new"] = 2**70
+    hard = route(0, 1, examples=[pair], fields=[field(f"$['{evil}']", 1, "type")])
+    assert await send(control, 1, hard)
+    whole = await control.get(f"/comparisons/examples/{pair['id']}")
+    assert whole["example"]["request"]["target"] == f"/{evil}"
+    assert whole["example"]["differences"][0]["new"] == 2**70
+    found = await control.get("/comparisons/routes/orders/fields")
+    assert "DROP TABLE" in found["items"][0]["path"]
 
 
-def test_hostile_texts_are_kept_as_texts(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        evil = "\u202e<script>\x00\x1b[31m" + "'; DROP TABLE x --"
-        pair = example({"a": evil}, {"a": 2**70}, request=request(f"/{evil}"))
-        pair["differences"][0]["new"] = 2**70
-        hard = route(0, 1, examples=[pair], fields=[field(f"$['{evil}']", 1, "type")])
-        assert await send(control, 1, hard)
-        whole = await control.get(f"/comparisons/examples/{pair['id']}")
-        assert whole["example"]["request"]["target"] == f"/{evil}"
-        assert whole["example"]["differences"][0]["new"] == 2**70
-        found = await control.get("/comparisons/routes/orders/fields")
-        assert "DROP TABLE" in found["items"][0]["path"]
-
-    play(story)
-
-
-def test_a_window_counts_so_many_fields_and_no_more(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+async def test_a_window_counts_so_many_fields_and_no_more(
+    control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("control_plane.comparisons.store.MOST_FIELDS", 20)
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        await send(control, 1, route(0, 1, fields=[field(f"$.a{n}", 1) for n in range(15)]))
-        await send(control, 2, route(0, 1, fields=[field(f"$.a{n}", 1) for n in range(40)]))
-        found = await control.get("/comparisons/routes/orders/fields", limit=1_000)
-        assert len(found["items"]) == 20
-        assert sum(path["differing"] for path in found["items"]) == 35
-
-    play(story)
+    await control.seed()
+    await send(control, 1, route(0, 1, fields=[field(f"$.a{n}", 1) for n in range(15)]))
+    await send(control, 2, route(0, 1, fields=[field(f"$.a{n}", 1) for n in range(40)]))
+    found = await control.get("/comparisons/routes/orders/fields", limit=1_000)
+    assert len(found["items"]) == 20
+    assert sum(path["differing"] for path in found["items"]) == 35
 
 
-def test_paused_shadows_are_seen_on_the_route(play: Play) -> None:
+async def test_paused_shadows_are_seen_on_the_route(control: Control) -> None:
     """trap 28: a proxy that spares a suffering side says so."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        paused = {"side": "new", "backend": "fn", "why": "error rate 60 %", "since_ms": 5}
-        other = {**paused, "backend": "elsewhere"}
-        await send(control, 1, route(5), worker={"paused": [paused, other], "queue": {}})
-        [found] = (await control.get("/comparisons/routes"))["items"]
-        assert [(p["instance"], p["why"]) for p in found["paused"]] == [("p1", "error rate 60 %")]
-
-    play(story)
+    await control.seed()
+    paused = {"side": "new", "backend": "fn", "why": "error rate 60 %", "since_ms": 5}
+    other = {**paused, "backend": "elsewhere"}
+    await send(control, 1, route(5), worker={"paused": [paused, other], "queue": {}})
+    [found] = (await control.get("/comparisons/routes"))["items"]
+    assert [(p["instance"], p["why"]) for p in found["paused"]] == [("p1", "error rate 60 %")]
 
 
-def test_the_live_feed(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        live = control.services.comparisons.live
-        feed = _of_route(live.stream(live.subscribe(), b"event: current\ndata: {}\n\n"), "orders")
-        assert b"current" in await anext(feed)
-        await send(
-            control, 1, route(3, route="other"), route(3, 1, examples=[example({}, {"a": 1})])
-        )
-        heard = await anext(feed)
-        assert heard.startswith(b"event: comparisons\n")
-        assert b'"route":"orders"' in heard
-        assert b'"paths":["$.a"]' in heard
-        live.close()
-        assert [message async for message in feed] == []
-
-    play(story)
+async def test_the_live_feed(control: Control) -> None:
+    await control.seed()
+    live = control.services.comparisons.live
+    feed = _of_route(live.stream(live.subscribe(), b"event: current\ndata: {}\n\n"), "orders")
+    assert b"current" in await anext(feed)
+    await send(control, 1, route(3, route="other"), route(3, 1, examples=[example({}, {"a": 1})]))
+    heard = await anext(feed)
+    assert heard.startswith(b"event: comparisons\n")
+    assert b'"route":"orders"' in heard
+    assert b'"paths":["$.a"]' in heard
+    live.close()
+    assert [message async for message in feed] == []
 
 
-def test_a_clock_that_is_wrong_does_not_move_the_minutes(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        await send(control, 1, route(4), from_ms=1_000, to_ms=2_000)
-        found = await control.get("/comparisons/routes/orders")
-        assert sum(point["pairs"]["match"] for point in found["points"]) == 4
-        assert found["evidence"]["last_ms"] > now_ms() - 60_000
-
-    play(story)
+async def test_a_clock_that_is_wrong_does_not_move_the_minutes(control: Control) -> None:
+    await control.seed()
+    await send(control, 1, route(4), from_ms=1_000, to_ms=2_000)
+    found = await control.get("/comparisons/routes/orders")
+    assert sum(point["pairs"]["match"] for point in found["points"]) == 4
+    assert found["evidence"]["last_ms"] > now_ms() - 60_000

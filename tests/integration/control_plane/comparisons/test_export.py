@@ -9,7 +9,7 @@ import runpy
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.integration.control_plane.comparisons import hurl_grammar
 from tests.support.comparing import answer, example, field, request, route, send
 from tests.support.control import Control
 
-Play = Callable[..., None]
 Answers = dict[str, tuple[int, dict[str, str], str]]
 HIDDEN = "[redacted:email:0011aabb]"
 
@@ -104,24 +103,17 @@ async def _stored(control: Control) -> None:
     await send(control, 1, route(100, 6, examples=_cases(), fields=fields, noise=noise))
 
 
-def _exported(play: Play, form: str) -> tuple[str, dict[str, str]]:
-    found: list[Any] = []
-
-    async def story(control: Control) -> None:
-        await _stored(control)
-        answered = await control.client.get(
-            "/comparisons/routes/orders/export", params={"format": form}
-        )
-        assert answered.status_code == 200, answered.text
-        found.append((answered.text, dict(answered.headers)))
-        none = await control.client.get(
-            "/comparisons/routes/orders/export", params={"format": form, "verdict": "stale"}
-        )
-        assert none.status_code == 404
-
-    play(story)
-    text, headers = found[0]
-    return text, headers
+async def _exported(control: Control, form: str) -> tuple[str, dict[str, str]]:
+    await _stored(control)
+    answered = await control.client.get(
+        "/comparisons/routes/orders/export", params={"format": form}
+    )
+    assert answered.status_code == 200, answered.text
+    none = await control.client.get(
+        "/comparisons/routes/orders/export", params={"format": form, "verdict": "stale"}
+    )
+    assert none.status_code == 404
+    return answered.text, dict(answered.headers)
 
 
 def _pytest(file: Path, base: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -145,8 +137,8 @@ GOOD: Answers = {
 
 
 @pytest.fixture
-def exported(play: Play, tmp_path: Path) -> Path:
-    text, headers = _exported(play, "pytest")
+async def exported(control: Control, tmp_path: Path) -> Path:
+    text, headers = await _exported(control, "pytest")
     assert 'filename="test_orders.py"' in headers["content-disposition"]
     file = tmp_path / "test_orders.py"
     file.write_text(text, encoding="utf-8")
@@ -239,8 +231,8 @@ def test_the_pytest_file_runs_by_itself(exported_once: Path) -> None:
     assert len(seen) == 3
 
 
-def test_the_hurl_file_is_hurl(play: Play) -> None:
-    text, _ = _exported(play, "hurl")
+async def test_the_hurl_file_is_hurl(control: Control) -> None:
+    text, _ = await _exported(control, "hurl")
     entries = hurl_grammar.parse(text)
     assert [entry.method for entry in entries] == ["GET"] * 4
     by_path = {entry.url.removeprefix("{{base_url}}").partition("?")[0]: entry for entry in entries}
@@ -258,8 +250,8 @@ def test_the_hurl_file_is_hurl(play: Play) -> None:
     assert "Authorization was sent, and is not stored" in text
 
 
-def test_the_har_file_is_har(play: Play) -> None:
-    text, headers = _exported(play, "har")
+async def test_the_har_file_is_har(control: Control) -> None:
+    text, headers = await _exported(control, "har")
     assert headers["content-type"] == "application/json"
     log = json.loads(text)["log"]
     assert (log["version"], log["creator"]["name"]) == ("1.2", "Figway")

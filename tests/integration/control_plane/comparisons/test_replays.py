@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ from control_plane.auth.keys import Role, generate
 from control_plane.comparisons import replays
 from tests.support.comparing import answer, example, request, route, send
 from tests.support.control import Control, control_plane
-
-Play = Callable[..., None]
 
 
 async def _stored(control: Control, number: int = 4) -> list[dict[str, Any]]:
@@ -41,137 +38,122 @@ async def _answer(control: Control, replay: str, *results: dict[str, Any]) -> in
     return accepted
 
 
-def test_a_replay_from_order_to_result(play: Play) -> None:
-    async def story(control: Control) -> None:
-        pairs = await _stored(control)
-        made = await control.post("/comparisons/replays", {"route": "orders", "reason": "fixed"})
-        assert made.status_code == 201, made.text
-        replay = made.json()
-        # The POST may not be repeated: answered at once (trap 24).
-        assert (replay["status"], replay["total"], replay["not_replayable"]) == ("waiting", 4, 1)
-        [job] = await _poll(control)
-        assert (job["id"], job["route"]) == (replay["id"], "orders")
-        assert {e["id"] for e in job["examples"]} == {p["id"] for p in pairs[:3]}
-        first = next(e for e in job["examples"] if e["id"] == pairs[0]["id"])
-        assert first["request"]["target"] == "/orders/0"
-        assert first["legacy"]["body"] == '{"a": 1}'
-        assert await _poll(control, "p2") == []  # leased
-        difference = pairs[1]["differences"]
-        results = [
-            {"example": pairs[0]["id"], "verdict": "match", "new": answer({"a": 1})},
-            {"example": pairs[1]["id"], "verdict": "mismatch", "differences": difference},
-        ]
-        assert await _answer(control, job["id"], *results) == 2
-        assert await _answer(control, job["id"], *results) == 0  # twice counts once
-        now = await control.get(f"/comparisons/replays/{job['id']}")
-        assert (now["status"], now["done"], now["gone"], now["still"]) == ("running", 3, 1, 1)
-        last = {"example": pairs[2]["id"], "verdict": "not_replayable", "reason": "target_redacted"}
-        await _answer(control, job["id"], last)
-        now = await control.get(f"/comparisons/replays/{job['id']}")
-        assert (now["status"], now["done"], now["not_replayable"]) == ("done", 4, 2)
-        assert now["finished_ms"] is not None
-        page = await control.get(f"/comparisons/replays/{job['id']}/results", limit=3)
-        rest = await control.get(
-            f"/comparisons/replays/{job['id']}/results", limit=3, cursor=page["next"]
-        )
-        found = {item["example"]: item for item in page["items"] + rest["items"]}
-        assert found[pairs[3]["id"]]["reason"] == "unsafe_method"
-        assert found[pairs[1]["id"]]["differences"][0]["path"] == "$.a"
-        shown = await control.get(f"/comparisons/examples/{pairs[0]['id']}")
-        assert [(r["was"], r["verdict"]) for r in shown["replays"]] == [("mismatch", "match")]
-        history = await control.get("/comparisons/replays/history", route="orders")
-        assert [entry["id"] for entry in history["items"]] == [job["id"]]
-        audit = (await control.get("/audit", action="replay.create"))["items"]
-        assert audit[0]["details"] == {"replay": job["id"], "examples": 4}
-
-    play(story)
+async def test_a_replay_from_order_to_result(control: Control) -> None:
+    pairs = await _stored(control)
+    made = await control.post("/comparisons/replays", {"route": "orders", "reason": "fixed"})
+    assert made.status_code == 201, made.text
+    replay = made.json()
+    # The POST may not be repeated: answered at once (trap 24).
+    assert (replay["status"], replay["total"], replay["not_replayable"]) == ("waiting", 4, 1)
+    [job] = await _poll(control)
+    assert (job["id"], job["route"]) == (replay["id"], "orders")
+    assert {e["id"] for e in job["examples"]} == {p["id"] for p in pairs[:3]}
+    first = next(e for e in job["examples"] if e["id"] == pairs[0]["id"])
+    assert first["request"]["target"] == "/orders/0"
+    assert first["legacy"]["body"] == '{"a": 1}'
+    assert await _poll(control, "p2") == []  # leased
+    difference = pairs[1]["differences"]
+    results = [
+        {"example": pairs[0]["id"], "verdict": "match", "new": answer({"a": 1})},
+        {"example": pairs[1]["id"], "verdict": "mismatch", "differences": difference},
+    ]
+    assert await _answer(control, job["id"], *results) == 2
+    assert await _answer(control, job["id"], *results) == 0  # twice counts once
+    now = await control.get(f"/comparisons/replays/{job['id']}")
+    assert (now["status"], now["done"], now["gone"], now["still"]) == ("running", 3, 1, 1)
+    last = {"example": pairs[2]["id"], "verdict": "not_replayable", "reason": "target_redacted"}
+    await _answer(control, job["id"], last)
+    now = await control.get(f"/comparisons/replays/{job['id']}")
+    assert (now["status"], now["done"], now["not_replayable"]) == ("done", 4, 2)
+    assert now["finished_ms"] is not None
+    page = await control.get(f"/comparisons/replays/{job['id']}/results", limit=3)
+    rest = await control.get(
+        f"/comparisons/replays/{job['id']}/results", limit=3, cursor=page["next"]
+    )
+    found = {item["example"]: item for item in page["items"] + rest["items"]}
+    assert found[pairs[3]["id"]]["reason"] == "unsafe_method"
+    assert found[pairs[1]["id"]]["differences"][0]["path"] == "$.a"
+    shown = await control.get(f"/comparisons/examples/{pairs[0]['id']}")
+    assert [(r["was"], r["verdict"]) for r in shown["replays"]] == [("mismatch", "match")]
+    history = await control.get("/comparisons/replays/history", route="orders")
+    assert [entry["id"] for entry in history["items"]] == [job["id"]]
+    audit = (await control.get("/audit", action="replay.create"))["items"]
+    assert audit[0]["details"] == {"replay": job["id"], "examples": 4}
 
 
-def test_a_proxy_that_dies_loses_the_job(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story(control: Control) -> None:
-        pairs = await _stored(control)
-        await control.post("/comparisons/replays", {"route": "orders"})
-        [job] = await _poll(control)
-        await _answer(control, job["id"], {"example": pairs[0]["id"], "verdict": "match"})
-        assert await _poll(control, "p2") == []
-        monkeypatch.setattr(replays, "LEASE_MS", -120_000)
-        await _answer(control, job["id"])  # the lease is over
-        [again] = await _poll(control, "p2")
-        assert {e["id"] for e in again["examples"]} == {pairs[1]["id"], pairs[2]["id"]}
-        monkeypatch.setattr(replays, "EXPIRE_MS", -60_000)
-        assert await _poll(control, "p3") == []
-        now = await control.get(f"/comparisons/replays/{job['id']}")
-        assert now["status"] == "expired"
+async def test_a_proxy_that_dies_loses_the_job(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = await _stored(control)
+    await control.post("/comparisons/replays", {"route": "orders"})
+    [job] = await _poll(control)
+    await _answer(control, job["id"], {"example": pairs[0]["id"], "verdict": "match"})
+    assert await _poll(control, "p2") == []
+    monkeypatch.setattr(replays, "LEASE_MS", -120_000)
+    await _answer(control, job["id"])  # the lease is over
+    [again] = await _poll(control, "p2")
+    assert {e["id"] for e in again["examples"]} == {pairs[1]["id"], pairs[2]["id"]}
+    monkeypatch.setattr(replays, "EXPIRE_MS", -60_000)
+    assert await _poll(control, "p3") == []
+    now = await control.get(f"/comparisons/replays/{job['id']}")
+    assert now["status"] == "expired"
 
-    play(story)
 
-
-def test_a_large_job_is_handed_out_in_parts(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_job_is_handed_out_in_parts(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replays, "_MOST_BYTES", 1)
-
-    async def story(control: Control) -> None:
-        await _stored(control)
-        await control.post("/comparisons/replays", {"route": "orders"})
-        seen = set()
-        for _ in range(3):
-            [job] = await _poll(control)
-            [only] = job["examples"]
-            seen.add(only["id"])
-            await _answer(control, job["id"], {"example": only["id"], "verdict": "match"})
-        assert len(seen) == 3
-        assert await _poll(control) == []
-        assert (await control.get(f"/comparisons/replays/{job['id']}"))["status"] == "done"
-
-    play(story)
+    await _stored(control)
+    await control.post("/comparisons/replays", {"route": "orders"})
+    seen = set()
+    for _ in range(3):
+        [job] = await _poll(control)
+        [only] = job["examples"]
+        seen.add(only["id"])
+        await _answer(control, job["id"], {"example": only["id"], "verdict": "match"})
+    assert len(seen) == 3
+    assert await _poll(control) == []
+    assert (await control.get(f"/comparisons/replays/{job['id']}"))["status"] == "done"
 
 
-def test_an_example_that_is_gone_is_said_to_be(play: Play) -> None:
-    async def story(control: Control) -> None:
-        from control_plane.comparisons import examples
+async def test_an_example_that_is_gone_is_said_to_be(control: Control) -> None:
+    from control_plane.comparisons import examples
 
-        pairs = await _stored(control)
-        made = await control.post(
-            "/comparisons/replays", {"route": "orders", "examples": [pairs[0]["id"]]}
-        )
-        assert made.json()["total"] == 1
-        async with control.services.database.write() as connection:
-            await examples.keep_bytes(connection, 0)
-        assert await _poll(control) == []
-        now = await control.get(f"/comparisons/replays/{made.json()['id']}")
-        assert (now["status"], now["not_replayable"]) == ("done", 1)
-
-    play(story)
+    pairs = await _stored(control)
+    made = await control.post(
+        "/comparisons/replays", {"route": "orders", "examples": [pairs[0]["id"]]}
+    )
+    assert made.json()["total"] == 1
+    async with control.services.database.write() as connection:
+        await examples.keep_bytes(connection, 0)
+    assert await _poll(control) == []
+    now = await control.get(f"/comparisons/replays/{made.json()['id']}")
+    assert (now["status"], now["not_replayable"]) == ("done", 1)
 
 
-def test_one_job_goes_to_one_proxy(database_url: str) -> None:
-    async def story() -> None:
-        key = str(generate())
-        async with (
-            control_plane(database_url, key=key) as one,
-            control_plane(database_url, key=key) as two,
-        ):
-            await _stored(one)
-            await one.post("/comparisons/replays", {"route": "orders"})
-            polled = await asyncio.gather(*(_poll([one, two][n % 2], f"p{n}") for n in range(10)))
-            assert sum(map(len, polled)) == 1
-
-    asyncio.run(story())
+async def test_one_job_goes_to_one_proxy(database_url: str) -> None:
+    key = str(generate())
+    async with (
+        control_plane(database_url, key=key) as one,
+        control_plane(database_url, key=key) as two,
+    ):
+        await _stored(one)
+        await one.post("/comparisons/replays", {"route": "orders"})
+        polled = await asyncio.gather(*(_poll([one, two][n % 2], f"p{n}") for n in range(10)))
+        assert sum(map(len, polled)) == 1
 
 
-def test_refused_replays(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        none = await control.post("/comparisons/replays", {"route": "orders"})
-        assert none.status_code == 409
-        assert none.json()["type"].endswith("no_examples")
-        assert (await control.post("/comparisons/replays", {"route": "x"})).status_code == 404
-        assert (await control.client.get("/comparisons/replays/x")).status_code == 404
-        sent = await control.post("/comparisons/replays/x/results", {"results": []})
-        assert sent.status_code == 404
-        viewer = await control.client_of(Role.VIEWER)
-        poll = await viewer.get("/comparisons/replays", params={"instance": "p"})
-        assert poll.status_code == 403
-        order = await viewer.post("/comparisons/replays", json={"route": "orders"})
-        assert order.status_code == 403
-
-    play(story)
+async def test_refused_replays(control: Control) -> None:
+    await control.seed()
+    none = await control.post("/comparisons/replays", {"route": "orders"})
+    assert none.status_code == 409
+    assert none.json()["type"].endswith("no_examples")
+    assert (await control.post("/comparisons/replays", {"route": "x"})).status_code == 404
+    assert (await control.client.get("/comparisons/replays/x")).status_code == 404
+    sent = await control.post("/comparisons/replays/x/results", {"results": []})
+    assert sent.status_code == 404
+    viewer = await control.client_of(Role.VIEWER)
+    poll = await viewer.get("/comparisons/replays", params={"instance": "p"})
+    assert poll.status_code == 403
+    order = await viewer.post("/comparisons/replays", json={"route": "orders"})
+    assert order.status_code == 403

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from typing import Any
 
 from control_plane.console import burn_up as progress
@@ -12,8 +11,6 @@ from control_plane.console.route_row import share_of
 from figway.model.table import Table
 from tests.support.control import Control
 from tests.support.counting import statements
-
-Play = Callable[..., None]
 
 
 def _plainly(table: Table) -> tuple[int, int, int, int]:
@@ -48,62 +45,56 @@ async def _change(control: Control, drawn: random.Random) -> None:
     assert answer.status_code in (200, 201, 404), answer.text
 
 
-def test_read_backwards_it_is_what_was(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        assert (await control.post("/capabilities", {"id": "shop"})).status_code == 201
-        drawn = random.Random(5)
-        following = BurnUp(control.services)
-        state = control.services.state
-        shares: dict[int, tuple[float, float]] = {}
-        for _ in range(40):
-            await _change(control, drawn)
-            table = state.current.table
-            moved, all_, whole, groups = _plainly(table)
-            assert _counted(table) == (moved, all_, whole, groups)
-            shares[state.current.revision] = (
-                moved / all_ if all_ else 0.0,
-                whole / groups if groups else 0.0,
-            )
-            await following.steps()
-        fresh = BurnUp(control.services)
-        for burn_up in (fresh, following):
-            steps = await burn_up.steps()
-            seen = [tuple(step[1:]) for step in steps]
-            told = list(shares.values())
-            # Steps that changed nothing are left out; revisions before the first change come first.
-            squeezed = [s for i, s in enumerate(told) if i == 0 or s != told[i - 1]]
-            plain = [s for i, s in enumerate(seen) if i == 0 or s != seen[i - 1]]
-            assert plain[-len(squeezed) :] == squeezed
-            assert [step.at_ms for step in steps] == sorted(step.at_ms for step in steps)
-            assert set(burn_up.dates) == set(range(1, state.current.revision + 1))
-
-    play(story)
+async def test_read_backwards_it_is_what_was(control: Control) -> None:
+    await control.seed()
+    assert (await control.post("/capabilities", {"id": "shop"})).status_code == 201
+    drawn = random.Random(5)
+    following = BurnUp(control.services)
+    state = control.services.state
+    shares: dict[int, tuple[float, float]] = {}
+    for _ in range(40):
+        await _change(control, drawn)
+        table = state.current.table
+        moved, all_, whole, groups = _plainly(table)
+        assert _counted(table) == (moved, all_, whole, groups)
+        shares[state.current.revision] = (
+            moved / all_ if all_ else 0.0,
+            whole / groups if groups else 0.0,
+        )
+        await following.steps()
+    fresh = BurnUp(control.services)
+    for burn_up in (fresh, following):
+        steps = await burn_up.steps()
+        seen = [tuple(step[1:]) for step in steps]
+        told = list(shares.values())
+        # Steps that changed nothing are left out; revisions before the first change come first.
+        squeezed = [s for i, s in enumerate(told) if i == 0 or s != told[i - 1]]
+        plain = [s for i, s in enumerate(seen) if i == 0 or s != seen[i - 1]]
+        assert plain[-len(squeezed) :] == squeezed
+        assert [step.at_ms for step in steps] == sorted(step.at_ms for step in steps)
+        assert set(burn_up.dates) == set(range(1, state.current.revision + 1))
 
 
-def test_of_a_flip_one_revision_is_read(play: Play, monkeypatch: Any) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        for weight in range(100, 120):
-            await control.flip(weight)
-        burn_up = BurnUp(control.services)
-        rewound: list[str] = []
-        rewind = progress._rewind
+async def test_of_a_flip_one_revision_is_read(control: Control, monkeypatch: Any) -> None:
+    await control.seed()
+    for weight in range(100, 120):
+        await control.flip(weight)
+    burn_up = BurnUp(control.services)
+    rewound: list[str] = []
+    rewind = progress._rewind
 
-        def noted(count: Any, inverse: str) -> None:
-            rewound.append(inverse)
-            rewind(count, inverse)
+    def noted(count: Any, inverse: str) -> None:
+        rewound.append(inverse)
+        rewind(count, inverse)
 
-        monkeypatch.setattr(progress, "_rewind", noted)
+    monkeypatch.setattr(progress, "_rewind", noted)
+    await burn_up.steps()
+    assert len(rewound) == 23
+    rewound.clear()
+    await control.flip(500)
+    # Not those of the listener, which hears of the flip at some time of its own.
+    query = "revisions.number, revisions.created_ms, revisions.inverse"
+    with statements(control.services.database, query) as asked:
         await burn_up.steps()
-        assert len(rewound) == 23
-        rewound.clear()
-        await control.flip(500)
-        # Not those of the listener, which hears of the flip at some time of its own.
-        query = "revisions.number, revisions.created_ms, revisions.inverse"
-        with statements(control.services.database, query) as asked:
-            await burn_up.steps()
-            await burn_up.steps()
-        assert (len(rewound), len(asked)) == (1, 1)
-
-    play(story)
+        await burn_up.steps()
+    assert (len(rewound), len(asked)) == (1, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
@@ -14,7 +13,6 @@ from control_plane.console.fragment_cache import FragmentCache
 from tests.support.console import Browser, browser
 from tests.support.control import Control
 
-Play = Callable[..., None]
 PARTS = ("/map", "/status", "/routes?part=1", "/routes/orders/now", "/fleet?part=1")
 
 
@@ -42,136 +40,116 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_ten_browsers_cost_what_one_costs(play: Play, made: list[str]) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        browsers = [await browser(control, Role.VIEWER) for _ in range(10)]
-        made.clear()
-        for path in PARTS:
-            answers = await asyncio.gather(*(one.part(path) for one in browsers))
-            assert {answer.status_code for answer in answers} == {200}
-            assert len({answer.text for answer in answers}) == 1
-        assert len(made) == len(PARTS)
-
-    play(story)
+async def test_ten_browsers_cost_what_one_costs(control: Control, made: list[str]) -> None:
+    await control.seed()
+    browsers = [await browser(control, Role.VIEWER) for _ in range(10)]
+    made.clear()
+    for path in PARTS:
+        answers = await asyncio.gather(*(one.part(path) for one in browsers))
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.text for answer in answers}) == 1
+    assert len(made) == len(PARTS)
 
 
-def test_a_part_shows_a_change_at_once(play: Play, made: list[str]) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        visitor = await browser(control)
-        assert "canary" not in (await visitor.part("/routes?part=1")).text
-        await control.flip(2_500)
-        assert "canary" in (await visitor.part("/routes?part=1")).text
-        assert "25 %" in (await visitor.part("/map")).text
-        await control.post("/kill", {"on": True, "reason": "it burns"})
-        for path in ("/status", "/routes/orders/now"):
-            assert "Kill switch on" in (await visitor.part(path)).text
-
-    play(story)
+async def test_a_part_shows_a_change_at_once(control: Control, made: list[str]) -> None:
+    await control.seed()
+    visitor = await browser(control)
+    assert "canary" not in (await visitor.part("/routes?part=1")).text
+    await control.flip(2_500)
+    assert "canary" in (await visitor.part("/routes?part=1")).text
+    assert "25 %" in (await visitor.part("/map")).text
+    await control.post("/kill", {"on": True, "reason": "it burns"})
+    for path in ("/status", "/routes/orders/now"):
+        assert "Kill switch on" in (await visitor.part(path)).text
 
 
-def test_a_shared_part_leaks_nothing(play: Play, made: list[str]) -> None:
+async def test_a_shared_part_leaks_nothing(control: Control, made: list[str]) -> None:
     """Nobody gets what another role sees, and nobody gets anything after the session is over."""
-
-    async def story(control: Control) -> None:
-        await control.seed()
-        operator, viewer = (
-            await browser(control, Role.OPERATOR),
-            await browser(control, Role.VIEWER),
-        )
-        for path in PARTS:
-            with_power = (await operator.part(path)).text
-            without = (await viewer.part(path)).text
-            for text in (with_power, without):
-                assert operator.csrf not in text
-                assert "a operator" not in text
-            assert "/flip?stage=" not in without, path
-        assert "/flip?stage=" in (await operator.part("/routes/orders/now")).text
-        stranger = Browser(control)
-        left = operator.client.cookies["figway_session"]
-        await operator.client.post("/console/logout", data={"csrf": operator.csrf})
-        operator.client.cookies.set("figway_session", left)
-        for path in PARTS:
-            assert (await stranger.part(path)).status_code == 401, path
-            assert (await operator.part(path)).status_code == 401, path
-
-    play(story)
+    await control.seed()
+    operator, viewer = (
+        await browser(control, Role.OPERATOR),
+        await browser(control, Role.VIEWER),
+    )
+    for path in PARTS:
+        with_power = (await operator.part(path)).text
+        without = (await viewer.part(path)).text
+        for text in (with_power, without):
+            assert operator.csrf not in text
+            assert "a operator" not in text
+        assert "/flip?stage=" not in without, path
+    assert "/flip?stage=" in (await operator.part("/routes/orders/now")).text
+    stranger = Browser(control)
+    left = operator.client.cookies["figway_session"]
+    await operator.client.post("/console/logout", data={"csrf": operator.csrf})
+    operator.client.cookies.set("figway_session", left)
+    for path in PARTS:
+        assert (await stranger.part(path)).status_code == 401, path
+        assert (await operator.part(path)).status_code == 401, path
 
 
-def test_a_part_is_made_by_one_and_grows_old() -> None:
-    async def story() -> None:
-        clock = Clock()
-        parts = FragmentCache(clock)
-        made = 0
+async def test_a_part_is_made_by_one_and_grows_old() -> None:
+    clock = Clock()
+    parts = FragmentCache(clock)
+    made = 0
 
-        async def make() -> str:
-            nonlocal made
-            made += 1
-            mine = made
-            await asyncio.sleep(0)
-            clock.now += 0.01
-            return f"part {mine}"
+    async def make() -> str:
+        nonlocal made
+        made += 1
+        mine = made
+        await asyncio.sleep(0)
+        clock.now += 0.01
+        return f"part {mine}"
 
-        async def get(version: int = 1, key: str = "map") -> str:
-            return await parts.get(key, version, make)
+    async def get(version: int = 1, key: str = "map") -> str:
+        return await parts.get(key, version, make)
 
-        assert set(await asyncio.gather(*(get() for _ in range(10)))) == {"part 1"}
-        clock.now += 0.01 * shared.SHARE - 0.1
-        assert await get() == "part 1", "it took a hundredth of a second, and may live for 200"
-        clock.now += 0.2
-        assert await get() == "part 2"
-        assert await get(version=2) == "part 3"
-        assert await get(version=2, key="other") == "part 4"
-        assert await get(version=2) == "part 3"
-        clock.now += shared.LONGEST_S + 1
-        assert await get(version=2) == "part 5"
-
-    asyncio.run(story())
+    assert set(await asyncio.gather(*(get() for _ in range(10)))) == {"part 1"}
+    clock.now += 0.01 * shared.SHARE - 0.1
+    assert await get() == "part 1", "it took a hundredth of a second, and may live for 200"
+    clock.now += 0.2
+    assert await get() == "part 2"
+    assert await get(version=2) == "part 3"
+    assert await get(version=2, key="other") == "part 4"
+    assert await get(version=2) == "part 3"
+    clock.now += shared.LONGEST_S + 1
+    assert await get(version=2) == "part 5"
 
 
-def test_one_that_fails_fails_for_who_asked() -> None:
-    async def story() -> None:
-        parts = FragmentCache()
+async def test_one_that_fails_fails_for_who_asked() -> None:
+    parts = FragmentCache()
 
-        async def fails() -> str:
-            raise OSError("gone")
+    async def fails() -> str:
+        raise OSError("gone")
 
-        async def works() -> str:
-            return "well"
+    async def works() -> str:
+        return "well"
 
-        for _ in range(2):
-            with pytest.raises(OSError, match="gone"):
-                await parts.get("map", 1, fails)
-        assert await parts.get("map", 1, works) == "well"
-
-    asyncio.run(story())
+    for _ in range(2):
+        with pytest.raises(OSError, match="gone"):
+            await parts.get("map", 1, fails)
+    assert await parts.get("map", 1, works) == "well"
 
 
-def test_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "MOST_PARTS", 5)
     monkeypatch.setattr(shared, "MOST_CHARACTERS", 1_000)
+    parts = FragmentCache()
+    asked = []
 
-    async def story() -> None:
-        parts = FragmentCache()
-        asked = []
+    async def get(key: int, size: int) -> None:
+        async def make() -> str:
+            asked.append(key)
+            return "x" * size
 
-        async def get(key: int, size: int) -> None:
-            async def make() -> str:
-                asked.append(key)
-                return "x" * size
+        await parts.get(key, 1, make)
 
-            await parts.get(key, 1, make)
-
-        for key in range(8):
-            await get(key, 10)
-        await get(7, 10)
-        await get(0, 10)
-        assert asked == [*range(8), 0], "the newest was forgotten, or the oldest was not"
-        for key in range(10, 14):
-            await get(key, 400)
-        await get(13, 400)
-        await get(10, 400)
-        assert asked[-5:] == [10, 11, 12, 13, 10]
-
-    asyncio.run(story())
+    for key in range(8):
+        await get(key, 10)
+    await get(7, 10)
+    await get(0, 10)
+    assert asked == [*range(8), 0], "the newest was forgotten, or the oldest was not"
+    for key in range(10, 14):
+        await get(key, 400)
+    await get(13, 400)
+    await get(10, 400)
+    assert asked[-5:] == [10, 11, 12, 13, 10]

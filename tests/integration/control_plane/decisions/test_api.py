@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,8 +13,6 @@ from control_plane.decisions.schemas import DecisionsIn
 from control_plane.publishing.hub import Hub
 from tests.support.console import browser
 from tests.support.control import Control
-
-Play = Callable[..., None]
 
 
 def decision(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -40,32 +37,26 @@ def told(queue: asyncio.Queue[bytes | None]) -> list[tuple[str, Any]]:
     return found
 
 
-def test_decisions_are_kept_for_those_who_watch(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await send(control, decision(1))
-        assert (await control.get("/decisions", route="orders"))["items"] == []
-        await send(control, decision(3), decision(2), decision(4, route="search"))
-        found = await control.get("/decisions", route="orders")
-        assert [entry["path"] for entry in found["items"]] == ["/orders/3", "/orders/2"]
-        assert (found["items"][0]["instance"], found["items"][0]["bucket"]) == ("p1", 42)
-        await send(control, decision(5))
-        after = await control.get("/decisions", route="orders", after=found["last"])
-        assert [entry["path"] for entry in after["items"]] == ["/orders/5"]
-
-    play(story)
+async def test_decisions_are_kept_for_those_who_watch(control: Control) -> None:
+    await send(control, decision(1))
+    assert (await control.get("/decisions", route="orders"))["items"] == []
+    await send(control, decision(3), decision(2), decision(4, route="search"))
+    found = await control.get("/decisions", route="orders")
+    assert [entry["path"] for entry in found["items"]] == ["/orders/3", "/orders/2"]
+    assert (found["items"][0]["instance"], found["items"][0]["bucket"]) == ("p1", 42)
+    await send(control, decision(5))
+    after = await control.get("/decisions", route="orders", after=found["last"])
+    assert [entry["path"] for entry in after["items"]] == ["/orders/5"]
 
 
-def test_proxies_hear_what_is_watched(play: Play) -> None:
-    async def story(control: Control) -> None:
-        queue = control.services.tables.subscribe()
-        for _ in range(3):
-            await control.get("/decisions", route="orders")
-        assert told(queue) == [("watch", {"routes": ["orders"], "ms": 15_000})]
-        await control.get("/decisions")
-        control.services.decisions.renew()
-        assert [event[1]["routes"] for event in told(queue)] == [["*", "orders"]] * 2
-
-    play(story)
+async def test_proxies_hear_what_is_watched(control: Control) -> None:
+    queue = control.services.tables.subscribe()
+    for _ in range(3):
+        await control.get("/decisions", route="orders")
+    assert told(queue) == [("watch", {"routes": ["orders"], "ms": 15_000})]
+    await control.get("/decisions")
+    control.services.decisions.renew()
+    assert [event[1]["routes"] for event in told(queue)] == [["*", "orders"]] * 2
 
 
 def test_what_is_kept_is_bounded() -> None:
@@ -89,31 +80,25 @@ def test_watching_ends_with_the_stream(monkeypatch: Any) -> None:
     assert found.watched() == []
 
 
-def test_only_a_proxy_sends_and_a_viewer_may_look(play: Play) -> None:
-    async def story(control: Control) -> None:
-        async with await control.client_of(Role.VIEWER) as viewer:
-            assert (await viewer.get("/decisions")).status_code == 200
-            refused = await viewer.post("/decisions", json={"instance": "p", "decisions": []})
-            assert refused.status_code == 403
-
-    play(story)
+async def test_only_a_proxy_sends_and_a_viewer_may_look(control: Control) -> None:
+    async with await control.client_of(Role.VIEWER) as viewer:
+        assert (await viewer.get("/decisions")).status_code == 200
+        refused = await viewer.post("/decisions", json={"instance": "p", "decisions": []})
+        assert refused.status_code == 403
 
 
-def test_the_console_shows_them_inert(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.seed()
-        someone = await browser(control)
-        await someone.page("/routes/orders")
-        control.services.decisions.asked("orders")
-        hostile = "/orders/<script>alert(1)</script>\x9b\x00"
-        await send(
-            control,
-            decision(1, path=hostile, side="legacy", fallback="breaker_open", attempts=2),
-        )
-        page = await someone.page("/routes/orders")
-        assert "fallback: breaker open" in page.text
-        assert "⟨U+009B⟩⟨U+0000⟩" in page.text
-        assert "<script>alert" in page.text
-        assert all("alert" not in str(script) for script in page.all("script"))
-
-    play(story)
+async def test_the_console_shows_them_inert(control: Control) -> None:
+    await control.seed()
+    someone = await browser(control)
+    await someone.page("/routes/orders")
+    control.services.decisions.asked("orders")
+    hostile = "/orders/<script>alert(1)</script>\x9b\x00"
+    await send(
+        control,
+        decision(1, path=hostile, side="legacy", fallback="breaker_open", attempts=2),
+    )
+    page = await someone.page("/routes/orders")
+    assert "fallback: breaker open" in page.text
+    assert "⟨U+009B⟩⟨U+0000⟩" in page.text
+    assert "<script>alert" in page.text
+    assert all("alert" not in str(script) for script in page.all("script"))

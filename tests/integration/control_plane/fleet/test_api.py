@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from control_plane.cli import fleet
 from tests.support.console import Browser
 from tests.support.control import Control
-
-Play = Callable[..., None]
 
 OUT = [
     {"worker": number, "backend": "fn", "member": "http://10.0.0.2:80", "state": "ejected",
@@ -31,29 +28,22 @@ async def told(control: Control) -> None:
     await control.ack("edge-1", now["revision"], now["etag"], **said)
 
 
-def test_the_fleet_keeps_what_a_proxy_says(play: Play) -> None:
+async def test_the_fleet_keeps_what_a_proxy_says(control: Control) -> None:
     """trap 50: what one worker learns is visible."""
-
-    async def story(control: Control) -> None:
-        await told(control)
-        (proxy,) = (await control.get("/fleet"))["items"]
-        assert (proxy["out"], proxy["budgets"]) == (OUT, BUDGETS)
-
-    play(story)
+    await told(control)
+    (proxy,) = (await control.get("/fleet"))["items"]
+    assert (proxy["out"], proxy["budgets"]) == (OUT, BUDGETS)
 
 
-def test_the_console_shows_it(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await told(control)
-        visitor = Browser(control)
-        await visitor.log_in(control.key)
-        text = " ".join((await visitor.page("/fleet")).text.split())
-        assert "ejected: http://10.0.0.2:80 of fn, worker 1" in text
-        assert "fallback of legacy: 12 granted, 3 refused" in text
-        assert "retry of fn: 4 granted" in text
-        await visitor.client.aclose()
-
-    play(story)
+async def test_the_console_shows_it(control: Control) -> None:
+    await told(control)
+    visitor = Browser(control)
+    await visitor.log_in(control.key)
+    text = " ".join((await visitor.page("/fleet")).text.split())
+    assert "ejected: http://10.0.0.2:80 of fn, worker 1" in text
+    assert "fallback of legacy: 12 granted, 3 refused" in text
+    assert "retry of fn: 4 granted" in text
+    await visitor.client.aclose()
 
 
 def test_the_command_line_names_url_and_budget(capsys: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from figway.evidence.histogram import Histogram, bucket_of
 from tests.support.control import Control, control_plane
 from tests.support.counting import statements
 
-Play = Callable[..., None]
 ROUTES = 30
 
 
@@ -56,131 +54,112 @@ async def _whole(control: Control, minutes: int = 5) -> tuple[int, int]:
     return whole.legacy.requests + whole.new.requests, sum(added)
 
 
-def test_a_summary_reads_only_stamps_of_what_it_knows(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.post("/reports", _report(1))
+async def test_a_summary_reads_only_stamps_of_what_it_knows(control: Control) -> None:
+    await control.post("/reports", _report(1))
+    assert await _whole(control) == (120, 120)
+    with statements(control.services.database, "FROM traffic") as asked:
         assert await _whole(control) == (120, 120)
-        with statements(control.services.database, "FROM traffic") as asked:
-            assert await _whole(control) == (120, 120)
-        assert len(asked) == 1, "of a known bucket more was read than its stamp"
-
-    play(story)
+    assert len(asked) == 1, "of a known bucket more was read than its stamp"
 
 
-def test_a_report_is_added_to_what_is_known(play: Play) -> None:
-    async def story(control: Control) -> None:
-        await control.post("/reports", _report(1))
-        with statements(control.services.database, "FROM traffic") as asked:
-            for sequence in range(2, 6):
-                await control.post("/reports", _report(sequence))
-        # One stamp for each of the three buckets; a bucket that a clock began meanwhile is new.
-        assert len(asked) == 3 * 4
-        assert await _whole(control) == (600, 600)
-
-    play(story)
+async def test_a_report_is_added_to_what_is_known(control: Control) -> None:
+    await control.post("/reports", _report(1))
+    with statements(control.services.database, "FROM traffic") as asked:
+        for sequence in range(2, 6):
+            await control.post("/reports", _report(sequence))
+    # One stamp for each of the three buckets; a bucket that a clock began meanwhile is new.
+    assert len(asked) == 3 * 4
+    assert await _whole(control) == (600, 600)
 
 
-def test_what_another_control_plane_adds_is_seen(database_url: str) -> None:
-    async def story() -> None:
-        key = str(generate())
-        async with (
-            control_plane(database_url, key=key) as one,
-            control_plane(database_url, key=key) as two,
-        ):
-            for turn in range(1, 4):
-                await one.post("/reports", _report(turn, boot="one"))
-                assert await _whole(two) == (turn * 240 - 120, turn * 240 - 120)
-                await two.post("/reports", _report(turn, boot="two"))
-                for control in (one, two):
-                    assert await _whole(control) == (turn * 240, turn * 240)
-        async with control_plane(database_url, key=key) as again:
-            assert await _whole(again) == (720, 720), "a restart counts otherwise"
-
-    asyncio.run(story())
-
-
-def test_reports_at_once_at_two_control_planes(database_url: str) -> None:
-    """What is kept beside the database is never written over what another has written."""
-
-    async def story() -> None:
-        key = str(generate())
-        async with (
-            control_plane(database_url, key=key) as one,
-            control_plane(database_url, key=key) as two,
-        ):
-
-            async def some(control: Control, boot: str) -> None:
-                for sequence in range(8):
-                    await control.post("/reports", _report(sequence, boot=boot, routes=3))
-                    await control.services.traffic.summary(5)
-
-            await asyncio.gather(*(some(c, f"b{n}") for n, c in enumerate((one, two, one, two))))
+async def test_what_another_control_plane_adds_is_seen(database_url: str) -> None:
+    key = str(generate())
+    async with (
+        control_plane(database_url, key=key) as one,
+        control_plane(database_url, key=key) as two,
+    ):
+        for turn in range(1, 4):
+            await one.post("/reports", _report(turn, boot="one"))
+            assert await _whole(two) == (turn * 240 - 120, turn * 240 - 120)
+            await two.post("/reports", _report(turn, boot="two"))
             for control in (one, two):
-                assert await _whole(control) == (32 * 12, 32 * 12)
-                assert await _whole(control, 60) == (32 * 12, 32 * 12)
+                assert await _whole(control) == (turn * 240, turn * 240)
+    async with control_plane(database_url, key=key) as again:
+        assert await _whole(again) == (720, 720), "a restart counts otherwise"
 
-    asyncio.run(story())
+
+async def test_reports_at_once_at_two_control_planes(database_url: str) -> None:
+    """What is kept beside the database is never written over what another has written."""
+    key = str(generate())
+    async with (
+        control_plane(database_url, key=key) as one,
+        control_plane(database_url, key=key) as two,
+    ):
+
+        async def some(control: Control, boot: str) -> None:
+            for sequence in range(8):
+                await control.post("/reports", _report(sequence, boot=boot, routes=3))
+                await control.services.traffic.summary(5)
+
+        await asyncio.gather(*(some(c, f"b{n}") for n, c in enumerate((one, two, one, two))))
+        for control in (one, two):
+            assert await _whole(control) == (32 * 12, 32 * 12)
+            assert await _whole(control, 60) == (32 * 12, 32 * 12)
 
 
-def test_a_report_that_fails_leaves_nothing_known(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+async def test_a_report_that_fails_leaves_nothing_known(
+    control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def story(control: Control) -> None:
-        await control.post("/reports", _report(1))
+    await control.post("/reports", _report(1))
 
-        async def fails(*_: Any) -> None:
-            raise OSError("gone")
+    async def fails(*_: Any) -> None:
+        raise OSError("gone")
 
-        with monkeypatch.context() as broken:
-            broken.setattr(store, "add_events", fails)
-            assert (await control.post("/reports", _report(2))).status_code == 503
-        assert await _whole(control) == (120, 120)
-        assert (await control.post("/reports", _report(2))).json()["accepted"]
-        assert await _whole(control) == (240, 240)
-
-    play(story)
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "add_events", fails)
+        assert (await control.post("/reports", _report(2))).status_code == 503
+    assert await _whole(control) == (120, 120)
+    assert (await control.post("/reports", _report(2))).json()["accepted"]
+    assert await _whole(control) == (240, 240)
 
 
-def test_long_times_are_read_from_coarse_buckets(play: Play) -> None:
-    async def story(control: Control) -> None:
-        database = control.services.database
-        now = now_ms()
-        first = now - now % 600_000 - 20 * 3_600_000
-        empty = Sums(requests=1, counts={"statuses": {"2xx": 1}}, latency={70: 1}).columns()
-        minutes = [
-            {"step_s": 60, "bucket_ms": at, "route": "r0", "side": "new", "backend": "", **empty}
-            for at in range(first, now, 60_000)
-        ]
-        # Coarse buckets began with a release, in the middle of the ninth hour.
-        begun = first + 8 * 3_600_000 + 1_800_000
-        ten = empty | {"requests": 10}
-        coarse = [
-            {"step_s": 600, "bucket_ms": at, "route": "r0", "side": "new", "backend": "", **ten}
-            for at in range(begun, now, 600_000)
-        ]
-        coarse[0]["requests"] = 3  # of its ten minutes only three were counted
-        async with database.write() as connection:
-            await connection.execute(insert(TrafficRow), minutes + coarse)
-        whole = len(minutes)
-        traffic = control.services.traffic
-        for step in (60, 600, 3_600, 900):
-            found = await traffic.series("r0", first, now, step)
-            assert found.total.new is not None
-            assert found.total.new.requests == whole, step
-            assert sum(point.new.requests for point in found.points if point.new) == whole
-            sides = await traffic.requests("r0", first - first % (step * 1_000), now, step)
-            assert sum(found["new"] for found in sides.values()) == whole, step
-        cut = await traffic.series("r0", first, first + 12 * 3_600_000 + 180_000, 600)
-        assert cut.total.new is not None
-        assert cut.total.new.requests == 12 * 60 + 3, "more than was asked for"
-        async with database.write() as connection:
-            await connection.execute(
-                delete(TrafficRow).where(TrafficRow.step_s == 60, TrafficRow.bucket_ms > begun)
-            )
-        sides = await traffic.requests("r0", first, now, 600)
-        assert sum(found["new"] for found in sides.values()) >= whole - 30, "minutes were read"
-
-    play(story)
+async def test_long_times_are_read_from_coarse_buckets(control: Control) -> None:
+    database = control.services.database
+    now = now_ms()
+    first = now - now % 600_000 - 20 * 3_600_000
+    empty = Sums(requests=1, counts={"statuses": {"2xx": 1}}, latency={70: 1}).columns()
+    minutes = [
+        {"step_s": 60, "bucket_ms": at, "route": "r0", "side": "new", "backend": "", **empty}
+        for at in range(first, now, 60_000)
+    ]
+    # Coarse buckets began with a release, in the middle of the ninth hour.
+    begun = first + 8 * 3_600_000 + 1_800_000
+    ten = empty | {"requests": 10}
+    coarse = [
+        {"step_s": 600, "bucket_ms": at, "route": "r0", "side": "new", "backend": "", **ten}
+        for at in range(begun, now, 600_000)
+    ]
+    coarse[0]["requests"] = 3  # of its ten minutes only three were counted
+    async with database.write() as connection:
+        await connection.execute(insert(TrafficRow), minutes + coarse)
+    whole = len(minutes)
+    traffic = control.services.traffic
+    for step in (60, 600, 3_600, 900):
+        found = await traffic.series("r0", first, now, step)
+        assert found.total.new is not None
+        assert found.total.new.requests == whole, step
+        assert sum(point.new.requests for point in found.points if point.new) == whole
+        sides = await traffic.requests("r0", first - first % (step * 1_000), now, step)
+        assert sum(found["new"] for found in sides.values()) == whole, step
+    cut = await traffic.series("r0", first, first + 12 * 3_600_000 + 180_000, 600)
+    assert cut.total.new is not None
+    assert cut.total.new.requests == 12 * 60 + 3, "more than was asked for"
+    async with database.write() as connection:
+        await connection.execute(
+            delete(TrafficRow).where(TrafficRow.step_s == 60, TrafficRow.bucket_ms > begun)
+        )
+    sides = await traffic.requests("r0", first, now, 600)
+    assert sum(found["new"] for found in sides.values()) >= whole - 30, "minutes were read"
 
 
 def test_what_is_kept_is_bounded() -> None:

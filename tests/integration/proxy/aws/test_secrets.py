@@ -19,7 +19,7 @@ from proxy.loop.deadlines import DeadlineTimer
 from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.bootstrap import open_sandbox
 from proxy.serverless.settings import load
-from tests.support.fleet import run, until, world
+from tests.support.fleet import until, world
 from tests.support.serverless.cloud import CREDENTIALS, Cloud, cloud
 from tests.support.serverless.facade import TableServer
 from tests.support.serverless.life import GET, Life, bundle
@@ -157,29 +157,25 @@ def test_without_another_the_cold_start_says_why(tmp_path: Path) -> None:
         asyncio.run(open_sandbox(load({"FIGWAY_TABLE_FILE": bundled})))
 
 
-def test_a_container_waits_for_it_and_serves(
+async def test_a_container_waits_for_it_and_serves(
     aws: Cloud,
     backend: RawBackend,
     tmp_path: Path,
 ) -> None:
     """A worker that refused the table tries again by itself, and says no more that it refuses."""
     name = "figway/backend/container"
-
-    async def talk() -> None:
-        async with world(tmp_path) as w:
-            proxy = await w.proxy(workers="1", shadow="0")
-            w.control.publish(sending(backend.port, name))
-            await until(lambda: w.control.ack["refused"] is not None, "refused")
-            assert f"aws-secret:{name}: Secrets Manager answers 4" in str(w.control.ack)
-            assert await proxy.served_by() == "new"
-            aws.secrets.create_secret(Name=name, SecretString=SECRET)
-            await until(lambda: w.control.ack["refused"] is None, "accepted")
-            await until(lambda: proxy.get("/"), "answers")
-            assert sent(backend) == [b"Bearer " + SECRET.encode()]
-            assert SECRET not in str([proxy.events, proxy.lines, w.control.acks])
-            assert await proxy.stop() == 0
-
-    run(talk())
+    async with world(tmp_path) as w:
+        proxy = await w.proxy(workers="1", shadow="0")
+        w.control.publish(sending(backend.port, name))
+        await until(lambda: w.control.ack["refused"] is not None, "refused")
+        assert f"aws-secret:{name}: Secrets Manager answers 4" in str(w.control.ack)
+        assert await proxy.served_by() == "new"
+        aws.secrets.create_secret(Name=name, SecretString=SECRET)
+        await until(lambda: w.control.ack["refused"] is None, "accepted")
+        await until(lambda: proxy.get("/"), "answers")
+        assert sent(backend) == [b"Bearer " + SECRET.encode()]
+        assert SECRET not in str([proxy.events, proxy.lines, w.control.acks])
+        assert await proxy.stop() == 0
 
 
 @pytest.mark.parametrize(
@@ -190,40 +186,32 @@ def test_a_container_waits_for_it_and_serves(
         ("arn:aws:secretsmanager:a@evil.example/:1:secret:figway/backend/x", "no region"),
     ],
 )
-def test_a_table_can_name_no_other_secret(name: str, why: str) -> None:
+async def test_a_table_can_name_no_other_secret(name: str, why: str) -> None:
     """Neither the proxy's own ones, nor a host that they would be asked of."""
-
-    async def talk() -> None:
-        secrets = AwsSecrets(DeadlineTimer(), lambda: None, lambda where, error: None)
-        table = sending(9, name)
-        assert secrets.begin(table, lambda: None) is None
-        assert not secrets.waits(table)
-        with pytest.raises(ValueError, match=why):
-            secrets.get(name)
-
-    asyncio.run(talk())
+    secrets = AwsSecrets(DeadlineTimer(), lambda: None, lambda where, error: None)
+    table = sending(9, name)
+    assert secrets.begin(table, lambda: None) is None
+    assert not secrets.waits(table)
+    with pytest.raises(ValueError, match=why):
+        secrets.get(name)
 
 
-def test_what_no_table_names_is_forgotten(aws: Cloud, secret: str) -> None:
+async def test_what_no_table_names_is_forgotten(aws: Cloud, secret: str) -> None:
     arn = aws.secrets.describe_secret(SecretId=secret)["ARN"]
-
-    async def talk() -> None:
-        timer = DeadlineTimer()
-        timer.start()
-        told: list[Any] = []
-        secrets = AwsSecrets(timer, lambda: None, lambda where, error: told.append(error))
-        table = sending(9, arn)
-        await secrets.ready(table)
-        secrets.serves(table)
-        assert secrets.get(arn) == SECRET
-        assert timer.entries > 0
-        secrets.serves(replace(table, backends={}))
-        with pytest.raises(ValueError, match="has not been read"):
-            secrets.get(arn)
-        await secrets.close()
-        await asyncio.sleep(0.01)
-        assert not told
-        assert not timer.entries
-        timer.stop()
-
-    asyncio.run(talk())
+    timer = DeadlineTimer()
+    timer.start()
+    told: list[Any] = []
+    secrets = AwsSecrets(timer, lambda: None, lambda where, error: told.append(error))
+    table = sending(9, arn)
+    await secrets.ready(table)
+    secrets.serves(table)
+    assert secrets.get(arn) == SECRET
+    assert timer.entries > 0
+    secrets.serves(replace(table, backends={}))
+    with pytest.raises(ValueError, match="has not been read"):
+        secrets.get(arn)
+    await secrets.close()
+    await asyncio.sleep(0.01)
+    assert not told
+    assert not timer.entries
+    timer.stop()

@@ -17,7 +17,7 @@ from proxy.upstreams.aws_lambda import FunctionAddress, LambdaUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD
 from proxy.wire.message import OutboundRequest
 from proxy.wire.sigv4 import Credentials
-from tests.support.peer import Peer, Script, Server, Sink, get, post, run
+from tests.support.peer import Peer, Script, Server, Sink, get, post
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:orders:live"
 
@@ -64,7 +64,7 @@ def returning(payload: bytes, status: int = 200, headers: bytes = b"") -> Script
     return script
 
 
-def event_of(request: OutboundRequest, body: bytes = b"") -> tuple[bytes, dict[str, Any]]:
+async def event_of(request: OutboundRequest, body: bytes = b"") -> tuple[bytes, dict[str, Any]]:
     """The head and the event that reach the Invoke endpoint for `request`."""
     seen: list[Any] = []
 
@@ -74,15 +74,12 @@ def event_of(request: OutboundRequest, body: bytes = b"") -> tuple[bytes, dict[s
         seen.extend((head, json.loads(await peer.exactly(size))))
         await peer.answer(b"{}")
 
-    async def main() -> None:
-        async with invoking(script, function=ARN) as upstream:
-            await ask(upstream, request, body)
-
-    run(main())
+    async with invoking(script, function=ARN) as upstream:
+        await ask(upstream, request, body)
     return seen[0], seen[1]
 
 
-def test_the_event_is_an_http_api_event() -> None:
+async def test_the_event_is_an_http_api_event() -> None:
     """Trap 59: raw path and query as sent; cookies apart; repeated fields joined."""
     headers = [
         (b"Host", b"shop.example:8080"),
@@ -97,7 +94,7 @@ def test_the_event_is_an_http_api_event() -> None:
     target = b"/a%2Fb/%2e%2e//c\xff?b=2&a=1&b=%20+&e="
     body = '{"ü": 1}'.encode()
     request = OutboundRequest("PUT", target, headers, has_body=True, content_length=len(body))
-    head, event = event_of(request, body)
+    head, event = await event_of(request, body)
     path = b"/2015-03-31/functions/arn%3Aaws%3Alambda%3Aeu-central-1%3A123456789012%3Afunction%3A"
     assert head.startswith(b"POST " + path + b"orders/invocations?Qualifier=live HTTP/1.1\r\n")
     assert b"X-Amz-Invocation-Type: RequestResponse\r\n" in head
@@ -127,30 +124,24 @@ def test_the_event_is_an_http_api_event() -> None:
         ([], b"abc"),
     ],
 )
-def test_what_is_not_surely_text_is_base64(headers: Any, body: bytes) -> None:
+async def test_what_is_not_surely_text_is_base64(headers: Any, body: bytes) -> None:
     """Trap 59: byte for byte."""
     import base64
 
-    _, event = event_of(post(len(body), headers=headers), body)
+    _, event = await event_of(post(len(body), headers=headers), body)
     assert event["isBase64Encoded"] is True
     assert base64.b64decode(event["body"]) == body
 
 
-def answer_to(returned: Any, method: str = "GET") -> Sink:
-    sinks: list[Sink] = []
-
-    async def main() -> None:
-        payload = returned if isinstance(returned, bytes) else json.dumps(returned).encode()
-        async with invoking(returning(payload)) as upstream:
-            sinks.append(await ask(upstream, get(method=method)))
-
-    run(main())
-    return sinks[0]
+async def answer_to(returned: Any, method: str = "GET") -> Sink:
+    payload = returned if isinstance(returned, bytes) else json.dumps(returned).encode()
+    async with invoking(returning(payload)) as upstream:
+        return await ask(upstream, get(method=method))
 
 
-def test_the_answer_is_mapped_back() -> None:
+async def test_the_answer_is_mapped_back() -> None:
     """Traps 2 and 59."""
-    sink = answer_to(
+    sink = await answer_to(
         {
             "statusCode": "201",
             "headers": {"X-One": 1, "x-flag": True, "Transfer-Encoding": "chunked", "X-M": "0"},
@@ -177,19 +168,19 @@ def test_the_answer_is_mapped_back() -> None:
     ("payload", "body"),
     [(b'{"a": [1,  2]}', b'{"a": [1,  2]}'), (b'"hello"', b"hello"), (b"[1]", b"[1]")],
 )
-def test_a_bare_value_is_an_answer_as_on_aws(payload: bytes, body: bytes) -> None:
-    sink = answer_to(payload)
+async def test_a_bare_value_is_an_answer_as_on_aws(payload: bytes, body: bytes) -> None:
+    sink = await answer_to(payload)
     assert (sink.head.status, sink.body) == (200, body)
     assert (b"content-type", b"application/json") in sink.head.headers
 
 
-def test_content_length_is_ours_but_for_head_and_304() -> None:
+async def test_content_length_is_ours_but_for_head_and_304() -> None:
     """Trap 12."""
     lying = {"statusCode": 200, "headers": {"Content-Length": "999"}, "body": "ok"}
-    assert (b"content-length", b"2") in answer_to(lying).head.headers
+    assert (b"content-length", b"2") in (await answer_to(lying)).head.headers
     named = {"statusCode": 200, "headers": {"Content-Length": "999"}}
-    assert answer_to(named, "HEAD").head.headers == [(b"Content-Length", b"999")]
-    assert answer_to({"statusCode": 204, "body": "x"}).events == ["head 204", "end"]
+    assert (await answer_to(named, "HEAD")).head.headers == [(b"Content-Length", b"999")]
+    assert (await answer_to({"statusCode": 204, "body": "x"})).events == ["head 204", "end"]
 
 
 BAD_PAYLOADS: dict[str, Any] = {
@@ -210,8 +201,8 @@ BAD_PAYLOADS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", BAD_PAYLOADS)
-def test_a_malformed_payload_is_a_protocol_failure(case: str) -> None:
-    assert answer_to(BAD_PAYLOADS[case]).events == ["failed protocol SOME"]
+async def test_a_malformed_payload_is_a_protocol_failure(case: str) -> None:
+    assert (await answer_to(BAD_PAYLOADS[case])).events == ["failed protocol SOME"]
 
 
 FAILURES: dict[str, tuple[int, bytes, bytes, FailureKind, Sent]] = {
@@ -263,51 +254,41 @@ FAILURES: dict[str, tuple[int, bytes, bytes, FailureKind, Sent]] = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_failures_have_names(case: str) -> None:
+async def test_failures_have_names(case: str) -> None:
     """A refusal of the platform is provably unsent; details carry no message and no trace."""
     status, headers, payload, kind, sent = FAILURES[case]
-
-    async def main() -> None:
-        async with invoking(returning(payload, status, headers)) as upstream:
-            failure = (await ask(upstream, get())).failure
-            assert failure is not None
-            assert (failure.kind, failure.sent) == (kind, sent)
-            assert failure.detail
-            for secret in ("secret", "/var/task", "stackTrace", "signal"):
-                assert secret not in failure.detail
-
-    run(main())
+    async with invoking(returning(payload, status, headers)) as upstream:
+        failure = (await ask(upstream, get())).failure
+        assert failure is not None
+        assert (failure.kind, failure.sent) == (kind, sent)
+        assert failure.detail
+        for secret in ("secret", "/var/task", "stackTrace", "signal"):
+            assert secret not in failure.detail
 
 
-def test_no_answer_in_time() -> None:
+async def test_no_answer_in_time() -> None:
     async def script(peer: Peer) -> None:
         await peer.hang()
 
-    async def main() -> None:
-        async with invoking(script, timeouts=Timeouts(head_ms=80)) as upstream:
-            assert (await ask(upstream, get())).events == ["failed timeout SOME"]
-
-    run(main())
+    async with invoking(script, timeouts=Timeouts(head_ms=80)) as upstream:
+        assert (await ask(upstream, get())).events == ["failed timeout SOME"]
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_too_large_is_said_before_it_is_sent(announced: bool) -> None:
+async def test_too_large_is_said_before_it_is_sent(announced: bool) -> None:
     """Trap 58: text over 6 MB, and bytes that base64 takes over it."""
 
     async def script(peer: Peer) -> None:
         raise AssertionError("connected")
 
-    async def main() -> None:
-        async with invoking(script) as upstream:
-            for size in (MAX_PAYLOAD + 1, MAX_PAYLOAD * 3 // 4 + 1):
-                request = post(size if announced else None)
-                sink = await ask(upstream, request, b"\xff" * size)
-                assert sink.events == ["failed too_large NOTHING"]
-
-    run(main())
+    async with invoking(script) as upstream:
+        for size in (MAX_PAYLOAD + 1, MAX_PAYLOAD * 3 // 4 + 1):
+            request = post(size if announced else None)
+            sink = await ask(upstream, request, b"\xff" * size)
+            assert sink.events == ["failed too_large NOTHING"]
 
 
-def test_an_answer_without_end_is_cut_off() -> None:
+async def test_an_answer_without_end_is_cut_off() -> None:
     """Trap 58: collected bodies are bounded."""
 
     async def script(peer: Peer) -> None:
@@ -316,43 +297,32 @@ def test_an_answer_without_end_is_cut_off() -> None:
         while True:
             await peer.say(b"x" * 1_000_000)
 
-    async def main() -> None:
-        async with invoking(script) as upstream:
-            assert (await ask(upstream, get())).events == ["failed too_large SOME"]
-            assert upstream.http.pool.open == 0
-
-    run(main())
+    async with invoking(script) as upstream:
+        assert (await ask(upstream, get())).events == ["failed too_large SOME"]
+        assert upstream.http.pool.open == 0
 
 
-def test_a_function_has_no_tunnels() -> None:
-    async def main() -> None:
-        async with invoking(returning(b"{}")) as upstream:
-            sink = await ask(upstream, get(upgrade=True))
-            assert sink.events == ["failed protocol NOTHING"]
-
-    run(main())
+async def test_a_function_has_no_tunnels() -> None:
+    async with invoking(returning(b"{}")) as upstream:
+        sink = await ask(upstream, get(upgrade=True))
+        assert sink.events == ["failed protocol NOTHING"]
 
 
-def test_signed_with_credentials_and_never_sent_to_aws_without() -> None:
+async def test_signed_with_credentials_and_never_sent_to_aws_without() -> None:
     heads: list[bytes] = []
 
     async def script(peer: Peer) -> None:
         heads.append(await peer.head())
         await peer.answer(b"{}")
 
-    async def main() -> None:
-        credentials = Credentials("AKIDEXAMPLE", "secret", "token")
-        async with invoking(script, credentials, region="eu-west-1") as upstream:
-            await ask(upstream, get())
-        await asyncio.sleep(0)
-        aws = LambdaUpstream(
-            function(region="eu-west-1"), DeadlineTimer(), credentials=lambda: None
-        )
-        sink = await ask(aws, get())
-        assert sink.events == ["failed connect NOTHING"]
-        await aws.close()
-
-    run(main())
+    credentials = Credentials("AKIDEXAMPLE", "secret", "token")
+    async with invoking(script, credentials, region="eu-west-1") as upstream:
+        await ask(upstream, get())
+    await asyncio.sleep(0)
+    aws = LambdaUpstream(function(region="eu-west-1"), DeadlineTimer(), credentials=lambda: None)
+    sink = await ask(aws, get())
+    assert sink.events == ["failed connect NOTHING"]
+    await aws.close()
     assert b"X-Amz-Date: 20150830T123600Z\r\nX-Amz-Security-Token: token\r\n" in heads[0]
     scope = b"Credential=AKIDEXAMPLE/20150830/eu-west-1/lambda/aws4_request, "
     signed = b"content-type;host;x-amz-date;x-amz-invocation-type;x-amz-security-token"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support.peer import Peer, Sink, against, get, run
+from tests.support.peer import Peer, Sink, against, get
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -52,17 +52,13 @@ GOOD = {
 
 @pytest.mark.parametrize("step", [0, 1])
 @pytest.mark.parametrize("case", GOOD)
-def test_well_formed(case: str, step: int) -> None:
+async def test_well_formed(case: str, step: int) -> None:
     """Whole or byte by byte, the same meaning."""
     answer, body, kept = GOOD[case]
-
-    async def main() -> None:
-        sink, was_kept = await one_answer(answer, step=step)
-        assert sink.events[-1] == "end"
-        assert sink.body == body
-        assert was_kept is kept
-
-    run(main())
+    sink, was_kept = await one_answer(answer, step=step)
+    assert sink.events[-1] == "end"
+    assert sink.body == body
+    assert was_kept is kept
 
 
 BAD_HEADS = {
@@ -106,7 +102,7 @@ BAD_HEADS = {
 
 
 @pytest.mark.parametrize("case", BAD_HEADS)
-def test_bad_heads_are_refused(case: str) -> None:
+async def test_bad_heads_are_refused(case: str) -> None:
     """Trap 17: nothing of it is relayed, the connection is dropped, the next client unharmed."""
 
     async def script(peer: Peer) -> None:
@@ -117,17 +113,14 @@ def test_bad_heads_are_refused(case: str) -> None:
         else:
             await peer.answer(b"clean")
 
-    async def main() -> None:
-        async with against(script) as (client, server):
-            sink = await client.ask()
-            assert sink.events[-1] == "failed protocol SOME"
-            assert not [event for event in sink.events if event in ("head 200", "body")]
-            assert sink.failure is not None
-            assert sink.failure.detail
-            assert (await client.ask()).body == b"clean"
-            assert server.accepted == 2
-
-    run(main())
+    async with against(script) as (client, server):
+        sink = await client.ask()
+        assert sink.events[-1] == "failed protocol SOME"
+        assert not [event for event in sink.events if event in ("head 200", "body")]
+        assert sink.failure is not None
+        assert sink.failure.detail
+        assert (await client.ask()).body == b"clean"
+        assert server.accepted == 2
 
 
 BAD_CHUNKS = {
@@ -147,7 +140,7 @@ BAD_CHUNKS = {
 
 
 @pytest.mark.parametrize("case", BAD_CHUNKS)
-def test_bad_chunks_are_refused(case: str) -> None:
+async def test_bad_chunks_are_refused(case: str) -> None:
     """Trap 17: the answer breaks off after its head; the next client is unharmed."""
 
     async def script(peer: Peer) -> None:
@@ -159,14 +152,11 @@ def test_bad_chunks_are_refused(case: str) -> None:
         else:
             await peer.answer(b"clean")
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sink = await client.ask()
-            assert sink.events[0] == "head 200"
-            assert sink.events[-1] == "failed protocol SOME"
-            assert (await client.ask()).body == b"clean"
-
-    run(main())
+    async with against(script) as (client, _):
+        sink = await client.ask()
+        assert sink.events[0] == "head 200"
+        assert sink.events[-1] == "failed protocol SOME"
+        assert (await client.ask()).body == b"clean"
 
 
 SURPLUS = {
@@ -179,7 +169,7 @@ SURPLUS = {
 
 
 @pytest.mark.parametrize("case", SURPLUS)
-def test_more_than_announced_is_nobodys(case: str) -> None:
+async def test_more_than_announced_is_nobodys(case: str) -> None:
     """Trap 17: the answer ends where it said; the connection is never used again."""
 
     async def script(peer: Peer) -> None:
@@ -190,18 +180,15 @@ def test_more_than_announced_is_nobodys(case: str) -> None:
         else:
             await peer.answer(b"clean")
 
-    async def main() -> None:
-        async with against(script) as (client, server):
-            sink = await client.ask()
-            assert sink.events == ["head 200", "body", "end"]
-            assert sink.body == b"hello"
-            assert (await client.ask()).body == b"clean"
-            assert server.accepted == 2
-
-    run(main())
+    async with against(script) as (client, server):
+        sink = await client.ask()
+        assert sink.events == ["head 200", "body", "end"]
+        assert sink.body == b"hello"
+        assert (await client.ask()).body == b"clean"
+        assert server.accepted == 2
 
 
-def test_late_surplus_drops_the_idle_connection() -> None:
+async def test_late_surplus_drops_the_idle_connection() -> None:
     """Trap 17: bytes on an idle connection are not the next answer."""
     more = asyncio.Event()
 
@@ -213,16 +200,13 @@ def test_late_surplus_drops_the_idle_connection() -> None:
             await peer.say(OK + b"Content-Length: 6\r\n\r\npoison")
         await peer.hang()
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            assert (await client.ask()).body == b"1"
-            assert client.pool.idle == 1
-            more.set()
-            while client.pool.idle:
-                await asyncio.sleep(0.005)
-            assert (await client.ask()).body == b"2"
-
-    run(main())
+    async with against(script) as (client, _):
+        assert (await client.ask()).body == b"1"
+        assert client.pool.idle == 1
+        more.set()
+        while client.pool.idle:
+            await asyncio.sleep(0.005)
+        assert (await client.ask()).body == b"2"
 
 
 FEWER = {
@@ -233,17 +217,14 @@ FEWER = {
 
 
 @pytest.mark.parametrize("case", FEWER)
-def test_less_than_announced_fails_after_the_head(case: str) -> None:
+async def test_less_than_announced_fails_after_the_head(case: str) -> None:
     async def script(peer: Peer) -> None:
         await peer.head()
         await peer.say(FEWER[case])
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sink = await client.ask()
-            assert sink.events == ["head 200", "body", "failed reset SOME"]
-
-    run(main())
+    async with against(script) as (client, _):
+        sink = await client.ask()
+        assert sink.events == ["head 200", "body", "failed reset SOME"]
 
 
 NO_BODY = {
@@ -254,62 +235,46 @@ NO_BODY = {
 
 
 @pytest.mark.parametrize("case", NO_BODY)
-def test_statuses_without_a_body(case: str) -> None:
+async def test_statuses_without_a_body(case: str) -> None:
     """Trap 12: the connection is kept, and in step."""
-
-    async def main() -> None:
-        sink, kept = await one_answer(NO_BODY[case])
-        assert sink.events == [f"head {case}", "end"]
-        assert kept
-
-    run(main())
+    sink, kept = await one_answer(NO_BODY[case])
+    assert sink.events == [f"head {case}", "end"]
+    assert kept
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 99\r\n", b"Transfer-Encoding: chunked\r\n"])
-def test_head_has_no_body_whatever_the_framing_says(framing: bytes) -> None:
+async def test_head_has_no_body_whatever_the_framing_says(framing: bytes) -> None:
     """Trap 12."""
-
-    async def main() -> None:
-        sink, kept = await one_answer(OK + framing + b"\r\n", method="HEAD")
-        assert sink.events == ["head 200", "end"]
-        assert sink.head.headers == [tuple(framing.strip().split(b": "))]
-        assert kept
-
-    run(main())
+    sink, kept = await one_answer(OK + framing + b"\r\n", method="HEAD")
+    assert sink.events == ["head 200", "end"]
+    assert sink.head.headers == [tuple(framing.strip().split(b": "))]
+    assert kept
 
 
-def test_interim_answers_are_told_and_are_not_the_answer() -> None:
+async def test_interim_answers_are_told_and_are_not_the_answer() -> None:
     """Trap 12: 100 and 103, whole or in pieces."""
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     answer = interim + OK + b"Content-Length: 2\r\n\r\nok"
-
-    async def main() -> None:
-        for step in (0, 7):
-            sink, kept = await one_answer(answer, step=step)
-            assert sink.events == ["1xx 100", "1xx 103", "head 200", "body", "end"]
-            assert sink.heads[1].headers == [(b"Link", b"</a>")]
-            assert kept
-
-    run(main())
+    for step in (0, 7):
+        sink, kept = await one_answer(answer, step=step)
+        assert sink.events == ["1xx 100", "1xx 103", "head 200", "body", "end"]
+        assert sink.heads[1].headers == [(b"Link", b"</a>")]
+        assert kept
 
 
-def test_headers_and_trailers_keep_order_case_and_repetition() -> None:
+async def test_headers_and_trailers_keep_order_case_and_repetition() -> None:
     """Traps 2 and 3: as received, framing fields included; trailers cannot reframe."""
     fields = b"sEt-CoOkIe: a\r\nX-Latin: caf\xe9\r\nSet-Cookie: b\r\nContent-Encoding: gzip\r\n"
     answer = OK + fields + b"Transfer-Encoding: chunked\r\n\r\n"
     answer += b"2\r\n\x1f\x8b\r\n0\r\nX-Sum: 1\r\nTransfer-Encoding: chunked\r\nx-sum: 2\r\n\r\n"
-
-    async def main() -> None:
-        sink, kept = await one_answer(answer)
-        assert sink.head.headers == [
-            (b"sEt-CoOkIe", b"a"),
-            (b"X-Latin", b"caf\xe9"),
-            (b"Set-Cookie", b"b"),
-            (b"Content-Encoding", b"gzip"),
-            (b"Transfer-Encoding", b"chunked"),
-        ]
-        assert sink.body == b"\x1f\x8b"
-        assert sink.trailers == [(b"X-Sum", b"1"), (b"x-sum", b"2")]
-        assert kept
-
-    run(main())
+    sink, kept = await one_answer(answer)
+    assert sink.head.headers == [
+        (b"sEt-CoOkIe", b"a"),
+        (b"X-Latin", b"caf\xe9"),
+        (b"Set-Cookie", b"b"),
+        (b"Content-Encoding", b"gzip"),
+        (b"Transfer-Encoding", b"chunked"),
+    ]
+    assert sink.body == b"\x1f\x8b"
+    assert sink.trailers == [(b"X-Sum", b"1"), (b"x-sum", b"2")]
+    assert kept

@@ -20,7 +20,7 @@ from proxy.upstreams.fake import Answer, Fail, FakeAttempt, FakeUpstream
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Upstream
 from proxy.wire.message import OutboundRequest
-from tests.support.peer import Peer, Server, Sink, get, post, run
+from tests.support.peer import Peer, Server, Sink, get, post
 
 BINARY = bytes(range(256)) * 40
 COOKIES = [(b"Set-Cookie", b"a=1; Path=/"), (b"Set-Cookie", b"b=2; HttpOnly")]
@@ -148,153 +148,113 @@ async def ask(upstream: Upstream, request: OutboundRequest, *pieces: bytes) -> S
     return sink
 
 
-def test_an_answer_is_head_body_end(opened: Opened) -> None:
+async def test_an_answer_is_head_body_end(opened: Opened) -> None:
     """Traps 14, 16: the target arrives byte for byte."""
-
-    async def main() -> None:
-        async with opened() as upstream:
-            target = b"/a%2Fb//c;d/%2e%2e?b=2&a=1&b=%20+"
-            sink = await ask(upstream, get(target))
-            assert sink.events == ["head 200", "body", "end"]
-            assert sink.body == b"GET " + target + b" "
-
-    run(main())
+    async with opened() as upstream:
+        target = b"/a%2Fb//c;d/%2e%2e?b=2&a=1&b=%20+"
+        sink = await ask(upstream, get(target))
+        assert sink.events == ["head 200", "body", "end"]
+        assert sink.body == b"GET " + target + b" "
 
 
 @pytest.mark.parametrize("length", [6, None], ids=["known", "unknown"])
-def test_a_body_arrives_whole(opened: Opened, length: int | None) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = await ask(upstream, post(length), b"abc", b"", b"\x00\xff\n")
-            assert sink.body == b"POST / abc\x00\xff\n"
-
-    run(main())
+async def test_a_body_arrives_whole(opened: Opened, length: int | None) -> None:
+    async with opened() as upstream:
+        sink = await ask(upstream, post(length), b"abc", b"", b"\x00\xff\n")
+        assert sink.body == b"POST / abc\x00\xff\n"
 
 
-def test_a_body_of_length_0(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            assert (await ask(upstream, post(0))).body == b"POST / "
-
-    run(main())
+async def test_a_body_of_length_0(opened: Opened) -> None:
+    async with opened() as upstream:
+        assert (await ask(upstream, post(0))).body == b"POST / "
 
 
-def test_every_set_cookie_is_kept(opened: Opened) -> None:
+async def test_every_set_cookie_is_kept(opened: Opened) -> None:
     """Traps 1 and 2: none folded, none kept for the next request."""
-
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = await ask(upstream, get(b"/cookies"))
-            assert sink.head.status == 201
-            pairs = [pair for pair in sink.head.headers if pair[0].lower() == b"set-cookie"]
-            assert pairs == COOKIES
-            again = await ask(upstream, get(b"/plain"))
-            assert b"a=1" not in again.body
-            assert not [n for n, _ in again.head.headers if n.lower() == b"set-cookie"]
-
-    run(main())
+    async with opened() as upstream:
+        sink = await ask(upstream, get(b"/cookies"))
+        assert sink.head.status == 201
+        pairs = [pair for pair in sink.head.headers if pair[0].lower() == b"set-cookie"]
+        assert pairs == COOKIES
+        again = await ask(upstream, get(b"/plain"))
+        assert b"a=1" not in again.body
+        assert not [n for n, _ in again.head.headers if n.lower() == b"set-cookie"]
 
 
-def test_binary_bodies_byte_for_byte(opened: Opened) -> None:
+async def test_binary_bodies_byte_for_byte(opened: Opened) -> None:
     """Traps 3 and 59."""
-
-    async def main() -> None:
-        async with opened() as upstream:
-            assert (await ask(upstream, get(b"/binary"))).body == BINARY
-
-    run(main())
+    async with opened() as upstream:
+        assert (await ask(upstream, get(b"/binary"))).body == BINARY
 
 
-def test_no_body_for_head_and_204(opened: Opened) -> None:
+async def test_no_body_for_head_and_204(opened: Opened) -> None:
     """Trap 12."""
-
-    async def main() -> None:
-        async with opened() as upstream:
-            assert (await ask(upstream, get(b"/x", "HEAD"))).events == ["head 200", "end"]
-            assert (await ask(upstream, get(b"/empty"))).events == ["head 204", "end"]
-            assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
-
-    run(main())
+    async with opened() as upstream:
+        assert (await ask(upstream, get(b"/x", "HEAD"))).events == ["head 200", "end"]
+        assert (await ask(upstream, get(b"/empty"))).events == ["head 204", "end"]
+        assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
 
 
-def test_a_failure_comes_once_and_says_what_was_sent(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = await ask(upstream, get(b"/die"))
-            assert sink.events == ["failed reset SOME"]
-            assert sink.failure is not None
-            assert sink.failure.sent is Sent.SOME
-            assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
-
-    run(main())
+async def test_a_failure_comes_once_and_says_what_was_sent(opened: Opened) -> None:
+    async with opened() as upstream:
+        sink = await ask(upstream, get(b"/die"))
+        assert sink.events == ["failed reset SOME"]
+        assert sink.failure is not None
+        assert sink.failure.sent is Sent.SOME
+        assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
 
 
-def test_nothing_comes_after_abort(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = Sink()
-            sending = upstream.send(post(None), sink)
-            sending.write(b"half")
-            sending.abort()
-            sending.abort()
-            sending.write(b"more")
+async def test_nothing_comes_after_abort(opened: Opened) -> None:
+    async with opened() as upstream:
+        sink = Sink()
+        sending = upstream.send(post(None), sink)
+        sending.write(b"half")
+        sending.abort()
+        sending.abort()
+        sending.write(b"more")
+        sending.end()
+        assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
+        assert sink.events == []
+
+
+async def test_a_sending_is_harmless_after_its_end(opened: Opened) -> None:
+    async with opened() as upstream:
+        sink = Sink()
+        old = upstream.send(get(b"/x"), sink)
+        await sink.done.wait()
+        later = Sink()
+        upstream.send(get(b"/y"), later)
+        for call in (old.abort, old.end, old.pause, old.resume):
+            call()
+        old.write(b"GET /smuggled HTTP/1.1\r\n\r\n")
+        await later.done.wait()
+        assert later.body == b"GET /y "
+        assert sink.events == ["head 200", "body", "end"]
+
+
+async def test_many_at_once_keep_apart(opened: Opened) -> None:
+    async with opened() as upstream:
+        targets = [b"/%d" % number for number in range(100)]
+        sinks = await asyncio.gather(*[ask(upstream, get(target)) for target in targets])
+        assert [sink.body for sink in sinks] == [b"GET " + t + b" " for t in targets]
+
+
+async def test_abort_in_the_head_ends_it(opened: Opened) -> None:
+    async with opened() as upstream:
+        sink = Sink()
+        sending = upstream.send(get(b"/binary"), sink)
+        sink.on_head = sending.abort
+        await sink.started.wait()
+        assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
+        assert sink.events == ["head 200"]
+
+
+async def test_closing_fails_what_is_under_way(opened: Opened) -> None:
+    async with opened() as upstream:
+        sink = Sink()
+        sending = upstream.send(post(None), sink)
+        sending.write(b"half")
+        if isinstance(upstream, LambdaUpstream):
             sending.end()
-            assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
-            assert sink.events == []
-
-    run(main())
-
-
-def test_a_sending_is_harmless_after_its_end(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = Sink()
-            old = upstream.send(get(b"/x"), sink)
-            await sink.done.wait()
-            later = Sink()
-            upstream.send(get(b"/y"), later)
-            for call in (old.abort, old.end, old.pause, old.resume):
-                call()
-            old.write(b"GET /smuggled HTTP/1.1\r\n\r\n")
-            await later.done.wait()
-            assert later.body == b"GET /y "
-            assert sink.events == ["head 200", "body", "end"]
-
-    run(main())
-
-
-def test_many_at_once_keep_apart(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            targets = [b"/%d" % number for number in range(100)]
-            sinks = await asyncio.gather(*[ask(upstream, get(target)) for target in targets])
-            assert [sink.body for sink in sinks] == [b"GET " + t + b" " for t in targets]
-
-    run(main())
-
-
-def test_abort_in_the_head_ends_it(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = Sink()
-            sending = upstream.send(get(b"/binary"), sink)
-            sink.on_head = sending.abort
-            await sink.started.wait()
-            assert (await ask(upstream, get(b"/x"))).body == b"GET /x "
-            assert sink.events == ["head 200"]
-
-    run(main())
-
-
-def test_closing_fails_what_is_under_way(opened: Opened) -> None:
-    async def main() -> None:
-        async with opened() as upstream:
-            sink = Sink()
-            sending = upstream.send(post(None), sink)
-            sending.write(b"half")
-            if isinstance(upstream, LambdaUpstream):
-                sending.end()
-            await upstream.close()
-            assert sink.events[-1].startswith("failed")
-
-    run(main())
+        await upstream.close()
+        assert sink.events[-1].startswith("failed")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.peer import Peer, against, get, post, run, until
+from tests.support.peer import Peer, against, get, post, until
 
 MEGABYTE = b"x" * 1_048_576
 
 
-def test_a_slow_reader_stops_the_backend() -> None:
+async def test_a_slow_reader_stops_the_backend() -> None:
     """Trap 19: what was not asked for stays with the backend; memory is flat."""
     sent = 0
 
@@ -22,26 +22,23 @@ def test_a_slow_reader_stops_the_backend() -> None:
             sent += len(MEGABYTE)
         await peer.hang()
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(get())
-            sink.on_head = sending.pause
-            await sink.started.wait()
-            before = -1
-            while sent != before:  # until the buffers of the kernel are full
-                before = sent
-                await asyncio.sleep(0.1)
-            assert sent < 32 * len(MEGABYTE)
-            assert len(sink.body) <= 262_144
-            sending.resume()
-            await sink.done.wait()
-            assert sum(map(len, sink.pieces)) == 64 * len(MEGABYTE)
-            assert client.pool.idle == 1
-
-    run(main())
+    async with against(script) as (client, _):
+        sending, sink = client.send(get())
+        sink.on_head = sending.pause
+        await sink.started.wait()
+        before = -1
+        while sent != before:  # until the buffers of the kernel are full
+            before = sent
+            await asyncio.sleep(0.1)
+        assert sent < 32 * len(MEGABYTE)
+        assert len(sink.body) <= 262_144
+        sending.resume()
+        await sink.done.wait()
+        assert sum(map(len, sink.pieces)) == 64 * len(MEGABYTE)
+        assert client.pool.idle == 1
 
 
-def test_a_slow_backend_pauses_the_client() -> None:
+async def test_a_slow_backend_pauses_the_client() -> None:
     """Trap 19: the other way."""
     read = asyncio.Event()
 
@@ -52,53 +49,46 @@ def test_a_slow_backend_pauses_the_client() -> None:
         await peer.answer(b"%d" % total)
 
     total = 32 * len(MEGABYTE)
-
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(post(total))
-            given = 0
-            while not sink.pauses:
+    async with against(script) as (client, _):
+        sending, sink = client.send(post(total))
+        given = 0
+        while not sink.pauses:
+            sending.write(MEGABYTE[:65_536])
+            given += 65_536
+            await asyncio.sleep(0)
+        assert given < total
+        assert sink.resumes == 0
+        read.set()
+        while given < total:
+            if sink.pauses == sink.resumes:
                 sending.write(MEGABYTE[:65_536])
                 given += 65_536
+            else:
                 await asyncio.sleep(0)
-            assert given < total
-            assert sink.resumes == 0
-            read.set()
-            while given < total:
-                if sink.pauses == sink.resumes:
-                    sending.write(MEGABYTE[:65_536])
-                    given += 65_536
-                else:
-                    await asyncio.sleep(0)
-            sending.end()
-            await sink.done.wait()
-            assert sink.body == b"%d" % total
-
-    run(main())
+        sending.end()
+        await sink.done.wait()
+        assert sink.body == b"%d" % total
 
 
-def test_a_body_is_held_while_connecting_and_the_client_paused() -> None:
+async def test_a_body_is_held_while_connecting_and_the_client_paused() -> None:
     async def script(peer: Peer) -> None:
         await peer.head()
         await peer.exactly(131_072)
         await peer.answer()
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(post(131_072))
-            sending.write(b"x" * 65_536)
-            assert sink.pauses == 0
-            sending.write(b"x" * 65_536)
-            assert sink.pauses == 1
-            sending.end()
-            await sink.done.wait()
-            assert sink.body == b"ok"
-            assert sink.resumes >= 1
-
-    run(main())
+    async with against(script) as (client, _):
+        sending, sink = client.send(post(131_072))
+        sending.write(b"x" * 65_536)
+        assert sink.pauses == 0
+        sending.write(b"x" * 65_536)
+        assert sink.pauses == 1
+        sending.end()
+        await sink.done.wait()
+        assert sink.body == b"ok"
+        assert sink.resumes >= 1
 
 
-def test_an_early_answer_is_relayed_and_the_connection_dropped() -> None:
+async def test_an_early_answer_is_relayed_and_the_connection_dropped() -> None:
     """Trap 22: the rest of the body must not become the next request."""
 
     async def script(peer: Peer) -> None:
@@ -109,22 +99,19 @@ def test_an_early_answer_is_relayed_and_the_connection_dropped() -> None:
             await peer.hang()
         await peer.answer(b"clean")
 
-    async def main() -> None:
-        async with against(script) as (client, server):
-            sending, sink = client.send(post(1_000))
-            sending.write(b"x" * 10)
-            await sink.done.wait()
-            assert sink.events == ["head 413", "body", "end"]
-            assert client.pool.open == 0
-            sending.write(b"x" * 990)
-            sending.end()
-            assert (await client.ask()).body == b"clean"
-            assert server.accepted == 2
-
-    run(main())
+    async with against(script) as (client, server):
+        sending, sink = client.send(post(1_000))
+        sending.write(b"x" * 10)
+        await sink.done.wait()
+        assert sink.events == ["head 413", "body", "end"]
+        assert client.pool.open == 0
+        sending.write(b"x" * 990)
+        sending.end()
+        assert (await client.ask()).body == b"clean"
+        assert server.accepted == 2
 
 
-def test_answers_may_stream_while_the_request_streams() -> None:
+async def test_answers_may_stream_while_the_request_streams() -> None:
     """An echo: each piece comes back before the next is sent."""
 
     async def script(peer: Peer) -> None:
@@ -137,18 +124,15 @@ def test_answers_may_stream_while_the_request_streams() -> None:
         await peer.say(b"0\r\n\r\n")
         await peer.hang()
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(post(None))
-            for number in range(1, 6):
-                sending.write(b"%d" % number)
-                await until(lambda number=number: len(sink.pieces) == number)
-            sending.end()
-            await sink.done.wait()
-            assert sink.pieces == [b"1", b"2", b"3", b"4", b"5"]
-            assert client.pool.idle == 1
-
-    run(main())
+    async with against(script) as (client, _):
+        sending, sink = client.send(post(None))
+        for number in range(1, 6):
+            sending.write(b"%d" % number)
+            await until(lambda number=number: len(sink.pieces) == number)
+        sending.end()
+        await sink.done.wait()
+        assert sink.pieces == [b"1", b"2", b"3", b"4", b"5"]
+        assert client.pool.idle == 1
 
 
 # -- tunnels -----------------------------------------------------------------------------------
@@ -161,7 +145,7 @@ UPGRADE = get(
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 
 
-def test_a_tunnel_is_raw_both_ways_and_closes_by_halves() -> None:
+async def test_a_tunnel_is_raw_both_ways_and_closes_by_halves() -> None:
     """Trap 20: bytes in the packet of the 101, bytes written before it, half close."""
 
     async def script(peer: Peer) -> None:
@@ -171,22 +155,19 @@ def test_a_tunnel_is_raw_both_ways_and_closes_by_halves() -> None:
             await peer.say(data)
         await peer.say(b"|bye")
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(UPGRADE)
-            sending.write(b"eager ")
-            await sink.started.wait()
-            sending.write(b"HTTP/1.1 200 OK\r\n\r\n\xff")
-            sending.end()
-            await sink.done.wait()
-            assert sink.events == ["head 101", "body", "end"]
-            assert sink.body == b"\x00firsteager HTTP/1.1 200 OK\r\n\r\n\xff|bye"
-            await until(lambda: client.pool.open == 0)
-
-    run(main())
+    async with against(script) as (client, _):
+        sending, sink = client.send(UPGRADE)
+        sending.write(b"eager ")
+        await sink.started.wait()
+        sending.write(b"HTTP/1.1 200 OK\r\n\r\n\xff")
+        sending.end()
+        await sink.done.wait()
+        assert sink.events == ["head 101", "body", "end"]
+        assert sink.body == b"\x00firsteager HTTP/1.1 200 OK\r\n\r\n\xff|bye"
+        await until(lambda: client.pool.open == 0)
 
 
-def test_the_client_may_go_on_after_the_backends_half_is_closed() -> None:
+async def test_the_client_may_go_on_after_the_backends_half_is_closed() -> None:
     """Trap 20."""
     received = bytearray()
     closed = asyncio.Event()
@@ -199,40 +180,34 @@ def test_the_client_may_go_on_after_the_backends_half_is_closed() -> None:
             received.extend(data)
         closed.set()
 
-    async def main() -> None:
-        async with against(script) as (client, _):
-            sending, sink = client.send(UPGRADE)
-            await sink.done.wait()
-            sending.write(b"still here")
-            sending.end()
-            await closed.wait()
-            assert received == b"still here"
-            await until(lambda: client.pool.open == 0)
-
-    run(main())
+    async with against(script) as (client, _):
+        sending, sink = client.send(UPGRADE)
+        await sink.done.wait()
+        sending.write(b"still here")
+        sending.end()
+        await closed.wait()
+        assert received == b"still here"
+        await until(lambda: client.pool.open == 0)
 
 
-def test_a_quiet_tunnel_stays_open() -> None:
+async def test_a_quiet_tunnel_stays_open() -> None:
     async def script(peer: Peer) -> None:
         await peer.head()
         await peer.say(SWITCH)
         await asyncio.sleep(0.3)
         await peer.say(b"late")
 
-    async def main() -> None:
-        from figway.model.table import Timeouts
+    from figway.model.table import Timeouts
 
-        timeouts = Timeouts(head_ms=60, idle_ms=60)
-        async with against(script, timeouts=timeouts) as (client, _):
-            sending, sink = client.send(UPGRADE)
-            await sink.done.wait()
-            assert sink.body == b"late"
-            sending.end()
-
-    run(main())
+    timeouts = Timeouts(head_ms=60, idle_ms=60)
+    async with against(script, timeouts=timeouts) as (client, _):
+        sending, sink = client.send(UPGRADE)
+        await sink.done.wait()
+        assert sink.body == b"late"
+        sending.end()
 
 
-def test_an_upgrade_that_is_declined_is_an_ordinary_answer() -> None:
+async def test_an_upgrade_that_is_declined_is_an_ordinary_answer() -> None:
     """Trap 20: and what the client sent too early goes nowhere."""
 
     async def script(peer: Peer) -> None:
@@ -241,14 +216,11 @@ def test_an_upgrade_that_is_declined_is_an_ordinary_answer() -> None:
         assert (await peer.head()).startswith(b"GET / ")
         await peer.answer(b"next")
 
-    async def main() -> None:
-        async with against(script) as (client, server):
-            sending, sink = client.send(UPGRADE)
-            sending.write(b"too early")
-            sending.end()
-            await sink.done.wait()
-            assert sink.events == ["head 200", "body", "end"]
-            assert (await client.ask()).body == b"next"
-            assert server.accepted == 1
-
-    run(main())
+    async with against(script) as (client, server):
+        sending, sink = client.send(UPGRADE)
+        sending.write(b"too early")
+        sending.end()
+        await sink.done.wait()
+        assert sink.events == ["head 200", "body", "end"]
+        assert (await client.ask()).body == b"next"
+        assert server.accepted == 1

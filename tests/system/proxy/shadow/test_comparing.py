@@ -18,7 +18,7 @@ import zstandard
 
 from figway.model.table import ComparisonPolicy, RuleKind, RuleSpec, Stage
 from tests.support.fleet import until
-from tests.support.shadow_world import Reply, Request, run, shadow_world
+from tests.support.shadow_world import Reply, Request, shadow_world
 from tests.system.proxy.shadow.test_faults import children
 
 COUNTER = itertools.count()
@@ -42,105 +42,89 @@ def wrong(request: Request) -> Reply:
     return Reply(json.dumps(found).encode())
 
 
-def test_noise_is_learned_and_a_real_difference_is_still_found(tmp_path: Path) -> None:
+async def test_noise_is_learned_and_a_real_difference_is_still_found(tmp_path: Path) -> None:
     """trap 29"""
-
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.route = replace(w.route, comparison=ComparisonPolicy())
-            w.legacy.script, w.new.script = shifting, wrong
-            proxy = await w.start()
-            for number in range(40):
-                await proxy.get(f"/r/{number}")
-            await w.settled(40)
-            await asyncio.sleep(1.1)  # the budget of extra reads is by the second
-            for number in range(40, 100):
-                await proxy.get(f"/r/{number}")
-            batches = await w.settled(100)
-            assert batches.verdicts == {"mismatch": 10, "match": 90}, batches.fields()
-            assert batches.fields() == {"$.price changed": 10}
-            pairs = sum(row["noise"]["pairs"] for row in batches.rows)
-            assert 20 <= pairs <= 40  # the first twenty, then a small sample
-            noisy = {item["path"] for row in batches.rows for item in row["noise"]["fields"]}
-            assert noisy == {"$.id", "$.views", "$.at"}
-            shown = {item["path"] for row in batches.rows for item in row["fields"]}
-            assert shown == {"$.id", "$.views", "$.at", "$.price"}
-
-    run(talk())
+    async with shadow_world(tmp_path) as w:
+        w.route = replace(w.route, comparison=ComparisonPolicy())
+        w.legacy.script, w.new.script = shifting, wrong
+        proxy = await w.start()
+        for number in range(40):
+            await proxy.get(f"/r/{number}")
+        await w.settled(40)
+        await asyncio.sleep(1.1)  # the budget of extra reads is by the second
+        for number in range(40, 100):
+            await proxy.get(f"/r/{number}")
+        batches = await w.settled(100)
+        assert batches.verdicts == {"mismatch": 10, "match": 90}, batches.fields()
+        assert batches.fields() == {"$.price changed": 10}
+        pairs = sum(row["noise"]["pairs"] for row in batches.rows)
+        assert 20 <= pairs <= 40  # the first twenty, then a small sample
+        noisy = {item["path"] for row in batches.rows for item in row["noise"]["fields"]}
+        assert noisy == {"$.id", "$.views", "$.at"}
+        shown = {item["path"] for row in batches.rows for item in row["fields"]}
+        assert shown == {"$.id", "$.views", "$.at", "$.price"}
 
 
-def test_a_rule_of_the_revision_applies_and_begins_a_new_window(tmp_path: Path) -> None:
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.new.script = lambda request: Reply(b'{"path":"elsewhere"}')
-            proxy = await w.start()
-            await proxy.get("/r/x")
-            batches = await w.settled(1)
-            assert batches.verdicts == {"mismatch": 1}
-            rule = RuleSpec(id="known", kind=RuleKind.IGNORE, target="$.path")
-            w.route = replace(w.route, comparison=ComparisonPolicy(rules=(rule,), noise_sample=0))
+async def test_a_rule_of_the_revision_applies_and_begins_a_new_window(tmp_path: Path) -> None:
+    async with shadow_world(tmp_path) as w:
+        w.new.script = lambda request: Reply(b'{"path":"elsewhere"}')
+        proxy = await w.start()
+        await proxy.get("/r/x")
+        batches = await w.settled(1)
+        assert batches.verdicts == {"mismatch": 1}
+        rule = RuleSpec(id="known", kind=RuleKind.IGNORE, target="$.path")
+        w.route = replace(w.route, comparison=ComparisonPolicy(rules=(rule,), noise_sample=0))
+        w.control.publish(w.table())
+        await until(lambda: w.control.ack["revision"] == 2, "applied")
+        await proxy.get("/r/x")
+        batches = await w.settled(2)
+        assert batches.verdicts == {"mismatch": 1, "match": 1}
+        assert len({row["window"] for row in batches.rows}) == 2
+        assert [item["rule"] for row in batches.rows for item in row["fields"]] == ["", "known"]
+
+
+async def test_a_flip_while_pairs_are_open_loses_none(tmp_path: Path) -> None:
+    async with shadow_world(tmp_path) as w:
+        w.new.script = lambda request: Reply(delay_s=0.05)
+        w.legacy.script = lambda request: Reply()
+        proxy = await w.start()
+        for stage in (Stage.LEGACY, Stage.SHADOW, Stage.CANARY, Stage.SHADOW):
+            await asyncio.gather(*(proxy.get(f"/r/{n}") for n in range(20)))
+            w.route = replace(w.route, stage=stage, weight=0)
             w.control.publish(w.table())
-            await until(lambda: w.control.ack["revision"] == 2, "applied")
-            await proxy.get("/r/x")
-            batches = await w.settled(2)
-            assert batches.verdicts == {"mismatch": 1, "match": 1}
-            assert len({row["window"] for row in batches.rows}) == 2
-            assert [item["rule"] for row in batches.rows for item in row["fields"]] == ["", "known"]
-
-    run(talk())
+            await asyncio.gather(*(proxy.get(f"/r/{n}") for n in range(20)))
+        assert await proxy.stop() == 0
+        assert w.batches.balanced, (w.batches.verdicts, w.batches.dropped, w.batches.captured)
+        assert w.batches.captured > 60
 
 
-def test_a_flip_while_pairs_are_open_loses_none(tmp_path: Path) -> None:
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.new.script = lambda request: Reply(delay_s=0.05)
-            w.legacy.script = lambda request: Reply()
-            proxy = await w.start()
-            for stage in (Stage.LEGACY, Stage.SHADOW, Stage.CANARY, Stage.SHADOW):
-                await asyncio.gather(*(proxy.get(f"/r/{n}") for n in range(20)))
-                w.route = replace(w.route, stage=stage, weight=0)
-                w.control.publish(w.table())
-                await asyncio.gather(*(proxy.get(f"/r/{n}") for n in range(20)))
-            assert await proxy.stop() == 0
-            assert w.batches.balanced, (w.batches.verdicts, w.batches.dropped, w.batches.captured)
-            assert w.batches.captured > 60
-
-    run(talk())
+async def test_what_new_serves_is_copied_back_to_legacy(tmp_path: Path) -> None:
+    async with shadow_world(tmp_path) as w:
+        w.policy(from_new=True)
+        w.route = replace(w.route, stage=Stage.NEW)
+        w.legacy.script = lambda request: Reply(b'{"a":1}')
+        w.new.script = lambda request: Reply(b'{"a":2}')
+        proxy = await w.start()
+        assert (await proxy.get("/r/x")).json() == {"a": 2}
+        batches = await w.settled(1)
+        assert batches.verdicts == {"mismatch": 1}
+        (example,) = batches.examples
+        assert example["served"] == "new"
+        (difference,) = example["differences"]
+        assert (difference["legacy"], difference["new"]) == (1, 2)
 
 
-def test_what_new_serves_is_copied_back_to_legacy(tmp_path: Path) -> None:
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.policy(from_new=True)
-            w.route = replace(w.route, stage=Stage.NEW)
-            w.legacy.script = lambda request: Reply(b'{"a":1}')
-            w.new.script = lambda request: Reply(b'{"a":2}')
-            proxy = await w.start()
-            assert (await proxy.get("/r/x")).json() == {"a": 2}
-            batches = await w.settled(1)
-            assert batches.verdicts == {"mismatch": 1}
-            (example,) = batches.examples
-            assert example["served"] == "new"
-            (difference,) = example["differences"]
-            assert (difference["legacy"], difference["new"]) == (1, 2)
-
-    run(talk())
-
-
-def test_the_sample_is_kept_to(tmp_path: Path) -> None:
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.policy(sample=2_500)
-            proxy = await w.start()
-            async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
-                for number in range(400):
-                    await client.get(f"/r/{number}")
-            await until(lambda: w.batches.balanced and w.batches.captured > 50, "settled")
-            assert await proxy.stop() == 0
-            assert 60 <= w.batches.captured <= 140
-            assert w.batches.verdicts["match"] == w.batches.captured
-
-    run(talk())
+async def test_the_sample_is_kept_to(tmp_path: Path) -> None:
+    async with shadow_world(tmp_path) as w:
+        w.policy(sample=2_500)
+        proxy = await w.start()
+        async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
+            for number in range(400):
+                await client.get(f"/r/{number}")
+        await until(lambda: w.batches.balanced and w.batches.captured > 50, "settled")
+        assert await proxy.stop() == 0
+        assert 60 <= w.batches.captured <= 140
+        assert w.batches.verdicts["match"] == w.batches.captured
 
 
 BOMB = zlib.compressobj(9, zlib.DEFLATED, 31)
@@ -160,96 +144,82 @@ HOSTILE = {
 }
 
 
-def test_hostile_bodies_end_as_a_verdict_in_bounded_time(tmp_path: Path) -> None:
+async def test_hostile_bodies_end_as_a_verdict_in_bounded_time(tmp_path: Path) -> None:
     """trap 36"""
 
     def hostile(request: Request) -> Reply:
         body, coding = HOSTILE[request.target.rpartition("/")[2]]
         return Reply(body, headers=(("Content-Encoding", coding),) if coding else ())
 
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.new.script = hostile
-            w.legacy.script = lambda request: Reply(b'{"a":1}')
-            proxy = await w.start()
-            for name in HOSTILE:
-                await proxy.get(f"/r/{name}")
-            batches = await w.settled(len(HOSTILE))
-            found = {
-                item["request"]["target"].rpartition("/")[2]: (item["verdict"], item["reason"])
-                for item in batches.examples
-            }
-            assert batches.verdicts["compare_error"] + batches.verdicts["mismatch"] == len(HOSTILE)
-            assert found["bomb"] == ("compare_error", "too_large")
-            assert proxy.event("shadow_worker_died") is None
-            assert proxy.event("shadow_fault") is None
-
-    run(talk())
+    async with shadow_world(tmp_path) as w:
+        w.new.script = hostile
+        w.legacy.script = lambda request: Reply(b'{"a":1}')
+        proxy = await w.start()
+        for name in HOSTILE:
+            await proxy.get(f"/r/{name}")
+        batches = await w.settled(len(HOSTILE))
+        found = {
+            item["request"]["target"].rpartition("/")[2]: (item["verdict"], item["reason"])
+            for item in batches.examples
+        }
+        assert batches.verdicts["compare_error"] + batches.verdicts["mismatch"] == len(HOSTILE)
+        assert found["bomb"] == ("compare_error", "too_large")
+        assert proxy.event("shadow_worker_died") is None
+        assert proxy.event("shadow_fault") is None
 
 
 @pytest.mark.parametrize(
     ("coding", "pack"),
     [("br", brotli.compress), ("zstd", zstandard.compress), ("gzip", gzip.compress)],
 )
-def test_a_coding_has_no_meaning(tmp_path: Path, coding: str, pack: object) -> None:
+async def test_a_coding_has_no_meaning(tmp_path: Path, coding: str, pack: object) -> None:
     """trap 30"""
-
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            packed = pack(b'{"a": 1.0, "b": 2}')  # type: ignore[operator]
-            w.legacy.script = lambda request: Reply(b'{"b":2,"a":1}')
-            w.new.script = lambda request: Reply(packed, headers=(("Content-Encoding", coding),))
-            proxy = await w.start()
-            await proxy.get("/r/x")
-            batches = await w.settled(1)
-            assert batches.verdicts == {"match": 1}
-
-    run(talk())
+    async with shadow_world(tmp_path) as w:
+        packed = pack(b'{"a": 1.0, "b": 2}')  # type: ignore[operator]
+        w.legacy.script = lambda request: Reply(b'{"b":2,"a":1}')
+        w.new.script = lambda request: Reply(packed, headers=(("Content-Encoding", coding),))
+        proxy = await w.start()
+        await proxy.get("/r/x")
+        batches = await w.settled(1)
+        assert batches.verdicts == {"match": 1}
 
 
-def test_stored_examples_are_replayed(tmp_path: Path) -> None:
+async def test_stored_examples_are_replayed(tmp_path: Path) -> None:
     """Fix the function, press replay, see which differences are gone."""
+    async with shadow_world(tmp_path) as w:
+        w.new.script = lambda request: Reply(b'{"path":"wrong"}')
+        proxy = await w.start()
+        await proxy.get("/r/plain")
+        await proxy.get("/r/secret", authorization="Bearer abcdefghijklmnop")
+        batches = await w.settled(2)
+        examples = batches.examples
+        assert len(examples) == 2
 
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.new.script = lambda request: Reply(b'{"path":"wrong"}')
-            proxy = await w.start()
-            await proxy.get("/r/plain")
-            await proxy.get("/r/secret", authorization="Bearer abcdefghijklmnop")
-            batches = await w.settled(2)
-            examples = batches.examples
-            assert len(examples) == 2
+        def fixed(request: Request) -> Reply:
+            return Reply(json.dumps({"path": request.target}).encode())
 
-            def fixed(request: Request) -> Reply:
-                return Reply(json.dumps({"path": request.target}).encode())
-
-            w.new.script = fixed
-            w.control.jobs = [{"id": "job-1", "route": "r", "examples": examples}]
-            results = await until(lambda: w.control.results.get("job-1"), "replayed")
-            by_target = {
-                example["request"]["target"]: result
-                for example, result in zip(examples, results, strict=True)
-            }
-            assert by_target["/r/plain"]["verdict"] == "match"
-            assert by_target["/r/secret"]["verdict"] == "not_replayable"
-            assert "authorization" in by_target["/r/secret"]["reason"]
-            assert w.batches.captured == 2
-
-    run(talk())
+        w.new.script = fixed
+        w.control.jobs = [{"id": "job-1", "route": "r", "examples": examples}]
+        results = await until(lambda: w.control.results.get("job-1"), "replayed")
+        by_target = {
+            example["request"]["target"]: result
+            for example, result in zip(examples, results, strict=True)
+        }
+        assert by_target["/r/plain"]["verdict"] == "match"
+        assert by_target["/r/secret"]["verdict"] == "not_replayable"
+        assert "authorization" in by_target["/r/secret"]["reason"]
+        assert w.batches.captured == 2
 
 
-def test_no_worker_runs_where_no_route_wants_one(tmp_path: Path) -> None:
-    async def talk() -> None:
-        async with shadow_world(tmp_path) as w:
-            w.route = replace(w.route, stage=Stage.LEGACY)
-            proxy = await w.start()
-            await proxy.get("/r/x")
-            assert children(proxy, "proxy.processes.shadow.worker") == []
-            w.route = replace(w.route, stage=Stage.SHADOW)
-            w.control.publish(w.table())
-            await until(lambda: children(proxy, "proxy.processes.shadow.worker"), "started")
-            await until(lambda: w.control.ack["revision"] == 2, "applied")
-            await proxy.get("/r/x")
-            await w.settled(1)
-
-    run(talk())
+async def test_no_worker_runs_where_no_route_wants_one(tmp_path: Path) -> None:
+    async with shadow_world(tmp_path) as w:
+        w.route = replace(w.route, stage=Stage.LEGACY)
+        proxy = await w.start()
+        await proxy.get("/r/x")
+        assert children(proxy, "proxy.processes.shadow.worker") == []
+        w.route = replace(w.route, stage=Stage.SHADOW)
+        w.control.publish(w.table())
+        await until(lambda: children(proxy, "proxy.processes.shadow.worker"), "started")
+        await until(lambda: w.control.ack["revision"] == 2, "applied")
+        await proxy.get("/r/x")
+        await w.settled(1)

@@ -137,16 +137,13 @@ def test_bodies_are_bounded_each_and_together() -> None:
     assert (stand.capture.held, stand.queue.held) == (0, 3_500)
 
 
-def test_a_full_queue_drops_the_newest_and_a_stop_counts_the_rest() -> None:
-    async def talk() -> None:
-        stand = Stand(most=3)
-        for _ in range(5):
-            stand.ask()
-        await stand.queue.close(0.0)
+async def test_a_full_queue_drops_the_newest_and_a_stop_counts_the_rest() -> None:
+    stand = Stand(most=3)
+    for _ in range(5):
         stand.ask()
-        assert stand.counts() == (Counter(), Counter({"no_worker": 2, "stopping": 4}), 0)
-
-    run(talk())
+    await stand.queue.close(0.0)
+    stand.ask()
+    assert stand.counts() == (Counter(), Counter({"no_worker": 2, "stopping": 4}), 0)
 
 
 def test_a_trace_is_sampled_as_a_whole() -> None:
@@ -206,82 +203,74 @@ def listen(directory: Path) -> tuple[str, socket.socket]:
     return path, listener
 
 
-def test_a_reader_that_stands_still_stops_nobody(tmp_path: Path) -> None:
+async def test_a_reader_that_stands_still_stops_nobody(tmp_path: Path) -> None:
     """trap 27: putting never waits; what finds no room is counted; all that was sent arrives"""
-
-    async def talk() -> None:
-        stand = Stand(most=50, budget=1 << 24, body_limit=1 << 20)
-        path, listener = listen(tmp_path)
-        reader = Reader(path, 1)
-        await reader.start(listener)
-        stand.queue.connect_to(path)
-        task = asyncio.create_task(stand.queue.run())
-        loop = asyncio.get_running_loop()
-        stand.ask("GET /0")
-        while not reader.targets:
-            await asyncio.sleep(0.01)
-        reader.reading.clear()
-        worst = 0.0
-        for number in range(1, 400):
-            began = loop.time()
-            stand.ask(f"GET /{number}", body=b"x" * 100_000)
-            worst = max(worst, loop.time() - began)
-            await asyncio.sleep(0.001)
-        reader.reading.set()
-        await stand.queue.close(10.0)
-        skipped, dropped, sent = stand.counts()
-        while len(reader.targets) < sent:
-            await asyncio.sleep(0.01)
-        assert dropped["queue_full"] + skipped["memory_budget"] > 0
-        assert sent + sum(dropped.values()) + sum(skipped.values()) == 400
-        assert len(reader.targets) == len(set(reader.targets)) == sent
-        assert worst < 1.0
-        task.cancel()
-        await asyncio.wait((task,))
-        reader.kill()
-        listener.close()
-
-    run(talk())
+    stand = Stand(most=50, budget=1 << 24, body_limit=1 << 20)
+    path, listener = listen(tmp_path)
+    reader = Reader(path, 1)
+    await reader.start(listener)
+    stand.queue.connect_to(path)
+    task = asyncio.create_task(stand.queue.run())
+    loop = asyncio.get_running_loop()
+    stand.ask("GET /0")
+    while not reader.targets:
+        await asyncio.sleep(0.01)
+    reader.reading.clear()
+    worst = 0.0
+    for number in range(1, 400):
+        began = loop.time()
+        stand.ask(f"GET /{number}", body=b"x" * 100_000)
+        worst = max(worst, loop.time() - began)
+        await asyncio.sleep(0.001)
+    reader.reading.set()
+    await stand.queue.close(10.0)
+    skipped, dropped, sent = stand.counts()
+    while len(reader.targets) < sent:
+        await asyncio.sleep(0.01)
+    assert dropped["queue_full"] + skipped["memory_budget"] > 0
+    assert sent + sum(dropped.values()) + sum(skipped.values()) == 400
+    assert len(reader.targets) == len(set(reader.targets)) == sent
+    assert worst < 1.0
+    task.cancel()
+    await asyncio.wait((task,))
+    reader.kill()
+    listener.close()
 
 
-def test_the_next_life_gets_what_the_last_did_not(tmp_path: Path) -> None:
+async def test_the_next_life_gets_what_the_last_did_not(tmp_path: Path) -> None:
     """A reader that dies in the middle of a message: no message is cut, none goes to both."""
-
-    async def talk() -> None:
-        stand = Stand(most=1_000, budget=1 << 26, body_limit=1 << 20)
-        path, listener = listen(tmp_path)
-        first = Reader(path, 1)
-        await first.start(listener)
-        stand.queue.connect_to(path)
-        task = asyncio.create_task(stand.queue.run())
-        stand.ask("GET /first")
-        while not first.targets:
-            await asyncio.sleep(0.01)
-        first.reading.clear()
-        for number in range(60):
-            stand.ask(f"GET /{number}", body=b"y" * 50_000)
-        await asyncio.sleep(0.3)
-        first.kill()
-        second = Reader(path, 2)
-        await second.start(listener)
-        await asyncio.sleep(0.1)
-        stand.ask("GET /last")
-        while b"/last" not in second.targets:
-            await asyncio.sleep(0.01)
-        rows = stand.book.take()
-        sent: Counter[int] = Counter()
-        for row in rows:
-            sent.update(row["sent"])
-        assert sent[1] + sent[2] == 62
-        assert sent[1] > 1
-        assert len(second.targets) == sent[2]
-        await stand.queue.close(1.0)
-        task.cancel()
-        await asyncio.wait((task,))
-        second.kill()
-        listener.close()
-
-    run(talk())
+    stand = Stand(most=1_000, budget=1 << 26, body_limit=1 << 20)
+    path, listener = listen(tmp_path)
+    first = Reader(path, 1)
+    await first.start(listener)
+    stand.queue.connect_to(path)
+    task = asyncio.create_task(stand.queue.run())
+    stand.ask("GET /first")
+    while not first.targets:
+        await asyncio.sleep(0.01)
+    first.reading.clear()
+    for number in range(60):
+        stand.ask(f"GET /{number}", body=b"y" * 50_000)
+    await asyncio.sleep(0.3)
+    first.kill()
+    second = Reader(path, 2)
+    await second.start(listener)
+    await asyncio.sleep(0.1)
+    stand.ask("GET /last")
+    while b"/last" not in second.targets:
+        await asyncio.sleep(0.01)
+    rows = stand.book.take()
+    sent: Counter[int] = Counter()
+    for row in rows:
+        sent.update(row["sent"])
+    assert sent[1] + sent[2] == 62
+    assert sent[1] > 1
+    assert len(second.targets) == sent[2]
+    await stand.queue.close(1.0)
+    task.cancel()
+    await asyncio.wait((task,))
+    second.kill()
+    listener.close()
 
 
 def test_another_table_makes_another_lane() -> None:

@@ -36,7 +36,7 @@ def test_plain_http_to_another_machine_needs_one(url: str) -> None:
     assert settings(url, FIGWAY_CONTROL_INSECURE="true").control_url == url
 
 
-def test_the_control_planes_certificate_is_verified(tmp_path: Path) -> None:
+async def test_the_control_planes_certificate_is_verified(tmp_path: Path) -> None:
     """By the named authority, and by no other."""
     authority, other = trustme.CA(), trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -50,16 +50,13 @@ def test_the_control_planes_certificate_is_verified(tmp_path: Path) -> None:
         await writer.drain()
         writer.close()
 
-    async def play() -> None:
-        sock = socket.create_server(("127.0.0.1", 0))
-        server = await asyncio.start_server(serve, sock=sock, ssl=tls)
-        url = f"https://localhost:{sock.getsockname()[1]}"
-        async with control_client(url, "k", "test", ca_file=str(tmp_path / "right")) as client:
-            assert (await client.get("/table")).status_code == 204
-        async with control_client(url, "k", "test", ca_file=str(tmp_path / "wrong")) as client:
-            with pytest.raises(HTTPError):
-                await client.get("/table")
-        server.close()
-        await server.wait_closed()
-
-    asyncio.run(play())
+    sock = socket.create_server(("127.0.0.1", 0))
+    server = await asyncio.start_server(serve, sock=sock, ssl=tls)
+    url = f"https://localhost:{sock.getsockname()[1]}"
+    async with control_client(url, "k", "test", ca_file=str(tmp_path / "right")) as client:
+        assert (await client.get("/table")).status_code == 204
+    async with control_client(url, "k", "test", ca_file=str(tmp_path / "wrong")) as client:
+        with pytest.raises(HTTPError):
+            await client.get("/table")
+    server.close()
+    await server.wait_closed()

@@ -397,7 +397,7 @@ async def send(message: MutableMapping[str, Any]) -> None:
     """Not of interest: the record says what was decided."""
 
 
-def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
+async def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
     """One table, 10 000 generated requests, each as an event and at the ASGI door."""
     table = Table(
         default_backend="legacy",
@@ -405,28 +405,24 @@ def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> None:
         routes={route.id: route for route in ROUTES},
     )
     rng = random.Random(6)
-
-    async def main() -> None:
-        setting = Setting(table)
-        setting.timer.start()
-        asgi = AsgiDoor(setting.runtime)
-        for number in range(10_000):
-            path = rng.choice(_PATHS) % rng.randrange(1_000)
-            query = rng.choice([b"", b"beta=1", b"beta=0", b"a=1"])
-            target = path + (b"?" + query if query else b"")
-            method = rng.choice(["GET", "GET", "POST", "HEAD", "DELETE"])
-            host = rng.choice([b"shop.example", b"api.example"])
-            headers = [(b"host", host), (b"cookie", b"figway_id=%d" % rng.randrange(5_000))]
-            kind = KINDS[number % len(KINDS)]
-            await setting.door.answer(make_event(kind, method, target, headers), 5_000)
-            await asgi(scope_of(method, target, headers), receiver(), send)
-            theirs, ours = setting.records.pop(), setting.records.pop()
-            for name in ("route", "side", "why", "bucket", "key_source", "backend", "status"):
-                assert getattr(ours, name) == getattr(theirs, name), (kind, method, target, name)
-            sides.add((ours.route, ours.side))
-        setting.timer.stop()
-
     sides: set[tuple[str, str]] = set()
-    run(main())
+    setting = Setting(table)
+    setting.timer.start()
+    asgi = AsgiDoor(setting.runtime)
+    for number in range(10_000):
+        path = rng.choice(_PATHS) % rng.randrange(1_000)
+        query = rng.choice([b"", b"beta=1", b"beta=0", b"a=1"])
+        target = path + (b"?" + query if query else b"")
+        method = rng.choice(["GET", "GET", "POST", "HEAD", "DELETE"])
+        host = rng.choice([b"shop.example", b"api.example"])
+        headers = [(b"host", host), (b"cookie", b"figway_id=%d" % rng.randrange(5_000))]
+        kind = KINDS[number % len(KINDS)]
+        await setting.door.answer(make_event(kind, method, target, headers), 5_000)
+        await asgi(scope_of(method, target, headers), receiver(), send)
+        theirs, ours = setting.records.pop(), setting.records.pop()
+        for name in ("route", "side", "why", "bucket", "key_source", "backend", "status"):
+            assert getattr(ours, name) == getattr(theirs, name), (kind, method, target, name)
+        sides.add((ours.route, ours.side))
+    setting.timer.stop()
     assert {("split", "new"), ("split", "legacy"), ("whole", "new"), ("host", "new")} <= sides
     assert {("-", "legacy"), ("cond", "new")} <= sides

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.loop.deadlines import FREEZE_MS, NEVER, DeadlineTimer
-from tests.support.peer import run, until
+from tests.support.peer import until
 
 
 class Clock:
@@ -83,24 +83,20 @@ def test_a_freeze_or_a_jump_begins_a_new_generation() -> None:
         assert timer.generation == before + 1
 
 
-def test_it_ticks_until_it_is_stopped() -> None:
+async def test_it_ticks_until_it_is_stopped() -> None:
     """Trap 57: stopped, nothing is pending on the loop."""
-
-    async def main() -> None:
-        timer = DeadlineTimer(5)
-        entry = Entry(0)
-        entry.then = 0
-        timer.add(entry)
-        timer.start()
-        timer.start()
-        await until(lambda: len(entry.calls) >= 2)
-        timer.stop()
-        timer.stop()
-        seen = len(entry.calls)
-        await asyncio.sleep(0.05)
-        assert len(entry.calls) == seen
-        timer.start()
-        await until(lambda: len(entry.calls) > seen)
-        timer.stop()
-
-    run(main())
+    timer = DeadlineTimer(5)
+    entry = Entry(0)
+    entry.then = 0
+    timer.add(entry)
+    timer.start()
+    timer.start()
+    await until(lambda: len(entry.calls) >= 2)
+    timer.stop()
+    timer.stop()
+    seen = len(entry.calls)
+    await asyncio.sleep(0.05)
+    assert len(entry.calls) == seen
+    timer.start()
+    await until(lambda: len(entry.calls) > seen)
+    timer.stop()

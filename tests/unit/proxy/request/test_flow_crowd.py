@@ -3,7 +3,6 @@ hand. What `test_exchange_crowd` holds for the rules, this holds for who obeys t
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -186,17 +185,15 @@ def check(crowd: Crowd) -> None:
 
 @settings(max_examples=250, deadline=None)
 @given(steps=st.lists(STEPS, max_size=45), keyed=st.booleans(), members=st.booleans())
-def test_any_order_of_events(steps: list[tuple[Any, ...]], keyed: bool, members: bool) -> None:
+async def test_any_order_of_events(
+    steps: list[tuple[Any, ...]], keyed: bool, members: bool
+) -> None:
     """trap 44, trap 45, trap 46: no write twice, one answer, nothing of new after a fallback."""
-
-    async def main() -> None:
-        crowd = Crowd(keyed=keyed, members=members)
-        try:
-            for step in steps:
-                crowd.step(step)
-            crowd.end()
-            check(crowd)
-        finally:
-            crowd.stand.close()
-
-    asyncio.run(main())
+    crowd = Crowd(keyed=keyed, members=members)
+    try:
+        for step in steps:
+            crowd.step(step)
+        crowd.end()
+        check(crowd)
+    finally:
+        crowd.stand.close()

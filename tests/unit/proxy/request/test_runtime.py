@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -122,21 +123,20 @@ class Client:
         self.calls.append("resume")
 
 
-def run(scenario: Callable[[Stand], Coroutine[Any, Any, None]], *routes: Route, **s: Any) -> None:
-    async def main() -> None:
-        stand = Stand(*routes, **s)
-        try:
-            await scenario(stand)
-            assert stand.runtime.in_flight == 0
-            assert all(entry.deadline == NEVER for entry in stand.runtime.timer._entries)
-        finally:
-            stand.close()
+@asynccontextmanager
+async def standing(*routes: Route, **settings: Any) -> AsyncIterator[Stand]:
+    """A stand that must have nothing under way and no deadline set at its end."""
+    stand = Stand(*routes, **settings)
+    try:
+        yield stand
+        assert stand.runtime.in_flight == 0
+        assert all(entry.deadline == NEVER for entry in stand.runtime.timer._entries)
+    finally:
+        stand.close()
 
-    asyncio.run(main())
 
-
-def test_a_swap_keeps_what_is_unchanged_and_retires_the_rest() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_a_swap_keeps_what_is_unchanged_and_retires_the_rest() -> None:
+    async with standing(ROUTE) as stand:
         legacy, before = stand.fakes["legacy"][0], stand.fakes["new"][0]
         before.default = None
         waiting = stand.begin()
@@ -154,13 +154,10 @@ def test_a_swap_keeps_what_is_unchanged_and_retires_the_rest() -> None:
         await stand.ask()
         assert len(stand.fakes["new"][1].attempts) == 1
 
-    run(scenario, ROUTE)
 
-
-def test_a_swap_that_fails_changes_nothing() -> None:
+async def test_a_swap_that_fails_changes_nothing() -> None:
     """trap 53: a table with an unusable backend leaves the one before in service."""
-
-    async def scenario(stand: Stand) -> None:
+    async with standing(ROUTE) as stand:
         before = stand.runtime.table
         with pytest.raises(ValueError, match="unusable"):
             stand.runtime.swap(compile_table(table(ROUTE, new="http://unusable")))
@@ -168,11 +165,9 @@ def test_a_swap_that_fails_changes_nothing() -> None:
         assert (await stand.ask()).status == 200
         assert not stand.fakes["new"][0].retired
 
-    run(scenario, ROUTE)
 
-
-def test_a_breaker_survives_swaps_and_takes_new_policies() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_a_breaker_survives_swaps_and_takes_new_policies() -> None:
+    async with standing(replace(ROUTE, breaker=BreakerPolicy(min_calls=2))) as stand:
         stand.fakes["new"][0].default = Fail(FailureKind.RESET)
         for _ in range(2):
             await stand.ask()
@@ -188,17 +183,13 @@ def test_a_breaker_survives_swaps_and_takes_new_policies() -> None:
         stand.runtime.swap(compile_table(table()))
         assert stand.runtime.breakers() == []
 
-    run(scenario, replace(ROUTE, breaker=BreakerPolicy(min_calls=2)))
 
-
-def test_a_backends_path_is_put_before_the_target() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_a_backends_path_is_put_before_the_target() -> None:
+    async with standing() as stand:
         await stand.ask(b"GET /x?y HTTP/1.1\r\nHost: a\r\n\r\n")
         await stand.ask(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
         targets = [attempt.request.target for attempt in stand.fakes["legacy"][0].attempts]
         assert targets == [b"/base/x?y", b"*"]
-
-    run(scenario)
 
 
 class Capture:
@@ -224,8 +215,8 @@ class Capture:
         self.seen.append(record.total_us >= 0)
 
 
-def test_a_tap_follows_the_request_that_a_stage_wants_copied() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_a_tap_follows_the_request_that_a_stage_wants_copied() -> None:
+    async with standing(replace(ROUTE, stage=Stage.SHADOW)) as stand:
         capture = stand.runtime.capture = Capture()
         stand.fakes["legacy"][0].default = Answer(201, body=[b"one", b"two"])
         client = stand.begin(b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
@@ -238,13 +229,11 @@ def test_a_tap_follows_the_request_that_a_stage_wants_copied() -> None:
         await stand.ask(b"GET /unrouted HTTP/1.1\r\nHost: a\r\n\r\n")
         assert capture.seen == expected
 
-    run(scenario, replace(ROUTE, stage=Stage.SHADOW))
 
-
-def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Habit 9: whatever throws, the client gets one answer and the record is left."""
+    async with standing() as stand:
 
-    async def scenario(stand: Stand) -> None:
         def broken(*_: object) -> None:
             raise RuntimeError("boom")
 
@@ -257,13 +246,10 @@ def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.MonkeyPatc
         assert (await stand.ask()).status == 500
         assert len(stand.records) == 2
 
-    run(scenario)
 
-
-def test_a_deadline_waits_for_a_slow_upload() -> None:
+async def test_a_deadline_waits_for_a_slow_upload() -> None:
     """trap 49: the time of the client's own sending is not the backend's."""
-
-    async def scenario(stand: Stand) -> None:
+    async with standing() as stand:
         stand.fakes["legacy"][0].default = None
         client = stand.begin(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n")
         later = client.flow.deadline + 1
@@ -275,11 +261,9 @@ def test_a_deadline_waits_for_a_slow_upload() -> None:
         assert client.status == 504
         assert stand.fakes["legacy"][0].attempts[0].aborted
 
-    run(scenario)
 
-
-def test_a_body_is_handed_over_again_to_the_second_attempt() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_a_body_is_handed_over_again_to_the_second_attempt() -> None:
+    async with standing(ROUTE) as stand:
         new, legacy = stand.fakes["new"][0], stand.fakes["legacy"][0]
         new.default = legacy.default = None
         client = stand.begin(b"POST /r HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n")
@@ -299,17 +283,13 @@ def test_a_body_is_handed_over_again_to_the_second_attempt() -> None:
         await asyncio.sleep(0)
         assert stand.records[0].attempts == 2
 
-    run(scenario, ROUTE)
 
-
-def test_the_identity_cookie_is_secure_where_users_speak_https() -> None:
-    async def scenario(stand: Stand) -> None:
+async def test_the_identity_cookie_is_secure_where_users_speak_https() -> None:
+    async with standing(replace(ROUTE, stage=Stage.CANARY, weight=1), secure=True) as stand:
         client = await stand.ask()
         ((name, value),) = client.headers
         assert name == b"set-cookie"
         assert value.endswith(b"; Secure")
-
-    run(scenario, replace(ROUTE, stage=Stage.CANARY, weight=1), secure=True)
 
 
 def test_trace_parents_are_unique() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from typing import Any
@@ -130,39 +129,33 @@ def rows(count: int) -> list[dict[str, Any]]:
     return [{"route": "r", "side": "new", "backend": "b", "requests": count}]
 
 
-def test_an_outage_makes_batches_coarser_and_loses_no_count() -> None:
-    async def talk() -> None:
-        control = Control()
-        reporter = Reporter(control.report, "i", "boot")
-        control.status = 0
-        for _ in range(MAX_BATCHES + 50):
-            reporter.add(rows(1))
-            with pytest.raises(ControlError):
-                await reporter.send()
-        assert len(reporter.outbox) <= MAX_BATCHES
-        control.status = None
-        await reporter.send()
-        total = sum(row["requests"] for batch in control.batches for row in batch["series"])
-        assert total == MAX_BATCHES + 50
-        sequences = [batch["sequence"] for batch in control.batches]
-        assert sequences == list(range(1, len(sequences) + 1))
-        ends = [batch["to_ms"] for batch in control.batches]
-        assert ends == sorted(ends)
-
-    asyncio.run(talk())
-
-
-def test_a_rejected_batch_is_dropped_and_counted() -> None:
-    async def talk() -> None:
-        control = Control()
-        reporter = Reporter(control.report, "i", "boot")
+async def test_an_outage_makes_batches_coarser_and_loses_no_count() -> None:
+    control = Control()
+    reporter = Reporter(control.report, "i", "boot")
+    control.status = 0
+    for _ in range(MAX_BATCHES + 50):
         reporter.add(rows(1))
-        control.status = 422
         with pytest.raises(ControlError):
             await reporter.send()
-        assert (reporter.outbox.dropped, len(reporter.outbox)) == (1, 0)
+    assert len(reporter.outbox) <= MAX_BATCHES
+    control.status = None
+    await reporter.send()
+    total = sum(row["requests"] for batch in control.batches for row in batch["series"])
+    assert total == MAX_BATCHES + 50
+    sequences = [batch["sequence"] for batch in control.batches]
+    assert sequences == list(range(1, len(sequences) + 1))
+    ends = [batch["to_ms"] for batch in control.batches]
+    assert ends == sorted(ends)
 
-    asyncio.run(talk())
+
+async def test_a_rejected_batch_is_dropped_and_counted() -> None:
+    control = Control()
+    reporter = Reporter(control.report, "i", "boot")
+    reporter.add(rows(1))
+    control.status = 422
+    with pytest.raises(ControlError):
+        await reporter.send()
+    assert (reporter.outbox.dropped, len(reporter.outbox)) == (1, 0)
 
 
 def test_events_are_bounded_and_their_loss_counted() -> None:
