@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import console_fill as data
 from bench.console_fill import Size
 from bench.console_pages import pages
-from bench.console_system import PROXIES, FlipTarget, Proxies
+from bench.console_system import PROXIES, Proxies, Target
 from control_plane.console import app as console
 from tests.support.console import browser
 from tests.support.control import control_plane
@@ -31,7 +31,7 @@ async def test_every_page_of_the_benchmark_is_there(tmp_path: Path) -> None:
         visitor.client.headers["authorization"] = f"Bearer {filled['key']}"
         named = data.route_id(data.compared(SIZE)[9])
         listed = await control.get("/comparisons/examples", route=named, limit=20)
-        target = FlipTarget("sqlite", "", filled["key"], 0, SIZE)
+        target = Target("sqlite", "", filled["key"], 0, SIZE)
         asked = pages(target, listed["items"][0]["id"], listed["next"])
         for name, path in asked:
             answer = await visitor.client.get(path)
