@@ -179,6 +179,9 @@ class Settings(BaseSettings):
     # -- this instance ---------------------------------------------------------------------------
     instance: Name = ""
     """Stable name in the fleet; host name and port when empty."""
+    installation: Name = ""
+    """Id of the installation to follow, where it is another one than before; see
+    `figway fleet`."""
     state_dir: Path = Field(default_factory=_state_dir)
     """Directory of the last good table (`table.json`) and the kill file (`kill`); one a proxy."""
 

@@ -6,7 +6,7 @@ to do; whether to try again is the caller's business.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from urllib.parse import quote
 import orjson
 
 from proxy.control import http as outbound
+from proxy.control.notice import Notice, of_headers
 
 STREAM_IDLE_S = 25.0
 """A stream without a heartbeat for so long is dead; the control plane sends one every 10 s."""
@@ -39,12 +40,23 @@ class Publication:
     revision: int
     etag: str
     data: Any
+    notice: Notice
+
+
+_STRANGERS = frozenset({401, 403, 404})
+"""Answers of something that may be no control plane of ours."""
+
+
+def _nobody(notice: Notice) -> None:
+    """Before anybody listens."""
 
 
 class ControlPlane:
     """A client of one control plane."""
 
     def __init__(self, client: outbound.Client) -> None:
+        self.on_notice: Callable[[Notice], None] = _nobody
+        """Told what every answer says beside its content."""
         self._client = client
 
     async def table(self, known: Iterable[str]) -> Publication:
@@ -56,10 +68,12 @@ class ControlPlane:
         headers = {"if-none-match": etags} if etags else {}
         response = await self._call("GET", "/table", headers=headers)
         if response.status_code == 304:
-            return Publication(-1, response.headers.get("etag", "").strip('"'), None)
+            etag = response.headers.get("etag", "").strip('"')
+            return Publication(-1, etag, None, of_headers(response.headers))
         data = _json(response)
         try:
-            return Publication(int(data["revision"]), str(data["etag"]), data["table"])
+            revision, etag, table = int(data["revision"]), str(data["etag"]), data["table"]
+            return Publication(revision, etag, table, of_headers(response.headers))
         except (KeyError, TypeError, ValueError):
             raise ControlError("the control plane's table has no revision, etag or table") from None
 
@@ -74,6 +88,7 @@ class ControlPlane:
                 if response.status_code != 200:
                     await response.aread()
                     raise _refused(response)
+                self.on_notice(of_headers(response.headers))
                 async for event in _events(response):
                     yield event
         except outbound.HTTPError as error:
@@ -127,6 +142,8 @@ class ControlPlane:
             response = await self._client.request(method, path, headers=headers, content=content)
         except outbound.HTTPError as error:
             raise _unreachable(error) from None
+        if response.status_code not in _STRANGERS and not response.has_redirect_location:
+            self.on_notice(of_headers(response.headers))
         if response.status_code >= 400 or response.has_redirect_location:
             raise _refused(response)
         return response

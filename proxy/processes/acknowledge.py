@@ -17,6 +17,8 @@ from proxy.control.client import ControlError, ControlPlane
 
 if TYPE_CHECKING:
     from proxy.processes.supervisor import Supervisor
+    from proxy.tables.check import Served
+    from proxy.tables.follow import Follower
 
 _COALESCE_S = 0.005  # workers apply within milliseconds of each other: one message for all
 _PAUSE_S = 0.5
@@ -65,7 +67,8 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
     """The message for POST /fleet/acks. `revision` is the lowest that every live worker serves."""
     workers = [worker for worker in supervisor.workers.all if worker.alive]
     lowest = min(workers, key=lambda worker: worker.revision, default=None)
-    refused = supervisor.tables.refused
+    refused, follower = supervisor.tables.refused, supervisor.tables.follower
+    served = supervisor.tables.served
     return {
         "instance": supervisor.settings.instance_name,
         "boot": supervisor.parts.boot,
@@ -80,6 +83,7 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
                 "kill": worker.kill,
                 "ready": worker.ready,
                 "restarts": worker.child.restarts,
+                "hung": worker.child.hung,
             }
             for worker in workers
         ],
@@ -93,6 +97,10 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
             "etag": refused.etag,
             "findings": refused.findings,
         },
+        "installation": supervisor.allegiance.followed,
+        "foreign": follower is not None and follower.foreign,
+        "offered": None if follower is None else _offered(follower, served),
+        "kill": kill_state(supervisor),
         "kill_file": supervisor.kill.on_disk,
         "breakers": [item for worker in workers for item in worker.breakers],
         "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
@@ -100,6 +108,37 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         "store_error": supervisor.tables.store.error,
         "version": release(),
         "stopping": supervisor.stopping,
+    }
+
+
+def kill_state(supervisor: Supervisor) -> dict[str, Any]:
+    """Where the kill switch stands: what is in effect, and who says so."""
+    kill, served = supervisor.kill, supervisor.tables.served
+    live = supervisor.workers.live
+    killed = sum(worker.kill for worker in live)
+    return {
+        "on": bool(live) and killed == len(live),
+        "workers": len(live),
+        "workers_on": killed,
+        "control": kill.control.on,
+        "number": kill.control.number,
+        "file": kill.on_disk,
+        "signal": kill.signal,
+        "table": served is not None and served.table.kill_switch,
+    }
+
+
+def _offered(follower: Follower, served: Served | None) -> dict[str, Any] | None:
+    """The table that the control plane announced last, where it is not the one served."""
+    offer = follower.offered
+    if offer is None or (
+        served is not None and (offer.revision, offer.etag) == (served.revision, served.etag)
+    ):
+        return None
+    return {
+        "installation": offer.installation,
+        "revision": offer.revision,
+        "etag": offer.etag,
     }
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from figway.message.problem import Problem
 from proxy.private.responder import Answer
-from proxy.processes.acknowledge import release
+from proxy.processes.acknowledge import kill_state, release
 from proxy.telemetry.backends import granted
 from proxy.telemetry.prometheus import CONTENT_TYPE, Exposition, add_requests
 
@@ -68,10 +68,8 @@ class Private:
             "etag": None if served is None else served.etag,
             "source": None if served is None else served.source.value,
             "routes": 0 if served is None else len(served.table.routes),
-            "kill_switch": {
-                "table": served is not None and served.table.kill_switch,
-                "file": supervisor.kill.on_disk,
-            },
+            "installation": supervisor.allegiance.followed,
+            "kill_switch": kill_state(supervisor),
             "control_plane": None
             if follower is None
             else {"reachable": follower.reachable, "streaming": follower.streaming},

@@ -44,6 +44,7 @@ from proxy.settings import Settings
 from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.tables.check import Checker
 from proxy.tables.follow import Follower
+from proxy.tables.installation import Allegiance
 from proxy.tables.kill_file import KillFile
 from proxy.tables.kill_switch import KillSwitch
 from proxy.tables.last_good import LastGood
@@ -90,7 +91,13 @@ class Supervisor:
         self.kill = KillSwitch(
             parts.kill_file, log, lambda on: self.workers.send(SetKill(on)), self.on_change
         )
-        self.tables = TableFeed(self.workers, parts.checker, parts.last_good, log, self.on_change)
+        self.allegiance = Allegiance(settings.state_dir, settings.installation)
+        self.tables = TableFeed(
+            *(self.workers, parts.checker, parts.last_good, log),
+            on_change=self.on_change,
+            on_notice=self.kill.hear,
+            allegiance=self.allegiance,
+        )
         self.shadow: ShadowSupervisor | None = None
         self.acknowledger: Acknowledger | None = None
         reporter = None
@@ -98,8 +105,10 @@ class Supervisor:
             control, name = parts.control, settings.instance_name
             store = settings.state_dir / _REPORTS
             reporter = Reporter(control.report, name, parts.boot, store)
+            control.on_notice = self.kill.hear
             self.tables.follower = Follower(
-                control, parts.checker, self.tables, log, settings.poll_s
+                *(control, parts.checker, self.tables, log, settings.poll_s, self.allegiance),
+                on_disk=parts.last_good.path.exists,
             )
             self.acknowledger = Acknowledger(
                 control, lambda: acknowledgement(self), settings.heartbeat_s
@@ -129,6 +138,7 @@ class Supervisor:
     def _begin_work(self) -> None:
         settings, control = self.settings, self.parts.control
         self._forever(self.kill.watch, "kill file")
+        self._forever(self.kill.keep, "kill switch on disk")
         self._forever(self.tables.store.run, "last good table")
         if control is not None:
             assert self.tables.follower is not None

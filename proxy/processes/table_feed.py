@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from figway.model.codec import to_data
+from proxy.control.notice import Notice
 from proxy.loop.events import EventLog
 from proxy.processes.messages import (
     Applied,
@@ -27,6 +28,7 @@ from proxy.settings import Settings
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 from proxy.tables.cold_start import stored_table
 from proxy.tables.follow import Follower
+from proxy.tables.installation import Allegiance
 from proxy.tables.last_good import LastGood
 from proxy.tables.store import TableStore
 
@@ -41,6 +43,8 @@ class TableFeed:
         last_good: LastGood,
         log: EventLog,
         on_change: Callable[[], None],
+        on_notice: Callable[[Notice], None],
+        allegiance: Allegiance,
     ) -> None:
         self.refused: RefusedTable | None = None
         self.store = TableStore(last_good, log)
@@ -52,6 +56,8 @@ class TableFeed:
         self._last_good = last_good
         self._log = log
         self._on_change = on_change
+        self._on_notice = on_notice
+        self._allegiance = allegiance
         self._served: Served | None = None
         self._frame: tuple[str, bytes] | None = None
         self._published_at = time.monotonic()
@@ -117,6 +123,21 @@ class TableFeed:
     def refuse(self, refused: RefusedTable) -> None:
         """A table was refused: say so."""
         self.refused = refused
+        self._on_change()
+
+    def hear(self, notice: Notice) -> None:
+        """The stream said something of the kill switch."""
+        self._on_notice(notice)
+
+    def followed(self, installation: str) -> None:
+        """Keep whose table is followed."""
+        try:
+            self._allegiance.save()
+        except OSError as error:
+            self._log.error(
+                "installation_not_kept",
+                f"A restart would not know whose table it follows: {error.strerror or error}.",
+            )
         self._on_change()
 
     def watch(self, routes: list[str], ms: int) -> None:

@@ -205,6 +205,7 @@ class WorkerProcess:
         on = self._kill_file or self._kill_wish
         if self.runtime is not None:
             self.runtime.kill = on
+            on = self.runtime.killed  # the table may say so too
         if on is not self._kill_told:
             self._kill_told = on
             self._send(KillState(on))
@@ -304,6 +305,7 @@ class WorkerProcess:
             self.runtime.swap(compiled)
             self.tables.compiled = compiled
             self.secrets.serves(compiled.table)
+            self.set_kill()
             return
         runtime = Runtime(
             compiled,

@@ -9,21 +9,47 @@ With the control plane down, nothing changes but the waits between the attempts 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from proxy.control.client import ControlError, ControlPlane, Publication
+from proxy.control.notice import Notice, of_event
 from proxy.loop.backoff import Backoff, jittered
 from proxy.loop.events import EventLog
 from proxy.tables.check import Checker, RefusedTable, Served, Source, StaleBase
+from proxy.tables.installation import Allegiance
 
 RETRY_FIRST_S = 0.2
 RETRY_CAP_S = 3.0
 """A flip back to legacy may be waiting when the control plane returns."""
 
 
+MAX_PENDING = 100
+"""Table events that may wait for the one that is worked on; beyond it the table is pulled."""
+
+Event = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a control plane announced last: number and hash of its table, and whose it is."""
+
+    installation: str
+    revision: int
+    etag: str
+
+
 class TableListener(Protocol):
     """Who is told of tables."""
+
+    def hear(self, notice: Notice) -> None:
+        """The stream said something of the kill switch. Must return at once."""
+
+    def followed(self, installation: str) -> None:
+        """The table of this installation is followed from now on, or refused: see `foreign`."""
 
     async def publish(self, served: Served, changes: Any, base: str) -> None:
         """A new table passed every check. `changes` lead to it from `base`, or are None."""
@@ -45,12 +71,20 @@ class Follower:
         listener: TableListener,
         log: EventLog,
         poll_s: float,
+        allegiance: Allegiance,
+        on_disk: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`on_disk` says whether there is a last good table, which nobody may have loaded yet."""
         self._control = control
         self._checker = checker
         self._listener = listener
         self._log = log
         self._poll_s = poll_s
+        self._allegiance = allegiance
+        self._on_disk = on_disk
+        self.foreign = False
+        """The control plane is of another installation, and is not followed."""
+        self.offered: Offer | None = None
         self._lock = asyncio.Lock()
         self._refused = ""
         self._reachable: bool | None = None
@@ -97,16 +131,40 @@ class Follower:
         backoff = Backoff(RETRY_FIRST_S, RETRY_CAP_S)
         while True:
             try:
-                async for name, data in self._control.stream():
-                    backoff.reset()
-                    self.streaming = True
-                    self._heard()
-                    await self._event(name, data)
+                await self._listen(backoff)
             except ControlError as error:
                 self._lost(error)
             finally:
                 self.streaming = False
             await asyncio.sleep(backoff.next())
+
+    async def _listen(self, backoff: Backoff) -> None:
+        """Read the stream; tables are worked on beside it, so that no kill switch waits for one."""
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        work = asyncio.get_running_loop().create_task(self._work(events), name="table events")
+        try:
+            async for name, data in self._control.stream():
+                backoff.reset()
+                self.streaming = True
+                self._heard()
+                self._listener.hear(of_event(name, data))
+                events.put_nowait((name, data))
+                if work.done():
+                    break
+        finally:
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+
+    async def _work(self, events: asyncio.Queue[Event]) -> None:
+        while True:
+            name, data = await events.get()
+            if events.qsize() > MAX_PENDING:
+                while not events.empty():
+                    events.get_nowait()
+                await self._pull()
+            else:
+                await self._event(name, data)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -118,6 +176,8 @@ class Follower:
         revision, etag = data.get("revision"), data.get("etag")
         if not isinstance(revision, int) or not isinstance(etag, str):
             raise ControlError("the table stream sent an event without revision or etag")
+        if not self._accepts(of_event(name, data), revision, etag):
+            return
         async with self._lock:
             served = self.served
             if name == "revision" and served is not None and revision <= served.revision:
@@ -133,6 +193,27 @@ class Follower:
                         "table_delta_unusable", f"Pulling the whole table: {stale}.", etag=etag
                     )
         await self._pull()
+
+    def _accepts(self, notice: Notice, revision: int, etag: str) -> bool:
+        """Whether a table of this installation may be served; says so when that changes."""
+        if revision >= 0:
+            self.offered = Offer(notice.installation, revision, etag)
+        served, allegiance = self.served, self._allegiance
+        holds = self._on_disk() if served is None else bool(served.table.routes)
+        before, mine = self.foreign, allegiance.followed
+        self.foreign = not allegiance.accepts(notice, holds)
+        if self.foreign and not before:
+            self._log.error(
+                "foreign_installation",
+                f"The control plane is of installation {notice.installation}, this proxy follows "
+                f"{mine}: its table is not taken. If that is meant, set FIGWAY_INSTALLATION="
+                f"{notice.installation}, or let the control plane adopt {mine}.",
+            )
+        if not self.foreign and allegiance.follow(notice.installation):
+            self._listener.followed(notice.installation)
+        elif self.foreign is not before:
+            self._listener.followed(mine)
+        return not self.foreign
 
     def _watch(self, data: dict[str, Any]) -> None:
         routes, ms = data.get("routes"), data.get("ms")
@@ -162,6 +243,8 @@ class Follower:
         if self._refused:
             known.append(self._refused)
         found = await self._control.table(known)
+        if not self._accepts(found.notice, found.revision, found.etag):
+            return
         async with self._lock:
             if self.served is not before:
                 return  # the stream was faster than this answer

@@ -1,21 +1,72 @@
-"""The kill switch as the supervisor holds it: the file of this host, and the wish of an operator.
+"""The kill switch as the supervisor holds it: everything to legacy, whatever the table says.
 
-The workers look for the file by themselves (`proxy.tables.kill_file`). What the supervisor adds is
-the signal, which it turns into the file, and a wish that holds where the file cannot be written.
+It is on while any of three says so: the file of this host (workers look for it by themselves, see
+`proxy.tables.kill_file`), a signal (turned into the file, and a wish that holds where the file
+cannot be written), or the control plane. The last travels outside the table, by `Notice`, so it
+arrives and holds whatever the newest table is like. It is kept on disk: a restart without the
+control plane keeps the switch.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+from proxy.control.notice import Notice
 from proxy.loop.events import EventLog
 from proxy.tables.kill_file import LOOK_MS, KillFile
+from proxy.tables.state_file import read_json, write_json
+
+FILE = "kill-control.json"
+AGREEING = 2
+"""Times in a row that an older number must say `off` before it counts: a database was restored."""
+
+
+class ControlSwitch:
+    """The control plane's word on the kill switch, as this proxy heard it last.
+
+    `on` of any control plane counts at once. `off` counts from the installation that said `on`,
+    with a number that is not older; an older one counts when it is said again and again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        known = read_json(path)
+        self.on = known.get("on") is True
+        number, installation = known.get("number"), known.get("installation")
+        self.number = number if isinstance(number, int) else 0
+        self.installation = installation if isinstance(installation, str) else ""
+        self._older = 0
+
+    def hear(self, notice: Notice) -> bool:
+        """Take a notice; whether the switch, or what is known of it, is another now."""
+        if notice.kill is None or not self._counts(notice):
+            return False
+        before = (self.on, self.number, self.installation)
+        self.on, self.number, self.installation = notice.kill, notice.number, notice.installation
+        self._older = 0
+        return before != (self.on, self.number, self.installation)
+
+    def _counts(self, notice: Notice) -> bool:
+        if notice.kill:
+            return True
+        if notice.installation != self.installation and self.on and self.installation:
+            return False
+        if notice.number >= self.number:
+            return True
+        self._older += 1
+        return self._older >= AGREEING
+
+    def save(self) -> None:
+        """Keep it on disk. Raises OSError."""
+        data = {"on": self.on, "number": self.number, "installation": self.installation}
+        write_json(self._path, data)
 
 
 class KillSwitch:
-    """Pulled by a signal or by the file. `to_workers` tells each worker the wish; `on_change` is
-    called when the file came or went."""
+    """`to_workers` tells each worker whether this process wants everything sent to legacy;
+    `on_change` is called when anything of it changed."""
 
     def __init__(
         self,
@@ -28,14 +79,22 @@ class KillSwitch:
         self._log = log
         self._to_workers = to_workers
         self._on_change = on_change
-        self.wish = False
+        self._keep = asyncio.Event()
+        self.control = ControlSwitch(file.path.with_name(FILE))
+        self.signal = False
         """Pulled by this process, whether or not the file could be written."""
         self.on_disk = False
         """The file was there when it was looked for last."""
 
+    @property
+    def wish(self) -> bool:
+        """What the workers are told; they look for the file besides."""
+        return self.signal or self.control.on
+
     def pull(self, why: str) -> None:
-        """Everything to legacy: create the file, and tell the workers at once."""
-        self.wish = True
+        """Everything to legacy: tell the workers at once, and create the file."""
+        self.signal = True
+        self._to_workers(self.wish)
         try:
             self._file.pull(why)
         except OSError as error:
@@ -44,16 +103,30 @@ class KillSwitch:
                 f"{self._file.path} cannot be written ({error.strerror}); the kill "
                 "switch holds until this proxy ends.",
             )
-        self._tell()
+        self.look()
 
     def release(self) -> None:
-        """Let go of it."""
-        self.wish = False
+        """Let go of what this host holds; the control plane's word stays."""
+        self.signal = False
         try:
             self._file.release()
         except OSError as error:
             self._log.error("kill_file", f"{self._file.path} cannot be removed: {error.strerror}.")
-        self._tell()
+        self._to_workers(self.wish)
+        self.look()
+
+    def hear(self, notice: Notice) -> None:
+        """The control plane said something."""
+        before = self.control.on
+        if not self.control.hear(notice):
+            return
+        on = self.control.on
+        if on is not before:
+            self._to_workers(self.wish)
+            what = "everything goes to legacy" if on else "the control plane lets go of it"
+            self._log.warning("kill_switch", f"Kill switch {self.control.number}: {what}.", on=on)
+        self._keep.set()
+        self._on_change()
 
     def look(self) -> None:
         """See whether the file is there."""
@@ -64,9 +137,9 @@ class KillSwitch:
         where = self._file.path
         what = f"{where} is there: everything goes to legacy." if found else f"{where} is gone."
         self._log.warning("kill_switch", what, on=found)
-        if not found and self.wish:  # whoever removed the file meant all of it
-            self.wish = False
-            self._to_workers(False)
+        if not found and self.signal:  # whoever removed the file meant all of it
+            self.signal = False
+            self._to_workers(self.wish)
         self._on_change()
 
     async def watch(self) -> None:
@@ -75,6 +148,15 @@ class KillSwitch:
             self.look()
             await asyncio.sleep(LOOK_MS / 1000)
 
-    def _tell(self) -> None:
-        self._to_workers(self.wish)
-        self.look()
+    async def keep(self) -> None:
+        """Keep the control plane's word on disk, for ever."""
+        while True:
+            await self._keep.wait()
+            self._keep.clear()
+            try:
+                await asyncio.to_thread(self.control.save)
+            except OSError as error:
+                self._log.error(
+                    "kill_not_kept",
+                    f"The kill switch holds, but not over a restart: {error.strerror or error}.",
+                )

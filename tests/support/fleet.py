@@ -92,6 +92,9 @@ class FakeControl:
         self.acks: list[dict[str, Any]] = []
         self.reports: list[dict[str, Any]] = []
         self.whole = 0
+        self.kill: tuple[bool, int] | None = None
+        self.installation = ""
+        self.adopts = ""
         self.fail_reports = 0
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -128,8 +131,28 @@ class FakeControl:
         self.revision += 1
         self._announce({"base": "0" * 32, "changes": []})
 
+    def press(self, on: bool) -> None:
+        """The kill switch, outside the table."""
+        self.kill = (on, (0 if self.kill is None else self.kill[1]) + 1)
+        data = {"on": on, "number": self.kill[1]}
+        for writer in self._streams:
+            writer.write(b"event: kill\ndata: " + orjson.dumps(data) + b"\n\n")
+
+    @property
+    def notice(self) -> str:
+        """The headers of every answer."""
+        lines = ""
+        if self.kill is not None:
+            on, number = self.kill
+            lines += f"Figway-Kill: {'on' if on else 'off'}\r\nFigway-Kill-Number: {number}\r\n"
+        if self.installation:
+            lines += f"Figway-Installation: {self.installation}\r\n"
+        return lines + (f"Figway-Adopts: {self.adopts}\r\n" if self.adopts else "")
+
     def _announce(self, extra: dict[str, Any]) -> None:
         data = {"revision": self.revision, "etag": self.etag, **extra}
+        if self.installation:
+            data["installation"] = self.installation
         for writer in self._streams:
             writer.write(b"event: revision\ndata: " + orjson.dumps(data) + b"\n\n")
 
@@ -146,14 +169,15 @@ class FakeControl:
                 body = await reader.readexactly(int(fields.get("content-length", "0")))
                 assert fields["authorization"] == "Bearer proxy-key"
                 if path == "/api/v1/table/stream":
-                    current = orjson.dumps({"revision": self.revision, "etag": self.etag})
+                    said = {"revision": self.revision, "etag": self.etag}
+                    current = orjson.dumps({**said, "installation": self.installation})
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
                     writer.write(b": hello\n\nevent: current\ndata: " + current + b"\n\n")
                     self._streams.add(writer)
                     await reader.read()
                     return
                 status, answer = self._answer(method, path, fields, body)
-                etag = f'ETag: "{self.etag}"\r\n'
+                etag = f'ETag: "{self.etag}"\r\n{self.notice}'
                 length = f"Content-Length: {len(answer)}\r\n" if status not in (204, 304) else ""
                 writer.write(f"HTTP/1.1 {status} X\r\n{etag}{length}\r\n".encode() + answer)
         self._streams.discard(writer)

@@ -1,0 +1,54 @@
+"""What of the control plane's words on the kill switch counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.control.notice import Notice, of_event, of_headers
+from proxy.tables.kill_switch import ControlSwitch
+
+
+def test_a_restored_database_must_say_off_twice(tmp_path: Path) -> None:
+    """B1: an older number that says `off` may be late; one that says `on` counts at once."""
+    switch = ControlSwitch(tmp_path / "kill.json")
+    assert switch.hear(Notice(True, 7, "a"))
+    assert not switch.hear(Notice(False, 6, "a"))
+    assert switch.on
+    assert switch.hear(Notice(False, 6, "a"))
+    assert not switch.on
+    assert switch.hear(Notice(True, 2, "a"))
+    assert switch.on
+
+
+def test_it_is_kept_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "kill.json"
+    switch = ControlSwitch(path)
+    switch.hear(Notice(True, 7, "a"))
+    switch.save()
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = ControlSwitch(path)
+    assert (again.on, again.number, again.installation) == (True, 7, "a")
+    path.write_bytes(b"\x00 not json")
+    assert not ControlSwitch(path).on
+
+
+@pytest.mark.parametrize("value", ["", "maybe", "1", "true", "on\x00"])
+def test_what_cannot_be_read_is_not_said(value: str) -> None:
+    assert of_headers({"figway-kill": value}).kill is None
+    assert of_event("kill", {"on": value}).kill is None
+
+
+def test_a_notice_of_headers_and_of_events() -> None:
+    headers = {
+        "figway-kill": "ON",
+        "figway-kill-number": "12",
+        "figway-installation": "a1",
+        "figway-adopts": "b, c,../etc",
+    }
+    assert of_headers(headers) == Notice(True, 12, "a1", ("b", "c"))
+    assert of_event("current", {"installation": "a1", "kill": {"on": False, "number": 3}}) == (
+        Notice(False, 3, "a1")
+    )
+    assert of_event("kill", {"on": True, "number": True}).number == 0
