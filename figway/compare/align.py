@@ -205,10 +205,13 @@ def _likeness(a: Value, b: Value) -> float:
     if isinstance(a, dict) and isinstance(b, dict):
         common = [name for name in list(a)[:50] if name in b and b[name] == a[name]]
         return 1.0 + len(common)
-    if _is_number(a) and _is_number(b):
-        return 2.0 / (1.0 + float(abs(a - b) / (abs(a) + abs(b) + 1e-300)))
+    left, right = _number(a), _number(b)
+    if left is not None and right is not None:
+        return 2.0 / (1.0 + abs(left - right) / (abs(left) + abs(right) + 1e-300))
     return 1.0 if type(a) is type(b) else 0.0
 
 
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+def _number(value: Value) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
+        return None
+    return float(value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from figway.compare.limits import Limits
+from figway.compare.canonical_json import Value
+from figway.compare.limits import Budget, Limits
 
 RawHeader = tuple[bytes, bytes] | tuple[str, str]
 
@@ -16,11 +17,15 @@ It must stop once it has produced more than that many bytes (what it returns the
 raise an exception on data that is broken or ends early.
 """
 
+BodyReader = Callable[[bytes, Budget], Value]
+"""A body in a format that needs a library, such as `pdf` or `image`, as a tree.
+
+It raises `NotThisFormat` for a body that is none, and `CompareError` when a bound is reached; its
+work is bounded, or spent from the budget piece by piece.
+"""
+
 Redact = Callable[[str, object], object]
 """(exact path of the value, JSON-like value) -> the same with secrets replaced."""
-
-LISTED_HEADERS = ("content-disposition", "content-language", "www-authenticate", "allow")
-"""Compared unless the route lists others. Caching and platform headers are a route's own choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,13 @@ class Context:
     method: str = "GET"
     path: str = "/"
     """Path of the request, against which a relative Location is resolved."""
-    headers: tuple[str, ...] = LISTED_HEADERS
+    headers: tuple[str, ...] = ()
+    """Lower-case names to compare although `header_list` leaves them out, and validators, such as
+    `etag`, to compare by their value."""
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     """Codings beyond gzip and deflate, such as `br` and `zstd`, by lower-case name."""
+    readers: Mapping[str, BodyReader] = field(default_factory=dict)
+    """Formats that need a library, by family (`figway.compare.formats`)."""
     noise: frozenset[str] = frozenset()
     """`Difference.field` keys that are learned noise: shown, not counted."""
     server_errors_fail: bool = True

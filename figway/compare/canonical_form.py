@@ -21,7 +21,7 @@ def parse_form(text: str) -> Value:
         )
     except ValueError as error:
         raise NotThisFormat(f"not a form: {error}") from error
-    fields: dict[str, list[str]] = {}
+    fields: dict[str, list[Value]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
     return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}

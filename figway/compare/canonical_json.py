@@ -8,12 +8,14 @@ precision, and a boolean never equals a number.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from figway.compare.limits import CompareError
 
-Value = Any
-"""dict, list, str, int, float, bool, None, or one of the classes below."""
+Value: TypeAlias = (
+    "dict[str, Value] | list[Value] | str | float | Constant | LongInteger | Blob | Order | None"
+)
+"""A tree as every canonical form ends in. An `int` and a `bool` are a `float` to a type checker."""
 
 
 class NotThisFormat(Exception):
@@ -32,7 +34,13 @@ class LongInteger(NamedTuple):
     digits: str
 
 
-class Repeated(list[Value]):
+class Blob(NamedTuple):
+    """Bytes inside a tree, which no text equals."""
+
+    data: bytes
+
+
+class Repeated(list["Value"]):
     """All the values of a member that occurs more than once in its object."""
 
     __slots__ = ()
@@ -51,10 +59,11 @@ class Order(tuple[str, ...]):
     __slots__ = ()
 
 
-def _members(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
-    members = dict(pairs)
-    if len(members) == len(pairs):
-        return members
+def members(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
+    """An object; the values of a name that occurs again are `Repeated`."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
     repeated: dict[str, list[Value]] = {}
     for name, value in pairs:
         repeated.setdefault(name, []).append(value)
@@ -70,9 +79,9 @@ def _integer(digits: str) -> int | LongInteger:
 
 # Two decoders: Python's own integers are converted in C, and only a text that fails there needs
 # care.
-_decode = json.JSONDecoder(object_pairs_hook=_members, parse_constant=Constant).decode
+_decode = json.JSONDecoder(object_pairs_hook=members, parse_constant=Constant).decode
 _decode_long = json.JSONDecoder(
-    object_pairs_hook=_members, parse_constant=Constant, parse_int=_integer
+    object_pairs_hook=members, parse_constant=Constant, parse_int=_integer
 ).decode
 
 
@@ -84,13 +93,15 @@ def parse_json(text: str) -> Value:
         CompareError: `too_deep`.
     """
     try:
-        return _decode(text)
+        tree: Value = _decode(text)
+        return tree
     except json.JSONDecodeError as error:
         raise NotThisFormat(f"not JSON: {error}") from error
     except RecursionError as error:
         raise CompareError("too_deep") from error
     except ValueError:
-        return _decode_long(text)
+        long: Value = _decode_long(text)
+        return long
 
 
 def type_name(value: Value) -> str:
@@ -104,6 +115,8 @@ def type_name(value: Value) -> str:
         return "number"
     if kind in (dict, Repeated, list):
         return {dict: "object", Repeated: "repeated member"}.get(kind, "array")
+    if kind is Blob:
+        return "bytes"
     return "null" if value is None else "order"
 
 
@@ -125,7 +138,13 @@ def same(a: Value, b: Value) -> bool:
     return same_scalar(a, b)
 
 
-_write = json.JSONEncoder(sort_keys=True, check_circular=False).encode
+def _bytes(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} is no part of a tree")
+
+
+_write = json.JSONEncoder(sort_keys=True, check_circular=False, default=_bytes).encode
 
 
 def surely_same(a: Value, b: Value) -> bool:
@@ -133,6 +152,7 @@ def surely_same(a: Value, b: Value) -> bool:
     return bool(a == b) and _write(a) == _write(b)
 
 
+Container: TypeAlias = "dict[str, Value] | list[Value]"
 _CONTAINERS = frozenset({dict, list, Repeated})
 
 
@@ -142,12 +162,12 @@ def check_depth(value: Value, most: int) -> None:
     Raises:
         CompareError: `too_deep`.
     """
-    level = [value] if type(value) in _CONTAINERS else []
+    level: list[Container] = [value] if isinstance(value, dict | list) else []
     for _ in range(most + 1):
         level = [
-            child
+            child  # type: ignore[misc]  # a test of types in a set is the quick one
             for node in level
-            for child in (node.values() if type(node) is dict else node)
+            for child in (node.values() if isinstance(node, dict) else node)
             if type(child) in _CONTAINERS
         ]
         if not level:
@@ -155,7 +175,7 @@ def check_depth(value: Value, most: int) -> None:
     raise CompareError("too_deep", f"more than {most} levels")
 
 
-_write_plain = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_write_plain = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_bytes).encode
 
 
 def fingerprint(value: Value) -> str:
@@ -168,7 +188,7 @@ def fingerprint(value: Value) -> str:
     return _write_plain(_plain(value))
 
 
-def _plain(value: Value) -> Value:
+def _plain(value: Value | bytes) -> object:
     if type(value) is float:
         return int(value) if value.is_integer() else value
     if type(value) is dict:

@@ -4,7 +4,23 @@ since).
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from figway.compare.answer import Context
+from figway.compare.differences import DifferenceKind
+from figway.compare.header_list import OWN_COOKIES
+from figway.compare.moments import moment
+from figway.compare.tokens import describe, same_form
+
+_CASELESS_ATTRIBUTES = frozenset({"samesite", "priority"})
+_MOST_COOKIES = 100
+
+Report = Callable[[DifferenceKind, str | None, str | None, str], None]
+"""(kind, legacy's value, new's value, path)."""
+OwnValue = Callable[[str, str, str], None]
+"""(path, legacy's value, new's value) of a token that each side makes for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,76 @@ class SetCookie:
         return cls(name.strip(), value.strip(), tuple(attributes.items()))
 
 
-def describe_token(value: str) -> str:
-    """What may be shown of a cookie's value, which is a credential as often as not: its size."""
-    return f"a token of {len(value)} characters" if value else "empty"
+class CookieComparison:
+    """Cookies by name: each with its attributes, and the form of its value."""
+
+    def __init__(self, report: Report, own_value: OwnValue, context: Context) -> None:
+        self._report = report
+        self._own_value = own_value
+        self._context = context
+
+    def compare(self, legacy: list[str], new: list[str]) -> None:
+        """Report what differs between the Set-Cookie lines of two answers."""
+        left, right = _by_name(legacy), _by_name(new)
+        for name in sorted(left.keys() | right.keys()):
+            here, there = left.get(name, []), right.get(name, [])
+            path = f"set-cookie:{name[:200]}"
+            for one, other in zip(here, there, strict=False):
+                self._cookie(path, one, other)
+            for cookie in here[len(there) :]:
+                self._report("missing", describe(cookie.value), None, path)
+            for cookie in there[len(here) :]:
+                self._report("added", None, describe(cookie.value), path)
+        if legacy[_MOST_COOKIES:] != new[_MOST_COOKIES:]:
+            sizes = f"{len(legacy)} cookies", f"{len(new)} cookies"
+            self._report("changed", *sizes, "header:set-cookie")
+
+    def _cookie(self, path: str, legacy: SetCookie, new: SetCookie) -> None:
+        if legacy.value != new.value:
+            if same_form(legacy.value, new.value):
+                self._own_value(path, legacy.value, new.value)
+            else:
+                here, there = describe(legacy.value), describe(new.value)
+                same = here == there
+                self._report("changed", here, f"another of {there}" if same else there, path)
+        here_attributes, there_attributes = dict(legacy.attributes), dict(new.attributes)
+        for name in sorted(here_attributes.keys() | there_attributes.keys()):
+            one, other = here_attributes.get(name), there_attributes.get(name)
+            if self._same_attribute(name, one, other):
+                continue
+            kind: DifferenceKind = (
+                "missing" if other is None else "added" if one is None else "changed"
+            )
+            self._report(kind, one, other, f"{path};{name[:40]}")
+
+    def _same_attribute(self, name: str, legacy: str | None, new: str | None) -> bool:
+        if legacy == new:
+            return True
+        if name == "domain":
+            # Left out, or naming the backend: both mean the host that was asked, which is the
+            # facade.
+            return self._domain(legacy) == self._domain(new)
+        if legacy is None or new is None:
+            return False
+        if name == "expires":
+            one, other = moment(legacy.replace("-", " ")), moment(new.replace("-", " "))
+            near = self._context.cookie_expiry_seconds
+            return bool(one and other and abs(one[1] - other[1]) <= near)
+        return name in _CASELESS_ATTRIBUTES and legacy.lower() == new.lower()
+
+    def _domain(self, value: str | None) -> str:
+        domain = (value or "").lower().lstrip(".")
+        hosts = {host.partition(":")[0] for host in self._context.backend_hosts}
+        return "" if domain in hosts else domain
+
+
+def _by_name(headers: list[str]) -> dict[str, list[SetCookie]]:
+    found: defaultdict[str, list[SetCookie]] = defaultdict(list)
+    for header in headers[:_MOST_COOKIES]:
+        cookie = SetCookie.parse(header)
+        if cookie.name not in OWN_COOKIES:
+            found[cookie.name].append(cookie)
+    for cookies in found.values():
+        # One name may be set for several paths; their order does not matter.
+        cookies.sort(key=lambda cookie: sorted(cookie.attributes))
+    return found

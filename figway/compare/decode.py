@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from figway.compare.answer import Decoder
+from figway.compare.formats import Family, family_of
 from figway.compare.limits import CompareError, Limits
 
 # Labels and what they mean. ISO-8859-1 and ASCII are read as windows-1252, as browsers do
@@ -47,50 +48,33 @@ class MediaType:
     essence: str
     charset: str
     parameters: tuple[tuple[str, str], ...] = ()
-    """The other parameters, sorted, without those that only frame the body (`boundary`)."""
+    """The other parameters, sorted, without those that only frame the body."""
+    boundary: str = ""
+    """What frames the parts of a multipart body."""
 
     @classmethod
     def parse(cls, value: str) -> MediaType:
         """Read a Content-Type leniently: what cannot be read is left out."""
         essence, _, _ = value.partition(";")
-        charset = ""
+        charset = boundary = ""
         others = []
         for name, raw in _PARAMETER.findall(value[len(essence) :]):
             text = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') else raw
             if name.lower() == "charset":
                 charset = text.strip("'\" ").lower()
-            elif name.lower() != "boundary":
+            elif name.lower() == "boundary":
+                boundary = text
+            else:
                 others.append((name.lower(), text))
-        return cls(essence.strip().lower(), charset, tuple(sorted(others)))
+        return cls(essence.strip().lower(), charset, tuple(sorted(others)), boundary)
 
-    def family(self, body: bytes) -> str:
-        """Which canonical form fits: json, form, xml, html, text or binary; sniffed when
-        unlabelled.
-        """
-        essence = self.essence
-        if essence == "application/json" or essence.endswith("+json"):
-            return "json"
-        if essence == "application/x-www-form-urlencoded":
-            return "form"
-        if essence in ("text/html", "application/xhtml+xml"):
-            return "html"
-        if essence in ("application/xml", "text/xml") or essence.endswith("+xml"):
-            return "xml"
-        if essence.startswith("text/") or essence.endswith(("javascript", "x-ndjson", "yaml")):
-            return "text"
-        return "binary" if essence else _sniff(body)
+    def family(self, body: bytes) -> Family:
+        """Which canonical form fits; by the looks of the body where the label says nothing."""
+        return family_of(self.essence, body)
 
 
-def _sniff(body: bytes) -> str:
-    start = body[:512].lstrip()
-    if start[:1] in (b"{", b"["):
-        return "json"
-    if start[:9].lower() in (b"<!doctype", b"<html>"):
-        return "html"
-    return "binary" if b"\0" in body[:4096] or not _is_utf8(body) else "text"
-
-
-def _is_utf8(body: bytes) -> bool:
+def is_utf8(body: bytes) -> bool:
+    """Whether the bytes can be read as UTF-8."""
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -168,7 +152,37 @@ def _inflate(body: bytes, window: int, most: int) -> bytes:
     return b"".join(parts)
 
 
-def to_text(body: bytes, family: str, charset: str) -> str:
+_BOM = b"\xef\xbb\xbf"
+_BOMS = ((_BOM, "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_XML_ENCODING = re.compile(rb"""\A<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,40})["']""")
+
+
+def codec_named(charset: str) -> str | None:
+    """The codec that a label means; None for no label and for one that means nothing."""
+    return _CHARSETS.get(charset)
+
+
+def codec_within(body: bytes, essence: str) -> str | None:
+    """The codec that a body names itself: by a byte order mark, or in a page's `<meta>`."""
+    for mark, codec in _BOMS:
+        if body.startswith(mark):
+            return codec
+    if essence in ("text/html", "application/xhtml+xml") and (
+        found := _META_CHARSET.search(body[:2048])
+    ):
+        return _CHARSETS.get(found[1].decode("ascii", "replace").lower())
+    return None
+
+
+def has_bom(body: bytes) -> bool:
+    """Whether UTF-8 text begins with a byte order mark, which many readers trip over."""
+    return body.startswith(_BOM)
+
+
+_IN_UTF8: frozenset[Family] = frozenset({"json", "json-lines", "json-sequence", "xml", "events"})
+
+
+def to_text(body: bytes, family: Family, charset: str) -> str:
     """The body as text: by its label, then by what it says of itself, then UTF-8, then
     windows-1252.
 
@@ -178,10 +192,12 @@ def to_text(body: bytes, family: str, charset: str) -> str:
     codec = _CHARSETS.get(charset)
     if codec is None and family == "html" and (meta := _META_CHARSET.search(body[:2048])):
         codec = _CHARSETS.get(meta[1].decode("ascii", "replace").lower())
+    if codec is None and family == "xml" and (named := _XML_ENCODING.search(body[:512])):
+        codec = _CHARSETS.get(named[1].decode("ascii", "replace").lower())
     if codec is None and family == "json":
         codec = json.detect_encoding(body)
     if codec is None or codec == "utf-8":
-        codec = "utf-8" if codec or family in ("json", "xml") or _is_utf8(body) else "cp1252"
+        codec = "utf-8" if codec or family in _IN_UTF8 or is_utf8(body) else "cp1252"
     text = _decode(body, codec)
     return text.removeprefix("\ufeff")
 

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from figway.compare.answer import Context
-from figway.compare.canonical_json import Constant, LongInteger, Order, Value
+from figway.compare.canonical_json import Blob, Constant, LongInteger, Order, Value
+from figway.compare.canonical_text import describe_binary
 from figway.compare.detect import HARD_SHAPES, Place, detect
 from figway.compare.limits import Budget
 from figway.compare.rules import ComparisonRule
 
-DifferenceKind = Literal["changed", "type", "missing", "added", "order", "format"]
+DifferenceKind = Literal["changed", "type", "missing", "added", "order", "format", "notation"]
 """missing: legacy has it and new does not; added: the other way round; format: one side's body is
-not what its Content-Type says."""
+not what its Content-Type says; notation: the same meaning in other signs, such as another line end
+or another offset of the same moment."""
 
 _MOST_CHILDREN = 10
 _MOST_LEVELS = 4
 _LONGEST_BEFORE_REDACTION = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class DifferencePlace:
+    """One place at which a pair differs, with the values as they were compared.
+
+    The values are neither redacted nor cut: they are for judging in memory, never for storing.
+    """
+
+    exact: str
+    """`$.items[3].price`, `header:cache-control;max-age`, `set-cookie:sid`."""
+    legacy: Value
+    """The canonical value; None where legacy has none, as the difference's kind tells."""
+    new: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,8 @@ class Difference:
     ignored_by: str | None = None
     """Id of the rule that covers it."""
     noise: bool = False
+    places: tuple[DifferencePlace, ...] = field(default=(), compare=False, repr=False)
+    """Where it occurs, in the order found, up to `Limits.places`; `count` says how often in all."""
 
     @property
     def counts(self) -> bool:
@@ -91,7 +109,9 @@ class Findings:
     def __init__(self, context: Context, budget: Budget) -> None:
         self._context = context
         self._budget = budget
-        self._groups: dict[tuple[str, str | None], Difference] = {}
+        self._groups: dict[tuple[str, str | None], _Group] = {}
+        self.own_values: list[DifferencePlace] = []
+        """Values that are the server's own, where the two sides' are not the same."""
         self.total = 0
         """Differences reported, of whatever kind."""
         self.beyond = 0
@@ -107,10 +127,9 @@ class Findings:
         exact: str,
         name: str,
         ignored_by: str | None = None,
-        proposal: ComparisonRule | None = None,
     ) -> None:
-        """One differing pair of values. `proposal` is what the finder itself would propose."""
-        self._budget.spend(10 + (len(legacy) + len(new) if _texts(legacy, new) else 0) // 64)
+        """One differing pair of values."""
+        self._budget.spend(10 + (_length(legacy) + _length(new)) // 64)
         self.total += 1
         place = Place(path, name, self._context.backend_hosts, self._context.facade)
         detection = detect(kind, legacy, new, place)
@@ -121,27 +140,36 @@ class Findings:
             None,
             exact,
             detector=detection.detector if detection else "",
-            proposal=detection.rule if detection else proposal,
+            proposal=detection.rule if detection else None,
             ignored_by=ignored_by,
         )
         if difference.field in self._context.noise:
             difference = replace(difference, noise=True)
         self._keep(difference, legacy, new)
 
+    def own_value(self, exact: str, legacy: str, new: str) -> None:
+        """A value that is not compared, as each server makes its own: kept to be watched."""
+        if len(self.own_values) < self._context.limits.places:
+            self.own_values.append(DifferencePlace(exact, legacy, new))
+
     def _keep(self, difference: Difference, legacy: Value, new: Value) -> None:
         key = (difference.field, difference.ignored_by)
-        known = self._groups.get(key)
-        if known is not None:
-            self._groups[key] = replace(known, count=known.count + 1)
-        elif len(self._groups) < self._context.limits.groups:
-            self._groups[key] = replace(
-                difference,
-                exact=self._clean(difference.exact),
-                legacy=self._excerpt(difference.exact, legacy),
-                new=self._excerpt(difference.exact, new),
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= self._context.limits.groups:
+                self.beyond += difference.counts
+                return
+            group = self._groups[key] = _Group(
+                replace(
+                    difference,
+                    exact=self._clean(difference.exact),
+                    legacy=self._excerpt(difference.exact, legacy),
+                    new=self._excerpt(difference.exact, new),
+                )
             )
-        elif difference.counts:
-            self.beyond += 1
+        group.count += 1
+        if len(group.places) < self._context.limits.places:
+            group.places.append(DifferencePlace(difference.exact, legacy, new))
 
     def _excerpt(self, path: str, value: Value) -> Any:
         kept = _prune(value, _MOST_LEVELS)
@@ -157,11 +185,26 @@ class Findings:
 
     def all(self) -> tuple[Difference, ...]:
         """The groups, those that count first, else in the order found."""
-        return tuple(sorted(self._groups.values(), key=lambda d: (not d.counts, d.noise)))
+        found = (
+            replace(group.first, count=group.count, places=tuple(group.places))
+            for group in self._groups.values()
+        )
+        return tuple(sorted(found, key=lambda d: (not d.counts, d.noise)))
 
 
-def _texts(legacy: Value, new: Value) -> bool:
-    return isinstance(legacy, str) and isinstance(new, str)
+class _Group:
+    """The differences of one field: the first of them as people read it, and their places."""
+
+    __slots__ = ("count", "first", "places")
+
+    def __init__(self, first: Difference) -> None:
+        self.first = first
+        self.count = 0
+        self.places: list[DifferencePlace] = []
+
+
+def _length(value: Value) -> int:
+    return len(value) if isinstance(value, str) else 0
 
 
 def _prune(value: Value, levels: int) -> Any:
@@ -190,6 +233,8 @@ def _prune(value: Value, levels: int) -> Any:
         return kept_list if len(value) <= _MOST_CHILDREN else [*kept_list, f"… {len(value)} in all"]
     if isinstance(value, Constant):
         return value.name
+    if isinstance(value, Blob):
+        return describe_binary(value.data)
     if isinstance(value, LongInteger):
         return f"an integer of {len(value.digits)} digits"
     if type(value) is float and (value != value or abs(value) == float("inf")):

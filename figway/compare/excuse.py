@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from figway.compare.canonical_json import Value, same_scalar
 from figway.compare.moments import moment
-from figway.compare.patterns import substitute
+from figway.compare.patterns import matches_whole, substitute
 from figway.compare.rules import ComparisonRule
 
 _LONGEST_FOR_PATTERNS = 1_000_000
@@ -19,11 +19,20 @@ def covered_by(rules: Iterable[ComparisonRule], kind: str, legacy: Value, new: V
     another type, but for `map_value` and `time_tolerance`, which may cross types.
     """
     for rule in rules:
-        if rule.kind == "ignore" or (
-            kind in ("changed", "type") and _covers(rule, kind, legacy, new)
+        if (
+            rule.kind == "ignore"
+            or (kind in ("changed", "type") and _covers(rule, kind, legacy, new))
+            or (kind == "notation" and _covers_notation(rule, legacy, new))
         ):
             return rule.id
     return None
+
+
+def _covers_notation(rule: ComparisonRule, legacy: Value, new: Value) -> bool:
+    return rule.kind == "notation" or (
+        rule.kind in ("map_value", "time_tolerance", "pattern")
+        and _covers(rule, "changed", legacy, new)
+    )
 
 
 def _covers(rule: ComparisonRule, kind: str, legacy: Value, new: Value) -> bool:
@@ -31,7 +40,8 @@ def _covers(rule: ComparisonRule, kind: str, legacy: Value, new: Value) -> bool:
         return any(same_scalar(legacy, a) and same_scalar(new, b) for a, b in rule.pairs)
     if rule.kind == "time_tolerance":
         left, right = moment(legacy), moment(new)
-        return bool(left and right and abs(left[1] - right[1]) <= rule.seconds)
+        near = bool(left and right and abs(left[1] - right[1]) <= rule.seconds)
+        return near and all(_written_so(rule, side) for side in (legacy, new))
     if kind == "type":
         return False
     if rule.kind == "number_tolerance":
@@ -44,6 +54,11 @@ def _covers(rule: ComparisonRule, kind: str, legacy: Value, new: Value) -> bool:
         return legacy.casefold() == new.casefold()
     # A header whose value is a list (RFC 9110 section 5.6.1).
     return rule.kind == "unordered" and sorted(_list(legacy)) == sorted(_list(new))
+
+
+def _written_so(rule: ComparisonRule, value: Value) -> bool:
+    text = _as_text(value)
+    return not rule.pattern or (text is not None and matches_whole(rule.pattern, text))
 
 
 def _near(rule: ComparisonRule, legacy: Value, new: Value) -> bool:

@@ -1,23 +1,30 @@
-"""The head of an answer: status, Content-Type, Location, Set-Cookie and the listed headers."""
+"""The head of an answer: status, Content-Type, cookies, and every other end-to-end field."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from figway.compare.answer import Answer, Context
-from figway.compare.cookies import SetCookie, describe_token
+from figway.compare.charsets import label_counts
+from figway.compare.cookies import CookieComparison
 from figway.compare.decode import MediaType
-from figway.compare.detect import looks_random
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.excuse import covered_by
+from figway.compare.header_list import compared_names
+from figway.compare.header_readers import (
+    OWN_VALUES,
+    HeaderValue,
+    Surroundings,
+    joined,
+    read,
+)
 from figway.compare.moments import moment
 from figway.compare.rules import RuleSet
 
 Headers = dict[str, list[str]]
 
-_CASELESS_ATTRIBUTES = frozenset({"samesite", "priority"})
-_MOST_COOKIES = 100
+_EXPIRES_WITHIN_S = 2.0
+"""How far apart two lifetimes may be that were rounded to seconds at two moments."""
 
 
 class HeadComparison:
@@ -35,52 +42,111 @@ class HeadComparison:
         """
         if legacy.status == new.status:
             return True
-        self._report("changed", legacy.status, new.status, "status")
+        self.report("changed", legacy.status, new.status, "status")
         return bool(self._rules.outside("status")) and legacy.status // 100 == new.status // 100
 
-    def headers(self, legacy: Headers, new: Headers) -> None:
-        """Everything in the head but the status."""
-        self._content_type(legacy, new)
-        for name in ("location", "content-location", "refresh"):
-            if name in legacy or name in new:
-                self._one(name, self._resolved(name, legacy), self._resolved(name, new))
-        for name in self._context.headers:
-            if name in legacy or name in new:
-                self._one(name, _joined(legacy.get(name)), _joined(new.get(name)))
-        if "set-cookie" in legacy or "set-cookie" in new:
-            self._cookies(legacy.get("set-cookie", []), new.get("set-cookie", []))
+    def headers(self, legacy: Headers, new: Headers, status: int) -> None:
+        """Everything in the head but the status, of two answers of one status."""
+        around = self._around(legacy), self._around(new)
+        unequal = [name for name in legacy.keys() | new.keys() if legacy.get(name) != new.get(name)]
+        for name in self._names(unequal, legacy, new, status):
+            here, there = legacy.get(name), new.get(name)
+            if name == "content-type":
+                self._content_type(legacy, new)
+            elif name == "set-cookie":
+                self._cookies(here or [], there or [])
+            elif here is None or there is None:
+                self._present(name, here, there)
+            elif name == "expires":
+                self._expires(legacy, new)
+            elif name in self._context.headers and name in OWN_VALUES:
+                self._text(name, joined(here), joined(there))
+            else:
+                values = read(name, here, around[0]), read(name, there, around[1])
+                self._values(name, (joined(here), joined(there)), *values)
+
+    def _names(self, unequal: list[str], legacy: Headers, new: Headers, status: int) -> list[str]:
+        """Of the fields that are not equal as they are, those to look at."""
+        wanted = set(self._context.headers)
+        if self._context.method.upper() == "HEAD":
+            # It frames nothing there: it tells the size of what GET would give.
+            wanted.add("content-length")
+        named = legacy.get("connection", []) + new.get("connection", [])
+        connection = {name.strip().lower() for name in joined(named).split(",")}
+        if status == 304 and "etag" in legacy and "etag" in new:
+            unequal = [name for name in unequal if name != "last-modified"]
+        return compared_names(unequal, wanted=wanted, connection=connection, status=status)
+
+    def _around(self, headers: Headers) -> Surroundings:
+        return Surroundings(self._resolved, headers.get("date", [""])[-1])
+
+    # -- single fields ---------------------------------------------------------------------------
+
+    def _present(self, name: str, legacy: list[str] | None, new: list[str] | None) -> None:
+        left = None if legacy is None else joined(legacy)
+        right = None if new is None else joined(new)
+        self.report("missing" if new is None else "added", left, right, f"header:{name}")
+
+    def _text(self, name: str, legacy: str, new: str) -> None:
+        if legacy != new:
+            self.report("changed", legacy, new, f"header:{name}")
+
+    def _values(
+        self, name: str, texts: tuple[str, str], legacy: HeaderValue, new: HeaderValue
+    ) -> None:
+        if legacy == new:
+            if name in OWN_VALUES and texts[0] != texts[1]:
+                self._findings.own_value(f"header:{name}", *texts)
+        elif isinstance(legacy, str) or isinstance(new, str):
+            self.report("changed", *texts, f"header:{name}")
+        else:
+            self._parts(name, legacy, new)
+
+    def _parts(self, name: str, legacy: dict[str, str], new: dict[str, str]) -> None:
+        """What differs, part by part: `header:cache-control;max-age`."""
+        for part in sorted(legacy.keys() | new.keys()):
+            here, there = legacy.get(part), new.get(part)
+            if here != there:
+                kind: DifferenceKind = (
+                    "added" if here is None else "missing" if there is None else "changed"
+                )
+                path = f"header:{name};{'_'.join(part.split())[:60]}" if part else f"header:{name}"
+                self.report(kind, here, there, path)
 
     def _content_type(self, legacy: Headers, new: Headers) -> None:
         left, right = legacy.get("content-type", [""])[-1], new.get("content-type", [""])[-1]
-        if left == right:
-            return
-        here, there = MediaType.parse(left), MediaType.parse(right)
-        # The charset is not a difference in itself: text that it decodes to another text is.
+        here, there = media_type(legacy), media_type(new)
+        # What the charset label is worth depends on the body: see `charset`.
         if (here.essence, here.parameters) != (there.essence, there.parameters):
-            self._one("content-type", left or None, right or None)
+            kind: DifferenceKind = "changed" if left and right else "missing" if left else "added"
+            self.report(kind, left or None, right or None, "header:content-type")
 
-    def charset(self, legacy: str, new: str) -> None:
-        """The charsets of two bodies whose texts differ, which may be why."""
-        if legacy != new:
-            self._one("content-type;charset", legacy or None, new or None, "header:content-type")
+    def charset(self, legacy: tuple[MediaType, bytes], new: tuple[MediaType, bytes]) -> None:
+        """Report the charset labels of two bodies where clients read them and they differ."""
+        left, right = legacy[0].charset, new[0].charset
+        if left != right and label_counts(legacy, new):
+            kind: DifferenceKind = "changed" if left and right else "missing" if left else "added"
+            path = "header:content-type;charset"
+            self.report(kind, left or None, right or None, path)
 
-    def _one(
-        self, name: str, legacy: str | None, new: str | None, target: str | None = None
-    ) -> None:
-        if legacy == new:
-            return
-        kind: DifferenceKind = "changed"
-        if legacy is None:
-            kind = "added"
-        elif new is None:
-            kind = "missing"
-        self._report(kind, legacy, new, f"header:{name}", target)
+    def _expires(self, legacy: Headers, new: Headers) -> None:
+        """As a lifetime: seconds after the answer's own Date; what has expired has expired."""
+        here, there = _lifetime(legacy), _lifetime(new)
+        known = "date" in legacy and "date" in new
+        near = _EXPIRES_WITHIN_S if known else self._context.cookie_expiry_seconds
+        if here is None or there is None:
+            same = here is there
+        else:
+            same = abs(here - there) <= near or (known and max(here, there) <= 0)
+        if not same:
+            texts = joined(legacy["expires"]), joined(new["expires"])
+            self.report("changed", *texts, "header:expires")
 
-    def _resolved(self, name: str, headers: Headers) -> str | None:
+    def _cookies(self, legacy: list[str], new: list[str]) -> None:
+        CookieComparison(self.report, self._findings.own_value, self._context).compare(legacy, new)
+
+    def _resolved(self, value: str) -> str:
         """The URL as a user agent would end up with it, on the facade where a backend is meant."""
-        value = _joined(headers.get(name))
-        if value is None or name == "refresh":
-            return value
         try:
             base = urljoin(self._context.facade or "//facade", self._context.path)
             parts = urlsplit(urljoin(base, value))
@@ -91,60 +157,11 @@ class HeadComparison:
             parts = parts._replace(scheme=facade.scheme, netloc=facade.netloc)
         return urlunsplit(parts._replace(path=parts.path or "/"))
 
-    def _cookies(self, legacy: list[str], new: list[str]) -> None:
-        left, right = _by_name(legacy), _by_name(new)
-        for name in sorted(left.keys() | right.keys()):
-            here, there = left.get(name, []), right.get(name, [])
-            path = f"set-cookie:{name[:200]}"
-            for one, other in zip(here, there, strict=False):
-                self._cookie(path, one, other)
-            for cookie in here[len(there) :]:
-                self._report("missing", describe_token(cookie.value), None, path)
-            for cookie in there[len(here) :]:
-                self._report("added", None, describe_token(cookie.value), path)
-
-    def _cookie(self, path: str, legacy: SetCookie, new: SetCookie) -> None:
-        if not _same_token(legacy.value, new.value):
-            self._report("changed", describe_token(legacy.value), describe_token(new.value), path)
-        here, there = dict(legacy.attributes), dict(new.attributes)
-        for name in sorted(here.keys() | there.keys()):
-            one, other = here.get(name), there.get(name)
-            if self._same_attribute(name, one, other):
-                continue
-            kind: DifferenceKind = (
-                "missing" if other is None else "added" if one is None else "changed"
-            )
-            self._report(kind, one, other, f"{path};{name[:40]}")
-
-    def _same_attribute(self, name: str, legacy: str | None, new: str | None) -> bool:
-        if legacy == new:
-            return True
-        if name == "domain":
-            # Left out, or naming the backend: both mean the host that was asked, which is the
-            # facade.
-            return self._domain(legacy) == self._domain(new)
-        if legacy is None or new is None:
-            return False
-        if name == "expires":
-            one, other = moment(legacy.replace("-", " ")), moment(new.replace("-", " "))
-            near = self._context.cookie_expiry_seconds
-            return bool(one and other and abs(one[1] - other[1]) <= near)
-        return name in _CASELESS_ATTRIBUTES and legacy.lower() == new.lower()
-
-    def _domain(self, value: str | None) -> str:
-        domain = (value or "").lower().lstrip(".")
-        hosts = {host.partition(":")[0] for host in self._context.backend_hosts}
-        return "" if domain in hosts else domain
-
-    def _report(
-        self,
-        kind: DifferenceKind,
-        legacy: str | int | None,
-        new: str | int | None,
-        path: str,
-        target: str | None = None,
+    def report(
+        self, kind: DifferenceKind, legacy: str | int | None, new: str | int | None, path: str
     ) -> None:
-        rules = self._rules.outside(target or path)
+        """Report one difference of the head; rules for the whole field cover its parts."""
+        rules = self._rules.outside(path)
         self._findings.add(
             kind,
             legacy,
@@ -156,21 +173,17 @@ class HeadComparison:
         )
 
 
-def _joined(values: list[str] | None) -> str | None:
-    return None if values is None else ", ".join(values)
+def media_type(headers: Headers) -> MediaType:
+    """What an answer says that its body is."""
+    return MediaType.parse(headers.get("content-type", [""])[-1])
 
 
-def _by_name(headers: list[str]) -> dict[str, list[SetCookie]]:
-    found: defaultdict[str, list[SetCookie]] = defaultdict(list)
-    for header in headers[:_MOST_COOKIES]:
-        cookie = SetCookie.parse(header)
-        found[cookie.name].append(cookie)
-    for cookies in found.values():
-        # One name may be set for several paths; their order does not matter.
-        cookies.sort(key=lambda cookie: sorted(cookie.attributes))
-    return found
-
-
-def _same_token(legacy: str, new: str) -> bool:
-    """A session id is another each time; a language or a flag is not."""
-    return legacy == new or (looks_random(legacy) and looks_random(new))
+def _lifetime(headers: Headers) -> float | None:
+    """Seconds from Date, or a moment where there is none; None for what has already expired
+    because it is no date (RFC 9111 section 5.3).
+    """
+    when = moment(headers["expires"][-1])
+    if when is None or when[0] != "http_date":
+        return None
+    now = moment(headers.get("date", [""])[-1])
+    return when[1] - now[1] if now else when[1]

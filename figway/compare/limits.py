@@ -30,6 +30,8 @@ class Limits:
     """Only looked at when the caller gives a clock."""
     groups: int = 200
     """Distinct differences kept for one pair; the rest is only counted."""
+    places: int = 100
+    """Places kept for each of them."""
     excerpt: int = 200
     codings: int = 3
     """Content codings applied one over the other (RFC 9110 section 8.4)."""

@@ -74,3 +74,9 @@ def substitute(pattern: str, put: str | Callable[[str], str], text: str) -> str:
         parts += (clean[at:start], put if isinstance(put, str) else put(clean[start:end]))
         at = end
     return "".join((*parts, clean[at:]))
+
+
+def matches_whole(pattern: str, text: str) -> bool:
+    """Whether the pattern matches the text from end to end."""
+    clean = text.encode("utf-8", "backslashreplace").decode()
+    return compile_pattern(pattern).fullmatch(clean) is not None

@@ -5,7 +5,7 @@ A rule has a kind, a target and the parameters of its kind. The target is one of
     $.items[*].price      a place in the body: JSONPath, see `figway.compare.paths`; forms, XML,
     HTML and
                           text have paths too, by their canonical form
-    header:etag           one header
+    header:etag           one header, or one part of it: header:cache-control;max-age
     set-cookie:sid        one cookie, or one part of it: set-cookie:sid;samesite
     status                the status code
 
@@ -32,6 +32,7 @@ RuleKind = Literal[
     "case",
     "map_value",
     "pattern",
+    "notation",
 ]
 KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
 
@@ -40,19 +41,21 @@ Scalar = str | int | float | bool | None
 MOST_RULES = 500
 MOST_PAIRS = 1000
 
-_HEADER = re.compile(r"header:[!#$%&'*+.^`|~0-9a-z-]{1,100}")
+_HEADER = re.compile(r"header:[!#$%&'*+.^`|~0-9a-z-]{1,100}(;[^\s;,]{1,60})?")
 _COOKIE = re.compile(r"set-cookie:[^\s;,=]{1,200}(;[a-z-]{1,40})?")
 _ARRAY_KINDS = ("unordered", "keyed_array")
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "ignore": (),
     "number_tolerance": ("absolute", "relative"),
-    "time_tolerance": ("seconds",),
+    "time_tolerance": ("seconds", "pattern"),
     "unordered": (),
     "keyed_array": ("key",),
     "case": (),
     "map_value": ("pairs",),
     "pattern": ("pattern",),
+    "notation": (),
 }
+_OPTIONAL: dict[str, tuple[str, ...]] = {"time_tolerance": ("pattern",)}
 
 
 class RuleError(ValueError):
@@ -81,7 +84,8 @@ class ComparisonRule:
     pairs: tuple[tuple[Scalar, Scalar], ...] = ()
     """map_value: (legacy's value, the value that new may have instead)."""
     pattern: str = ""
-    """pattern: RE2; whatever it matches, on either side, is equal."""
+    """pattern: RE2; whatever it matches, on either side, is equal. time_tolerance: RE2 of how both
+    moments must be written; empty for any way."""
     note: str = ""
     steps: tuple[Step, ...] = field(default=(), init=False, repr=False, compare=False)
 
@@ -108,7 +112,7 @@ class ComparisonRule:
             raise RuleError(f"rule {self.id!r}: keyed_array needs the key member's name")
         if self.kind == "map_value" and not 0 < len(self.pairs) <= MOST_PAIRS:
             raise RuleError(f"rule {self.id!r}: map_value needs 1 to {MOST_PAIRS} pairs")
-        if self.kind == "pattern":
+        if self.kind == "pattern" or self.pattern:
             check_pattern(self.pattern)
 
     def _check_target(self) -> None:
@@ -121,7 +125,8 @@ class ComparisonRule:
         ):
             raise RuleError(
                 f"rule {self.id!r}: target {self.target!r} is none of $..., header:name, "
-                "set-cookie:name, set-cookie:name;attribute (in lower case), status"
+                "header:name;part, set-cookie:name, set-cookie:name;attribute (in lower case), "
+                "status"
             )
         if self.kind == "keyed_array" and not self.target.startswith("$"):
             raise RuleError(f"rule {self.id!r}: keyed_array is for places in the body")
@@ -136,6 +141,8 @@ class ComparisonRule:
         data: dict[str, Any] = {"id": self.id, "kind": self.kind, "target": self.target}
         for name in _PARAMETERS[self.kind]:
             value = getattr(self, name)
+            if name in _OPTIONAL.get(self.kind, ()) and not value:
+                continue
             data[name] = [list(pair) for pair in value] if name == "pairs" else value
         if self.note:
             data["note"] = self.note
@@ -264,9 +271,9 @@ class RuleSet:
         if not self._by_target:
             return ()
         found = list(self._by_target.get(target, ()))
+        if ";" in target:
+            found += self._by_target.get(target.partition(";")[0], ())
         if target.startswith("set-cookie:"):
-            if ";" in target:
-                found += self._by_target.get(target.partition(";")[0], ())
             found += self._by_target.get("header:set-cookie", ())
         return tuple(found)
 

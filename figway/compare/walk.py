@@ -16,12 +16,11 @@ from figway.compare.canonical_json import (
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
+from figway.compare.moments import notations
 from figway.compare.paths import Trail, exact, last_name, template
 from figway.compare.rules import (
     NO_RULES,
     ComparisonRule,
-    RuleError,
-    RuleKind,
     RuleNode,
     is_array_kind,
 )
@@ -34,8 +33,9 @@ _MOST_ALIGNED_LEVELS = 24
 class Walk:
     """Reports every difference of two trees to `findings`. Depth must be bounded before."""
 
-    def __init__(self, findings: Findings, budget: Budget) -> None:
+    def __init__(self, findings: Findings, budget: Budget, *, moments: bool = False) -> None:
         self._findings = findings
+        self._moments = moments
         self._budget = budget
         self._arrays_open = 0
         self._in_vain = 0
@@ -60,7 +60,24 @@ class Walk:
             if legacy != new and sorted(legacy) == sorted(new):
                 self._report("order", legacy, new, rules, trail)
         elif not same_scalar(legacy, new):
-            self._report(_kind(legacy, new), legacy, new, rules, trail)
+            self._scalars(legacy, new, rules, trail)
+
+    def _scalars(self, legacy: Value, new: Value, rules: RuleNode, trail: Trail) -> None:
+        kind = _kind(legacy, new)
+        if self._moments and isinstance(legacy, str) and isinstance(new, str):
+            alike = notations(legacy, new)
+            if alike == "equal":
+                return
+            if alike == "notation":
+                kind = "notation"
+        self._report(kind, legacy, new, rules, trail)
+
+    def fact(
+        self, kind: DifferenceKind, name: str, legacy: Value, new: Value, rules: RuleNode
+    ) -> None:
+        """Report what differs about the whole body and is no part of its tree: `$['bom()']`."""
+        below = rules.step(name) if rules.live else NO_RULES
+        self._report(kind, legacy, new, below, ((), name))
 
     def _objects(
         self, legacy: dict[str, Value], new: dict[str, Value], rules: RuleNode, trail: Trail
@@ -104,7 +121,7 @@ class Walk:
             if not key and self._only_reordered(legacy, new):
                 found = Alignment((), reordered=True)
         if found.reordered:
-            self._report_order(legacy, new, found.key, rule, trail)
+            self._report_order(legacy, new, rule, trail)
         self._aligned(legacy, new, found, rules, trail)
         self._arrays_open -= 1
 
@@ -157,7 +174,6 @@ class Walk:
         self,
         legacy: list[Value],
         new: list[Value],
-        key: str,
         rule: ComparisonRule | None,
         trail: Trail,
     ) -> None:
@@ -169,7 +185,6 @@ class Walk:
             exact=exact(trail),
             name=last_name(trail),
             ignored_by=rule.id if rule else None,
-            proposal=_array_rule(template(trail), key),
         )
 
     def _report(
@@ -188,12 +203,3 @@ class Walk:
 
 def _kind(legacy: Value, new: Value) -> DifferenceKind:
     return "changed" if type_name(legacy) == type_name(new) else "type"
-
-
-def _array_rule(target: str, key: str) -> ComparisonRule | None:
-    kind: RuleKind = "keyed_array" if key else "unordered"
-    try:
-        return ComparisonRule(f"{kind}:{target}", kind, target, key=key)
-    except RuleError:
-        # The path is longer than a target may be.
-        return None

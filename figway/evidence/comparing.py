@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from figway.compare.answer import LISTED_HEADERS
 from figway.compare.rules import ComparisonRule, RuleSet
 from figway.model.codec import content_hash, to_data
 from figway.model.table import ComparisonPolicy, NoiseWord, RuleKind, RuleSpec
@@ -59,8 +58,10 @@ def redaction_policy(policy: ComparisonPolicy) -> RedactionPolicy:
 
 
 def compared_headers(policy: ComparisonPolicy) -> tuple[str, ...]:
-    """The headers that are compared by their values."""
-    return tuple(dict.fromkeys((*LISTED_HEADERS, *policy.headers)))
+    """The headers to compare although they are not compared by default, and validators to compare
+    by their values.
+    """
+    return policy.headers
 
 
 def overruled(policy: ComparisonPolicy) -> dict[str, bool]:

@@ -20,6 +20,7 @@ from figway.compare.canonical_json import (
     parse_json,
 )
 from figway.compare.decode import MediaType, content_codings, to_text, undo_codings
+from figway.compare.formats import TEXTS, Family
 from figway.compare.limits import CompareError, Limits
 from figway.redact.markup import redact_markup
 from figway.redact.redactor import Redactor
@@ -42,7 +43,7 @@ def redact_body(
     try:
         plain = undo_codings(body, codings, decoders or {}, limits)
         family = media_type.family(plain)
-        if family == "binary":
+        if family not in TEXTS:
             return f"{len(plain)} bytes {redactor.hide('binary', plain.decode('latin-1'))}"
         text = to_text(plain, family, media_type.charset)
         return _clean(_by_family(text, family, redactor, limits))
@@ -50,7 +51,7 @@ def redact_body(
         return f"{len(body)} bytes {redactor.hide('unreadable', body.decode('latin-1'))}"
 
 
-def _by_family(text: str, family: str, redactor: Redactor, limits: Limits) -> str:
+def _by_family(text: str, family: Family, redactor: Redactor, limits: Limits) -> str:
     if family == "json":
         try:
             tree = parse_json(text)

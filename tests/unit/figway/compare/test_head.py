@@ -13,7 +13,7 @@ CONTEXT = Context(
     facade="https://shop.example",
     backend_hosts=frozenset({"legacy.internal:8000", "legacy.internal", "new.internal"}),
     path="/account/login?x=1",
-    headers=("cache-control", "etag"),
+    headers=("etag",),
 )
 
 
@@ -91,20 +91,26 @@ def test_a_cookie_s_value_is_in_no_excerpt() -> None:
     assert comparison.differences[0].legacy == "a token of 7 characters"
 
 
-def test_only_listed_headers_count_and_their_case_does_not() -> None:
+def test_every_header_counts_but_for_a_short_list_and_their_case_does_not() -> None:
     """Trap 30."""
-    legacy: list[RawHeader] = [("Cache-Control", "no-store"), ("X-Served-By", "a"), ("Date", "x")]
+    legacy: list[RawHeader] = [("Cache-Control", "no-store"), ("Server", "a"), ("Date", "x")]
     assert differences(legacy, [(b"CACHE-CONTROL", b"no-store")]) == []
     assert differences(legacy, []) == [("header:cache-control", "missing")]
+    assert differences([("X-Served-By", "a")], []) == [("header:x-served-by", "missing")]
 
 
 def test_rules_for_the_head() -> None:
     etag = ComparisonRule("r", "ignore", "header:etag")
     assert differences([("ETag", '"a"')], [("ETag", '"b"')]) == [("header:etag", "changed")]
     assert differences([("ETag", '"a"')], [("ETag", '"b"')], etag) == []
-    listed = ComparisonRule("r", "unordered", "header:cache-control")
-    one, other = ("Cache-Control", "no-store, private"), ("Cache-Control", "private,no-store")
+    listed = ComparisonRule("r", "unordered", "header:x-tags")
+    one, other = ("X-Tags", "a, b"), ("X-Tags", "b,a")
+    assert differences([one], [other]) == [("header:x-tags", "changed")]
     assert differences([one], [other], listed) == []
+    fresh, stale = ("Cache-Control", "max-age=60, private"), ("Cache-Control", "private")
+    assert differences([fresh], [stale]) == [("header:cache-control;max-age", "missing")]
+    for target in ("header:cache-control", "header:cache-control;max-age"):
+        assert differences([fresh], [stale], ComparisonRule("r", "ignore", target)) == []
     for target in ("set-cookie:sid;samesite", "set-cookie:sid", "header:set-cookie"):
         cookie = ComparisonRule("r", "ignore", target)
         assert (
