@@ -239,7 +239,7 @@ def judge(run: Run, plan: Plan) -> dict[str, Any]:
     after = per_second([at for at, _, _ in run.new], run.restarted, run.ended)
     # The first opening of each worker is what the breaker took to notice the death.
     first = {item["worker"]: item["at_ms"] for item in reversed(opened)}
-    figures = {
+    figures: dict[str, Any] = {
         "requests": len(run.seen),
         "per_second": round(len(run.seen) / ((run.ended - run.began) / 1_000)),
         "statuses": {

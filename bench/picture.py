@@ -42,7 +42,7 @@ class _Sheet:
     def curve(self, panel: str, values: Sequence[int], scale: float, colour: str) -> None:
         """One value a second, drawn as steps."""
         y, height = PANELS[panel]
-        points = []
+        points: list[str] = []
         for second, value in enumerate(values):
             level = round(y + height - value * scale, 1)
             points.append(f"{'M' if not points else 'L'}{self.x(second)} {level}")
@@ -100,9 +100,9 @@ def _states(sheet: _Sheet, series: dict[str, Any]) -> None:
         spans = [(0.0, "closed"), *((item["at_s"], item["to"]) for item in changes)]
         ends = [at for at, _ in spans[1:]] + [float(sheet.seconds)]
         for (begin, state), end in zip(spans, ends, strict=True):
-            x, width = sheet.x(begin), max(1.0, round(sheet.x(end) - sheet.x(begin), 1))
+            start, width = sheet.x(begin), max(1.0, round(sheet.x(end) - sheet.x(begin), 1))
             sheet.parts.append(
-                f'<rect x="{x}" y="{y + worker * row}" width="{width}" height="{row - 4}" '
+                f'<rect x="{start}" y="{y + worker * row}" width="{width}" height="{row - 4}" '
                 f'fill="{COLOURS[state]}"/>'
             )
         sheet.text(LEFT - 8, y + worker * row + row / 2 + 2, str(worker), end=True)

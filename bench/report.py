@@ -140,7 +140,7 @@ def write() -> None:
 
 
 def _intro(found: dict[str, Row]) -> str:
-    data = found.get("a") or next(iter(found.values()), {"machine": "", "versions": {}})
+    data: Row = found.get("a") or next(iter(found.values()), {"machine": "", "versions": {}})
     shown = ", ".join(f"{name} {value}" for name, value in data["versions"].items())
     return f"""# Performance
 

@@ -48,7 +48,7 @@ class Helper:
         assert self.process.stdout is not None
         found = self.process.stdout.readline()
         if not found:
-            raise RuntimeError(f"{self.process.args} ended early")
+            raise RuntimeError(f"{self.process.args!r} ended early")
         return found
 
     def go_on(self) -> None:

@@ -53,8 +53,14 @@ def settings_page() -> str:
 def _control_settings() -> Iterator[tuple[str, str, str]]:
     for name, field in ControlSettings.model_fields.items():
         default = "" if field.default_factory else field.default
-        text = {True: "true", False: "false", None: ""}.get(default, default)  # type: ignore[call-overload]
-        yield f"FIGWAY_{name.upper()}", str(text), " ".join((field.description or "").split())
+        text = (
+            ""
+            if default is None
+            else str(default).lower()
+            if isinstance(default, bool)
+            else str(default)
+        )
+        yield f"FIGWAY_{name.upper()}", text, " ".join((field.description or "").split())
 
 
 def _cli_variables() -> Iterator[tuple[str, str, str]]:

@@ -19,7 +19,7 @@ from bench.load.heads import browser_heads
 async def run(port: int, counts: list[int]) -> None:
     """Open, tell, wait."""
     heads = browser_heads(1_000, 200)
-    kept = []
+    kept: list[asyncio.StreamWriter] = []
     loop = asyncio.get_running_loop()
     for count in counts:
         while len(kept) < count:

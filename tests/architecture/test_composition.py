@@ -43,7 +43,7 @@ def constructed(path: Path) -> set[str]:
     """Names that a file calls."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return {getattr(call, "id", None) or getattr(call, "attr", "") for call in calls}
+    return {getattr(call, "id", "") or getattr(call, "attr", "") for call in calls}
 
 
 @pytest.mark.parametrize("plane", ADAPTERS)

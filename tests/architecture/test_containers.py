@@ -66,7 +66,7 @@ def test_every_variable_is_a_setting(name: str) -> None:
     if name == "control":
         ControlSettings(**values).check_listener()
     else:
-        ProxySettings(control_key="fgw_x", **values)
+        ProxySettings.model_validate({"control_key": "fgw_x", **values})
 
 
 def listens(service: str) -> str:

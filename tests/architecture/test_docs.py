@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,8 @@ def test_commands_of_the_manual_exist() -> None:
                 assert words[1] in targets, line
             if words[:1] != ["figway"] or not words[1:] or words[1].isupper():
                 continue
-            command, rest = root, words[1:]
+            command: Any = root
+            rest = words[1:]
             while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
                 if rest[0].isupper():
                     break

@@ -39,8 +39,12 @@ def example(legacy: Any, new: Any, **more: Any) -> dict[str, Any]:
              for side in (legacy, new)]  # fmt: skip
     asked = more.pop("request", None) or request()
     noise = frozenset(more.pop("noise", ()))
+    left, right = (
+        Answer(s["status"], tuple(map(tuple, s["headers"])), s["body"].encode()) for s in sides
+    )
     found = compare(
-        *(Answer(s["status"], tuple(map(tuple, s["headers"])), s["body"].encode()) for s in sides),
+        left,
+        right,
         RuleSet(more.pop("rules", ())),
         Context(method=asked["method"], noise=noise),
     )

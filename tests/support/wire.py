@@ -28,7 +28,8 @@ from proxy.upstreams.factory import open_upstream
 
 T = TypeVar("T")
 WAIT = 10.0
-DOORS = {"native": NativeDoor, "asgi": UvicornDoor}
+Door = NativeDoor | UvicornDoor
+DOORS: dict[str, type[Door]] = {"native": NativeDoor, "asgi": UvicornDoor}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -83,7 +84,7 @@ class Facade:
             report=lambda where, error: self.faults.append(error),
             settings=self._settings,
         )
-        self.door = self._kind(self.runtime, tls=self._tls)
+        self.door: Door = self._kind(self.runtime, tls=self._tls)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         await self.door.listen(listener)
@@ -213,7 +214,7 @@ class Message:
         self.head = head
         self.body = body
         self.line, *lines = head[:-4].split(b"\r\n")
-        self.headers = [tuple(line.split(b": ", 1)) for line in lines]
+        self.headers = [(name, value) for name, value in (line.split(b": ", 1) for line in lines)]
 
     def all(self, name: bytes) -> list[bytes]:
         return [pair[1] for pair in self.headers if pair[0].lower() == name.lower()]

@@ -302,7 +302,7 @@ class Arena:
 
 
 @contextlib.asynccontextmanager
-async def arena(folder: Path, patience_ms: int = 500, **settings: str) -> AsyncIterator[Arena]:
+async def arena(folder: Path, patience_ms: int = 500, **settings: Any) -> AsyncIterator[Arena]:
     """An arena, cleaned up afterwards; `patience_ms` is how long its backends may take."""
     found = Arena(folder, settings)
     found.patience_ms = patience_ms
@@ -313,7 +313,7 @@ async def arena(folder: Path, patience_ms: int = 500, **settings: str) -> AsyncI
         await found.stop()
 
 
-def play(talk: Callable[[Arena], Coroutine[Any, Any, None]], folder: Path, **settings: str) -> None:
+def play(talk: Callable[[Arena], Coroutine[Any, Any, None]], folder: Path, **settings: Any) -> None:
     """Run one test's conversation, within a bound."""
 
     async def bounded() -> None:

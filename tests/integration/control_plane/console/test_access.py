@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import update
+
 from control_plane.auth.keys import Role
 from control_plane.console.sessions import Sessions
 from control_plane.db.models import SessionRow
@@ -121,7 +123,7 @@ async def test_a_session_ends_with_its_key_its_time_and_a_log_out(control: Contr
     other = await browser(control)
     token = other.client.cookies["figway_session"]
     async with control.services.database.write() as connection:
-        await connection.execute(SessionRow.__table__.update().values(expires_ms=1))
+        await connection.execute(update(SessionRow).values(expires_ms=1))
     assert await Sessions(control.services.database).find(token) is None
 
     third = await browser(control)

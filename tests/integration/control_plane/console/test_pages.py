@@ -90,8 +90,10 @@ async def test_pages_load_nothing_from_elsewhere(control: Control) -> None:
                 assert (attrs.get(name) or "/console").startswith("/console"), attrs
             if tag == "script":
                 assert attrs["src"], "an inline script"
-        for name in [a["src"] for a in page.all("script")] + [a["href"] for a in page.all("link")]:
-            found = await visitor.client.get(str(name))
+        for linked in [a["src"] for a in page.all("script")] + [
+            a["href"] for a in page.all("link")
+        ]:
+            found = await visitor.client.get(str(linked))
             assert found.status_code == 200
             assert "immutable" in found.headers["cache-control"]
     assert (await visitor.client.get("/console/static/../app.py")).status_code == 404

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -109,7 +110,7 @@ def life_of(
         life = live(FIGWAY_TABLE_FILE=bundle(tmp_path / "t.json", table), FIGWAY_SANDBOXES="1")
         records: list[RequestRecord] = []
         assert life.sandbox.runtime is not None
-        life.sandbox.runtime.recorder = type("Keep", (), {"record": staticmethod(records.append)})
+        life.sandbox.runtime.recorder = Mock(record=records.append)
         return life, records
 
     return make

@@ -94,7 +94,7 @@ async def _streams(tell: Tell, system: System, browser: outbound.AsyncClient) ->
             async with websockets.connect(url, proxy=None) as socket:
                 await socket.recv()
                 await socket.send("hello")
-                answer = await socket.recv()
+                said = await socket.recv()
                 await socket.close()
-                figures |= {"answer": str(answer)[:60], "close_code": socket.close_code}
+                figures |= {"answer": str(said)[:60], "close_code": socket.close_code}
                 assert socket.close_code in (1000, 1005)

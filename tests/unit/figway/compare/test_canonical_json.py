@@ -102,8 +102,8 @@ def test_is_symmetric(legacy: Any, new: Any) -> None:
 )
 def test_corners(legacy: str, new: str, verdict: str) -> None:
     """Trap 36: NaN, huge integers, repeated members and cut JSON end in a verdict."""
-    sides = (answer(text, "application/json") for text in (legacy, new))
-    comparison = compare(*sides)
+    one, other = (answer(text, "application/json") for text in (legacy, new))
+    comparison = compare(one, other)
     expected = verdict if legacy != '{"a": ' else "mismatch"
     assert comparison.verdict == expected
     json.dumps(comparison.to_dict(), allow_nan=False)

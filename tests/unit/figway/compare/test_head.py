@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from figway.compare.answer import Answer, Context, RawHeader
@@ -22,7 +24,7 @@ def head(*headers: RawHeader, status: int = 200) -> Answer:
 
 
 def differences(
-    legacy: list[RawHeader], new: list[RawHeader], *rules: ComparisonRule
+    legacy: Sequence[RawHeader], new: Sequence[RawHeader], *rules: ComparisonRule
 ) -> list[tuple[str, str]]:
     return found(compare(head(*legacy), head(*new), rules, CONTEXT))
 
@@ -80,8 +82,8 @@ OTHER = "sid=00112233445566778899aabbccddeeff"
 )
 def test_cookies(legacy: list[str], new: list[str], expected: list[tuple[str, str]]) -> None:
     """Trap 2's other half: each Set-Cookie by its name, with each of its attributes."""
-    sides = [[("Set-Cookie", value) for value in side] for side in (legacy, new)]
-    assert differences(*sides) == expected
+    one, other = ([("Set-Cookie", value) for value in side] for side in (legacy, new))
+    assert differences(one, other) == expected
 
 
 def test_a_cookie_s_value_is_in_no_excerpt() -> None:

@@ -69,11 +69,11 @@ def test_what_differs_in_html(old: str, new: str, differences: list[tuple[str, s
 
 
 def test_a_moved_element_is_a_difference_of_order() -> None:
-    pages = (
+    legacy, new = (
         answer(f"<div>{inside}</div>", "text/html")
         for inside in ("<b>x</b><i>y</i>", "<i>y</i><b>x</b>")
     )
-    assert found(compare(*pages)) == [("$.div['order()']", "order")]
+    assert found(compare(legacy, new)) == [("$.div['order()']", "order")]
 
 
 @given(st.text(alphabet="<>/!-ab \"'=&;[]?script", max_size=60))

@@ -34,7 +34,7 @@ def routes() -> st.SearchStrategy[Route]:
         match=st.builds(RouteMatch, path=st.just("/x"), methods=st.tuples(st.just("GET"))),
         stage=st.sampled_from(Stage),
         weight=st.integers(0, 10_000),
-        description=st.text(st.characters(exclude_categories=("Cs",)), max_size=20),
+        description=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
     )
 
 

@@ -230,7 +230,13 @@ def test_a_policy_adds_names_and_patterns_and_comes_back_from_json() -> None:
     assert RedactionPolicy.from_dict(policy.to_dict()) == policy
     strict = RedactionPolicy(allow=())
     assert RedactionPolicy.from_dict(strict.to_dict()) == strict
-    for wrong in ({"patterns": ["("]}, {"names": "x"}, {"deny": []}, {"patterns": ["x*"]}):
+    refused: list[dict[str, Any]] = [
+        {"patterns": ["("]},
+        {"names": "x"},
+        {"deny": []},
+        {"patterns": ["x*"]},
+    ]
+    for wrong in refused:
         with pytest.raises(PolicyError):
             RedactionPolicy.from_dict(wrong)
 

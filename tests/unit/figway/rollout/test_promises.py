@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from figway.rollout.gates import judge_gates
 from figway.rollout.guards import judge_guards
@@ -29,7 +30,7 @@ def _stream(
             side, rate = ("new", new) if rng.random() < weight else ("legacy", legacy)
             counts[side][0] += 1
             counts[side][1] += rng.random() < rate
-        sides = {
+        sides: dict[str, Any] = {
             side: CallCounts(requests=requests, failures=failures, answers=requests)
             for side, (requests, failures) in counts.items()
         }

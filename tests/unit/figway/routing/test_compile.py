@@ -85,7 +85,8 @@ def test_a_table_that_cannot_serve_is_refused(broken: Table, words: str) -> None
 
 
 def _edited(before: Table, **fields: Any) -> Table:
-    return replace(before, **{k: MappingProxyType(v) for k, v in fields.items()})
+    frozen: dict[str, Any] = {k: MappingProxyType(v) for k, v in fields.items()}
+    return replace(before, **frozen)
 
 
 def test_a_flip_shares_the_matcher_and_all_other_plans() -> None:

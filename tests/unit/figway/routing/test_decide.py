@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.support.tables import Head, route, table
 
 
 def plan(stage: Stage, weight: int = 0, sticky: tuple[StickyKey, ...] | None = None) -> Plan:
-    fields = {} if sticky is None else {"sticky": sticky}
+    fields: dict[str, Any] = {} if sticky is None else {"sticky": sticky}
     compiled = compile_table(
         table(
             route("orders", "/orders", stage=stage, weight=weight, new="functions", capability="c"),

@@ -331,7 +331,13 @@ def test_what_no_request_may_hold_is_400(change: dict[str, Any]) -> None:
 
 
 def test_other_events_are_named() -> None:
-    for event in ({}, {"Records": []}, {"source": "aws.events"}, {"requestContext": {}}):
+    others: tuple[dict[str, Any], ...] = (
+        {},
+        {"Records": []},
+        {"source": "aws.events"},
+        {"requestContext": {}},
+    )
+    for event in others:
         with pytest.raises(UnknownEvent):
             read_event(event)
 

@@ -117,7 +117,7 @@ def test_whatever_is_accepted_others_accept_alike(data: bytes) -> None:
         if framed is None:
             assert head.chunked
         elif framed is ...:
-            assert head.content_length == connection._reader._length
+            assert head.content_length == getattr(connection._reader, "_length", None)
     if ascii_target and method not in ("FOO", "get"):  # llhttp knows only registered methods
         other = Llhttp(data)
         assert other.done
