@@ -128,8 +128,9 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group compile -c requirements/dev.lock -o requirements/compile.lock
 
-reference: $(VENV)/.dev ## Write docs/reference/settings.md and docs/reference/cli.md from the code
+reference: $(VENV)/.dev ## Write docs/reference/settings.md, docs/reference/cli.md and the states in the architecture page from the code
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/state_diagram.py
 
 clean: ## Remove the virtual environment, caches and demo data
 	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -10,10 +10,10 @@ from typing import Any
 from urllib.parse import quote
 
 from control_plane.comparisons.preview import body
-from control_plane.comparisons.replays import SAFE_METHODS
 from figway.compare.decode import MediaType
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import RuleSet
+from figway.message.http import SAFE_METHODS
 
 REDACTED = "[redacted:"
 _NOT_SENT = frozenset(

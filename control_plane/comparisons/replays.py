@@ -17,11 +17,11 @@ from control_plane.comparisons.schemas import (
     ResultIn,
 )
 from control_plane.db.models import ExampleRow, ReplayItemRow, ReplayRow
+from figway.message.http import SAFE_METHODS
 
 LEASE_MS = 60_000
 """A proxy that is silent for so long about a job loses it to another."""
 EXPIRE_MS = 3_600_000
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 NOT_REPLAYABLE = "not_replayable"
 _SENT = "sent"
 _OPEN = ("waiting", "running")

@@ -172,14 +172,14 @@ def domains_of(backend: Backend) -> tuple[bytes, ...]:
 
 def _places(backend: Backend) -> list[tuple[bytes, bytes]]:
     """Each authority by which `backend` may call itself, with the path that it stands under."""
-    found = []
+    names = []
     prefix = urlsplit(backend.url).path.rstrip("/").encode()
     for address in (backend.url, *backend.urls):
         if authority := urlsplit(address).netloc:
-            found.append((_plain(authority.encode()), prefix))
+            names.append((_plain(authority.encode()), prefix))
     if backend.host_policy is HostPolicy.LITERAL and backend.host:
-        found.append((_plain(backend.host.encode()), prefix))
-    return found
+        names.append((_plain(backend.host.encode()), prefix))
+    return names
 
 
 def _plain(authority: bytes) -> bytes:

@@ -122,8 +122,8 @@ def cookie_value(header: bytes | None, name: bytes) -> bytes:
         value, _, _ = header[at + len(name) + 1 :].partition(b";")
         return value.strip().strip(b'"')
     for pair in header.split(b";"):
-        found, _, value = pair.strip().partition(b"=")
-        if found == name:
+        key, _, value = pair.strip().partition(b"=")
+        if key == name:
             return value.strip(b'"')
     return b""
 

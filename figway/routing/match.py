@@ -134,10 +134,10 @@ class Node:
             return self.wild
         if self.literals is None:
             self.literals = {}
-        found = self.literals.get(segment)
-        if found is None:
-            found = self.literals[segment] = Node()
-        return found
+        step = self.literals.get(segment)
+        if step is None:
+            step = self.literals[segment] = Node()
+        return step
 
     def first(self, parts: list[bytes], method: str, head: RequestHead) -> str | None:
         """As `find`, without a call a segment: where the first way down leads to a route, it is
@@ -163,9 +163,9 @@ class Node:
         self, leaf: Leaf | None, parts: list[bytes], method: str, head: RequestHead
     ) -> str | None:
         if leaf is not None:
-            found = leaf.only or leaf.find(method, head)
-            if found is not None:
-                return found
+            route_id = leaf.only or leaf.find(method, head)
+            if route_id is not None:
+                return route_id
         return self.find(parts, 0, method, head)
 
     def find(self, parts: list[bytes], index: int, method: str, head: RequestHead) -> str | None:
@@ -176,13 +176,13 @@ class Node:
         if self.literals is not None:
             step = self.literals.get(part)
             if step is not None:
-                found = step.find(parts, index + 1, method, head)
-                if found is not None:
-                    return found
+                route_id = step.find(parts, index + 1, method, head)
+                if route_id is not None:
+                    return route_id
         if self.wild is not None and part:
-            found = self.wild.find(parts, index + 1, method, head)
-            if found is not None:
-                return found
+            route_id = self.wild.find(parts, index + 1, method, head)
+            if route_id is not None:
+                return route_id
         return None if self.rest is None else self.rest.find(method, head)
 
     def leaves(self, parts: list[bytes], index: int) -> Iterator[Leaf]:
@@ -224,9 +224,9 @@ class Matcher:
         parts = path.split(b"/")
         if self._exact or self._suffixes:
             for root in self._roots(head.host):
-                found = root.find(parts, 1, method, head)
-                if found is not None:
-                    return found
+                route_id = root.find(parts, 1, method, head)
+                if route_id is not None:
+                    return route_id
             return None
         return self._any.first(parts[1:], method, head)
 
@@ -306,8 +306,8 @@ def query_value(query: bytes, name: bytes) -> bytes | None:
     if name not in query:
         return None
     for pair in query.split(b"&"):
-        found, _, value = pair.partition(b"=")
-        if found == name:
+        key, _, value = pair.partition(b"=")
+        if key == name:
             return value
     return None
 
@@ -317,8 +317,8 @@ def raw_cookie(header: bytes | None, name: bytes) -> bytes | None:
     if not header or name not in header:
         return None
     for pair in header.split(b";"):
-        found, equals, value = pair.strip(b" \t").partition(b"=")
-        if found == name and equals:
+        key, equals, value = pair.strip(b" \t").partition(b"=")
+        if key == name and equals:
             return value
     return None
 
@@ -353,13 +353,13 @@ def value_check(condition: Condition) -> Callable[[bytes | None], bool]:
     """Does a raw value, None for an absent one, satisfy `condition`?"""
     value, kind = condition.value.encode(), condition.kind
     if kind is ConditionKind.EXACT:
-        return lambda found: found == value
+        return lambda given: given == value
     if kind is ConditionKind.PREFIX:
-        return lambda found: found is not None and found.startswith(value)
+        return lambda given: given is not None and given.startswith(value)
     if kind is ConditionKind.SUFFIX:
-        return lambda found: found is not None and found.endswith(value)
+        return lambda given: given is not None and given.endswith(value)
     if kind is ConditionKind.CONTAINS:
-        return lambda found: found is not None and value in found
+        return lambda given: given is not None and value in given
     if kind is ConditionKind.PRESENT:
-        return lambda found: found is not None
-    return lambda found: found is None
+        return lambda given: given is not None
+    return lambda given: given is None

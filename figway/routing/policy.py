@@ -96,9 +96,9 @@ def _rewriter(rewrite: PathRewrite, pattern: Pattern) -> _Rewrite:
     pieces = split_template(rewrite.to)
 
     def by_template(path: bytes) -> bytes:
-        found = pattern.variables(path)
+        variables = pattern.variables(path)
         return b"".join(
-            found.get(piece.text, b"") if piece.variable else piece.text.encode()
+            variables.get(piece.text, b"") if piece.variable else piece.text.encode()
             for piece in pieces
         )
 

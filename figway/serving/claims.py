@@ -77,11 +77,11 @@ def _holds(rule: ClaimRule, claims: Mapping[str, Any]) -> bool:
     if not rule.values:
         return True
     if rule.name in ("scope", "scp") and isinstance(value, str):
-        found = set(value.split(" "))
+        values = set(value.split(" "))
     elif isinstance(value, bool):
-        found = {"true" if value else "false"}
+        values = {"true" if value else "false"}
     elif isinstance(value, int):
-        found = {str(value)}
+        values = {str(value)}
     else:
-        found = _texts(value)
-    return not found.isdisjoint(rule.values)
+        values = _texts(value)
+    return not values.isdisjoint(rule.values)

@@ -1,8 +1,9 @@
 """The life of one request, as a state machine without I/O.
 
 A door drives it: it tells what happened (`start`, `response_head`, `failed`, `deadline`,
-`body_failed`, `client_gone`) and does what the returned `Action` says. All rules about a second
-attempt live in this file and nowhere else, so every door treats a request alike:
+`body_failed`, `finished`, `client_gone`) and does what the returned `Action` says. `TRANSITIONS`
+is the whole of where that may lead; docs/concepts/architecture.md is drawn from it. All rules about
+a second attempt live in this file and nowhere else, so every door treats a request alike:
 
 1. The breaker is open: legacy at once; nothing was sent, so any method may.
 2. The connection failed, or nothing was written: any method may.
@@ -121,6 +122,56 @@ class State(IntEnum):
     DONE = 3
 
 
+class Event(IntEnum):
+    """What happens to a request; each is a method of `Exchange`."""
+
+    START = 0
+    RESPONSE_HEAD = 1
+    FAILED = 2
+    DEADLINE = 3
+    BODY_FAILED = 4
+    FINISHED = 5
+    CLIENT_GONE = 6
+
+
+Steps = dict[Do, State]
+"""By what the driver is told to do: the state that follows."""
+
+TRANSITIONS: Final[dict[State, dict[Event, Steps]]] = {
+    State.IDLE: {
+        Event.START: {Do.TRY: State.TRYING, Do.ANSWER: State.DONE},
+        Event.CLIENT_GONE: {Do.NOTHING: State.DONE},
+    },
+    State.TRYING: {
+        Event.RESPONSE_HEAD: {Do.RELAY: State.RELAYING, Do.TRY: State.TRYING},
+        Event.FAILED: {Do.TRY: State.TRYING, Do.ANSWER: State.DONE},
+        Event.DEADLINE: {Do.ANSWER: State.DONE},
+        Event.CLIENT_GONE: {Do.NOTHING: State.DONE},
+    },
+    State.RELAYING: {
+        Event.BODY_FAILED: {Do.ABORT: State.DONE},
+        Event.FINISHED: {Do.NOTHING: State.DONE},
+        Event.CLIENT_GONE: {Do.NOTHING: State.DONE},
+    },
+    State.DONE: {},
+}
+"""Where each event leads in each state. An event that a state does not list comes too late, and
+changes nothing."""
+
+
+def _states_that_take(event: Event) -> dict[State, Steps]:
+    return {state: events[event] for state, events in TRANSITIONS.items() if event in events}
+
+
+_ON_START: Final = _states_that_take(Event.START)
+_ON_RESPONSE_HEAD: Final = _states_that_take(Event.RESPONSE_HEAD)
+_ON_FAILED: Final = _states_that_take(Event.FAILED)
+_ON_DEADLINE: Final = _states_that_take(Event.DEADLINE)
+_ON_BODY_FAILED: Final = _states_that_take(Event.BODY_FAILED)
+_ON_FINISHED: Final = _states_that_take(Event.FINISHED)
+_ON_CLIENT_GONE: Final = _states_that_take(Event.CLIENT_GONE)
+
+
 _PROBLEMS: Final = {
     FailureKind.CONNECT: (502, "backend_unreachable", "The backend cannot be reached"),
     FailureKind.TLS: (502, "backend_tls", "The backend's TLS certificate or handshake failed"),
@@ -141,13 +192,10 @@ _ELSEWHERE: Final = frozenset(
 _OVERLOAD: Final = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
 
 
-# Names of this module's own: one look-up, or none where it is compiled, instead of two.
+# A member of an enumeration costs two look-ups a use; a constant of the module one, or none where
+# it is compiled.
 _NEW: Final = Side.NEW
 _LEGACY: Final = Side.LEGACY
-_IDLE: Final = State.IDLE
-_TRYING: Final = State.TRYING
-_RELAYING: Final = State.RELAYING
-_DONE: Final = State.DONE
 _REFUSED: Final = Admission.REFUSED
 
 
@@ -204,7 +252,7 @@ class Exchange:
         self._admission = _REFUSED
         self._tried_at = now
         self.side = side
-        self.state = _IDLE
+        self.state = State.IDLE
         self.attempts = 0
         self.deadline_at = now + policy.deadline_ms
         self.failure: FailureKind | None = None
@@ -216,6 +264,81 @@ class Exchange:
 
     def start(self, now: int) -> Action:
         """The request head is in: whom to ask first."""
+        steps = _ON_START.get(self.state)
+        if steps is None:
+            return NOTHING
+        action = self._first(now)
+        self.state = steps[action.do]
+        return action
+
+    def body_not_kept(self) -> None:
+        """Body bytes that a second attempt would need are gone: over the replay buffer."""
+        self._kept = False
+
+    def response_head(self, status: int, now: int) -> Action:
+        """A final response head arrived from the side that was asked."""
+        steps = _ON_RESPONSE_HEAD.get(self.state)
+        if steps is None:
+            return NOTHING
+        action = RELAY if self.side is _LEGACY else self._of_new(status, now)
+        self.state = steps[action.do]
+        return action
+
+    def failed(self, kind: FailureKind, sent: Sent, now: int, detail: str = "") -> Action:
+        """The attempt ended before a response head."""
+        steps = _ON_FAILED.get(self.state)
+        if steps is None:
+            return NOTHING
+        self.failure = kind
+        action = self._again(kind, sent, now)
+        if action is None:
+            action = self._elsewhere(kind, sent, now, detail)
+        self.state = steps[action.do]
+        return action
+
+    def deadline(self, now: int) -> Action:
+        """The deadline over all attempts passed before a response head."""
+        steps = _ON_DEADLINE.get(self.state)
+        if steps is None:
+            return NOTHING
+        self.failure = FailureKind.DEADLINE
+        if self.side is _NEW:
+            self._tell_breaker(True, now)
+            self.no_fallback = NoFallback.DEADLINE
+        action = _answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
+        self.state = steps[action.do]
+        return action
+
+    def body_failed(self, kind: FailureKind, now: int) -> Action:
+        """The answer broke off while it was relayed: too late for anything but saying so."""
+        steps = _ON_BODY_FAILED.get(self.state)
+        if steps is None:
+            return NOTHING
+        self.failure = kind
+        self.no_fallback = NoFallback.RESPONSE_STARTED
+        if self.side is _NEW and self._breaker is not None:
+            self._breaker.failure(now, Admission.CALL)
+        self.state = steps[Do.ABORT]
+        return ABORT
+
+    def finished(self) -> None:
+        """The answer was relayed whole."""
+        steps = _ON_FINISHED.get(self.state)
+        if steps is not None:
+            self.state = steps[Do.NOTHING]
+
+    def client_gone(self) -> None:
+        """The client went away; the attempt has no outcome."""
+        steps = _ON_CLIENT_GONE.get(self.state)
+        if steps is None:
+            return
+        if self.state is State.TRYING and self.side is _NEW:
+            self._abandon()
+        self.state = steps[Do.NOTHING]
+
+    # -- what follows ------------------------------------------------------------------------
+
+    def _first(self, now: int) -> Action:
         if self.side is _LEGACY:
             self._budget.own_request(now)
             return self._try(_LEGACY, now)
@@ -226,34 +349,21 @@ class Exchange:
                 if refused is None:
                     return self._fall_back("breaker_open", now)
                 self.no_fallback = refused
-                return self._answer(self._breaker_problem(refused, now))
+                return _answer(self._breaker_problem(refused, now))
         return self._try(_NEW, now)
 
-    def body_not_kept(self) -> None:
-        """Body bytes that a second attempt would need are gone: over the replay buffer."""
-        self._kept = False
-
-    def response_head(self, status: int, now: int) -> Action:
-        """A final response head arrived from the side that was asked."""
-        if self.state is not _TRYING:
-            return NOTHING
-        if self.side is _LEGACY:
-            self.state = _RELAYING
-            return RELAY
+    def _of_new(self, status: int, now: int) -> Action:
+        """What becomes of a head that new gave."""
         self._tell_breaker(status >= 500, now)
         if status in self._policy.statuses:
             refused = self._why_not(now, rule_3=True)
             if refused is None:
                 return self._fall_back(f"status_{status}", now)
             self.no_fallback = refused
-        self.state = _RELAYING
         return RELAY
 
-    def failed(self, kind: FailureKind, sent: Sent, now: int, detail: str = "") -> Action:
-        """The attempt ended before a response head."""
-        if self.state is not _TRYING:
-            return NOTHING
-        self.failure = kind
+    def _again(self, kind: FailureKind, sent: Sent, now: int) -> Action | None:
+        """Another attempt on the same side, where one may help and is allowed."""
         if kind is FailureKind.STALE and self._may_retry(sent, now):
             self._retried = True
             return self._try(self.side, now)
@@ -261,6 +371,10 @@ class Exchange:
             self._retried = True
             if self.retry.spend(now):
                 return self._try(self.side, now)
+        return None
+
+    def _elsewhere(self, kind: FailureKind, sent: Sent, now: int, detail: str) -> Action:
+        """Legacy's turn, or the error is the answer."""
         if self.side is _NEW:
             if kind is FailureKind.TOO_LARGE:
                 self._abandon()  # the size of a message says nothing about the backend's health
@@ -270,44 +384,10 @@ class Exchange:
         if refused is None:
             return self._fall_back(kind.value, now)
         self.no_fallback = refused
-        return self._answer(self._problem(kind, refused, detail))
-
-    def deadline(self, now: int) -> Action:
-        """The deadline over all attempts passed before a response head."""
-        if self.state is not _TRYING:
-            return NOTHING
-        self.failure = FailureKind.DEADLINE
-        if self.side is _NEW:
-            self._tell_breaker(True, now)
-            self.no_fallback = NoFallback.DEADLINE
-        return self._answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
-
-    def body_failed(self, kind: FailureKind, now: int) -> Action:
-        """The answer broke off while it was relayed: too late for anything but saying so."""
-        if self.state is not _RELAYING:
-            return NOTHING
-        self.failure = kind
-        self.no_fallback = NoFallback.RESPONSE_STARTED
-        self.state = _DONE
-        if self.side is _NEW and self._breaker is not None:
-            self._breaker.failure(now, Admission.CALL)
-        return ABORT
-
-    def finished(self) -> None:
-        """The answer was relayed whole."""
-        self.state = _DONE
-
-    def client_gone(self) -> None:
-        """The client went away; the attempt has no outcome."""
-        if self.state is _TRYING and self.side is _NEW:
-            self._abandon()
-        self.state = _DONE
-
-    # -- what follows ------------------------------------------------------------------------
+        return _answer(self._problem(kind, refused, detail))
 
     def _try(self, side: Side, now: int) -> Action:
         self.side = side
-        self.state = _TRYING
         self.attempts += 1
         self._tried_at = now
         return TRY_NEW if side is _NEW else TRY_LEGACY
@@ -316,10 +396,6 @@ class Exchange:
         self.fallback = reason
         self._retried = False  # legacy's pool may hold a connection gone stale as well
         return self._try(_LEGACY, now)
-
-    def _answer(self, problem: Problem) -> Action:
-        self.state = _DONE
-        return Action(Do.ANSWER, problem=problem)
 
     def _why_not(self, now: int, *, rule_3: bool) -> NoFallback | None:
         """Why legacy may not be asked now; None if it may. Takes from the budget last."""
@@ -376,6 +452,10 @@ class Exchange:
             return _budget_problem()
         status, code, title = _PROBLEMS[kind]
         return Problem(status, code, title, detail, 1 if kind in _OVERLOAD else None)
+
+
+def _answer(problem: Problem) -> Action:
+    return Action(Do.ANSWER, problem=problem)
 
 
 def _budget_problem() -> Problem:

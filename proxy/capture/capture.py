@@ -28,7 +28,7 @@ from proxy.capture.counts import CountBook, Counts
 from proxy.capture.message import encode, header_block
 from proxy.capture.queue import ShadowQueue
 from proxy.loop.record import RequestRecord
-from proxy.request.runtime import CaptureTap
+from proxy.request.capture_port import CaptureTap
 from proxy.wire.client_head import RequestHead
 from proxy.wire.message import ResponseHead
 
@@ -63,7 +63,7 @@ class _Lane:
 
 
 class ShadowCapture:
-    """Implements `proxy.request.runtime.Capture`.
+    """Implements `proxy.request.capture_port.Capture`.
 
     `budget` bounds the body bytes that requests under way and the queue hold together.
     """

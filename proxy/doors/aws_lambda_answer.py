@@ -120,11 +120,11 @@ def _text(value: bytes) -> str:
 def _grouped(headers: Headers) -> dict[str, list[str]]:
     """Values by name, under the first spelling of each."""
     spelled: dict[bytes, str] = {}
-    found: dict[str, list[str]] = {}
+    fields: dict[str, list[str]] = {}
     for name, value in headers:
         key = spelled.setdefault(name.lower(), name.decode("ascii"))
-        found.setdefault(key, []).append(_text(value))
-    return found
+        fields.setdefault(key, []).append(_text(value))
+    return fields
 
 
 def _add_multi(answer: Answer, headers: Headers) -> None:
@@ -132,11 +132,11 @@ def _add_multi(answer: Answer, headers: Headers) -> None:
 
 
 def _add_format_2(answer: Answer, headers: Headers) -> None:
-    found = _grouped(headers)
-    cookies = [key for key in found if key.lower() == "set-cookie"]
+    fields = _grouped(headers)
+    cookies = [key for key in fields if key.lower() == "set-cookie"]
     if cookies:
-        answer["cookies"] = found.pop(cookies[0])
-    answer["headers"] = {name: ", ".join(values) for name, values in found.items()}
+        answer["cookies"] = fields.pop(cookies[0])
+    answer["headers"] = {name: ", ".join(values) for name, values in fields.items()}
 
 
 def _add_single(answer: Answer, headers: Headers) -> None:

@@ -142,8 +142,8 @@ def _target(event: Mapping[str, Any], kind: EventKind, base_path: str) -> bytes:
     return raw + b"?" + query if query else raw
 
 
-def _percent(found: re.Match[bytes]) -> bytes:
-    return b"%%%02X" % found[0][0]
+def _percent(octet: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % octet[0][0]
 
 
 def _stage(event: Mapping[str, Any]) -> str:
@@ -265,8 +265,8 @@ def _traceparent(head: RequestHead, trace: str) -> bytes:
     root = _TRACE.search(text)
     if root is None:
         return b""
-    found = _TRACE_PARENT.search(text)
-    parent = found[1] if found is not None else root[2][:16]
+    span = _TRACE_PARENT.search(text)
+    parent = span[1] if span is not None else root[2][:16]
     flags = "01" if "Sampled=1" in text else "00"
     return f"00-{root[1]}{root[2]}-{parent}-{flags}".encode()
 

@@ -23,6 +23,7 @@ from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
 from proxy.doors.peer import client_address
+from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
 from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL
 from proxy.request.client import problem_answer
@@ -47,15 +48,10 @@ _CHUNKED: Final = 2
 _WAIT: Final = 3
 _TUNNEL: Final = 4
 _CLOSING: Final = 5
-_LINGER_MS: Final = 2_000
-"""How long a closing connection still reads, so that the client gets to see the answer."""
 _FLUSH_MS: Final = 10_000
 """How long a closing connection may take to send what it has."""
 _DISCARD: Final = 1 << 20
 """Bytes of an unwanted request body that are read to save the connection."""
-_NO_ROOM: Final = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
-_SLOW_HEAD: Final = Problem(408, "head_timeout", "The request head did not come in time")
-_SLOW_BODY: Final = Problem(408, "body_timeout", "The request body did not come in time")
 
 
 class NativeConnection:
@@ -123,7 +119,7 @@ class NativeConnection:
         self.deadline = door.timer.now + door.settings.idle_ms
         door.joined(self)
         if not door.takes(self._peer) or door.crowded:
-            self._refuse(_NO_ROOM)
+            self._refuse(NO_ROOM)
 
     def data_received(self, data: bytes) -> None:
         state = self._state
@@ -426,7 +422,7 @@ class NativeConnection:
             return
         self._discard = _DISCARD
         self._let_go()
-        self.deadline = self._door.timer.now + _LINGER_MS
+        self.deadline = self._door.timer.now + LINGER_MS
 
     def _open_tunnel(self, head: ResponseHead) -> None:
         self._state = _TUNNEL
@@ -449,7 +445,7 @@ class NativeConnection:
         self._state = _CLOSING
         self._buffer = b""
         self._let_go()
-        self.deadline = self._door.timer.now + _LINGER_MS
+        self.deadline = self._door.timer.now + LINGER_MS
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:
@@ -499,17 +495,17 @@ class NativeConnection:
             self.deadline = NEVER
 
     def expired(self, now: int) -> None:
-        """Somebody did not do what was waited for."""
+        """A timeout passed: abort, answer 408, or close, by state."""
         self.deadline = NEVER
         if self._state == _CLOSING or self._write_paused:
             self._transport.abort()
         elif self._state == _HEAD:
             if self._buffer:
-                self._refuse(_SLOW_HEAD)
+                self._refuse(SLOW_HEAD)
             else:
                 self._close()
         elif self._flow is not None:
             self._keep = False
-            self._flow.refuse(_SLOW_BODY)
+            self._flow.refuse(SLOW_BODY)
         else:
             self._close()

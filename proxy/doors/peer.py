@@ -13,12 +13,12 @@ def is_trusted(address: str, networks: Networks) -> bool:
     if not networks:
         return False
     try:
-        found = ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
         return False
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in network for network in networks)
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in network for network in networks)
 
 
 def client_address(peer: str, forwarded_for: bytes | None, networks: Networks) -> str:

@@ -24,6 +24,7 @@ from uvicorn.server import ServerState
 
 from figway.message.problem import Problem
 from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
+from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
 from proxy.doors.server import GRACE_MS, NativeDoor
 from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL, WriteBatcher
@@ -31,8 +32,6 @@ from proxy.request.client import problem_answer
 from proxy.request.runtime import Runtime
 from proxy.wire.client_answer import encode
 
-_SLOW_HEAD = Problem(408, "head_timeout", "The request head did not come in time")
-_SLOW_BODY = Problem(408, "body_timeout", "The request body did not come in time")
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
 _LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
@@ -40,8 +39,6 @@ _BAD_TARGET = Problem(
     400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
 )
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
-_LINGER_MS = 2_000
-_NO_ROOM = Problem(503, "too_many_connections", "The facade has too many connections", "", 1)
 
 
 class UvicornDoor:
@@ -194,7 +191,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._wait(door.runtime.settings.idle_ms)
         door.runtime.timer.add(self)
         if not door.native.takes(self._peer) or door.crowded:
-            self._refuse(_NO_ROOM)
+            self._refuse(NO_ROOM)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.runtime.timer.discard(self)
@@ -307,20 +304,20 @@ class FacadeProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def expired(self, now: int) -> None:
-        """Somebody did not do what was waited for."""
+        """A timeout passed: abort, answer 408, or close, by state."""
         self.deadline = NEVER
         if self._write_paused:
             self.transport.abort()
         elif self._over:
             self.transport.close()
         elif self._reading_head and self._head_bytes:
-            self._refuse(_SLOW_HEAD)
+            self._refuse(SLOW_HEAD)
         elif self._reading_head or self._idle:  # or the rest of a body after an early answer
             self.transport.close()
         elif self.flow.read_paused:  # the backend is slower than the client
             self._wait(self._door.runtime.settings.body_ms)
         elif self._asking is not None:
-            self._asking.refuse(_SLOW_BODY)
+            self._asking.refuse(SLOW_BODY)
 
     def _asked(self, client: AsgiClient) -> None:
         """The door says which request begins now."""
@@ -334,7 +331,7 @@ class FacadeProtocol(HttpToolsProtocol):
             self.deadline = self._door.runtime.timer.now + ms
 
     def _known_form(self) -> bool:
-        """uvicorn keeps only the path of an absolute target: what else it says must be no news."""
+        """uvicorn drops scheme and host of an absolute target: refuse unless they equal Host."""
         if self.url[:1] in (b"/", b"*") or self.parser.get_method() == b"CONNECT":
             return True
         absolute = _ABSOLUTE(self.url)
@@ -373,6 +370,6 @@ class FacadeProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.flow.resume_reading()
             self.transport.write_eof()
-            self._wait(_LINGER_MS)
+            self._wait(LINGER_MS)
         else:
             self.transport.close()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class RequestRecord:
-    """What happened to one request. Filled in by the pipeline, read-only afterwards.
+    """What happened to one request. Read-only.
 
     `route` is the route's id or `-`; `side` and `backend` say who served (the facade's own
     answers have the side that was asked last and a `problem` code). Times are microseconds since
@@ -42,32 +42,60 @@ class RequestRecord:
         "why",
     )
 
-    def __init__(self) -> None:
-        self.started_ms = 0
-        self.method = ""
-        self.target = b""
-        self.host = b""
-        self.client = ""
-        self.trace_id = ""
-        self.revision = 0
-        self.route = "-"
-        self.why = ""
-        self.bucket = -1
-        self.key_source = ""
-        self.side = "legacy"
-        self.backend = ""
-        self.status = 0
-        self.attempts = 0
-        self.fallback = ""
-        self.no_fallback = ""
-        self.failure = ""
-        self.problem = ""
-        self.request_bytes = 0
-        self.response_bytes = 0
-        self.head_us = 0
-        self.total_us = 0
-        self.client_gone = False
-        self.upgrade = False
+    def __init__(
+        self,
+        *,
+        started_ms: int = 0,
+        method: str = "",
+        target: bytes = b"",
+        host: bytes = b"",
+        client: str = "",
+        trace_id: str = "",
+        revision: int = 0,
+        route: str = "-",
+        why: str = "",
+        bucket: int = -1,
+        key_source: str = "",
+        side: str = "legacy",
+        backend: str = "",
+        status: int = 0,
+        attempts: int = 0,
+        fallback: str = "",
+        no_fallback: str = "",
+        failure: str = "",
+        problem: str = "",
+        request_bytes: int = 0,
+        response_bytes: int = 0,
+        head_us: int = 0,
+        total_us: int = 0,
+        client_gone: bool = False,
+        upgrade: bool = False,
+    ) -> None:
+        self.started_ms = started_ms
+        self.method = method
+        self.target = target
+        self.host = host
+        self.client = client
+        self.trace_id = trace_id
+        self.revision = revision
+        self.route = route
+        self.why = why
+        self.bucket = bucket
+        self.key_source = key_source
+        self.side = side
+        self.backend = backend
+        self.status = status
+        self.attempts = attempts
+        self.fallback = fallback
+        self.no_fallback = no_fallback
+        self.failure = failure
+        self.problem = problem
+        self.request_bytes = request_bytes
+        self.response_bytes = response_bytes
+        self.head_us = head_us
+        self.total_us = total_us
+        self.client_gone = client_gone
+        self.upgrade = upgrade
 
 
 class Recorder(Protocol):

@@ -100,10 +100,10 @@ def resolve(reference: str, environ: Mapping[str, str]) -> str:
         return environ[name].strip()
     if scheme == "file":
         return _file(Path(name), environ)
-    found = RESOLVERS.get(scheme)
-    if found is None:
+    resolver = RESOLVERS.get(scheme)
+    if resolver is None:
         raise ValueError("this proxy cannot resolve such a reference")
-    return found(name)
+    return resolver(name)
 
 
 def _file(path: Path, environ: Mapping[str, str]) -> str:

@@ -56,9 +56,9 @@ class Limit:
     def _key(self, head: RequestHead) -> bytes:
         if self.policy.key is RateKey.ROUTE:
             return _EVERYBODY
-        found = b"" if self._link is None else sticky_key(self._link, head)
+        key = b"" if self._link is None else sticky_key(self._link, head)
         # Apart from each other: a client must not be able to spend another one's requests.
-        return b"k" + found[:512] if found else b"a" + head.client.encode()
+        return b"k" + key[:512] if key else b"a" + head.client.encode()
 
     def _refused(self, verdict: Verdict) -> Problem:
         """See draft-ietf-httpapi-ratelimit-headers-10."""

@@ -107,10 +107,10 @@ class KeyStore:
         url = self._jwks_url
         if not url:
             base = self._issuer.rstrip("/")
-            found = _json(await self._fetch(f"{base}/.well-known/openid-configuration"))
-            if found.get("issuer") != self._issuer:
+            document = _json(await self._fetch(f"{base}/.well-known/openid-configuration"))
+            if document.get("issuer") != self._issuer:
                 raise ValueError("the discovery document is another issuer's")
-            named = found.get("jwks_uri")
+            named = document.get("jwks_uri")
             if not isinstance(named, str) or not may_fetch(named):
                 raise ValueError("the discovery document names no usable jwks_uri")
             url = named
@@ -138,7 +138,7 @@ def read_keys(document: Any) -> Keys:
     from joserfc.jwk import import_key
 
     items = document.get("keys")
-    found: dict[str, tuple[Any, ...]] = {}
+    keys: dict[str, tuple[Any, ...]] = {}
     for item in items[:MAX_KEYS] if isinstance(items, list) else ():
         if not isinstance(item, dict) or item.get("kty") not in _PUBLIC_TYPES:
             continue
@@ -151,10 +151,10 @@ def read_keys(document: Any) -> Keys:
             continue  # one key that cannot be read does not make the others useless
         kid = item.get("kid")
         kid = kid if isinstance(kid, str) else ""
-        found[kid] = (*found.get(kid, ()), key)
-    if not found:
+        keys[kid] = (*keys.get(kid, ()), key)
+    if not keys:
         raise ValueError("the key set holds no public signature key")
-    return found
+    return keys
 
 
 def _json(body: bytes) -> dict[str, Any]:

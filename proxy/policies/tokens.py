@@ -52,12 +52,12 @@ class TokenCheck:
 
     def problem(self, head: RequestHead, now: int) -> Problem | None:
         """None if the token of a request lets it through at `now`, seconds since the epoch."""
-        found = [value for name, value in head.headers if name.lower() == b"authorization"]
-        if not found or found[0][:7].lower() != b"bearer ":
+        values = [value for name, value in head.headers if name.lower() == b"authorization"]
+        if not values or values[0][:7].lower() != b"bearer ":
             return _MISSING
-        if len(found) > 1:  # a backend might believe the other one
+        if len(values) > 1:  # a backend might believe the other one
             return _refused(Refusal("invalid_request", "More than one Authorization header."))
-        token = found[0][7:].strip()
+        token = values[0][7:].strip()
         digest = blake2b(token, digest_size=16).digest()
         if self._generation != self._store.generation:
             self._known.clear()

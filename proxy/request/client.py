@@ -41,18 +41,18 @@ class _Nobody:
     """The client's end when the client has gone."""
 
     def inform(self, head: ResponseHead) -> None:
-        """Nobody hears it."""
+        """The client is gone: nothing is sent."""
 
     respond = inform
 
     def body(self, data: bytes) -> None:
-        """Nobody hears it."""
+        """The client is gone: nothing is sent."""
 
     def end(self, trailers: Headers) -> None:
-        """Nobody hears it."""
+        """The client is gone: nothing is sent."""
 
     def abort(self) -> None:
-        """Nobody notices."""
+        """The client is gone: nothing is sent."""
 
     pause_body = resume_body = abort
 

@@ -1,7 +1,8 @@
 """What becomes of a message on its way: the request as a backend gets it, the answer's head as the
 client gets it.
 
-A head that needs no change is passed on as the bytes that came.
+A head that needs no change is passed on as the bytes that came. Only routes and backends that ask
+for more (policies, credentials) pay for `edited`.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ from figway.message.headers import (
     forward_section,
     issue_cookie,
 )
-from proxy.request.runtime import Lane, Runtime, Target
+from figway.routing.policy import PolicyPlan
+from proxy.request.live import LiveBackend, LiveRoute
+from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
 from proxy.wire.message import OutboundRequest, ResponseHead
 
 
 def outbound(
-    head: RequestHead, arrival: Arrival, target: Target, hop: int, traceparent: bytes
+    head: RequestHead, arrival: Arrival, live: LiveBackend, hop: int, traceparent: bytes
 ) -> OutboundRequest:
-    """The request as `target` gets it; its header section as bytes wherever that is enough."""
+    """The request as `live` gets it; its header section as bytes wherever that is enough."""
     headers = section = None
     if head.carried is not None and not head.upgrade:
         section = forward_section(
             head.carried,
             head.acted_on,
             arrival,
-            target.backend,
-            authority=target.authority,
+            live.backend,
+            authority=live.authority,
             hop=hop,
             traceparent=traceparent,
         )
@@ -38,15 +41,15 @@ def outbound(
         headers = forward_request(
             head.headers,
             arrival,
-            target.backend,
-            authority=target.authority,
+            live.backend,
+            authority=live.authority,
             hop=hop,
             traceparent=traceparent,
             upgrade=head.upgrade,
         )
     return OutboundRequest(
         head.method,
-        target.prefix + head.target if target.prefix and head.target != b"*" else head.target,
+        live.prefix + head.target if live.prefix and head.target != b"*" else head.target,
         headers,
         section=section,
         has_body=head.has_body,
@@ -55,32 +58,56 @@ def outbound(
     )
 
 
+def edited(
+    request: OutboundRequest, raw: bytes, policy_plan: PolicyPlan | None, live: LiveBackend
+) -> OutboundRequest:
+    """`request` with the route's edits and the backend's credentials. `raw` is the request target
+    that the client sent."""
+    path, headers = request.target, request.headers
+    if policy_plan is not None:
+        rewritten = policy_plan.target(raw, live.backend.side)
+        if rewritten is not raw:
+            path = live.prefix + rewritten
+        if policy_plan.request is not None:
+            headers = policy_plan.request.apply(headers)
+    if live.credentials is not None:
+        headers = live.credentials.apply(headers)
+    return OutboundRequest(
+        request.method,
+        path,
+        headers,
+        has_body=request.has_body,
+        content_length=request.content_length,
+        upgrade=request.upgrade,
+    )
+
+
 def relayed(
     answer: ResponseHead,
     head: RequestHead,
     arrival: Arrival,
     runtime: Runtime,
-    lane: Lane,
-    target: Target | None,
+    route: LiveRoute,
+    live: LiveBackend | None,
     issue: bytes,
 ) -> ResponseHead:
     """The head that the client gets: the place for everything a plan changes in answers.
 
     `head` is the request's; `issue` is the value of the sticky cookie that it gets, or empty.
     """
-    edits = lane.edits_response
+    edits = route.edits_response
     if answer.plain and not issue and edits is None:
         return answer
     headers = forward_response(answer.headers)
     public = _public(head, arrival, secure=runtime.settings.secure)
-    if target is not None:
+    if live is not None:
         headers = rewrite.answer(
-            headers, runtime.table.names, public, prefix=target.prefix, domains=target.domains
+            headers, runtime.table.names, public, prefix=live.prefix, domains=live.domains
         )
     if edits is not None:
         headers = edits.apply(headers)
     if issue:
-        headers.append(issue_cookie(lane.plan.issue, issue, secure=public.scheme == b"https"))
+        headers.append(issue_cookie(route.plan.issue, issue, secure=public.scheme == b"https"))
     return ResponseHead(answer.status, answer.reason, headers)
 
 

@@ -3,35 +3,31 @@
 `table` is the one atomic reference. A swap puts another there and reconciles the backends behind
 it: one that is unchanged keeps its pool, one that is gone or different is retired and closed
 when its last request is done. Breakers and budgets live on across swaps. A request takes its
-`Lane` once and keeps it, whatever is swapped meanwhile.
+`LiveRoute` once and keeps it, whatever is swapped meanwhile.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from time import time
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
-from figway.message.headers import MAX_HOPS, Arrival
+from figway.message.headers import MAX_HOPS
 from figway.message.problem import Problem
-from figway.message.rewrite import domains_of
-from figway.model.table import Backend, Side, Stage
+from figway.model.table import Backend
 from figway.routing.compile import CompiledTable, Plan
-from figway.routing.decide import Decision
-from figway.routing.policy import Edits
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.record import Recorder, RequestRecord
 from proxy.policies.credentials import Credentials
-from proxy.policies.guard import Guard, Guards
+from proxy.policies.guard import Guards
+from proxy.request.capture_port import Capture
+from proxy.request.ids import TraceParents
+from proxy.request.live import LiveBackend, LiveRoute
 from proxy.upstreams.port import Upstream
-from proxy.wire.client_head import RequestHead
-from proxy.wire.message import ResponseHead
 
 OpenUpstream = Callable[[Backend], Upstream]
 """Makes the upstream of a backend; may raise ValueError or OSError for one that cannot be used."""
@@ -80,112 +76,6 @@ class FacadeSettings:
     """End users speak HTTPS although nothing here says so: issued cookies are Secure."""
 
 
-class CaptureTap(Protocol):
-    """Follows one request for the shadow. Must return at once and never raise."""
-
-    def request_body(self, data: bytes) -> None:
-        """A piece of the request's body."""
-
-    def response_head(self, head: ResponseHead) -> None:
-        """The head that the client is sent, as the backend gave it."""
-
-    def response_body(self, data: bytes) -> None:
-        """A piece of the answer's body."""
-
-    def finished(self, record: RequestRecord) -> None:
-        """The request is over, one way or another. Nothing is called afterwards."""
-
-
-class Capture(Protocol):
-    """Chooses what is copied to the other side."""
-
-    def begin(
-        self, plan: Plan, decision: Decision, head: RequestHead, arrival: Arrival
-    ) -> CaptureTap | None:
-        """A tap for this request, or None if it is not to be copied."""
-
-
-class Target:
-    """A backend as requests use it. `prefix` is put before a target, `domains` are the hosts it
-    may put into cookies; `in_flight` counts users. `credentials` are None where there are none;
-    `retry`, the budget of retries, where there is only one URL."""
-
-    __slots__ = (
-        "authority",
-        "backend",
-        "credentials",
-        "domains",
-        "in_flight",
-        "prefix",
-        "retired",
-        "retry",
-        "upstream",
-    )
-
-    def __init__(
-        self, backend: Backend, upstream: Upstream, credentials: Credentials | None = None
-    ) -> None:
-        url = urlsplit(backend.url)
-        self.backend = backend
-        self.upstream = upstream
-        self.credentials = credentials
-        self.retry: FallbackBudget | None = None
-        self.authority = (url.netloc or backend.function).rpartition("@")[2].encode()
-        self.prefix = url.path.rstrip("/").encode()
-        self.domains = domains_of(backend)
-        self.in_flight = 0
-        self.retired = False
-
-
-class Lane:
-    """A plan joined with what serves it. `captured` says that its stage may want a shadow;
-    `guard` and the edits stem from its route policies, `max_body` (0 is no limit) in part."""
-
-    __slots__ = (
-        "breaker",
-        "budget",
-        "captured",
-        "edits_requests",
-        "edits_response",
-        "guard",
-        "legacy",
-        "max_body",
-        "new",
-        "plan",
-        "retired",
-    )
-
-    def __init__(
-        self,
-        plan: Plan,
-        legacy: Target,
-        new: Target | None,
-        breaker: Breaker | None,
-        budget: FallbackBudget,
-        guard: Guard | None = None,
-        max_body: int = 0,
-    ) -> None:
-        policy_plan = plan.policy_plan
-        self.guard = guard
-        self.max_body = max_body
-        self.edits_requests = policy_plan is not None and policy_plan.edits_requests
-        self.edits_response: Edits | None = None
-        if policy_plan is not None:
-            self.edits_response = policy_plan.response
-            own = policy_plan.policies.body.max_bytes
-            self.max_body = min(own, max_body) if own and max_body else own or max_body
-        self.plan = plan
-        self.legacy = legacy
-        self.new = new
-        self.breaker = breaker
-        self.budget = budget
-        self.retired = plan.stage is Stage.RETIRED
-        self.captured = bool(plan.shadow.sample) and plan.stage in _SHADOWED
-
-
-_SHADOWED = frozenset({Stage.SHADOW, Stage.CANARY, Stage.NEW})
-
-
 class Runtime:
     """The state of one worker. Everything happens on the thread of its event loop.
 
@@ -221,9 +111,9 @@ class Runtime:
         self._workers = workers
         self._name = name
         self._kill = False
-        self._targets: dict[str, Target] = {}
-        self._closing: set[Target] = set()
-        self._lanes: dict[str, Lane] = {}
+        self._backends: dict[str, LiveBackend] = {}
+        self._closing: set[LiveBackend] = set()
+        self._routes: dict[str, LiveRoute] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._budgets: dict[str, FallbackBudget] = {}
         self._guards = Guards(timer, spawn, workers)
@@ -247,88 +137,88 @@ class Runtime:
         Raises what `open_upstream` raises for a backend that cannot be used.
         """
         backends = compiled.table.backends
-        opened: dict[str, Target] = {}
+        opened: dict[str, LiveBackend] = {}
         try:
             for key, backend in backends.items():
-                known = self._targets.get(key)
+                known = self._backends.get(key)
                 if known is None or known.backend != backend:
                     credentials = self._credentials(backend)
-                    target = Target(backend, self._open(backend), credentials)
+                    live = LiveBackend(backend, self._open(backend), credentials)
                     if backend.urls:
-                        target.retry = FallbackBudget(backend.retry, self._workers)
-                    opened[key] = target
+                        live.retry = FallbackBudget(backend.retry, self._workers)
+                    opened[key] = live
             self._guards.follow(compiled.with_policies.values())
         except BaseException:
-            for target in opened.values():
-                self._retire(target)
+            for live in opened.values():
+                self._retire(live)
             raise
         self.table = compiled
         self.killed = self._kill or compiled.table.kill_switch
-        gone = [key for key in self._targets if key in opened or key not in backends]
+        gone = [key for key in self._backends if key in opened or key not in backends]
         for key in gone:
-            self._retire(self._targets.pop(key))
-        self._targets.update(opened)
-        for target in opened.values():
-            if target.credentials is not None and target.credentials.from_files:
-                self.timer.add(target.credentials)
+            self._retire(self._backends.pop(key))
+        self._backends.update(opened)
+        for live in opened.values():
+            if live.credentials is not None and live.credentials.from_files:
+                self.timer.add(live.credentials)
         self._forget_routes(compiled)
 
     def _forget_routes(self, compiled: CompiledTable) -> None:
         plans = compiled.plans
-        if len(self._lanes) > len(plans) + 1:
-            self._lanes = {key: lane for key, lane in self._lanes.items() if key in plans}
+        if len(self._routes) > len(plans) + 1:
+            self._routes = {key: route for key, route in self._routes.items() if key in plans}
         for key in [key for key in self._breakers if key[0] not in plans]:
             del self._breakers[key]
-        for backend_id in [key for key in self._budgets if key not in self._targets]:
+        for backend_id in [key for key in self._budgets if key not in self._backends]:
             del self._budgets[backend_id]
 
     def secrets_changed(self) -> None:
         """Take the credentials of every backend from where they are."""
-        for target in self.targets():
-            if target.credentials is not None:
-                target.credentials.expired(self.timer.now)
+        for live in self.backends():
+            if live.credentials is not None:
+                live.credentials.expired(self.timer.now)
 
-    def _retire(self, target: Target) -> None:
-        target.retired = True
-        if target.credentials is not None:
-            self.timer.discard(target.credentials)
-        target.upstream.retire()
-        self._closing.add(target)
-        if not target.in_flight:
-            self.released(target)
+    def _retire(self, live: LiveBackend) -> None:
+        live.retired = True
+        if live.credentials is not None:
+            self.timer.discard(live.credentials)
+        live.upstream.retire()
+        self._closing.add(live)
+        if not live.in_flight:
+            self.released(live)
 
-    def released(self, target: Target) -> None:
-        """The last request of a retired target is done: close it."""
-        if target in self._closing:
-            self._closing.discard(target)
-            self._spawn(target.upstream.close(), f"close backend {target.backend.id}")
+    def released(self, live: LiveBackend) -> None:
+        """The last request of a retired backend is done: close it."""
+        if live in self._closing:
+            self._closing.discard(live)
+            self._spawn(live.upstream.close(), f"close backend {live.backend.id}")
 
     async def close(self) -> None:
         """Close every upstream, with what is still under way."""
         self._guards.close()
-        targets = [*self._targets.values(), *self._closing]
-        self._targets.clear()
+        closing = [*self._backends.values(), *self._closing]
+        self._backends.clear()
         self._closing.clear()
-        for target in targets:
-            if target.credentials is not None:
-                self.timer.discard(target.credentials)
-            await target.upstream.close()
+        for live in closing:
+            if live.credentials is not None:
+                self.timer.discard(live.credentials)
+            await live.upstream.close()
 
     # -- what a request asks for -------------------------------------------------------------
 
-    def lane(self, plan: Plan) -> Lane:
-        """The lane of a plan of the present table."""
-        lane = self._lanes.get(plan.route_id)
-        if lane is None or lane.plan is not plan:
-            lane = self._lanes[plan.route_id] = self._make_lane(plan)
-        return lane
+    def route(self, plan: Plan) -> LiveRoute:
+        """The live route of a plan of the present table."""
+        route = self._routes.get(plan.route_id)
+        if route is None or route.plan is not plan:
+            route = self._routes[plan.route_id] = self._make_route(plan)
+        return route
 
-    def _make_lane(self, plan: Plan) -> Lane:
-        new = None if plan.new is None else self._targets[plan.new.id]
+    def _make_route(self, plan: Plan) -> LiveRoute:
+        new = None if plan.new is None else self._backends[plan.new.id]
         breaker = None if plan.new is None else self._breaker(plan, plan.new)
-        legacy = self._targets[plan.legacy.id]
+        legacy = self._backends[plan.legacy.id]
         budget, guard = self._budget(plan.legacy), self._guards.guard(plan)
-        return Lane(plan, legacy, new, breaker, budget, guard, self.settings.max_body)
+        return LiveRoute(plan, legacy, new, breaker, budget, guard, self.settings.max_body)
 
     def _credentials(self, backend: Backend) -> Credentials | None:
         return Credentials(backend, self.report) if backend.credentials else None
@@ -362,58 +252,27 @@ class Runtime:
 
     def refused(self, peer: str, problem: Problem) -> None:
         """A client was refused before there was a request: leave a record of it."""
-        record = RequestRecord()
-        record.started_ms = int(time() * 1_000)
-        record.revision = self.table.revision
-        record.client = peer
-        record.status = problem.status
-        record.problem = problem.code
+        record = RequestRecord(
+            started_ms=int(time() * 1_000),
+            revision=self.table.revision,
+            client=peer,
+            status=problem.status,
+            problem=problem.code,
+        )
         self.recorder.record(record)
 
     def breakers(self) -> list[tuple[str, str, Breaker]]:
         """Route, backend and breaker of every pair that has served a request."""
         return [(route, backend, breaker) for (route, backend), breaker in self._breakers.items()]
 
-    def targets(self) -> list[Target]:
+    def backends(self) -> list[LiveBackend]:
         """Every backend, those that only finish their last requests included."""
-        return [*self._targets.values(), *self._closing]
+        return [*self._backends.values(), *self._closing]
 
     def budgets(self) -> list[tuple[str, str, FallbackBudget]]:
         """Backend, use (`fallback` or `retry`) and budget."""
-        found = [(key, "fallback", budget) for key, budget in self._budgets.items()]
-        for target in self.targets():
-            if target.retry is not None:
-                found.append((target.backend.id, "retry", target.retry))
-        return found
-
-
-class TraceParents:
-    """Fresh W3C traceparent values, cheaply: random bytes are taken from the system in bulk."""
-
-    __slots__ = ("_at", "_digits")
-
-    def __init__(self) -> None:
-        self._digits = b""
-        self._at = 0
-
-    def fresh(self) -> bytes:
-        """A new trace with a new parent, flagged as sampled."""
-        at = self._at
-        if at + 48 > len(self._digits):
-            self._digits = os.urandom(4_800).hex().encode()
-            at = 0
-        self._at = at + 48
-        digits = self._digits
-        return b"00-%b-%b-01" % (digits[at : at + 32], digits[at + 32 : at + 48])
-
-
-def fresh_id() -> bytes:
-    """A new identity for the cookie of a split: 128 random bits in hexadecimal."""
-    return os.urandom(16).hex().encode()
-
-
-def side_of(lane: Lane, side: Side) -> Target:
-    """The target that stands for `side`."""
-    if side is Side.NEW and lane.new is not None:
-        return lane.new
-    return lane.legacy
+        budgets = [(key, "fallback", budget) for key, budget in self._budgets.items()]
+        for live in self.backends():
+            if live.retry is not None:
+                budgets.append((live.backend.id, "retry", live.retry))
+        return budgets

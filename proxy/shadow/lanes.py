@@ -16,7 +16,7 @@ from typing import Any
 
 from figway.compare.answer import Answer
 from proxy.capture.message import Captured
-from proxy.request.runtime import Target
+from proxy.request.live import LiveBackend
 from proxy.shadow.governor import Governor
 
 WAITING = 512
@@ -36,7 +36,9 @@ def now_ms() -> int:
 class Lane:
     """Towards one backend."""
 
-    def __init__(self, target: Target, most: int, work: Work, told: Callable[[Lane], None]) -> None:
+    def __init__(
+        self, target: LiveBackend, most: int, work: Work, told: Callable[[Lane], None]
+    ) -> None:
         self.target = target
         self.governor = Governor(most)
         self.paused_ms = 0

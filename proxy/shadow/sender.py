@@ -15,8 +15,8 @@ from figway.message.headers import HOP_HEADER, Arrival, forward_request, hops
 from figway.message.http import SAFE_METHODS, Headers
 from figway.routing.policy import PolicyPlan
 from proxy.capture.message import Captured
-from proxy.request.outgoing import edited
-from proxy.request.runtime import Target
+from proxy.request.forwarding import edited
+from proxy.request.live import LiveBackend
 from proxy.upstreams.port import Failure, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
 
@@ -111,7 +111,7 @@ def _length(headers: Headers) -> int:
 
 
 async def ask(
-    target: Target,
+    target: LiveBackend,
     captured: Captured,
     cap: int,
     timeout_s: float,
@@ -136,7 +136,7 @@ async def ask(
 
 
 def outbound(
-    target: Target, captured: Captured, policy_plan: PolicyPlan | None = None
+    target: LiveBackend, captured: Captured, policy_plan: PolicyPlan | None = None
 ) -> OutboundRequest:
     """The copy as it leaves."""
     headers = captured.headers

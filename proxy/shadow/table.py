@@ -12,7 +12,7 @@ from figway.model.table import Backend, Side
 from figway.routing.compile import CompiledTable, Plan
 from proxy.capture.message import Captured
 from proxy.policies.credentials import Credentials
-from proxy.request.runtime import Target
+from proxy.request.live import LiveBackend
 from proxy.shadow.decoders import decoders
 from proxy.shadow.judge import Kit
 from proxy.shadow.lanes import Lane, Work
@@ -114,7 +114,7 @@ class ShadowTable:
         lane = self.lanes.get(backend.id)
         if lane is None:
             credentials = Credentials(backend, self._fault) if backend.credentials else None
-            target = Target(backend, self._open(self._bounded(backend)), credentials)
+            target = LiveBackend(backend, self._open(self._bounded(backend)), credentials)
             lane = Lane(target, self._settings.concurrency, self._work, self._told)
             self.lanes[backend.id], self._known[backend.id] = lane, backend
         return lane
@@ -151,7 +151,7 @@ class ShadowTable:
             await lane.target.upstream.close()
 
 
-async def _close(target: Target) -> None:
+async def _close(target: LiveBackend) -> None:
     target.retired = True
     target.upstream.retire()
     await target.upstream.close()

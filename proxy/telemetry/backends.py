@@ -47,14 +47,14 @@ class BackendBook:
         now = runtime.timer.now
         counts: list[tuple[str, str, str, int]] = []
         states: dict[tuple[str, str], str] = {}
-        for target in runtime.targets():
-            upstream, backend = target.upstream, target.backend.id
+        for live in runtime.backends():
+            upstream, backend = live.upstream, live.backend.id
             if not isinstance(upstream, Balanced):
                 continue
             for name, member in zip(upstream.names, upstream.members.all, strict=True):
                 taken = zip(("ejected", "bad", "good"), member.take(), strict=True)
                 counts += [(what, backend, name, count) for what, count in taken if count]
-                if not target.retired:
+                if not live.retired:
                     states[backend, name] = member.state(now).value
         budgets = []
         for backend, use, budget in runtime.budgets():

@@ -192,8 +192,8 @@ def _checked(head: RequestHead) -> RequestHead:
 
 def without_empty_lines(data: bytes) -> bytes:
     """Skip the empty lines that may stand before a request line (RFC 9112, 2.2)."""
-    found = _EMPTY_LINES(data)
-    return data if found is None else data[found.end() :]
+    empty = _EMPTY_LINES(data)
+    return data if empty is None else data[empty.end() :]
 
 
 def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LINE) -> None:

@@ -86,11 +86,11 @@ KNOWN: Final[dict[bytes, Line]] = {}
 
 def read(line: bytes) -> Line | None:
     """Read a line that is not in `KNOWN`; None where it is not of the common form."""
-    found = _COMMON(line)
-    if found is None:
+    match = _COMMON(line)
+    if match is None:
         return None
-    name = found[1].lower()
-    made = Line(name, found[2])
+    name = match[1].lower()
+    made = Line(name, match[2])
     if name in _REPEATING and len(line) <= _MAX_LINE:
         if len(KNOWN) >= MAX_KNOWN:
             KNOWN.clear()

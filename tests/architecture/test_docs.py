@@ -34,10 +34,11 @@ def prose(path: Path) -> str:
     return re.sub(r"`[^`\n]+`", "", text)
 
 
-def test_reference_pages_are_what_the_code_says() -> None:
-    """docs/reference/settings.md and docs/reference/cli.md."""
+@pytest.mark.parametrize("script", ["reference", "state_diagram"])
+def test_reference_pages_are_what_the_code_says(script: str) -> None:
+    """The settings, the command line, and the states in the architecture page."""
     done = subprocess.run(
-        [sys.executable, "scripts/reference.py", "--check"],
+        [sys.executable, f"scripts/{script}.py", "--check"],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -242,9 +242,9 @@ def test_a_removed_backend_is_closed_when_its_requests_are_done(
     with facade.connect() as client:
         client.get(b"/r")
         client.get(b"/")
-        kept = facade.runtime._targets["legacy"]
+        kept = facade.runtime._backends["legacy"]
         facade.swap(table_of(legacy.port))
         assert client.get(b"/r").body == b"ok"
-        assert facade.runtime._targets["legacy"] is kept
+        assert facade.runtime._backends["legacy"] is kept
     assert new.closed.wait(10)
     assert facade.runtime._closing == set()

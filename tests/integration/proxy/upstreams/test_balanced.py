@@ -125,7 +125,7 @@ def test_health_checks_take_a_member_out_and_back(
     sick.play = unhealthy
     health = HealthPolicy(path="/health", interval_ms=100, unhealthy=1, healthy=1)
     facade = open_facade(table(sick.port, well.port, health=health))
-    upstream: Any = facade.runtime._targets["legacy"].upstream
+    upstream: Any = facade.runtime._backends["legacy"].upstream
     facade.wait_for(lambda: not upstream.members.all[0].well)
     with facade.connect() as client:
         assert {client.get(b"/x").status for _ in range(6)} == {200}

@@ -9,16 +9,19 @@ from hypothesis import strategies as st
 
 from figway.message.headers import (
     HOP_BY_HOP,
+    MAX_HOPS,
     Arrival,
     connection_options,
     forward_request,
     forward_response,
+    forward_section,
     hops,
     host_for,
     issue_cookie,
 )
 from figway.message.http import Headers
 from figway.model.table import HostPolicy
+from proxy.wire.client_head import BadRequest, parse
 from tests.support.tables import LEGACY
 
 ARRIVAL = Arrival(peer="203.0.113.7", scheme="https", host=b"shop.example")
@@ -152,3 +155,54 @@ def test_the_identity_is_a_cookie_for_scripts_to_leave_alone() -> None:
     assert name == b"set-cookie"
     assert value == (b"figway_id=abc; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure")
     assert b"Secure" not in issue_cookie(b"figway_id", b"abc", secure=False)[1]
+
+
+# -- the twins: a section as bytes, and field by field --------------------------------------
+
+NAMES = st.sampled_from(
+    [b"Cookie", b"Host", b"X-A", b"x-b", b"Traceparent", b"Connection", b"X-Forwarded-For",
+     b"x-forwarded-proto", b"Forwarded", b"Expect", b"TE", b"Figway-Hop", b"Figway-Side",
+     b"Keep-Alive", b"Upgrade", b"Content-Length", b"Authorization", b"X-Forwarded-Prefix",
+     b"Proxy", b"X_Forwarded_For"],
+)  # fmt: skip
+VALUES = st.sampled_from(
+    [b"a", b"keep-alive", b"close", b"close, x-a", b"a=1; b=2", b"figway_side=x; a=1", b"1", TRACE]
+)
+
+
+@given(
+    st.lists(st.tuples(NAMES, VALUES), max_size=8, unique_by=lambda pair: pair[0].lower()),
+    st.booleans(),
+    st.sampled_from(list(HostPolicy)),
+    st.sampled_from([b"", b"shop.example"]),
+    st.sampled_from([1, MAX_HOPS, MAX_HOPS + 1]),
+    st.booleans(),
+)
+def test_the_section_as_bytes_is_the_section_field_by_field(
+    fields: Headers, trusted: bool, policy: HostPolicy, host: bytes, hop: int, proxied: bool
+) -> None:
+    """`forward_section` is `forward_request` in bytes, wherever it says anything at all."""
+    head = b"".join(b"%b: %b\r\n" % pair for pair in fields if pair[0] != b"Host")
+    try:
+        read = parse(b"GET / HTTP/1.1\r\nHost: shop.example\r\n" + head + b"\r\n")
+    except BadRequest:
+        return
+    backend = replace(LEGACY, host_policy=policy, host="literal.example")
+    arrival = Arrival("203.0.113.7", "https" if proxied else "http", host, trusted)
+    assert read.carried is not None
+    section = forward_section(
+        read.carried, read.acted_on, arrival, backend,
+        authority=b"10.0.0.1:8000", hop=hop, traceparent=TRACE,
+    )  # fmt: skip
+    if section is None:
+        return
+    pairs = forward_request(
+        read.headers, arrival, backend,
+        authority=b"10.0.0.1:8000", hop=hop, traceparent=TRACE,
+    )  # fmt: skip
+    lines = section.split(b"\r\n")[:-1]
+    assert sorted(lines) == sorted(b"%b: %b" % pair for pair in pairs)
+    client_own = {name.lower() for name, _ in read.headers} - {b"host"}
+    kept = [line for line in lines if line.partition(b":")[0].lower() in client_own]
+    expected = [b"%b: %b" % pair for pair in pairs if pair[0].lower() in client_own]
+    assert kept == expected

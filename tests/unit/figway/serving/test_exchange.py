@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,8 +21,11 @@ from figway.model.table import (
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import (
+    NOTHING,
+    TRANSITIONS,
     Action,
     Do,
+    Event,
     Exchange,
     FailureKind,
     NoFallback,
@@ -201,7 +205,7 @@ def test_the_budget_bounds_fallbacks() -> None:
     for _ in range(3):
         exchange = Exchange(FallbackPolicy(), Side.NEW, "GET", 0, breaker=None, budget=budget)
         exchange.start(0)
-        answers.append(exchange.failed(CONNECT, NOTHING_SENT, 1))
+        answers.append(exchange.failed(FailureKind.CONNECT, NOTHING_SENT, 1))
     assert [said(answer) for answer in answers] == [
         "try legacy",
         "try legacy",
@@ -440,3 +444,49 @@ class Life(RuleBasedStateMachine):
 TestLife = Life.TestCase
 TestLife.__doc__ = "trap 44, trap 45, trap 46: held in any order of events."
 TestLife.settings = settings(max_examples=300, stateful_step_count=15, deadline=None)
+
+
+# -- the table of transitions ---------------------------------------------------------------------
+
+
+def _in(state: State) -> Exchange:
+    exchange = begin()
+    if state is not State.IDLE:
+        exchange.start(0)
+    if state is State.RELAYING:
+        exchange.response_head(200, 0)
+    if state is State.DONE:
+        exchange.client_gone()
+    assert exchange.state is state
+    return exchange
+
+
+EVENTS: dict[Event, Callable[[Exchange], Action | None]] = {
+    Event.START: lambda exchange: exchange.start(0),
+    Event.RESPONSE_HEAD: lambda exchange: exchange.response_head(200, 0),
+    Event.FAILED: lambda exchange: exchange.failed(FailureKind.CONNECT, NOTHING_SENT, 0),
+    Event.DEADLINE: lambda exchange: exchange.deadline(0),
+    Event.BODY_FAILED: lambda exchange: exchange.body_failed(FailureKind.RESET, 0),
+    Event.FINISHED: lambda exchange: exchange.finished(),
+    Event.CLIENT_GONE: lambda exchange: exchange.client_gone(),
+}
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("event", Event)
+def test_an_event_leads_where_the_table_says(state: State, event: Event) -> None:
+    """What the table does not list changes nothing; what it lists leads to a state of the list."""
+    exchange = _in(state)
+    action = EVENTS[event](exchange) or NOTHING
+    steps = TRANSITIONS[state].get(event)
+    if steps is None:
+        assert (action, exchange.state) == (NOTHING, state)
+    else:
+        assert exchange.state is steps[action.do]
+
+
+def test_every_state_can_be_reached_and_left() -> None:
+    steps = [steps for events in TRANSITIONS.values() for steps in events.values()]
+    reached = {after for step in steps for after in step.values()}
+    assert reached | {State.IDLE} == set(State)
+    assert [state for state, events in TRANSITIONS.items() if not events] == [State.DONE]

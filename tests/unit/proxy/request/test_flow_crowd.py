@@ -129,7 +129,7 @@ class Crowd:
         elif kind == "expire":
             if flow.deadline != NEVER:  # the sweep calls nobody else
                 flow.expired(self.runtime.timer.now)
-        elif flow._head.has_body and not flow._body_done:
+        elif flow._body is not None and not flow._body.complete:
             flow.body(b"body")
             flow.body_end()
 

@@ -20,7 +20,8 @@ from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.record import RequestRecord
 from proxy.request.flow import Flow
-from proxy.request.runtime import FacadeSettings, Runtime, TraceParents
+from proxy.request.ids import TraceParents
+from proxy.request.runtime import FacadeSettings, Runtime
 from proxy.upstreams.fake import Answer, Fail, FakeUpstream
 from proxy.wire.client_head import RequestHead, parse
 from proxy.wire.message import ResponseHead

@@ -1,0 +1,108 @@
+"""The backends and routes of a table as requests use them: joined with what must be running.
+
+A request takes its `LiveRoute` once and keeps it, whatever table is swapped in meanwhile.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from figway.message.rewrite import domains_of
+from figway.model.table import Backend, Side, Stage
+from figway.routing.compile import Plan
+from figway.routing.policy import Edits
+from figway.serving.breaker import Breaker
+from figway.serving.budget import FallbackBudget
+from proxy.policies.credentials import Credentials
+from proxy.policies.guard import Guard
+from proxy.upstreams.port import Upstream
+
+_SHADOWED = frozenset({Stage.SHADOW, Stage.CANARY, Stage.NEW})
+
+
+class LiveBackend:
+    """A backend as requests use it.
+
+    `prefix` is put before a request target, `domains` are the hosts it may put into cookies;
+    `in_flight` counts users. `credentials` are None where there are none; `retry`, the budget of
+    retries, where there is only one URL.
+    """
+
+    __slots__ = (
+        "authority",
+        "backend",
+        "credentials",
+        "domains",
+        "in_flight",
+        "prefix",
+        "retired",
+        "retry",
+        "upstream",
+    )
+
+    def __init__(
+        self, backend: Backend, upstream: Upstream, credentials: Credentials | None = None
+    ) -> None:
+        url = urlsplit(backend.url)
+        self.backend = backend
+        self.upstream = upstream
+        self.credentials = credentials
+        self.retry: FallbackBudget | None = None
+        self.authority = (url.netloc or backend.function).rpartition("@")[2].encode()
+        self.prefix = url.path.rstrip("/").encode()
+        self.domains = domains_of(backend)
+        self.in_flight = 0
+        self.retired = False
+
+
+class LiveRoute:
+    """A plan joined with what serves it. `captured` says that its stage may want a shadow;
+    `guard` and the edits stem from its route policies, `max_body` (0 is no limit) in part."""
+
+    __slots__ = (
+        "breaker",
+        "budget",
+        "captured",
+        "edits_requests",
+        "edits_response",
+        "guard",
+        "legacy",
+        "max_body",
+        "new",
+        "plan",
+        "retired",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        legacy: LiveBackend,
+        new: LiveBackend | None,
+        breaker: Breaker | None,
+        budget: FallbackBudget,
+        guard: Guard | None = None,
+        max_body: int = 0,
+    ) -> None:
+        policy_plan = plan.policy_plan
+        self.guard = guard
+        self.max_body = max_body
+        self.edits_requests = policy_plan is not None and policy_plan.edits_requests
+        self.edits_response: Edits | None = None
+        if policy_plan is not None:
+            self.edits_response = policy_plan.response
+            own = policy_plan.policies.body.max_bytes
+            self.max_body = min(own, max_body) if own and max_body else own or max_body
+        self.plan = plan
+        self.legacy = legacy
+        self.new = new
+        self.breaker = breaker
+        self.budget = budget
+        self.retired = plan.stage is Stage.RETIRED
+        self.captured = bool(plan.shadow.sample) and plan.stage in _SHADOWED
+
+
+def side_of(route: LiveRoute, side: Side) -> LiveBackend:
+    """The backend that stands for `side`."""
+    if side is Side.NEW and route.new is not None:
+        return route.new
+    return route.legacy
