@@ -17,6 +17,15 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 IDEMPOTENT_METHODS: Final = SAFE_METHODS | {"PUT", "DELETE"}
 """RFC 9110, 9.2.2."""
 
+REPEATABLE_METHODS: Final = IDEMPOTENT_METHODS | {
+    "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "MERGE",
+    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH",
+    "PROPFIND", "PROPPATCH", "QUERY", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT",
+    "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL",
+}  # fmt: skip
+"""What may be sent again to the *same* backend when a kept connection turns out to be closed
+(RFC 9110, 9.2.2; the idempotent methods of IANA's HTTP Method Registry)."""
+
 
 class RequestHead(Protocol):
     """The head of a request as the core sees it."""

@@ -118,7 +118,12 @@ class ConnectionLimits(Strict):
     wait_ms: int = 1_000
     """How long a request waits for a connection before it is shed."""
     keep_alive_ms: int = 55_000
-    """How long an idle connection is kept."""
+    """How long an idle connection is kept; less where the backend announces less."""
+    max_age_ms: int = 60_000
+    """How long a connection serves new requests, so that a name that moves is followed; 0 is no
+    limit. A request under way is not cut."""
+    max_lasting: int = 8_192
+    """Tunnels and event streams at once: they last for hours and count apart."""
 
 
 class Balance(StrEnum):

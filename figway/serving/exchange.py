@@ -22,7 +22,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
 from figway.message.problem import Problem
 from figway.model.table import FallbackPolicy, Side
 from figway.serving.breaker import Admission, Breaker
@@ -364,7 +364,7 @@ class Exchange:
 
     def _again(self, kind: FailureKind, sent: Sent, now: int) -> Action | None:
         """Another attempt on the same side, where one may help and is allowed."""
-        if kind is FailureKind.STALE and self._may_retry(sent, now):
+        if kind is FailureKind.STALE and self._may_send_again(sent, now):
             self._retried = True
             return self._try(self.side, now)
         if self.retry is not None and kind in _ELSEWHERE and self._may_retry(sent, now):
@@ -416,10 +416,18 @@ class Exchange:
         return None
 
     def _may_retry(self, sent: Sent, now: int) -> bool:
-        """May a stale connection be followed by another one to the same side?"""
+        """May the attempt be followed by another one at the same side?"""
         if self._retried or not self._kept or now >= self.deadline_at:
             return False
         return sent is Sent.NOTHING or self._may_repeat()
+
+    def _may_send_again(self, sent: Sent, now: int) -> bool:
+        """May a stale connection be followed by another one to the same backend?"""
+        if self._may_retry(sent, now):
+            return True
+        if self._retried or not self._kept or now >= self.deadline_at:
+            return False
+        return self._method in REPEATABLE_METHODS
 
     def _may_repeat(self) -> bool:
         if self._method in SAFE_METHODS:

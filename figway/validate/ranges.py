@@ -38,6 +38,8 @@ _RANGES: dict[type, _Ranges] = {
         ("max_waiting", 0, 1_000_000, "limit_range"),
         ("wait_ms", 0, _MINUTE, "limit_range"),
         ("keep_alive_ms", 0, _HOUR, "limit_range"),
+        ("max_age_ms", 0, 24 * _HOUR, "limit_range"),
+        ("max_lasting", 0, 65_535, "limit_range"),
     ),
     FallbackBudgetPolicy: (
         ("percent", 0, 1_000, "budget_range"),

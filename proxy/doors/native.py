@@ -29,7 +29,7 @@ from proxy.loop.write_batcher import SMALL
 from proxy.request.client import problem_answer
 from proxy.request.flow import Flow
 from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section
-from proxy.wire.client_body import ChunkedReader
+from proxy.wire.client_body import ChunkedBody
 from proxy.wire.client_head import (
     BadRequest,
     RequestHead,
@@ -60,6 +60,7 @@ class NativeConnection:
 
     __slots__ = (
         "_arrival",
+        "_body_paused",
         "_buffer",
         "_busy",
         "_chunked",
@@ -91,7 +92,7 @@ class NativeConnection:
         self._buffer = b""
         self._flow: Flow | None = None
         self._arrival: Arrival | None = None
-        self._reader: ChunkedReader | None = None
+        self._reader: ChunkedBody | None = None
         self._left = 0
         self._out = b""
         self._discard = 0
@@ -100,6 +101,7 @@ class NativeConnection:
         self._chunked = False
         self._delimited = True
         self._held_back = False
+        self._body_paused = False
         self._write_paused = False
         self._peer = ""
         self._scheme = "http"
@@ -223,7 +225,7 @@ class NativeConnection:
             self._state = _WAIT
         elif head.chunked:
             self._state = _CHUNKED
-            self._reader = ChunkedReader()
+            self._reader = ChunkedBody()
         else:
             self._left = head.content_length or 0
             self._state = _LENGTH if self._left else _WAIT
@@ -280,7 +282,7 @@ class NativeConnection:
         reader = self._reader
         assert reader is not None
         try:
-            pieces = reader.feed(data)
+            content = reader.feed(data)
         except BadRequest as error:
             self._keep = False
             if flow is not None:
@@ -291,9 +293,19 @@ class NativeConnection:
         if reader.done:
             self._reader = None
             self._body_complete(reader.rest)
-        if flow is not None:
-            for piece in pieces:
-                flow.body(piece)
+        elif reader.more:
+            self._hold_back()
+            asyncio.get_running_loop().call_soon(self._more_chunks)
+        if flow is not None and content:
+            flow.body(content)
+
+    def _more_chunks(self) -> None:
+        """Go on with what was read, after others had their turn."""
+        reader = self._reader
+        if reader is None or not reader.more or self._state != _CHUNKED or self._body_paused:
+            return
+        self._let_go()
+        self._read_body(b"")
 
     def _body_complete(self, rest: bytes) -> None:
         self._state = _WAIT
@@ -389,13 +401,17 @@ class NativeConnection:
 
     def pause_body(self) -> None:
         """The backend is slower than the client."""
+        self._body_paused = True
         self._hold_back()
         if not self._write_paused:
             self.deadline = NEVER
 
     def resume_body(self) -> None:
         """The backend caught up."""
-        if self._state != _WAIT or not self._buffer:
+        self._body_paused = False
+        if self._reader is not None and self._reader.more:
+            asyncio.get_running_loop().call_soon(self._more_chunks)
+        elif self._state != _WAIT or not self._buffer:
             self._let_go()
         self._set_deadline()
 

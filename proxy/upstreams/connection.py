@@ -19,14 +19,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from figway.message.http import Headers
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER
 from proxy.upstreams.attempt import HOLD, Attempt
-from proxy.wire.chunked import ChunkedReader
+from proxy.wire.chunked import BadChunk, ChunkedReader
+from proxy.wire.odd_head import CHUNK_LINE, BadResponse, find_end, read_odd_fields
 from proxy.wire.response_head import (
     CHUNKED,
     UNTIL_CLOSE,
-    BadResponse,
     Parsed,
     check_partial,
     parse_response_head,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from proxy.upstreams.pool import Pool
 
 
+_NOT_TRAILERS: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection"})
+"""Fields that say nothing as trailers (RFC 9110, 6.5.1): dropped."""
 MAX_INTERIM: Final = 32
 """Interim responses (1xx) before the final one."""
 
@@ -53,7 +56,9 @@ _CLOSED: Final = 7
 class Connection:
     """An `asyncio.Protocol`, owned by a pool.
 
-    `deadline` is read by the sweep; `generation` is the sweep's when it became idle.
+    `deadline` is read by the timer; `generation` is the timer's when it became idle, at
+    `idle_since`. `announced_ms` is how long the backend says it keeps an idle connection;
+    from `retires_at` on it serves no further request.
     """
 
     __slots__ = (
@@ -68,10 +73,13 @@ class Connection:
         "_remaining",
         "_reused",
         "_transport",
+        "announced_ms",
         "deadline",
         "generation",
+        "idle_since",
         "loop",
         "opening",
+        "retires_at",
         "state",
         "takes_body",
         "tunnel",
@@ -95,6 +103,9 @@ class Connection:
         self.state = _OPENING
         self.deadline = deadline
         self.generation = 0
+        self.idle_since = 0
+        self.announced_ms = 0
+        self.retires_at = NEVER
         self.takes_body = False
         self.tunnel = False
         self.write_paused = False
@@ -141,6 +152,10 @@ class Connection:
                 self.deadline = NEVER
 
     def resume_reading(self) -> None:
+        attempt, chunks = self._attempt, self._chunks
+        if attempt is not None and chunks is not None and chunks.more:
+            self.loop.call_soon(self._more_chunks, attempt)
+            return
         transport = self._transport
         if transport is not None and not transport.is_closing() and not transport.is_reading():
             transport.resume_reading()
@@ -283,7 +298,7 @@ class Connection:
             if self._buffer:
                 old = len(self._buffer)
                 data = self._buffer + data
-                if data.find(b"\r\n\r\n", max(0, old - 3)) < 0:
+                if find_end(data, max(0, old - 2)) < 0:
                     check_partial(data, old)
                     self._buffer = data
                     return
@@ -292,6 +307,8 @@ class Connection:
                 self._buffer = data
                 return
             self._buffer = b""
+            if parsed.odd:
+                self._pool.note_odd(parsed.odd)
             if parsed.head.status >= 200:
                 self._final_head(attempt, parsed, data)
             else:
@@ -316,6 +333,7 @@ class Connection:
         self.state = _TUNNEL
         self.deadline = NEVER
         self.tunnel = self.takes_body = True
+        self._pool.lasts(self)
         attempt.sink.response_head(parsed.head)
         if self._attempt is attempt:
             attempt.tunnel_opened(self)
@@ -325,14 +343,17 @@ class Connection:
     def _final_head(self, attempt: Attempt, parsed: Parsed, data: bytes) -> None:
         length = parsed.length
         self._keep = parsed.keep
+        self.announced_ms = parsed.idle_ms
         if length >= 0:
             self.state = _LENGTH
             self._remaining = length
         elif length == CHUNKED:
             self.state = _CHUNKED
-            self._chunks = ChunkedReader()
+            self._chunks = ChunkedReader(lenient=True)
         elif length == UNTIL_CLOSE:
             self.state = _UNTIL_CLOSE
+        if length < 0 and parsed.head.is_event_stream:
+            self._pool.lasts(self)
         attempt.sink.response_head(parsed.head)
         if self._attempt is not attempt:
             return
@@ -359,22 +380,45 @@ class Connection:
     def _read_chunked(self, attempt: Attempt, data: bytes) -> None:
         chunks = self._chunks
         assert chunks is not None
+        trailers: Headers = []
         try:
             content = chunks.feed(data)
-        except BadResponse as error:
-            self.fail(FailureKind.PROTOCOL, str(error))
+            if chunks.done and chunks.trailers:
+                trailers = _trailers(chunks.trailers)
+        except (BadChunk, BadResponse) as error:
+            self.fail(FailureKind.PROTOCOL, f"The chunked body is malformed: {error}")
             return
         self._touch()
         if content:
             attempt.sink.response_body(content)
-        if chunks.done and self._attempt is attempt:
-            self._keep = self._keep and not chunks.extra
-            self._finish(attempt, chunks)
+        if self._attempt is not attempt:
+            return
+        if chunks.done:
+            self._keep = self._keep and not chunks.rest
+            if chunks.odd:
+                self._pool.note_odd((CHUNK_LINE,))
+            self._finish(attempt, trailers)
+        elif chunks.more:
+            self._later(attempt)
 
-    def _finish(self, attempt: Attempt, chunks: ChunkedReader | None = None) -> None:
+    def _later(self, attempt: Attempt) -> None:
+        """Let others have their turn before more chunks of what was read are looked at."""
+        self.pause_reading()
+        self.loop.call_soon(self._more_chunks, attempt)
+
+    def _more_chunks(self, attempt: Attempt) -> None:
+        if self._attempt is not attempt or self.state != _CHUNKED or attempt.paused:
+            return
+        transport = self._transport
+        if transport is not None and not transport.is_closing() and not transport.is_reading():
+            transport.resume_reading()
+        self._read_chunked(attempt, b"")
+
+    def _finish(self, attempt: Attempt, trailers: Headers | None = None) -> None:
         self._end_attempt(attempt)
         self._chunks = None
-        if self._keep and attempt.request_done and not self.write_paused:
+        keep = self._keep and self._pool.may_serve_on(self)
+        if keep and attempt.request_done and not self.write_paused:
             self.state = _IDLE
             self._reused = True
             if attempt.paused:
@@ -384,7 +428,7 @@ class Connection:
             self.close()
         else:
             self.abandon()
-        attempt.sink.response_end([] if chunks is None else chunks.trailers)
+        attempt.sink.response_end(trailers or [])
 
     def _ended(self, exc: Exception | None) -> None:
         """The backend closed, or the connection broke. Runs once; later calls find no attempt."""
@@ -431,3 +475,8 @@ class Connection:
             self.state = _CLOSED
             self.deadline = NEVER
             self._pool.left(self, idle=idle)
+
+
+def _trailers(section: bytes) -> Headers:
+    fields = read_odd_fields(section)
+    return [field for field in fields if field[0].lower() not in _NOT_TRAILERS]

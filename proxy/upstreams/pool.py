@@ -2,7 +2,9 @@
 
 The connection used last is used next, so that surplus ones grow idle and go. A request that
 finds none idle opens one of its own up to `max_connections`; beyond that it waits in line, up to
-`wait_ms`, and beyond `max_waiting` it is shed at once.
+`wait_ms`, and beyond `max_waiting` it is shed at once. A request that must not be sent twice gets a
+connection that was just used, or a fresh one: the backend may be closing an older one just now, and
+its client would have had no such failure. Tunnels and event streams count apart.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Final
 
+from figway.message.http import REPEATABLE_METHODS
 from figway.model.table import ConnectionLimits, Timeouts
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER, DeadlineTimer
-from proxy.upstreams.attempt import Attempt
+from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.upstreams.connection import Connection
+
+JUST_USED_MS: Final = 500
+"""How long a connection may have been idle for a request that must not be sent twice."""
 
 Dial = Callable[[Connection], Awaitable[None]]
 """Connects a transport to the protocol given; raises `DialError`."""
@@ -51,17 +58,19 @@ class Pool:
         self._limits = limits
         self._idle: list[Connection] = []
         self._members: set[Connection] = set()
+        self._lasting: set[Connection] = set()
         self._transports: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._waiting: OrderedDict[Attempt, None] = OrderedDict()
         self._retired = False
         self._gone: asyncio.Future[None] | None = None
+        self._odd: dict[str, int] = {}
         timer.add(self)
 
     @property
     def open(self) -> int:
         """Connections, those being opened included."""
-        return len(self._members)
+        return len(self._members) + len(self._lasting)
 
     @property
     def idle(self) -> int:
@@ -70,6 +79,16 @@ class Pool:
     @property
     def waiting(self) -> int:
         return len(self._waiting)
+
+    def note_odd(self, kinds: tuple[str, ...]) -> None:
+        """An answer had to be mended (`proxy.wire.odd_head` names the kinds)."""
+        for kind in kinds:
+            self._odd[kind] = self._odd.get(kind, 0) + 1
+
+    def take_odd(self) -> dict[str, int]:
+        """How many answers were mended since the last call, by kind."""
+        odd, self._odd = self._odd, {}
+        return odd
 
     # -- attempts ----------------------------------------------------------------------------
 
@@ -81,10 +100,18 @@ class Pool:
             connection = idle.pop()
             fresh = connection.deadline > now and connection.generation == self.timer.generation
             if fresh and connection.usable:
+                if now - connection.idle_since > JUST_USED_MS and not _repeatable(attempt):
+                    idle.append(connection)  # the others were idle for longer still
+                    break
                 connection.begin(attempt)
                 return
             connection.abandon()
-        if len(self._members) < self._limits.max_connections:
+        if idle and len(self._members) >= self._limits.max_connections:
+            idle[0].close()  # its place is wanted by a request that needs a fresh one
+        if attempt.request.upgrade and len(self._lasting) >= self._limits.max_lasting:
+            detail = "The backend has as many tunnels and event streams as it may."
+            self.loop.call_soon(attempt.fail, FailureKind.SATURATED, detail)
+        elif len(self._members) < self._limits.max_connections:
             self._open(attempt, now)
         elif len(self._waiting) >= self._limits.max_waiting:
             detail = "Too many requests wait for a connection."
@@ -119,9 +146,30 @@ class Pool:
         elif self._retired:
             connection.close()
         else:
-            connection.deadline = self.timer.now + self._limits.keep_alive_ms
+            now = self.timer.now
+            connection.idle_since = now
+            connection.deadline = min(now + self._kept_ms(connection), connection.retires_at)
             connection.generation = self.timer.generation
             self._idle.append(connection)
+
+    def _kept_ms(self, connection: Connection) -> int:
+        """How long an idle connection is kept: less than the backend announced, so that a request
+        never meets its closing."""
+        announced = connection.announced_ms
+        if not announced:
+            return self._limits.keep_alive_ms
+        return min(self._limits.keep_alive_ms, announced - min(1_000, announced // 2))
+
+    def may_serve_on(self, connection: Connection) -> bool:
+        """Whether `connection` is young enough for another request."""
+        return connection.retires_at > self.timer.now
+
+    def lasts(self, connection: Connection) -> None:
+        """`connection` became a tunnel or an event stream: others may have its place."""
+        if connection in self._members and len(self._lasting) < self._limits.max_lasting:
+            self._members.discard(connection)
+            self._lasting.add(connection)
+            self._fill()
 
     def connected(self, connection: Connection) -> None:
         """`connection` has a transport."""
@@ -130,13 +178,18 @@ class Pool:
     def left(self, connection: Connection, *, idle: bool) -> None:
         """`connection` is closing: its place is free."""
         self._members.discard(connection)
+        self._lasting.discard(connection)
         self.timer.discard(connection)
         if idle and connection in self._idle:
             self._idle.remove(connection)
+        self._fill()
+
+    def _fill(self) -> None:
+        """A place is free: the first in line may have it."""
         if self._waiting and len(self._members) < self._limits.max_connections:
             attempt, _ = self._waiting.popitem(last=False)
             self._open(attempt, self.timer.read())
-        elif self._retired and not self._members:
+        elif self._retired and not self.open:
             self.timer.discard(self)
 
     def lost(self, connection: Connection) -> None:
@@ -153,7 +206,7 @@ class Pool:
     def retire(self) -> None:
         """Keep no connection from now on."""
         self._retired = True
-        if not self._members:
+        if not self.open:
             self.timer.discard(self)
         for connection in self._idle[:]:
             connection.close()
@@ -164,7 +217,7 @@ class Pool:
         waiting, self._waiting = self._waiting, OrderedDict()
         for attempt in waiting:
             attempt.fail(FailureKind.CONNECT, "The connection pool is closing.")
-        for connection in list(self._members):
+        for connection in [*self._members, *self._lasting]:
             connection.fail(FailureKind.RESET, "The connection pool is closing.")
         self.timer.discard(self)
         if self._opening:
@@ -175,6 +228,8 @@ class Pool:
 
     def _open(self, attempt: Attempt, now: int) -> None:
         connection = Connection(self, attempt, now + self._connect_ms)
+        if self._limits.max_age_ms:
+            connection.retires_at = now + self._limits.max_age_ms
         attempt.connection = connection
         self._members.add(connection)
         self.timer.add(connection)
@@ -195,3 +250,12 @@ class Pool:
             raise
         finally:
             connection.opening = None
+
+
+def _repeatable(attempt: Attempt) -> bool:
+    """Whether the request may, and can, be sent again when a kept connection is closed."""
+    request = attempt.request
+    if request.method not in REPEATABLE_METHODS:
+        return False
+    length = request.content_length
+    return not request.has_body or (length is not None and length <= HOLD)

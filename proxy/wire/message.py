@@ -88,6 +88,13 @@ class ResponseHead:
         self._headers = headers
 
     @property
+    def is_event_stream(self) -> bool:
+        """Whether the answer is a stream of server-sent events, which may last for hours."""
+        if self.raw is not None:
+            return b"text/event-stream" in self.raw.lower()
+        return any(b"text/event-stream" in value.lower() for _, value in self.headers)
+
+    @property
     def headers(self) -> Headers:
         """The fields, as received: order, case and repetition kept."""
         headers = self._headers

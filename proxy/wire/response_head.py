@@ -1,10 +1,10 @@
 """Reading a response head (RFC 9112, 4 to 6): what it says, and how its body is framed.
 
 The common well-formed head is validated by one compiled expression and is not taken apart until
-somebody asks for its fields. Whatever that expression does not accept goes to llhttp, which is
-the judge of everything unusual. The framing is worked out in one place for both, so that no head
-means two things. A head that frames its body ambiguously is refused: behind a facade it may split
-one answer into two.
+somebody asks for its fields. Whatever that expression does not accept is read by
+`proxy.wire.odd_head`, which mends what has one meaning and refuses the rest. The framing is worked
+out in one place for both, so that no head means two things. A head that frames its body ambiguously
+is refused: behind a facade it may split one answer into two.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import httptools
-
 from figway.message.http import Headers
 from proxy.wire.message import ResponseHead
+from proxy.wire.odd_head import (
+    FRAMING_WITHOUT_BODY,
+    IDENTITY,
+    SAME_LENGTH,
+    BadResponse,
+    OddHead,
+    find_end,
+    read_odd_head,
+)
 
 MAX_HEAD: Final = 65_536
 """Bytes of a head."""
@@ -36,28 +43,36 @@ _MARKED: Final = re.compile(
     rb"|proxy-(?:connection|authenticate|authorization))):[ \t]*+([^\r]*+)"
 )
 """Fields of framing, hop-by-hop fields, and those that may name the backend."""
-_BARE: Final = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\0")
+_BARE: Final = re.compile(rb"\r(?=[^\n])|\0")
+_START: Final = b"HTTP/"
 _NO_BODY: Final = frozenset({204, 304})
-
-
-class BadResponse(ValueError):
-    """The answer is not well-formed HTTP/1.x, or frames itself ambiguously. The text says how."""
 
 
 class Parsed:
     """A head, where its body starts in the data, how long the body is, and what comes after.
 
     `length` is the number of body bytes, `CHUNKED` or `UNTIL_CLOSE`; `keep` says that the
-    connection may serve another request after a body of that length.
+    connection may serve another request after a body of that length. `odd` names what was mended.
+    `idle_ms` is how long the backend says that it keeps an idle connection; 0 where it does not.
     """
 
-    __slots__ = ("body_at", "head", "keep", "length")
+    __slots__ = ("body_at", "head", "idle_ms", "keep", "length", "odd")
 
-    def __init__(self, head: ResponseHead, body_at: int, length: int, keep: bool) -> None:
+    def __init__(
+        self,
+        head: ResponseHead,
+        body_at: int,
+        length: int,
+        keep: bool,
+        odd: tuple[str, ...] = (),
+        idle_ms: int = 0,
+    ) -> None:
         self.head = head
         self.body_at = body_at
         self.length = length
         self.keep = keep
+        self.odd = odd
+        self.idle_ms = idle_ms
 
 
 def parse_response_head(data: bytes, *, to_head: bool = False) -> Parsed | None:
@@ -83,8 +98,14 @@ def parse_response_head(data: bytes, *, to_head: bool = False) -> Parsed | None:
             return Parsed(head, match.end(), int(value), True)
     elif not fields:
         head.plain = True
-    length, keep = _frame(status, fields, to_head, http_1_1=True)
-    return Parsed(head, match.end(), length, keep)
+    try:
+        length, keep, idle_ms = _frame(status, fields, to_head, http_1_1=True)
+    except BadResponse:
+        return _parse_unusual(data, to_head)
+    if (status < 200 or status == 204) and fields and _frames(fields):
+        bare = ResponseHead(status, match[2], _without_framing(head.headers))
+        return Parsed(bare, match.end(), length, keep, (FRAMING_WITHOUT_BODY,), idle_ms)
+    return Parsed(head, match.end(), length, keep, (), idle_ms)
 
 
 _LENGTH_NAMES: Final = frozenset({b"content-length", b"Content-Length"})
@@ -95,52 +116,102 @@ def check_partial(data: bytes, new_from: int) -> None:
 
     `new_from` is where bytes begin that were not checked before. Raises `BadResponse`.
     """
-    start = data[:7]
-    if start != b"HTTP/1."[: len(start)]:
+    start = data[: len(_START)]
+    if start != _START[: len(start)]:
         raise BadResponse("The answer does not start with an HTTP/1.x status line.")
     if len(data) > MAX_HEAD:
         raise BadResponse("The response head is too large.")
     if _BARE.search(data, max(0, new_from - 1)):
-        raise BadResponse("The response head holds a bare CR, a bare LF or NUL.")
+        raise BadResponse("The response head holds a bare CR or NUL.")
 
 
 def _parse_unusual(data: bytes, to_head: bool) -> Parsed | None:
-    end = data.find(b"\r\n\r\n")
+    end = find_end(data)
     if end < 0:
         check_partial(data, 0)
         return None
-    end += 4
     check_partial(data[:end], 0)
-    reader = _HeadReader()
-    reader.feed(data[:end])
-    head = ResponseHead(reader.status, reader.reason, reader.headers)
-    fields = [(name, value) for name, value in reader.headers if name.lower() in _FRAMING_NAMES]
-    length, keep = _frame(reader.status, fields, to_head, http_1_1=reader.version == "1.1")
-    return Parsed(head, end, length, keep)
+    odd = read_odd_head(data[:end])
+    _mend_framing(odd)
+    fields = [(name, value) for name, value in odd.headers if name.lower() in _FRAMING_NAMES]
+    http_1_1 = odd.major != 1 or odd.minor > 0
+    length, keep, idle_ms = _frame(odd.status, fields, to_head, http_1_1=http_1_1)
+    if (odd.status < 200 or odd.status == 204) and _frames(fields):
+        odd.headers = _without_framing(odd.headers)
+        odd.note(FRAMING_WITHOUT_BODY)
+    head = ResponseHead(odd.status, odd.reason, odd.headers)
+    return Parsed(head, end, length, keep and odd.major == 1, tuple(odd.odd), idle_ms)
 
 
-_FRAMING_NAMES: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+_FRAMING_NAMES: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"connection", b"keep-alive"}
+)
+_TIMEOUT: Final = re.compile(rb"(?i)(?:^|[,;\s])timeout[ \t]*=[ \t]*\"?(\d{1,9})").search
+_FRAMES_A_BODY: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
-def _frame(status: int, fields: Headers, to_head: bool, *, http_1_1: bool) -> tuple[int, bool]:
-    """Length of the body and whether the connection may be kept (RFC 9112, 6.3 and 9.3)."""
+def _frames(fields: Headers) -> bool:
+    return any(name.lower() in _FRAMES_A_BODY for name, _ in fields)
+
+
+def _without_framing(headers: Headers) -> Headers:
+    return [field for field in headers if field[0].lower() not in _FRAMES_A_BODY]
+
+
+def _mend_framing(odd: OddHead) -> None:
+    """Write one Content-Length where the same one is said again; drop the coding `identity`."""
+    said = [value for name, value in odd.headers if name.lower() == b"content-length"]
+    numbers = {item.strip(b" \t") for value in said for item in value.split(b",")}
+    if len(numbers) == 1 and (len(said) > 1 or b"," in said[0]):
+        odd.note(SAME_LENGTH)
+        odd.headers = _first_length(odd.headers, numbers.pop())
+    if any(_is_identity(name, value) for name, value in odd.headers):
+        odd.note(IDENTITY)
+        odd.headers = [field for field in odd.headers if not _is_identity(*field)]
+
+
+def _is_identity(name: bytes, value: bytes) -> bool:
+    return name.lower() == b"transfer-encoding" and value.lower() == b"identity"
+
+
+def _first_length(headers: Headers, number: bytes) -> Headers:
+    mended: Headers = []
+    seen = False
+    for name, value in headers:
+        if name.lower() != b"content-length":
+            mended.append((name, value))
+        elif not seen:
+            seen = True
+            mended.append((name, number))
+    return mended
+
+
+def _frame(status: int, fields: Headers, to_head: bool, *, http_1_1: bool) -> tuple[int, bool, int]:
+    """Length of the body, whether the connection may be kept (RFC 9112, 6.3 and 9.3), and for
+    how many milliseconds the backend says that it keeps it; 0 where it does not say."""
     lengths: list[bytes] = []
     codings: list[bytes] = []
     keep = http_1_1
+    idle_ms = 0
     for name, value in fields:
         name = name.lower()
         if name == b"content-length":
-            lengths.append(value.rstrip(b" \t"))
+            lengths.append(value.strip(b" \t"))
         elif name == b"transfer-encoding":
             codings.append(value.strip(b" \t").lower())
         elif name == b"connection" and b"close" in value.lower():
             keep = False
+        elif name == b"keep-alive":
+            announced = _TIMEOUT(value)
+            if announced is not None:
+                idle_ms = int(announced[1]) * 1_000
+                keep = keep and idle_ms > 0
     length = _length_of(lengths, codings, http_1_1)
     if status < 200 or to_head or status == 304:
-        return 0, keep
+        return 0, keep, idle_ms
     if status == 204:
-        return 0, keep and length in (0, UNTIL_CLOSE)
-    return length, keep and length != UNTIL_CLOSE
+        return 0, keep and length in (0, UNTIL_CLOSE), idle_ms
+    return length, keep and length != UNTIL_CLOSE, idle_ms
 
 
 def _length_of(lengths: list[bytes], codings: list[bytes], http_1_1: bool) -> int:
@@ -158,38 +229,3 @@ def _length_of(lengths: list[bytes], codings: list[bytes], http_1_1: bool) -> in
     if not value.isdigit() or len(value) > _MAX_DIGITS:
         raise BadResponse("The Content-Length is not a number.")
     return int(value)
-
-
-class _HeadReader:
-    """Collects one head from llhttp."""
-
-    def __init__(self) -> None:
-        self.headers: Headers = []
-        self.reason = b""
-        self.status = 0
-        self.version = ""
-        self._complete = False
-        self._parser = httptools.HttpResponseParser(self)
-
-    def feed(self, head: bytes) -> None:
-        """Read `head`, which ends with the empty line. Raises `BadResponse`."""
-        try:
-            self._parser.feed_data(head)
-        except httptools.HttpParserUpgrade:
-            pass
-        except httptools.HttpParserError as error:
-            raise BadResponse(f"The response head is malformed: {error}.") from None
-        self.status = self._parser.get_status_code()
-        self.version = self._parser.get_http_version()
-        if not self._complete or not 100 <= self.status <= 999:
-            raise BadResponse("The response head is malformed.")
-
-    def on_status(self, status: bytes) -> None:
-        self.reason += status
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._complete:
-            self.headers.append((name, value.strip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        self._complete = True

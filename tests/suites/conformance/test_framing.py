@@ -201,10 +201,10 @@ HOSTILE_ANSWERS = {
     b"Transfer-Encoding: chunked\r\n\r\nok",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
     "a signed length": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
-    "a bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "a folded length": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n\r\nok",
     "a bare CR": b"HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\nContent-Length: 2\r\n\r\nok",
     "NUL": b"HTTP/1.1 200 OK\r\nX-A: \0\r\nContent-Length: 2\r\n\r\nok",
-    "a space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+    "a space in a name": b"HTTP/1.1 200 OK\r\nX A: 1\r\nContent-Length: 2\r\n\r\nok",
     "garbage": b"garbage\r\n\r\n",
     "an unasked 101": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n"
     b"Connection: Upgrade\r\n\r\n",

@@ -50,13 +50,13 @@ def chunks(data: bytes) -> None:
 
 
 def _read(pieces: Iterable[bytes]) -> tuple[bytes, bool, bytes] | None:
-    reader, body, rest = client_body.ChunkedReader(), b"", b""
+    reader, body, rest = client_body.ChunkedBody(), b"", b""
     try:
         for piece in pieces:
             if reader.done:
                 rest += piece
             else:
-                body += b"".join(reader.feed(piece))
+                body += reader.feed(piece)
     except BadRequest:
         return None
     return body, reader.done, (reader.rest if reader.done else b"") + rest

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.wire.client_body import ChunkedReader
+from proxy.wire.client_body import ChunkedBody
 from proxy.wire.client_head import BadRequest
 
 
@@ -20,11 +20,11 @@ def chunked(pieces: list[bytes]) -> bytes:
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5), st.lists(st.integers(1, 30)))
 def test_cuts_mean_nothing(pieces: list[bytes], cuts: list[int]) -> None:
     data = chunked(pieces) + b"X-T: 1\r\n\r\nrest"
-    reader, body, at = ChunkedReader(), b"", 0
+    reader, body, at = ChunkedBody(), b"", 0
     for cut in [*cuts, len(data)]:
         if reader.done:
             break
-        body += b"".join(reader.feed(data[at : at + cut]))
+        body += reader.feed(data[at : at + cut])
         at += cut
     assert reader.done
     assert body == b"".join(pieces)
@@ -58,12 +58,12 @@ def test_cuts_mean_nothing(pieces: list[bytes], cuts: list[int]) -> None:
 def test_what_is_odd_is_refused(data: bytes) -> None:
     """trap 17: sizes, extensions, ends and trailers."""
     with pytest.raises(BadRequest):
-        ChunkedReader().feed(data)
+        ChunkedBody().feed(data)
 
 
 def test_extensions_are_finite_over_a_body() -> None:
     """trap 17: each may be small, and together they must be, too."""
-    reader = ChunkedReader()
+    reader = ChunkedBody()
     with pytest.raises(BadRequest):
         reader.feed((b"1;" + b"e" * 200 + b"\r\nx\r\n") * 1_000)
 
@@ -72,6 +72,6 @@ def test_extensions_are_finite_over_a_body() -> None:
 @given(st.binary(max_size=100))
 def test_noise_never_raises_anything_else(data: bytes) -> None:
     """trap 17: any bytes are body or a BadRequest."""
-    reader = ChunkedReader()
+    reader = ChunkedBody()
     with suppress(BadRequest):
         reader.feed(data)
