@@ -164,6 +164,8 @@ def _add_backends(out: Exposition, supervisor: Supervisor) -> None:
     out.family("figway_member_out", "gauge", "URLs of backends that are left out.", sick)
     ejected = [((("backend", a), ("member", b)), float(n)) for a, b, n in totals.rows("ejected")]
     out.family("figway_ejections_total", "counter", "Times a URL failed too often.", ejected)
+    odd = [((("backend", a), ("kind", b)), float(n)) for a, b, n in totals.rows("odd")]
+    out.family("figway_odd_answers_total", "counter", "Answers that had to be mended.", odd)
     checks = [
         ((("backend", backend), ("member", member), ("result", result)), float(count))
         for result in ("bad", "good")

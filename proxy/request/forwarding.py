@@ -15,6 +15,7 @@ from figway.message.headers import (
     forward_section,
     issue_cookie,
 )
+from figway.message.http import Headers
 from figway.routing.policy import PolicyPlan
 from proxy.request.live import LiveBackend, LiveRoute
 from proxy.request.runtime import Runtime
@@ -99,6 +100,8 @@ def relayed(
     if answer.plain and not issue and edits is None:
         return answer
     headers = forward_response(answer.headers)
+    if answer.status == 426:
+        headers += _announced_upgrade(answer.headers)
     public = _public(head, arrival, secure=runtime.settings.secure)
     if live is not None:
         headers = rewrite.answer(
@@ -109,6 +112,12 @@ def relayed(
     if issue:
         headers.append(issue_cookie(route.plan.issue, issue, secure=public.scheme == b"https"))
     return ResponseHead(answer.status, answer.reason, headers)
+
+
+def _announced_upgrade(headers: Headers) -> Headers:
+    """426 says what to upgrade to (RFC 9110, 15.5.22), and the facade passes upgrades on."""
+    announced = [field for field in headers if field[0].lower() == b"upgrade"]
+    return [*announced, (b"Connection", b"Upgrade")] if announced else []
 
 
 def _public(head: RequestHead, arrival: Arrival, *, secure: bool) -> rewrite.Public:

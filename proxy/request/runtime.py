@@ -27,7 +27,7 @@ from proxy.policies.guard import Guards
 from proxy.request.capture_port import Capture
 from proxy.request.ids import TraceParents
 from proxy.request.live import LiveBackend, LiveRoute
-from proxy.upstreams.port import Upstream
+from proxy.upstreams.port import Mending, Upstream
 
 OpenUpstream = Callable[[Backend], Upstream]
 """Makes the upstream of a backend; may raise ValueError or OSError for one that cannot be used."""
@@ -268,6 +268,15 @@ class Runtime:
     def backends(self) -> list[LiveBackend]:
         """Every backend, those that only finish their last requests included."""
         return [*self._backends.values(), *self._closing]
+
+    def odd_answers(self) -> list[tuple[str, str, int]]:
+        """Backend, kind (`proxy.wire.odd_head`) and number of answers mended since last asked."""
+        return [
+            (live.backend.id, kind, count)
+            for live in self.backends()
+            if isinstance(live.upstream, Mending)
+            for kind, count in live.upstream.take_odd().items()
+        ]
 
     def budgets(self) -> list[tuple[str, str, FallbackBudget]]:
         """Backend, use (`fallback` or `retry`) and budget."""

@@ -62,6 +62,7 @@ class BackendBook:
             counts += [(what, backend, use, count) for what, count in taken if count]
             per_s = round(budget.per_second(now), 3)
             budgets.append({"backend": backend, "budget": use, "per_s": per_s})
+        counts += [("odd", *row) for row in runtime.odd_answers()]
         events = self._follow(states)
         out = [
             {"backend": backend, "member": name, "state": state, "since_ms": since}

@@ -6,6 +6,7 @@ by another is the exchange's business (`Exchange.retry`); it then lands here aga
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from figway.model.table import Backend, HealthPolicy
 from figway.serving.exchange import FailureKind
 from figway.serving.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer
-from proxy.upstreams.port import Failure, ResponseSink, Sending, Upstream
+from proxy.upstreams.port import Failure, Mending, ResponseSink, Sending, Upstream
 from proxy.wire.message import OutboundRequest, ResponseHead
 
 _NOT_ITS_FAULT = frozenset(
@@ -50,6 +51,14 @@ class BalancedUpstream:
         observed = _Observed(sink, self.members, index, self._timer)
         observed.sending = self.upstreams[index].send(request, observed)
         return observed
+
+    def take_odd(self) -> dict[str, int]:
+        """See `Mending.take_odd`; added up over the URLs."""
+        odd: Counter[str] = Counter()
+        for upstream in self.upstreams:
+            if isinstance(upstream, Mending):
+                odd.update(upstream.take_odd())
+        return odd
 
     def retire(self) -> None:
         """See `Upstream.retire`."""

@@ -69,9 +69,7 @@ class Dialer:
         """Where the name points now, the address that answered last before all others."""
         if self._literal:
             return [(self.host, self.port)]
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        addresses = _interleaved(found)
+        addresses = _interleaved(await resolve(self.host, self.port))
         allowed = [address for address in addresses if not self.refuse_peer(address)]
         if not allowed:
             raise DialError(FailureKind.CONNECT, "The address is link-local.")
@@ -124,6 +122,12 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file or None)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+async def resolve(host: str, port: int) -> Sequence[tuple[Any, ...]]:
+    """What a name means now, as `socket.getaddrinfo` says it. Raises `socket.gaierror`."""
+    loop = asyncio.get_running_loop()
+    return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def _is_address(host: str) -> bool:

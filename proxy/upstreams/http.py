@@ -40,6 +40,10 @@ class HttpUpstream:
         pool.start(attempt)
         return attempt
 
+    def take_odd(self) -> dict[str, int]:
+        """See `Mending.take_odd`."""
+        return self.pool.take_odd()
+
     def retire(self) -> None:
         """See `Upstream.retire`."""
         self.pool.retire()

@@ -24,7 +24,7 @@ SPACE_BEFORE_COLON: Final = "space_before_colon"
 FOLDED: Final = "folded_field"
 """A field goes on in the next line (RFC 9112, 5.2)."""
 CONTROL: Final = "control_character"
-"""A control character other than NUL, CR and LF in a value; passed on (RFC 9110, 5.5)."""
+"""A control character other than NUL, CR and LF in a value: a space (RFC 9110, 5.5)."""
 SAME_LENGTH: Final = "repeated_length"
 """One Content-Length, said more than once with the same number (RFC 9112, 6.3)."""
 IDENTITY: Final = "identity_coding"
@@ -51,7 +51,8 @@ _END: Final = re.compile(rb"\n\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/(\d)\.(\d)([ \t]+)(\d{3})(?:([ \t]+)([^\r\n]*))?")
 _TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _NEVER_FOLDED: Final = frozenset({b"content-length", b"transfer-encoding", b"connection"})
-_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]").search
+_ANY_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROLS: Final = _ANY_CONTROL.search
 _NOT_PASSED: Final = re.compile(rb"[\x00\r\n]").search
 
 
@@ -151,4 +152,5 @@ def _value(head: OddHead, value: bytes) -> bytes:
         if _NOT_PASSED(value):
             raise BadResponse("The response head holds a bare CR or NUL.")
         head.note(CONTROL)
+        value = _ANY_CONTROL.sub(b" ", value)
     return value.strip(b" \t")

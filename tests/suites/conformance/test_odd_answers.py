@@ -74,7 +74,8 @@ def test_a_folded_field_is_one_line(facade: Facade, legacy: RawBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [b"Content-Length: 0\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"]
+    "fields",
+    [b"Content-Length: 0\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"],
 )
 def test_framing_without_a_body_is_taken_off(
     facade: Facade, legacy: RawBackend, fields: bytes
@@ -89,9 +90,7 @@ def test_framing_without_a_body_is_taken_off(
         assert answer.one(b"x-a") == b"1"
 
 
-def test_interim_answers_lose_their_framing(
-    door: str, facade: Facade, legacy: RawBackend
-) -> None:
+def test_interim_answers_lose_their_framing(door: str, facade: Facade, legacy: RawBackend) -> None:
     """W15: 103 with a length is relayed without it."""
     if door == "asgi":
         pytest.skip("uvicorn relays no interim answers")

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.suites.conformance import (
     test_framing,
+    test_odd_answers,
     test_passing_through,
     test_rewriting,
     test_routing,
@@ -19,7 +20,14 @@ from tests.suites.conformance import (
 from tests.suites.conformance.serverless.cannot_carry import ALL, why_not
 from tests.suites.conformance.test_routing import routed  # noqa: F401  a fixture that its tests ask for
 
-_MODULES = (test_passing_through, test_rewriting, test_routing, test_streaming, test_framing)
+_MODULES = (
+    test_odd_answers,
+    test_passing_through,
+    test_rewriting,
+    test_routing,
+    test_streaming,
+    test_framing,
+)
 
 
 def _tests(module: ModuleType) -> dict[str, Any]:
