@@ -103,6 +103,13 @@ class Publisher:
                 await self._refresh()
         raise conflict("others changed the table at the same time, again and again; try again")
 
+    async def allowed(self, make: Make, deed: AuditEntry) -> None:
+        """Ask the checks about a change, without making it. Raises `ApiProblem`."""
+        drafted = self.draft(make)
+        if drafted.changed:
+            for asked in self.checks:
+                await asked(drafted, deed)
+
     def draft(self, make: Make, *, back: bool = False) -> Published:
         """What `change` would do, without doing it. Raises `ApiProblem`."""
         before = self._state.current

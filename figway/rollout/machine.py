@@ -212,7 +212,9 @@ def _stay(look: Look) -> tuple[RolloutState, Move | None]:
 def _to(look: Look, index: int) -> tuple[RolloutState, Move | None]:
     target = look.plan.steps[index]
     back = target.placement.exposure <= look.seen.placement.exposure
-    return _at(look, index), Move(placement=target.placement, sample=target.sample, back=back)
+    # Going back changes nothing but stage and weight, so that no freeze can stand in its way.
+    sample = None if back else target.sample
+    return _at(look, index), Move(placement=target.placement, sample=sample, back=back)
 
 
 def _next(look: Look) -> tuple[RolloutState, Move | None]:

@@ -304,6 +304,13 @@ def _hours(reader: _Reader, given: Any, path: str) -> MoveHours | None:
     return MoveHours(days=days or frozenset(range(7)), begin=begin, end=end, zone=zone)
 
 
+def parse_window(data: Any, path: str) -> tuple[MoveHours | None, list[Finding]]:
+    """Days and hours by themselves, and what is wrong with them."""
+    reader = _Reader()
+    hours = _hours(reader, data, path)
+    return (None if reader.found else hours), reader.found
+
+
 def parse_days(given: Any) -> frozenset[int] | None:
     """`mon-thu`, `mon,wed`, `fri-mon`, or a list of days, as numbers; None if they are none."""
     parts = given if isinstance(given, list) else str(given).lower().split(",")
@@ -349,13 +356,18 @@ def plan_to_data(plan: RolloutPlan) -> dict[str, Any]:
     }
     if plan.guards.webhook:
         data["guards"]["webhook"] = plan.guards.webhook
-    if (hours := plan.hours) is not None:
-        data["window"] = {
-            "days": days_text(hours.days),
-            "hours": f"{clock(hours.begin)}-{clock(hours.end)}",
-            "zone": hours.zone,
-        }
+    if plan.hours is not None:
+        data["window"] = window_to_data(plan.hours)
     return data
+
+
+def window_to_data(hours: MoveHours) -> dict[str, Any]:
+    """Days and hours as plain data."""
+    return {
+        "days": days_text(hours.days),
+        "hours": f"{clock(hours.begin)}-{clock(hours.end)}",
+        "zone": hours.zone,
+    }
 
 
 def _step_to_data(entry: RolloutStep) -> dict[str, Any]:

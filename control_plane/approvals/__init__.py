@@ -1,0 +1,1 @@
+"""Approvals and freezes: what a change towards new needs besides being right."""

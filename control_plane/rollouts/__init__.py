@@ -1,0 +1,1 @@
+"""Rollouts: plans, where they stand, the ticker that moves them, and what people tell them."""

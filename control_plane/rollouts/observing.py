@@ -1,0 +1,319 @@
+"""One look at the installation: what a rollout decides on, read from the database."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from control_plane.clock import now_ms
+from control_plane.db.engine import Database
+from control_plane.db.models import ReportRow
+from control_plane.fleet import store as fleet_store
+from control_plane.fleet.schemas import AckIn
+from control_plane.publishing.state import Snapshot, TableState
+from control_plane.rollouts.ports import EvidenceSource
+from control_plane.traffic import store as traffic
+from control_plane.traffic.sums import Sums, of_row
+from figway.model.table import Route
+from figway.rollout.hours import is_open, opens_at
+from figway.rollout.latency import slower_than, threshold_us
+from figway.rollout.lint import routes_of
+from figway.rollout.observation import (
+    CallCounts,
+    Observation,
+    ParityCounts,
+    Reference,
+    RouteObservation,
+)
+from figway.rollout.plan import DAY_MS, LatencyLimits, RolloutPlan, placement_of
+from figway.rollout.state import RolloutState, load_since
+
+BLOCK_MS = 600_000
+"""Guards look at each ten minutes of a step by themselves too."""
+_SILENT_MS = 600_000  # a proxy that is not heard of for longer is gone
+_RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than this
+_PAUSE_S = 600.0  # how long the usual pause between reports is taken for granted
+_OPEN = ("open", "half_open")
+
+
+@dataclass(slots=True)
+class FleetSeen:
+    """The proxies at one moment."""
+
+    live: int = 0
+    current: int = 0
+    refused: int = 0
+    silent: int = 0
+    killed: str = ""
+    """A proxy whose own switch is on; empty for none."""
+    breakers: dict[str, int] = field(default_factory=dict)
+    """By route: since when a breaker has been open, on our own monotonic clock."""
+
+
+class Observer:
+    """Looks. Remembers how long breakers have been open, as they forget that while they probe."""
+
+    def __init__(
+        self,
+        database: Database,
+        state: TableState,
+        evidence: EvidenceSource,
+        *,
+        live_seconds: float,
+    ) -> None:
+        self._database = database
+        self._state = state
+        self._evidence = evidence
+        self._live_ms = int(live_seconds * 1_000)
+        self._open_since: dict[tuple[str, int, str], float] = {}
+        self._pause_ms = 0.0
+        self._paused_at = -math.inf
+
+    async def look(self, plan: RolloutPlan, state: RolloutState | None) -> Observation | None:
+        """What is seen of a plan's routes now; None when the table has none of them."""
+        snapshot, now = self._state.current, now_ms()
+        routes = routes_of(plan.scope, snapshot.table)
+        if not routes:
+            return None
+        async with self._database.read() as connection:
+            fleet = await self._fleet(connection, snapshot, now)
+            age = await self._reports_age(connection, plan.stale_after_ms, now)
+            reference = state.reference if state else None
+            if reference is None:
+                reference = await _reference(connection, plan, routes, now)
+            loads = await self._loads(connection, plan, state, routes, reference, now)
+        parity = await self._evidence.parity([route.id for route in routes])
+        seen = tuple(
+            replace(
+                loads[route.id].observed(route),
+                parity=parity.get(route.id, ParityCounts()),
+                breaker_open_ms=self._open_ms(fleet, route.id, state, now),
+            )
+            for route in routes
+        )
+        opened, following = _hours(plan, now)
+        return Observation(
+            now_ms=now, routes=seen, kill=_killed(snapshot) or bool(fleet.killed),
+            live=fleet.live, current=fleet.current, refused=fleet.refused, silent=fleet.silent,
+            reports_age_ms=age, hours_open=opened, hours_next=following, reference=reference,
+            block=block_of(plan, state, now),
+            new_per_s=sum(found.new_per_s for found in loads.values()),
+        )  # fmt: skip
+
+    # -- the fleet -----------------------------------------------------------------------------
+
+    async def _fleet(self, connection: AsyncConnection, snapshot: Snapshot, now: int) -> FleetSeen:
+        found, opened = FleetSeen(), set()
+        for row in await fleet_store.live(connection, now - _SILENT_MS):
+            if now - row.seen_ms > self._live_ms:
+                found.silent += 1
+                continue
+            ack = AckIn.model_validate_json(row.document)
+            served = row.etag == snapshot.etag
+            found.live += 1
+            found.current += served
+            refused = ack.refused
+            found.refused += refused is not None and not served
+            if ack.kill_file or any(worker.kill for worker in ack.workers):
+                found.killed = ack.instance
+            for breaker in ack.breakers:
+                if breaker.state in _OPEN:
+                    key = (ack.instance, breaker.worker, breaker.route)
+                    opened.add(key)
+                    since = self._open_since.setdefault(key, time.monotonic())
+                    if breaker.state == "open" and breaker.since_ms:
+                        since = min(since, time.monotonic() - (now - breaker.since_ms) / 1_000)
+                    open_ms = int((time.monotonic() - since) * 1_000)
+                    known = found.breakers.get(breaker.route, 0)
+                    found.breakers[breaker.route] = max(known, open_ms)
+        for key in set(self._open_since) - opened:
+            del self._open_since[key]
+        return found
+
+    def _open_ms(self, fleet: FleetSeen, route: str, state: RolloutState | None, now: int) -> int:
+        """How long a breaker of the route has been open since the step began."""
+        in_step = now - state.since_ms if state else now
+        return max(0, min(fleet.breakers.get(route, 0), in_step))
+
+    async def _reports_age(
+        self, connection: AsyncConnection, stale_after_ms: int, now: int
+    ) -> int | None:
+        """Age of the newest report. Where they come seldom, as there is little traffic, ten times
+        the usual pause between two is no staleness."""
+        newest = (await connection.execute(select(func.max(ReportRow.at_ms)))).scalar_one()
+        if newest is None:
+            return None
+        age = max(0, now - int(newest))
+        if age <= stale_after_ms:
+            return age
+        if time.monotonic() - self._paused_at > _PAUSE_S:
+            self._paused_at, self._pause_ms = time.monotonic(), await _pause(connection, now)
+        return stale_after_ms if age <= 10 * self._pause_ms else age
+
+    # -- load ----------------------------------------------------------------------------------
+
+    async def _loads(
+        self,
+        connection: AsyncConnection,
+        plan: RolloutPlan,
+        state: RolloutState | None,
+        routes: Sequence[Route],
+        reference: Reference | None,
+        now: int,
+    ) -> dict[str, RouteLoad]:
+        since = load_since(plan, state) if state else now
+        recent = max(since, block_start(plan, state, now))
+        threshold = reference.threshold_us if reference else 0
+        step_s = traffic.RECENT_S if now - since < _RECENT_MS else traffic.MINUTE_S
+        found = {}
+        for route in routes:
+            load = RouteLoad(threshold)
+            span = traffic.Span(step_s, since, now + 1)
+            async for row in traffic.rows(connection, span, route.id):
+                load.add(load.whole, row.bucket_ms, row.side, of_row(row))
+            begins = max(recent, now - 60_000)
+            last = traffic.Span(traffic.RECENT_S, min(recent, begins), now + 1)
+            async for row in traffic.rows(connection, last, route.id):
+                sums = of_row(row)
+                if row.bucket_ms >= recent:
+                    load.add(load.recent, row.bucket_ms, row.side, sums)
+                if row.bucket_ms >= now - 60_000:
+                    load.new_per_s += sums.requests / 60 if row.side == "new" else 0
+            found[route.id] = load
+        return found
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Both sides in one bucket of time."""
+
+    legacy: Sums = field(default_factory=Sums)
+    new: Sums = field(default_factory=Sums)
+
+
+@dataclass(slots=True)
+class RouteLoad:
+    """What both sides of a route did, by bucket of time."""
+
+    threshold: int
+    whole: dict[int, Bucket] = field(default_factory=lambda: defaultdict(Bucket))
+    recent: dict[int, Bucket] = field(default_factory=lambda: defaultdict(Bucket))
+    new_per_s: float = 0.0
+
+    def add(self, into: dict[int, Bucket], at: int, side: str, sums: Sums) -> None:
+        """Add a row of traffic."""
+        bucket = into[at]
+        (bucket.new if side == "new" else bucket.legacy).add(sums)
+
+    def observed(self, route: Route) -> RouteObservation:
+        """The route with its load."""
+        legacy, new = counted(self.whole.values(), self.threshold)
+        legacy_recent, new_recent = counted(self.recent.values(), self.threshold)
+        refused = sum(
+            sums.counts.get("no_fallbacks", {}).get("budget_spent", 0)
+            for bucket in self.whole.values()
+            for sums in (bucket.legacy, bucket.new)
+        )
+        return RouteObservation(
+            route=route.id, placement=placement_of(route), legacy=legacy, new=new,
+            legacy_recent=legacy_recent, new_recent=new_recent, budget_refused=refused,
+        )  # fmt: skip
+
+
+def counted(buckets: Iterable[Bucket], threshold: int) -> tuple[CallCounts, CallCounts]:
+    """Legacy and new as they are judged.
+
+    What legacy served because new could not is a request and a failure of new, not one of legacy.
+    What it served because the breaker was open is neither: new was not asked.
+    """
+    rows: list[tuple[tuple[float, float], tuple[float, float]]] = []
+    answers = {"legacy": [0, 0], "new": [0, 0]}
+    for bucket in buckets:
+        fallbacks = bucket.legacy.counts.get("fallbacks", {})
+        fallen = sum(fallbacks.values())
+        failed = fallen - fallbacks.get("breaker_open", 0)
+        rows.append(
+            (
+                (bucket.legacy.errors, max(0, bucket.legacy.requests - fallen)),
+                (bucket.new.errors + failed, bucket.new.requests + failed),
+            )
+        )
+        for side, sums in (("legacy", bucket.legacy), ("new", bucket.new)):
+            answers[side][0] += sum(sums.latency.values())
+            answers[side][1] += slower_than(sums.latency, threshold) if threshold else 0
+    return (
+        _calls([row[0] for row in rows], *answers["legacy"]),
+        _calls([row[1] for row in rows], *answers["new"]),
+    )
+
+
+def _calls(buckets: list[tuple[float, float]], answers: int, slow: int) -> CallCounts:
+    return CallCounts(
+        requests=sum(n for _, n in buckets),
+        failures=min(sum(x for x, _ in buckets), sum(n for _, n in buckets)),
+        answers=answers,
+        slow=slow,
+        buckets=tuple((min(x, n), n) for x, n in buckets),
+    )
+
+
+def block_of(plan: RolloutPlan, state: RolloutState | None, now: int) -> int:
+    """Which block of the step this is, from 1."""
+    return 1 if state is None else 1 + max(0, now - load_since(plan, state)) // BLOCK_MS
+
+
+def block_start(plan: RolloutPlan, state: RolloutState | None, now: int) -> int:
+    """When the present block began."""
+    if state is None:
+        return now
+    return load_since(plan, state) + (block_of(plan, state, now) - 1) * BLOCK_MS
+
+
+async def _reference(
+    connection: AsyncConnection, plan: RolloutPlan, routes: Sequence[Route], now: int
+) -> Reference | None:
+    """Legacy's last day; None while it gave too few answers."""
+    total = Sums()
+    for route in routes:
+        for span in await traffic.spans(connection, traffic.COARSE_S, now - DAY_MS, now + 1):
+            async for row in traffic.rows(connection, span, route.id):
+                if row.side == "legacy":
+                    total.add(of_row(row))
+    threshold = threshold_us(total.latency, plan.gates.latency or LatencyLimits())
+    if threshold is None:
+        return None
+    legacy = CallCounts(
+        requests=total.requests, failures=min(total.errors, total.requests),
+        answers=sum(total.latency.values()), slow=slower_than(total.latency, threshold),
+    )  # fmt: skip
+    return Reference(threshold_us=threshold, legacy=legacy)
+
+
+async def _pause(connection: AsyncConnection, now: int) -> float:
+    """The usual time between two reports of the last day, in milliseconds."""
+    query = select(func.max(ReportRow.at_ms), func.min(ReportRow.at_ms), func.count())
+    row = (await connection.execute(query.where(ReportRow.at_ms >= now - DAY_MS))).one()
+    return 0.0 if row[0] is None else (int(row[0]) - int(row[1])) / max(1, int(row[2]) - 1)
+
+
+def _killed(snapshot: Snapshot) -> bool:
+    """Whether the kill switch of the control plane is on."""
+    return snapshot.table.kill_switch
+
+
+def _hours(plan: RolloutPlan, now: int) -> tuple[bool, str]:
+    """Whether moves are allowed now, and when they are again."""
+    if plan.hours is None:
+        return True, ""
+    zone = ZoneInfo(plan.hours.zone)
+    if is_open(plan.hours, now, zone):
+        return True, ""
+    following = opens_at(plan.hours, now, zone)
+    return False, "" if following is None else following.strftime("%a %d %b %H:%M %Z")

@@ -1,0 +1,1 @@
+"""Events for others: an outbox in the transaction of what happened, and signed deliveries."""
