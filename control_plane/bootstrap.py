@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from importlib.metadata import version
+from uuid import uuid4
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.routing import BaseRoute
 
 from control_plane import health
+from control_plane.approvals.api import router as approvals_router
+from control_plane.approvals.service import ApprovalService
 from control_plane.audit.api import router as audit_router
 from control_plane.audit.entry import AuditEntry
 from control_plane.auth.access import Anyone
@@ -23,7 +26,7 @@ from control_plane.comparisons.api_replays import router as replays_router
 from control_plane.comparisons.api_rules import router as rules_router
 from control_plane.comparisons.service import ComparisonService
 from control_plane.console import app as console
-from control_plane.db.engine import Database, database_url
+from control_plane.db.engine import UNAVAILABLE, Database, database_url
 from control_plane.db.migrate import prepared
 from control_plane.decisions.api import router as decisions_router
 from control_plane.decisions.service import RENEW_S, Decisions
@@ -42,6 +45,12 @@ from control_plane.publishing.hub import Hub
 from control_plane.publishing.service import Publisher
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.revisions.api import router as revisions_router
+from control_plane.rollouts.api import router as rollouts_router
+from control_plane.rollouts.evidence import ComparedEvidence
+from control_plane.rollouts.metrics import router as metrics_router
+from control_plane.rollouts.observing import Observer
+from control_plane.rollouts.service import RolloutService
+from control_plane.rollouts.ticker import RolloutTicker
 from control_plane.routes.api import router as routes_router
 from control_plane.routes.backends import router as backends_router
 from control_plane.routes.capabilities import router as capabilities_router
@@ -51,6 +60,10 @@ from control_plane.tables.api import router as tables_router
 from control_plane.tasks import TaskKeeper
 from control_plane.traffic.api import router as traffic_router
 from control_plane.traffic.service import TrafficService
+from control_plane.webhooks.api import router as webhooks_router
+from control_plane.webhooks.delivery import Sender
+from control_plane.webhooks.service import WebhookService
+from control_plane.webhooks.watching import Watcher
 from figway.model.change import Change, Kind
 from figway.model.table import Backend, Side
 
@@ -70,6 +83,10 @@ _ROUTERS = (
     comparisons_router,
     rules_router,
     replays_router,
+    rollouts_router,
+    metrics_router,
+    approvals_router,
+    webhooks_router,
     audit_router,
     auth_router,
 )
@@ -80,18 +97,33 @@ def make_services(settings: Settings) -> Services:
     database = Database(database_url(settings), pool=settings.database_pool)
     state = TableState()
     tables, live = Hub(settings.max_streams), Hub(settings.max_streams)
+    publisher = Publisher(database, state, tables, live)
+    owner = uuid4().hex
+    webhooks, evidence = WebhookService(database), ComparedEvidence(database)
+    sender = Sender(database, owner)
+    observer = Observer(database, state, evidence, live_seconds=settings.live_seconds)
+    rollouts = RolloutService(database, state, publisher, observer, sender, live, webhooks.emit)
+    approvals = ApprovalService(database, webhooks.emit, rollouts.started_by)
+    watcher = Watcher(database, webhooks, evidence, state, live_seconds=settings.live_seconds)
+    publisher.checks.append(approvals.check)
+    publisher.riders += [webhooks.ride, approvals.ride]
     return Services(
         settings=settings,
         database=database,
         auth=AuthService(database, failures=settings.auth_failures),
         state=state,
-        publisher=Publisher(database, state, tables, live),
+        publisher=publisher,
         history=History(database, state),
         compiled=LiveCompiled(),
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
         comparisons=ComparisonService(database, settings, state),
         decisions=Decisions(tables, live),
+        rollouts=rollouts,
+        ticker=RolloutTicker(database, rollouts, owner, watcher.round),
+        approvals=approvals,
+        webhooks=webhooks,
+        sender=sender,
         tables=tables,
         live=live,
     )
@@ -140,6 +172,11 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
     keeper.every("trimming comparisons", 60.0, services.comparisons.trim)
 
+    keeper.every("moving rollouts", services.settings.rollout_seconds, services.ticker.round)
+    keeper.every("sending events", 1.0, services.sender.round)
+    keeper.every("trimming rollouts", 3_600.0, services.ticker.trim)
+    keeper.every("trimming events", 3_600.0, services.webhooks.trim)
+
     async def renew() -> None:
         services.decisions.renew()
 
@@ -185,6 +222,9 @@ def create_app(services: Services) -> FastAPI:
             services.live.close()
             services.comparisons.live.close()
             await keeper.stop()
+            with suppress(*UNAVAILABLE):
+                await services.ticker.stop()
+                await services.sender.close()
             await services.database.close()
 
     app = FastAPI(

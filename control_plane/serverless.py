@@ -73,6 +73,10 @@ class Serverless:
             "traffic": services.traffic.trim,
             "comparisons": services.comparisons.trim,
             "fleet": forget,
+            "rollouts": services.ticker.round,
+            "events": services.sender.round,
+            "old events": services.webhooks.trim,
+            "old figures": services.ticker.trim,
         }
         failed: list[Exception] = []
         for work in rounds.values():

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from control_plane.approvals.service import ApprovalService
 from control_plane.auth.service import AuthService
 from control_plane.comparisons.service import ComparisonService
 from control_plane.db.engine import Database
@@ -17,8 +18,12 @@ from control_plane.publishing.history import History
 from control_plane.publishing.hub import Hub
 from control_plane.publishing.service import Publisher
 from control_plane.publishing.state import TableState
+from control_plane.rollouts.service import RolloutService
+from control_plane.rollouts.ticker import RolloutTicker
 from control_plane.settings import Settings
 from control_plane.traffic.service import TrafficService
+from control_plane.webhooks.delivery import Sender
+from control_plane.webhooks.service import WebhookService
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,11 @@ class Services:
     traffic: TrafficService
     comparisons: ComparisonService
     decisions: Decisions
+    rollouts: RolloutService
+    ticker: RolloutTicker
+    approvals: ApprovalService
+    webhooks: WebhookService
+    sender: Sender
     tables: Hub
     """Feeds `GET /table/stream`."""
     live: Hub

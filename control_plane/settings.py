@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """Space for all stored pairs together; the oldest go first."""
     poll_seconds: Annotated[float, Field(gt=0)] = 1.0
     """How often the database is asked for revisions of other control planes."""
+    rollout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How often rollouts are looked at. One of several control planes does it."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """debug, info, warning or error."""
 

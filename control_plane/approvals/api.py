@@ -11,7 +11,8 @@ from control_plane.approvals.schemas import ChangeRequestOut, RulesIn, RulesOut,
 from control_plane.auth.access import Admin, Operator, Viewer
 from control_plane.http.paging import Limit, Page
 from control_plane.http.problems import COMMON, documented, invalid
-from control_plane.publishing.changed import Changed, Timeout, Wait, answer
+from control_plane.publishing.changed import Changed
+from control_plane.publishing.edit import Editing
 from control_plane.publishing.state import Snapshot
 from control_plane.rollouts.schemas import TellIn
 from control_plane.services import Svc
@@ -37,7 +38,7 @@ async def put_change_rules(
         rules = parse_rules(body)
     except RulesError as error:
         raise invalid(error.path, error.message) from None
-    entry = actor.deed("rules.put", "change rules", reason[:500])
+    entry = actor.entry("rules.put", "change rules", reason[:500])
     await services.approvals.put_rules(rules, entry)
     return RulesOut(**rules_to_data(rules))
 
@@ -59,7 +60,7 @@ async def approve_change(
     change: str, body: TellIn, actor: Operator, services: Svc
 ) -> ChangeRequestOut:
     """Approve exactly this change: not by whoever asks for it."""
-    entry = actor.deed("change.approve", f"change {change[:12]}", body.reason)
+    entry = actor.entry("change.approve", f"change {change[:12]}", body.reason)
     return request_out(await services.approvals.approve(change, entry))
 
 
@@ -68,26 +69,17 @@ async def reject_change(
     change: str, body: TellIn, actor: Operator, services: Svc
 ) -> ChangeRequestOut:
     """Reject a change; what was approved of it is gone."""
-    entry = actor.deed("change.reject", f"change {change[:12]}", body.reason)
+    entry = actor.entry("change.reject", f"change {change[:12]}", body.reason)
     return request_out(await services.approvals.reject(change, entry))
 
 
 @router.post("/approvals/{change}/make", responses=_EDIT)
-async def make_change(
-    change: str,
-    body: TellIn,
-    actor: Operator,
-    services: Svc,
-    wait: Wait = None,
-    timeout: Timeout = 10,
-) -> Changed:
+async def make_change(change: str, body: TellIn, edit: Editing) -> Changed:
     """Make a change that has its approvals. 409 when the table is not as it was when it was asked
     for."""
-    made = await services.approvals.changes(change, services.state.current.table)
+    made = await edit.services.approvals.changes(change, edit.state.current.table)
 
     def make(_: Snapshot) -> Iterable[Change]:
         return made
 
-    entry = actor.deed("change.make", f"change {change[:12]}", body.reason)
-    published = await services.publisher.change(make, entry, source=actor.source)
-    return await answer(services, published, wait, timeout)
+    return await edit.because(body.reason).publish("change.make", f"change {change[:12]}", make)

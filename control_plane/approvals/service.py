@@ -21,7 +21,7 @@ from control_plane.approvals.rules import (
 )
 from control_plane.approvals.store import ChangeRequest
 from control_plane.audit import store as audit
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.http.problems import ApiProblem, conflict, not_found
@@ -39,10 +39,10 @@ Starter = Callable[[str], Awaitable[str]]
 class ApprovalService:
     """The rules in force, the changes that wait, and who approved them."""
 
-    def __init__(self, database: Database, emit: Emit) -> None:
+    def __init__(self, database: Database, emit: Emit, starter: Starter) -> None:
         self._database = database
         self._emit = emit
-        self.starter: Starter | None = None
+        self._starter = starter
 
     # -- what the publisher asks ---------------------------------------------------------------
 
@@ -76,8 +76,8 @@ class ApprovalService:
 
     async def _others(self, wanted: str, actor: str) -> list[str]:
         starter = ""
-        if actor.startswith("rollout:") and self.starter is not None:
-            starter = await self.starter(actor.removeprefix("rollout:"))
+        if actor.startswith("rollout:"):
+            starter = await self._starter(actor.removeprefix("rollout:"))
         async with self._database.read() as connection:
             found = await store.approvers(connection, wanted)
         return [name for name in found if name not in (actor, starter)]

@@ -103,12 +103,12 @@ class Publisher:
                 await self._refresh()
         raise conflict("others changed the table at the same time, again and again; try again")
 
-    async def allowed(self, make: Make, deed: AuditEntry) -> None:
+    async def allowed(self, make: Make, entry: AuditEntry) -> None:
         """Ask the checks about a change, without making it. Raises `ApiProblem`."""
         drafted = self.draft(make)
         if drafted.changed:
             for asked in self.checks:
-                await asked(drafted, deed)
+                await asked(drafted, entry)
 
     def draft(self, make: Make, *, back: bool = False) -> Published:
         """What `change` would do, without doing it. Raises `ApiProblem`."""

@@ -59,14 +59,14 @@ async def put_rollout(
     rollout: str, body: PlanIn, actor: Operator, services: Svc, reason: str = ""
 ) -> RolloutOut:
     """Keep a plan, and do not start it. 409 while its rollout moves."""
-    entry = actor.deed("rollout.plan", f"rollout {rollout}", reason[:500])
+    entry = actor.entry("rollout.plan", f"rollout {rollout}", reason[:500])
     return rollout_out(await services.rollouts.put_plan(_plan(rollout, body), entry))
 
 
 @router.delete("/rollouts/{rollout}", status_code=204, responses=_EDIT)
 async def delete_rollout(rollout: str, actor: Operator, services: Svc, reason: str = "") -> None:
     """Forget a rollout and its timeline. 409 while it moves."""
-    entry = actor.deed("rollout.delete", f"rollout {rollout}", reason[:500])
+    entry = actor.entry("rollout.delete", f"rollout {rollout}", reason[:500])
     await services.rollouts.delete(rollout, entry)
 
 
@@ -94,7 +94,7 @@ async def simulate_rollout(body: PlanIn, _: Viewer, services: Svc, days: Days = 
 async def start_rollout(rollout: str, body: StartIn, actor: Operator, services: Svc) -> RolloutOut:
     """Begin where the routes stand. 409 when it moves already, or another moves one of its
     routes."""
-    entry = actor.deed("rollout.start", f"rollout {rollout}", body.reason)
+    entry = actor.entry("rollout.start", f"rollout {rollout}", body.reason)
     if body.plan is not None:
         await services.rollouts.put_plan(_plan(rollout, body.plan), entry)
     return rollout_out(await services.rollouts.start(rollout, entry, entry.actor))
@@ -152,7 +152,7 @@ async def rollout_figures(
 async def _tell(
     services: Services, rollout: str, kind: EventKind, actor: Actor, reason: str
 ) -> RolloutOut:
-    entry = actor.deed(f"rollout.{kind.value}", f"rollout {rollout}", reason)
+    entry = actor.entry(f"rollout.{kind.value}", f"rollout {rollout}", reason)
     return rollout_out(await services.rollouts.tell(rollout, kind, entry, entry.actor))
 
 

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -39,6 +39,7 @@ BLOCK_MS = 600_000
 """Guards look at each ten minutes of a step by themselves too."""
 _SILENT_MS = 600_000  # a proxy that is not heard of for longer is gone
 _RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than this
+_SKEW_MS = 300_000  # a proxy whose clock is ahead reports into buckets that are still to come
 _PAUSE_S = 600.0  # how long the usual pause between reports is taken for granted
 _OPEN = ("open", "half_open")
 
@@ -106,6 +107,12 @@ class Observer:
             block=block_of(plan, state, now),
             new_per_s=sum(found.new_per_s for found in loads.values()),
         )  # fmt: skip
+
+    async def pairs_per_s(self, plan: RolloutPlan) -> float:
+        """How many pairs of its routes are compared in a second."""
+        routes = [route.id for route in routes_of(plan.scope, self._state.current.table)]
+        found = await self._evidence.parity(routes)
+        return sum(parity.pairs_per_s for parity in found.values())
 
     # -- the fleet -----------------------------------------------------------------------------
 
@@ -175,11 +182,11 @@ class Observer:
         found = {}
         for route in routes:
             load = RouteLoad(threshold)
-            span = traffic.Span(step_s, since, now + 1)
+            span = traffic.Span(step_s, since, now + _SKEW_MS)
             async for row in traffic.rows(connection, span, route.id):
                 load.add(load.whole, row.bucket_ms, row.side, of_row(row))
             begins = max(recent, now - 60_000)
-            last = traffic.Span(traffic.RECENT_S, min(recent, begins), now + 1)
+            last = traffic.Span(traffic.RECENT_S, min(recent, begins), now + _SKEW_MS)
             async for row in traffic.rows(connection, last, route.id):
                 sums = of_row(row)
                 if row.bucket_ms >= recent:
@@ -312,7 +319,10 @@ def _hours(plan: RolloutPlan, now: int) -> tuple[bool, str]:
     """Whether moves are allowed now, and when they are again."""
     if plan.hours is None:
         return True, ""
-    zone = ZoneInfo(plan.hours.zone)
+    try:
+        zone = ZoneInfo(plan.hours.zone)
+    except (OSError, ValueError, ZoneInfoNotFoundError):
+        return False, f"whenever zone {plan.hours.zone} is known here: install tzdata"
     if is_open(plan.hours, now, zone):
         return True, ""
     following = opens_at(plan.hours, now, zone)

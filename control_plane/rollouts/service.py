@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import available_timezones
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.http.problems import ApiProblem, FindingOut, conflict, not_found, refused
 from control_plane.publishing.check import shown as findings_shown
 from control_plane.publishing.hub import Hub, event
-from control_plane.publishing.service import Publisher
+from control_plane.publishing.service import Confirm, Publisher
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.publishing.store import NewRevision
 from control_plane.rollouts import store
@@ -26,9 +26,11 @@ from control_plane.rollouts.ports import ExternalCheck, Said
 from control_plane.rollouts.store import Outrun, StoredRollout, TimelineEntry
 from figway.model import change
 from figway.model.change import Change, Kind
+from figway.model.table import Table
 from figway.rollout.lint import lint_plan, routes_of
 from figway.rollout.machine import Outcome, begin, step
 from figway.rollout.observation import Observation
+from figway.rollout.parsing import plan_to_data
 from figway.rollout.plan import Placement, RolloutPlan, placement_of
 from figway.rollout.state import (
     EventKind,
@@ -45,6 +47,16 @@ POINT_MS = 30_000
 
 Emit = Callable[[AsyncConnection, str, str, Mapping[str, Any]], Awaitable[None]]
 """Queues an event for others in a transaction: its type, its subject, its data."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    """A plan that a document adds, changes or deletes; None stands for absent."""
+
+    id: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    text: str
 
 
 class RolloutService:
@@ -101,14 +113,27 @@ class RolloutService:
         table = self._state.current.table
         return {route.id: found for found in active for route in routes_of(found.plan.scope, table)}
 
-    async def lint(self, plan: RolloutPlan, *, moving: bool = False) -> list[FindingOut]:
-        """What is wrong with a plan, held against the current table and what moves already."""
+    async def counted(self) -> tuple[list[StoredRollout], list[tuple[str, str, int]]]:
+        """Every rollout, and how often which guard led back: (rollout, guard, times)."""
+        async with self._database.read() as connection:
+            return await store.everything(connection), await store.aborts(connection)
+
+    async def started_by(self, rollout: str) -> str:
+        """Who started a rollout; empty if nobody did."""
+        found = await self._known(rollout)
+        return "" if found is None or found.state is None else found.state.started_by
+
+    async def lint(
+        self, plan: RolloutPlan, *, moving: bool = False, table: Table | None = None
+    ) -> list[FindingOut]:
+        """What is wrong with a plan, held against a table (the current one) and what moves
+        already."""
         async with self._database.read() as connection:
             others = await store.everything(connection, active=True)
         return findings_shown(
             lint_plan(
                 plan,
-                self._state.current.table,
+                table or self._state.current.table,
                 [found.plan for found in others],
                 zones=available_timezones(),
                 moving=moving,
@@ -116,9 +141,19 @@ class RolloutService:
             )
         )
 
+    async def lint_all(self, plans: Sequence[RolloutPlan], table: Table) -> list[FindingOut]:
+        """What is wrong with the plans of a document, held against its table."""
+        known = {found.plan.id: found for found in await self.all()}
+        findings = []
+        for plan in plans:
+            before = known.get(plan.id)
+            if before is None or before.plan != plan:
+                moving = before is not None and before.active
+                findings += await self.lint(plan, moving=moving, table=table)
+        return findings
+
     async def _pairs_per_day(self, plan: RolloutPlan) -> float | None:
-        seen = await self._observer.look(plan, None)
-        per_s = sum(route.parity.pairs_per_s for route in seen.routes) if seen else 0.0
+        per_s = await self._observer.pairs_per_s(plan)
         return per_s * 86_400 if per_s else None
 
     # -- plans ---------------------------------------------------------------------------------
@@ -157,25 +192,46 @@ class RolloutService:
             await store.remove(connection, rollout)
             await audit.record(connection, entry, now=now_ms())
 
+    async def described(self, plans: Sequence[RolloutPlan]) -> list[PlanChange]:
+        """What a document's plans would change."""
+        known = {found.plan.id: plan_to_data(found.plan) for found in await self.all()}
+        named = {plan.id: plan_to_data(plan) for plan in plans}
+        found = []
+        for plan_id in [*named, *(name for name in known if name not in named)]:
+            before, after = known.get(plan_id), named.get(plan_id)
+            if before != after:
+                word = "added" if before is None else "deleted" if after is None else "changed"
+                text = f"rollout {plan_id}: {word}"
+                found.append(PlanChange(plan_id, before, after, text))
+        return found
+
+    async def refuse_plans(self, plans: Sequence[RolloutPlan], table: Table) -> None:
+        """Raises `ApiProblem` unless the plans can be kept: 422, or 409 for one that moves."""
+        findings = await self.lint_all(plans, table)
+        if any(entry.severity == "error" for entry in findings):
+            raise refused(findings, "A rollout cannot be done")
+        named = {plan.id: plan for plan in plans}
+        for found in await self.all():
+            plan = named.get(found.plan.id)
+            stays = plan == found.plan or (plan is not None and found.phase == "paused")
+            if found.active and not stays:
+                raise conflict(
+                    f"rollout {found.plan.id} is {found.phase}, and the document changes it:"
+                    " pause or abort it first",
+                    "rollout_moves",
+                )
+
     async def replace_plans(self, plans: Sequence[RolloutPlan], entry: AuditEntry) -> None:
         """Make the plans what a document says: one that it does not name is forgotten.
 
         Raises `ApiProblem`: 422; 409 when one that moves would change or go.
         """
         named = {plan.id for plan in plans}
-        known = await self.all()
-        for found in known:
-            if found.plan.id not in named and found.active:
-                raise conflict(
-                    f"rollout {found.plan.id} is {found.phase}, and the document does not name it:"
-                    " abort it first",
-                    "rollout_moves",
-                )
         for plan in plans:
-            await self.put_plan(plan, entry)
-        for found in known:
+            await self.put_plan(plan, replace(entry, action="rollout.plan"))
+        for found in await self.all():
             if found.plan.id not in named:
-                await self.delete(found.plan.id, entry)
+                await self.delete(found.plan.id, replace(entry, action="rollout.delete"))
 
     async def _known(self, rollout: str) -> StoredRollout | None:
         async with self._database.read() as connection:
@@ -325,7 +381,11 @@ class RolloutService:
         if kind == "tick":
             audited = replace(audited, actor=f"rollout:{found.plan.id}")
         published = await self._publisher.change(
-            self._make(found.plan, move, seen.placement), audited, source="rollout", also=also
+            self._make(found.plan, move, seen.placement),
+            audited,
+            source="rollout",
+            confirm=Confirm.EXPOSURE,
+            also=also,
         )
         if not published.changed:
             return await self._keep(found, outcome, seen, kind, entry)

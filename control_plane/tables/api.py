@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +17,7 @@ from control_plane.publishing.check import errors
 from control_plane.publishing.check import shown as findings_shown
 from control_plane.publishing.edit import Editing
 from control_plane.publishing.state import Snapshot
+from control_plane.rollouts.service import PlanChange
 from control_plane.services import Svc
 from control_plane.tables import documents
 from figway.model import change
@@ -64,11 +66,12 @@ async def export_table(
     format: Literal["yaml", "json"] = "yaml",
     revision: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
 ) -> Response:
-    """The current table, or an old one, as a document that `apply` takes; without the kill
-    switch."""
+    """The current table with the plans of its rollouts, or an old table, as a document that
+    `apply` takes; without the kill switch."""
     now = services.state.current
     table = now.table if revision is None else await services.history.table(revision)
-    body = await asyncio.to_thread(documents.export, table, format)
+    plans = [found.plan for found in await services.rollouts.all()] if revision is None else []
+    body = await asyncio.to_thread(documents.export, table, format, plans)
     headers = {"ETag": quoted(now.etag)} if revision is None else {}
     return Response(body, headers=headers, media_type=f"application/{format}")
 
@@ -78,13 +81,18 @@ async def validate_table(request: Request, _: Viewer, services: Svc) -> Validate
     """Check a whole table, and show what applying it would change. Nothing is stored."""
     current = services.state.current.table
     body, kind = await request.body(), request.headers.get("content-type", "")
-    table = await asyncio.to_thread(documents.read, body, kind, current)
+    document = await asyncio.to_thread(documents.read, body, kind, current)
+    table = document.table
     found = findings_shown(await asyncio.to_thread(validate, table))
     fields = change.describe(current, change.diff(current, table))
+    plans: list[FieldChangeOut] = []
+    if document.plans is not None:
+        found += await services.rollouts.lint_all(document.plans, table)
+        plans = _plans(await services.rollouts.described(document.plans))
     return ValidateOut(
         valid=not errors(found),
         findings=found,
-        changes=shown(fields[:_MOST_SHOWN]),
+        changes=shown(fields[:_MOST_SHOWN]) + plans,
         more_changes=max(0, len(fields) - _MOST_SHOWN),
     )
 
@@ -98,21 +106,50 @@ async def apply_table(
     """Make the table what the document says: what it does not name is deleted.
 
     Idempotent: applied again, nothing changes and no revision is made. If-Match is the table's
-    ETag, and may be left out. The kill switch stays as it is unless the document names it.
+    ETag, and may be left out. The kill switch stays as it is unless the document names it, and so
+    do the plans of rollouts unless it has `rollouts`. A route that a rollout moves keeps its stage,
+    weight and sample: the document does not undo what the evidence allowed.
     """
     body, kind = await request.body(), request.headers.get("content-type", "")
     current = edit.state.current.table
-    table = await asyncio.to_thread(documents.read, body, kind, current)
+    document = await asyncio.to_thread(documents.read, body, kind, current)
+    rollouts = edit.services.rollouts
+    moving = frozenset(await rollouts.moving())
+    plans: list[FieldChangeOut] = []
+    if document.plans is not None:
+        await rollouts.refuse_plans(document.plans, document.table)
+        plans = _plans(await rollouts.described(document.plans))
 
     def make(snapshot: Snapshot) -> tuple[Change, ...]:
         check_match(edit.if_match, "the table", snapshot.etag, required=False)
-        return change.diff(snapshot.table, table)
+        wanted = documents.standing(document.table, snapshot.table, moving)
+        return change.diff(snapshot.table, wanted)
 
     if not dry_run:
-        return await edit.publish("table.apply", "table", make)
+        made = await edit.publish("table.apply", "table", make)
+        if document.plans is not None and plans:
+            await rollouts.replace_plans(document.plans, edit.entry("table.apply", "table"))
+        return _with_plans(made, plans)
     drafted = edit.services.publisher.draft(make)
     etag = drafted.before.etag
     planned = await changed(edit.services.fleet, drafted, None, 0, etag)
-    return planned.model_copy(
+    planned = planned.model_copy(
         update={"undo": None, "revision": drafted.before.revision, "table_etag": etag}
     )
+    return _with_plans(planned, plans)
+
+
+def _with_plans(made: Changed, plans: list[FieldChangeOut]) -> Changed:
+    """The answer, with what happened to plans beside the table."""
+    changes, differs = made.changes + plans, made.changed or bool(plans)
+    return made.model_copy(update={"changes": changes, "changed": differs})
+
+
+def _plans(changes: Iterable[PlanChange]) -> list[FieldChangeOut]:
+    return [
+        FieldChangeOut(
+            kind="rollout", id=found.id, path="", before=found.before, after=found.after,
+            text=found.text,
+        )
+        for found in changes
+    ]  # fmt: skip

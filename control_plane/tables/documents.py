@@ -6,25 +6,41 @@ yesterday's file must not send traffic back to what an operator has just switche
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 import yaml
 
 from control_plane.http.problems import ApiProblem, FindingOut, invalid, refused
+from control_plane.publishing.check import shown
 from figway.model.codec import CodecError, from_data, to_data
 from figway.model.table import Table
+from figway.rollout.parsing import parse_plan, plan_to_data
+from figway.rollout.plan import RolloutPlan
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_MOST_PLANS = 1_000
 _ORDER = ("default_backend", "backends", "capabilities", "routes")
 
 
-def export(table: Table, kind: str) -> bytes:
-    """The table as `yaml` or `json`; fields that equal their default are left out."""
+@dataclass(frozen=True, slots=True)
+class TableDocument:
+    """What a document holds: a table, and plans of rollouts if it speaks of them at all."""
+
+    table: Table
+    plans: tuple[RolloutPlan, ...] | None = None
+
+
+def export(table: Table, kind: str, plans: Iterable[RolloutPlan] = ()) -> bytes:
+    """The table as `yaml` or `json`, with the plans; fields that equal their default are left
+    out."""
     data = to_data(table)
     chosen = {name: data[name] for name in _ORDER if name in data}
+    if rollouts := [plan_to_data(plan) for plan in plans]:
+        chosen["rollouts"] = rollouts
     if kind == "json":
         return orjson.dumps(chosen, option=orjson.OPT_INDENT_2) + b"\n"
     text: str = yaml.dump(
@@ -33,13 +49,14 @@ def export(table: Table, kind: str) -> bytes:
     return text.encode()
 
 
-def read(body: bytes, content_type: str, current: Table) -> Table:
-    """The table that a document describes. Raises `ApiProblem` 422."""
+def read(body: bytes, content_type: str, current: Table) -> TableDocument:
+    """The table that a document describes, and the plans. Raises `ApiProblem` 422."""
     if not body.strip():  # by intent or by accident, it would delete everything
         raise invalid("$", "the document is empty")
     data = _parsed(body, content_type)
     if not isinstance(data, dict):
         raise invalid("$", "expected an object with backends, capabilities and routes")
+    plans = _plans(data.pop("rollouts")) if "rollouts" in data else None
     try:
         table = from_data(Table, data)
     except CodecError as error:
@@ -49,7 +66,36 @@ def read(body: bytes, content_type: str, current: Table) -> Table:
         raise refused([finding], "The table cannot be read") from None
     if "kill_switch" not in data:
         table = replace(table, kill_switch=current.kill_switch)
-    return table
+    return TableDocument(table, plans)
+
+
+def standing(wanted: Table, current: Table, moving: Container[str]) -> Table:
+    """`wanted`, with the routes that rollouts move left where they stand."""
+    kept = {
+        route_id: replace(
+            route,
+            stage=known.stage,
+            weight=known.weight,
+            shadow=replace(route.shadow, sample=known.shadow.sample),
+        )
+        for route_id, route in wanted.routes.items()
+        if route_id in moving and (known := current.routes.get(route_id)) is not None
+    }
+    return replace(wanted, routes={**wanted.routes, **kept}) if kept else wanted
+
+
+def _plans(data: Any) -> tuple[RolloutPlan, ...]:
+    if not isinstance(data, list) or len(data) > _MOST_PLANS:
+        raise invalid("$.rollouts", f"expected a list of at most {_MOST_PLANS} plans")
+    read = [parse_plan(entry, f"rollouts[{number}]") for number, entry in enumerate(data)]
+    plans = [plan for plan, _ in read if plan is not None]
+    findings = [finding for _, found in read for finding in found]
+    if len(plans) < len(data):
+        raise refused(shown(findings), "The rollouts cannot be read")
+    names = [plan.id for plan in plans]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise invalid("$.rollouts", f"{twice!r} stands twice")
+    return tuple(plans)
 
 
 def _parsed(body: bytes, content_type: str) -> Any:

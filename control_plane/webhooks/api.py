@@ -39,7 +39,7 @@ async def create_webhook(
     body: EndpointIn, actor: Admin, services: Svc, reason: str = ""
 ) -> EndpointSecret:
     """Add an endpoint. The answer shows its signing secret, once."""
-    entry = actor.deed("webhook.create", f"webhook {body.id}", reason[:500])
+    entry = actor.entry("webhook.create", f"webhook {body.id}", reason[:500])
     made = await services.webhooks.create(body.id, body.url, body.form, body.types, entry)
     return endpoint_secret(made)
 
@@ -49,7 +49,7 @@ async def change_webhook(
     webhook: str, body: EndpointChange, actor: Admin, services: Svc, reason: str = ""
 ) -> EndpointOut | EndpointSecret:
     """Change what an endpoint is told, switch it on or off, or give it a new secret."""
-    entry = actor.deed("webhook.change", f"webhook {webhook}", reason[:500])
+    entry = actor.entry("webhook.change", f"webhook {webhook}", reason[:500])
     made = await services.webhooks.change(
         webhook, entry, types=body.types, enabled=body.enabled, rotate=body.rotate_secret
     )
@@ -59,7 +59,7 @@ async def change_webhook(
 @router.delete("/webhooks/{webhook}", status_code=204, responses=_EDIT)
 async def delete_webhook(webhook: str, actor: Admin, services: Svc, reason: str = "") -> None:
     """Forget an endpoint and its deliveries."""
-    entry = actor.deed("webhook.delete", f"webhook {webhook}", reason[:500])
+    entry = actor.entry("webhook.delete", f"webhook {webhook}", reason[:500])
     await services.webhooks.delete(webhook, entry)
 
 
@@ -85,7 +85,7 @@ async def send_delivery(
     number: Annotated[int, Path(ge=1, lt=2**63)], actor: Operator, services: Svc
 ) -> DeliveryOut:
     """Send a delivery once more, with the id that it had: a receiver that has it drops it."""
-    entry = actor.deed("webhook.resend", f"delivery {number}")
+    entry = actor.entry("webhook.resend", f"delivery {number}")
     return delivery_out(await services.webhooks.again(number, entry))
 
 

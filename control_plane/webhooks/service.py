@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit import store as audit
-from control_plane.audit.store import AuditEntry
+from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.http.problems import conflict, invalid, not_found
@@ -87,8 +87,8 @@ class WebhookService:
     async def ride(self, connection: AsyncConnection, new: NewRevision) -> None:
         """A rider of the publisher: each revision is an event."""
         told = {
-            "revision": new.after.revision, "summary": new.summary, "actor": new.deed.actor,
-            "reason": new.deed.reason, "source": new.source,
+            "revision": new.after.revision, "summary": new.summary, "actor": new.entry.actor,
+            "reason": new.entry.reason, "source": new.source,
         }  # fmt: skip
         kill = [entry for entry in new.changes if entry.id == "kill_switch"]
         if kill and kill[-1].kind is Kind.SETTING:

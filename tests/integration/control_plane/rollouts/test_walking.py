@@ -1,0 +1,371 @@
+"""A rollout in the control plane: it walks, holds, steps back, and shares the table with people."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from control_plane.auth.keys import Role
+from control_plane.db import leases
+from control_plane.rollouts.ticker import LEASE
+from tests.support.control import Control, control_plane
+from tests.support.rollouts import PROVEN, STEPS, Heard
+
+SLOW = {"rollout_seconds": 60}
+
+
+def test_it_walks_and_every_move_is_a_revision_of_its_own(play: Callable[..., None]) -> None:
+    """Shadow, 5 %, 25 %, new, completed: audited as `rollout:orders`, each once."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        started = await heard.start()
+        assert (started["phase"], started["stands"]) == ("pending", "legacy")
+        stood = []
+        for _ in range(8):
+            found = await heard.tick()
+            stood.append(await heard.stands())
+        assert list(dict.fromkeys(stood)) == ["shadow", "5 %", "25 %", "new"]
+        assert (found["phase"], found["needs_attention"]) == ("completed", False)
+        moves = (await control.get("/audit", action="rollout.move"))["items"]
+        assert [entry["actor"] for entry in moves] == ["rollout:orders"] * 4
+        revisions = (await control.get("/revisions", limit=10))["items"]
+        assert [entry["source"] for entry in revisions[:4]] == ["rollout"] * 4
+        timeline = (await control.get("/rollouts/orders/timeline"))["items"]
+        assert [entry["revision"] for entry in timeline if entry["revision"]] == [
+            entry["revision"] for entry in revisions[:4]
+        ]
+        assert timeline[-1]["kind"] == "planned"
+
+    play(story, **SLOW)
+
+
+def test_it_waits_for_the_proxies_and_says_so(play: Callable[..., None]) -> None:
+    """A proxy that has not taken the last move holds the next one; so does one that refused."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("5 %")
+        await heard.report()
+        await control.services.ticker.round()
+        found = await control.get("/rollouts/orders")
+        assert (found["waiting_for"], found["reasons"][0]["code"]) == ("proxies", "proxies_behind")
+        now = control.services.state.current
+        refused = {"revision": now.revision, "etag": now.etag, "findings": []}
+        await control.ack("p1", now.revision - 1, "old", refused=refused)
+        await control.services.ticker.round()
+        found = await control.get("/rollouts/orders")
+        assert found["reasons"][0]["code"] == "proxies_refused"
+        await heard.tick()
+        assert await heard.stands() == "25 %"
+
+    play(story, **SLOW)
+
+
+def test_new_is_killed_and_the_weight_goes_back(play: Callable[..., None]) -> None:
+    """Failures of new that legacy took over: one look later the weight is back, and it is told."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("25 %")
+        found = await heard.tick(legacy=75, new=0, failed=40)
+        assert found["phase"] == "stepping_back"
+        assert await heard.stands() == "5 %"
+        assert [r["code"] for r in found["reasons"]] == ["errors_breached"]
+        guard = next(g for g in found["guards"] if g["name"] == "errors")
+        assert (guard["ok"], guard["n"]) == (False, 40)
+        events = (await control.get("/out-events"))["items"]
+        types = [entry["type"] for entry in events]
+        assert "figway.rollout.stepping_back" in types
+        assert types[0] in ("figway.rollout.stepping_back", "figway.route.flipped")
+
+    play(story, **SLOW)
+
+
+def test_a_difference_holds_the_shadow_and_is_named(play: Callable[..., None]) -> None:
+    """The reason names the field; without differences it goes on by itself."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        heard.differing(200)
+        await heard.start()
+        await heard.walk_to("shadow")
+        found = await heard.tick()
+        assert found["waiting_for"] == "data"
+        assert "$.total|changed" in found["reasons"][0]["text"]
+        heard.evidence.says = PROVEN
+        await heard.tick()
+        assert await heard.stands() == "5 %"
+
+    play(story, **SLOW)
+
+
+@pytest.mark.parametrize(("weight", "phase"), [(9_000, "superseded"), (100, "paused")])
+def test_a_person_flips_in_between(play: Callable[..., None], weight: int, phase: str) -> None:
+    """More by hand: the machine steps aside; less: it pauses. It says so, and moves nothing."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("5 %")
+        assert (await control.flip(weight)).status_code == 200
+        for _ in range(3):
+            found = await heard.tick()
+        assert found["phase"] == phase
+        assert await heard.stands() == f"{weight / 100:g} %"
+
+    play(story, **SLOW)
+
+
+def test_complaint_2_every_end_and_every_stall_is_an_event(play: Callable[..., None]) -> None:
+    """fluxcd/flagger#1663: no alert when a rollout fails outside its analysis."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        heard.differing(200)
+        await heard.start()
+        await heard.walk_to("shadow")
+        await heard.tick()
+        assert (await heard.say("abort")).status_code == 200
+        types = [entry["type"] for entry in (await control.get("/out-events"))["items"]]
+        for kind in ("started", "moved", "waiting", "aborted"):
+            assert f"figway.rollout.{kind}" in types
+
+    play(story, **SLOW)
+
+
+def test_complaint_4_full_promotion_is_an_admins_and_audited(play: Callable[..., None]) -> None:
+    """fluxcd/flagger#45: an emergency skips what is left, by a role of its own."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        heard.differing(0)
+        await heard.start(steps=[{"stage": "shadow"}, {"weight": "5%", "hold": "1d"},
+                                 {"stage": "new"}])  # fmt: skip
+        await heard.walk_to("5 %")
+        async with await control.client_of(Role.OPERATOR) as operator:
+            answer = await operator.post(
+                "/rollouts/orders/promote-full", json={"reason": "legacy burns"}
+            )
+            assert answer.status_code == 403
+        assert (await heard.say("promote-full")).status_code == 200
+        assert await heard.stands() == "new"
+        entry = (await control.get("/audit", action="rollout.move"))["items"][0]
+        assert entry["actor"].startswith("bootstrap-admin")
+
+    play(story, **SLOW)
+
+
+def test_complaint_11_progress_and_aborts_are_metrics(play: Callable[..., None]) -> None:
+    """argo-rollouts#2087: no metric that a rollout was aborted by its analysis."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start(on_breach="legacy")
+        await heard.walk_to("25 %")
+        await heard.tick(legacy=75, new=0, failed=40)
+        answer = await control.client.get("/metrics")
+        assert answer.status_code == 200
+        assert 'figway_rollout_state{rollout="orders",state="aborted"} 1' in answer.text
+        aborts = 'figway_rollout_aborts_total{rollout="orders",guard="errors_breached"} 1'
+        assert aborts in answer.text
+
+    play(story, **SLOW)
+
+
+def test_complaint_13_users_stay_on_their_side(play: Callable[..., None]) -> None:
+    """Flagger #1532, #1783: affinity drifted everybody to the canary. Ours is a bucket: a move
+    changes stage, weight and sample, and never what buckets are made of."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        before = await control.get("/routes/orders")
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("25 %")
+        after = await control.get("/routes/orders")
+        moved = {name for name in after if after[name] != before.get(name)}
+        assert moved <= {"stage", "weight", "evidence_since", "shadow"}
+
+    play(story, **SLOW)
+
+
+# -- several control planes --------------------------------------------------------------------
+
+
+async def test_one_acts_and_another_takes_over(migrated_url: str) -> None:
+    """Of two control planes one has the lease; when it stops the other acts at once, when it dies
+    within 15 s; a lease taken by a clock that was ahead stops nobody."""
+    async with (
+        control_plane(migrated_url, **SLOW) as first,
+        control_plane(migrated_url, **SLOW) as second,
+    ):
+        a, b = first.services.ticker, second.services.ticker
+        await a.round()
+        await b.round()
+        assert (a.acts, b.acts) == (True, False)
+        await a.stop()
+        await b.round()
+        assert b.acts
+        async with first.services.database.write() as connection:
+            now = 10**15
+            taken = await leases.take(
+                first.services.database, connection, LEASE, "other", now, 15_000
+            )
+        assert taken
+        await b.round()
+        assert b.acts
+
+
+async def test_no_step_is_done_twice(migrated_url: str) -> None:
+    """Two control planes that both believe to act look at the same moment, again and again: every
+    move is made once."""
+    async with (
+        control_plane(migrated_url, **SLOW) as first,
+        control_plane(migrated_url, **SLOW) as second,
+    ):
+        await first.seed()
+        await second.services.publisher.refresh()
+        heard, other = Heard(first), Heard(second)
+        assert other.evidence.says == PROVEN
+        await heard.start()
+        for _ in range(12):
+            await heard.proxy()
+            await heard.report()
+            results = await asyncio.gather(
+                first.services.rollouts.tick("orders"),
+                second.services.rollouts.tick("orders"),
+                return_exceptions=True,
+            )
+            assert not [found for found in results if isinstance(found, BaseException)]
+            await first.services.publisher.refresh()
+            await second.services.publisher.refresh()
+        timeline = (await first.get("/rollouts/orders/timeline"))["items"]
+        steps = [entry["step"] for entry in reversed(timeline) if entry["revision"]]
+        assert steps == [0, 1, 2, 3]
+
+
+async def test_a_control_plane_dies_between_every_two_steps(migrated_url: str) -> None:
+    """Each look is made by a control plane that has just started: no step lost or done twice."""
+    async with control_plane(migrated_url, **SLOW) as control:
+        await control.seed()
+        await Heard(control).start()
+    stood, sequence = [], 0
+    for _ in range(7):
+        async with control_plane(migrated_url, **SLOW) as control:
+            heard = Heard(control)
+            heard._sequence = sequence
+            await heard.tick()
+            stood.append(await heard.stands())
+            sequence = heard._sequence
+    assert list(dict.fromkeys(stood)) == ["shadow", "5 %", "25 %", "new"]
+
+
+# -- plans -------------------------------------------------------------------------------------
+
+
+def test_plans_travel_with_the_table_and_apart_from_it(play: Callable[..., None]) -> None:
+    """Export has them, apply takes them, proxies never see them; a document does not move a route
+    that a rollout moves."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("5 %")
+        exported = (await control.client.get("/table/export", params={"format": "json"})).json()
+        assert exported["rollouts"][0]["id"] == "orders"
+        assert "rollouts" not in (await control.get("/table"))["table"]
+        route = exported["routes"][0]
+        route |= {"stage": "legacy", "description": "new words"}
+        route.pop("weight", None)
+        answer = await control.post("/table/apply", exported)
+        assert answer.status_code == 200, answer.text
+        assert await heard.stands() == "5 %"
+        assert (await control.get("/routes/orders"))["description"] == "new words"
+        again = await control.post("/table/apply", exported)
+        assert not again.json()["changed"]
+        exported["rollouts"] = []
+        answer = await control.post("/table/apply", exported)
+        assert answer.status_code == 409, answer.text
+        await heard.say("abort")
+        dry = await control.client.post("/table/apply", json=exported, params={"dry_run": "true"})
+        assert [entry["text"] for entry in dry.json()["changes"]][-1] == "rollout orders: deleted"
+        route["stage"] = "shadow"
+        answer = await control.post("/table/apply", exported)
+        assert answer.status_code == 200, answer.text
+        assert (await control.get("/rollouts"))["items"] == []
+
+    play(story, **SLOW)
+
+
+@pytest.mark.parametrize(
+    ("plan", "code"),
+    [
+        ({"steps": []}, "rollout_steps_empty"),
+        ({"target": {"route": "gone"}}, "rollout_target_unknown"),
+        ({"window": {"zone": "Mars/Base"}}, "rollout_zone_unknown"),
+    ],
+)
+def test_a_plan_that_cannot_be_done_is_refused(
+    play: Callable[..., None], plan: dict[str, Any], code: str
+) -> None:
+    """With its finding, by start and by lint alike; nothing is kept."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        body = {"target": {"route": "orders"}, "steps": STEPS, **plan}
+        answer = await control.post("/rollouts/orders/start", {"reason": "x", "plan": body})
+        assert answer.status_code == 422, answer.text
+        assert answer.json()["findings"][0]["code"] == code
+        lint = await control.post("/rollouts/lint", {"id": "orders", **body})
+        assert not lint.json()["valid"]
+        assert (await control.get("/rollouts"))["items"] == []
+
+    play(story, **SLOW)
+
+
+def test_two_rollouts_never_move_one_route(play: Callable[..., None]) -> None:
+    """The second is refused while the first moves, and may start when that is over."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        body = {"reason": "x", "plan": {"target": {"route": "orders"}, "preset": "quick"}}
+        answer = await control.post("/rollouts/second/start", body)
+        assert answer.json()["findings"][0]["code"] == "rollout_overlap"
+        await heard.say("abort")
+        assert (await control.post("/rollouts/second/start", body)).status_code == 200
+
+    play(story, **SLOW)
+
+
+def test_its_routes_are_deleted_under_it(play: Callable[..., None]) -> None:
+    """It ends, and says why, instead of failing at every look."""
+
+    async def story(control: Control) -> None:
+        await control.seed()
+        heard = Heard(control)
+        await heard.start()
+        await heard.walk_to("shadow")
+        await control.client.delete("/routes/orders", headers={"if-match": "*"})
+        await control.services.ticker.round()
+        found = await control.get("/rollouts/orders")
+        assert (found["phase"], found["reasons"][0]["code"]) == ("superseded", "routes_gone")
+        assert control.services.ticker.failing == {}
+
+    play(story, **SLOW)
