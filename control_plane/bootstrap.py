@@ -24,7 +24,15 @@ from control_plane.clock import now_ms
 from control_plane.comparisons.api import router as comparisons_router
 from control_plane.comparisons.api_replays import router as replays_router
 from control_plane.comparisons.api_rules import router as rules_router
+from control_plane.comparisons.examples import Keep
+from control_plane.comparisons.export import Exports
+from control_plane.comparisons.ingest import BatchIngest
+from control_plane.comparisons.previews import Previews
+from control_plane.comparisons.replay_jobs import ReplayJobs
+from control_plane.comparisons.retention import Retention
 from control_plane.comparisons.service import ComparisonService
+from control_plane.comparisons.stored_pairs import StoredPairs
+from control_plane.comparisons.views import EvidenceViews
 from control_plane.console import app as console
 from control_plane.db.engine import UNAVAILABLE, Database, database_url
 from control_plane.db.migrate import prepared
@@ -117,7 +125,7 @@ def make_services(settings: Settings) -> Services:
         compiled=LiveCompiled(),
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
-        comparisons=ComparisonService(database, settings, state),
+        comparisons=make_comparisons(database, settings, state),
         decisions=Decisions(tables, live),
         rollouts=rollouts,
         ticker=RolloutTicker(database, rollouts, owner, watcher.round),
@@ -126,6 +134,25 @@ def make_services(settings: Settings) -> Services:
         sender=sender,
         tables=tables,
         live=live,
+    )
+
+
+def make_comparisons(
+    database: Database, settings: Settings, state: TableState
+) -> ComparisonService:
+    """What compares, of one control plane."""
+    keep, live = Keep.of(settings), Hub(settings.max_streams)
+    views = EvidenceViews(database, state)
+    pairs = StoredPairs(database, views)
+    return ComparisonService(
+        live,
+        BatchIngest(database, keep, live),
+        views,
+        pairs,
+        Previews(state, views, pairs),
+        Exports(database, state, views, pairs),
+        ReplayJobs(database, state, pairs, live),
+        Retention(database, settings, keep),
     )
 
 
@@ -170,7 +197,7 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     if database.is_postgres:
         keeper.start("listening for revisions", listen(database.url, publisher.refresh))
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
-    keeper.every("trimming comparisons", 60.0, services.comparisons.trim)
+    keeper.every("trimming comparisons", 60.0, services.comparisons.retention.trim)
 
     keeper.every("moving rollouts", services.settings.rollout_seconds, services.ticker.round)
     keeper.every("sending events", 1.0, services.sender.round)

@@ -71,7 +71,7 @@ class Serverless:
         rounds: dict[str, Callable[[], Awaitable[object]]] = {
             "refresh": services.publisher.refresh,
             "traffic": services.traffic.trim,
-            "comparisons": services.comparisons.trim,
+            "comparisons": services.comparisons.retention.trim,
             "fleet": forget,
             "rollouts": services.ticker.round,
             "events": services.sender.round,

@@ -55,8 +55,9 @@ def register(app: typer.Typer, panel: str) -> None:
 def top(
     ctx: typer.Context,
     route: Annotated[str, typer.Argument(help="A route's fields; all routes without it.")] = "",
-    noise: Annotated[bool, typer.Option(help="Also fields that are noise or ignored.")] = False,
+    noise: Annotated[bool, typer.Option(help="Also fields that do not count.")] = False,
     window: Annotated[str, typer.Option(help="An earlier evidence window of the route.")] = "",
+    build: Annotated[str, typer.Option(help="An earlier build of new.")] = "",
     limit: Limit = 30,
 ) -> None:
     """Show how sure it is that new answers as legacy does; of one route, where they differ."""
@@ -66,17 +67,25 @@ def top(
         rows = api.get("/comparisons/routes", sort="attention", limit=limit)["items"]
         show(rows, context.output, _ROUTES, empty=_NOTHING)
         return
-    query = {"window": window or None, "standing": None if noise else "real", "limit": limit}
-    found = api.get(f"/comparisons/routes/{route}/fields", **query)
+    query = {"window": window or None, "build": build or None, "limit": limit}
+    found = api.get(
+        f"/comparisons/routes/{route}/fields", standing=None if noise else "open", **query
+    )
     if context.output is not Output.TABLE:
         show(found, context.output)
         return
     _evidence(api, route)
     rows = [{**field, "path": path["path"]} for path in found["items"] for field in path["fields"]]
     show(rows, context.output, _FIELDS, empty="No differences that count.")
-    hidden = found["paths"]["noise"] + found["paths"]["ignored"]
+    for row in rows:
+        if row["common"]:
+            console.print(f"{escape(inert(row['path']))}: {escape(inert(row['common']))}")
+    hidden = sum(found["paths"][name] for name in _HIDDEN)
     if hidden and not noise:
-        console.print(f"[dim]{hidden} more are noise or ignored: --noise shows them[/dim]")
+        console.print(
+            f"[dim]{hidden} more do not count (noise, rules, data that moved on): "
+            "--noise shows them[/dim]"
+        )
 
 
 def _evidence(api: Api, route: str) -> None:
@@ -85,15 +94,10 @@ def _evidence(api: Api, route: str) -> None:
     if evidence is None:
         console.print(_NOTHING)
         return
-    match = evidence["match"]
-    console.print(
-        f"{match['rated']} pairs rated of {evidence['captured']} captured, "
-        f"{_share(match['rate'])} match, at least {_share(match['low'])} (95 %)"
-    )
-    for goal in match["goals"]:
-        console.print(f"  {_share(goal['rate'])}: {_goal(goal)}")
+    _agreement(evidence)
     counts = {**evidence["verdicts"], **{f"dropped {k}": n for k, n in evidence["dropped"].items()}}
     console.print("  " + ", ".join(f"{name} {count}" for name, count in counts.items() if count))
+    _looks(evidence, detail["legacy_reads"])
     for entry in detail["paused"]:
         text = f"{entry['instance']} since {ago(entry['since_ms'])}: {entry['why']}"
         where = escape(inert(text))
@@ -101,12 +105,52 @@ def _evidence(api: Api, route: str) -> None:
     show_warnings([{**entry, "message": inert(entry["message"])} for entry in detail["warnings"]])
 
 
+def _agreement(evidence: Mapping[str, Any]) -> None:
+    found = evidence["agreement"]
+    failed = f", [red]new failed {found['new_failed']}[/red]" if found["new_failed"] else ""
+    console.print(
+        f"{_share(found['rate']) or 'no'} agreement over {found['rated']} rated pairs of "
+        f"{evidence['captured']} captured, at least {_share(found['low'])} (95 %){failed}"
+    )
+    for goal in found["goals"]:
+        console.print(f"  {_share(goal['rate'])}: {_goal(goal)}")
+    for reason in found["reasons"]:
+        where = f" ({inert(reason['path'])})" if reason["path"] else ""
+        mark = "[yellow]not proven yet[/yellow]: " if reason["keeps"] else ""
+        console.print(f"  {mark}{escape(inert(reason['text']) + where)}")
+    if evidence["builds_at_once"]:
+        names = ", ".join(inert(name or "unnamed") for name in evidence["builds_at_once"])
+        console.print(f"  [yellow]builds answer side by side[/yellow]: {escape(names)}")
+    if len(evidence["builds"]) > 1 or evidence["build"]:
+        for entry in evidence["builds"]:
+            console.print("  " + escape(_build(entry)))
+
+
+def _build(entry: Mapping[str, Any]) -> str:
+    found = entry["agreement"]
+    return (
+        f"build {inert(entry['build'] or 'unnamed')}: {_share(found['rate']) or 'no'} agreement "
+        f"over {found['rated']}, {ago(entry['first_ms'])} to {ago(entry['last_ms'])}"
+    )
+
+
+def _looks(evidence: Mapping[str, Any], legacy_reads: str) -> None:
+    looks = evidence["looks"]
+    console.print(
+        f"  second looks: legacy compared with itself {looks['own']} times, {looks['natural']} of "
+        f"them repeats by users; added {looks['legacy_reads']} reads at legacy "
+        f"({legacy_reads}), {looks['new_reads']} at new"
+    )
+
+
 def _goal(goal: Mapping[str, Any]) -> str:
     if goal["standing"] == "proven":
         return "[green]proven[/green]"
     if goal["needs"] is None:
-        return "[red]refuted: fix or rule first, then a new window starts[/red]"
-    return f"needs {goal['needs']} more, all matching"
+        return "[red]refuted: new disagrees too often; fix it, or write a rule[/red]"
+    if not goal["needs"]:
+        return "the bound is reached; why it is not proven stands below"
+    return f"needs {goal['needs']} more that match"
 
 
 @compare.command("show")
@@ -219,6 +263,21 @@ def export(
     errors.print(f"wrote {escape(str(file))}")
 
 
+@compare.command("restart")
+def restart(
+    ctx: typer.Context,
+    route: RouteId,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Begin the evidence of a route anew, such as after a fix of new that names no build."""
+    change(
+        shared(ctx), "POST", f"/routes/{route}/evidence/restart", {}, etag="*",
+        reason=reason, wait=wait, timeout=timeout,
+    )  # fmt: skip
+
+
 @compare.command("watch")
 def watch(
     ctx: typer.Context,
@@ -286,24 +345,29 @@ def _verdict(row: Mapping[str, Any]) -> Markup:
 def _of(name: str) -> Any:
     def cell(row: Mapping[str, Any]) -> object:
         evidence = row["evidence"]
-        return "" if evidence is None else evidence["match"][name]
+        return "" if evidence is None else evidence["agreement"][name] or ""
 
     return cell
 
 
 def _percent_of(name: str) -> Any:
-    return lambda row: _share(_of(name)(row) if row["evidence"] else None)
+    def cell(row: Mapping[str, Any]) -> str:
+        evidence = row["evidence"]
+        return "" if evidence is None else _share(evidence["agreement"][name])
+
+    return cell
 
 
 def _needs(row: Mapping[str, Any]) -> str:
     if row["evidence"] is None:
         return ""
-    goals = [goal["needs"] for goal in row["evidence"]["match"]["goals"]]
-    return " / ".join("never" if needs is None else str(needs) for needs in goals)
+    return " / ".join(_short(goal) for goal in row["evidence"]["agreement"]["goals"])
 
 
-def _failed(row: Mapping[str, Any]) -> str:
-    return "" if row["evidence"] is None else str(row["evidence"]["new"]["failed"] or "")
+def _short(goal: Mapping[str, Any]) -> str:
+    if goal["standing"] in ("proven", "refuted"):
+        return str(goal["standing"])
+    return str(goal["needs"]) if goal["needs"] else "held"
 
 
 def _p95(side: str) -> Any:
@@ -315,28 +379,29 @@ def _p95(side: str) -> Any:
     return cell
 
 
+_HIDDEN = ("noise", "ignored", "stale", "form_alone")
 _ROUTES = [
     ("ROUTE", lambda row: row["route"]),
     ("STAGE", lambda row: Markup(stage_markup(row["stage"]))),
     ("PAIRS", _of("rated")),
-    ("MATCH", _percent_of("rate")),
+    ("AGREEMENT", _percent_of("rate")),
     ("AT LEAST", _percent_of("low")),
+    ("NEW FAILED", _of("new_failed")),
+    ("UNCONFIRMED", _of("unconfirmed")),
     ("MORE FOR 99/99.5/99.9 %", _needs),
-    ("NEW FAILED", _failed),
     ("P95 LEGACY", _p95("legacy")),
     ("P95 NEW", _p95("new")),
-    ("NOISE", lambda row: _share((row["noise"] or {}).get("share"))),
     ("SHADOW", lambda row: Markup("[yellow]paused[/yellow]") if row["paused"] else ""),
 ]
 _FIELDS = [
     ("PATH", lambda row: inert(row["path"])),
     ("KIND", lambda row: row["kind"]),
-    ("PAIRS", lambda row: f"{row['differing']} of {row['compared']}"),
-    ("LEGACY ITSELF", lambda row: f"{row['self_differing']} of {row['self_compared']}"),
-    ("STANDS", lambda row: row["standing"]),
-    ("BECAUSE", lambda row: inert(row["rule"]) or row["noise"]["because"].replace("_", " ")),
-    ("LOOKS LIKE", lambda row: row["detector"]),
+    ("PAIRS", lambda row: f"{row['pairs']} of {row['compared']}"),
+    ("STANDS", lambda row: row["standing"].replace("_", " ")),
+    ("BECAUSE", lambda row: inert(row["why"])),
+    ("LEGACY VARIES AS", lambda row: inert(row["form"])),
     ("PROPOSED", lambda row: (row["proposed"] or {}).get("kind", "")),
+    ("WOULD EXCUSE", lambda row: inert(row["excuses"]) if row["proposed"] else ""),
     ("LAST", lambda row: ago(row["last_ms"])),
 ]
 _EXAMPLES = [

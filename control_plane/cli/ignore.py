@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from control_plane.cli.changing import Reason, Timeout, Wait, change
 from control_plane.cli.context import command_line, shared
@@ -58,7 +59,8 @@ def add(
     wait: Wait = False,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Write a rule. It starts a new evidence window; undo takes it back."""
+    """Write a rule; undo takes it back. Rules of kind ignore cover what was counted before as well;
+    others start a new evidence window."""
     body = _rule(target, kind, absolute, relative, seconds, key, pair, pattern)
     body |= {"id": name, "note": note}
     change(
@@ -132,6 +134,9 @@ def preview(
     )
     if found["left_out"]:
         console.print(f"[yellow]{found['left_out']} were not compared: the time was over[/yellow]")
+    for place in found["places"]:
+        mark = "[yellow]careful[/yellow]: " if place["hides"] else ""
+        console.print(f"{mark}{escape(inert(place['path']))} excuses {escape(place['excuses'])}")
     show(found["fields"], context.output, _FIELDS, empty="No field would count otherwise.")
 
 

@@ -29,10 +29,12 @@ def show(found: Mapping[str, Any], *, side_by_side: bool) -> None:
     request = example["request"]
     console.print(
         Text(inert(f"{request['method']} {request['target']}"), style="bold"),
-        Text(f"{example['verdict']}, route {found['route']}, {clock(example['at_ms'])}"),
+        Text(_headline(found)),
         sep="\n",
     )
-    if rows := example["differences"]:
+    looks = {one["field"]: one for one in found["found"]}
+    if differences := example["differences"]:
+        rows = [{**row, "look": looks.get(row["field"])} for row in differences]
         show_rows(rows, Output.TABLE, _DIFFERENCES)
     left, right = lines_of(example["legacy"]), lines_of(example["new"])
     if side_by_side:
@@ -45,6 +47,13 @@ def show(found: Mapping[str, Any], *, side_by_side: bool) -> None:
             f"[dim]replayed {clock(replayed['at_ms'])}: {replayed['verdict']} "
             f"{replayed['reason']}[/dim]"
         )
+
+
+def _headline(found: Mapping[str, Any]) -> str:
+    example = found["example"]
+    then = "" if example["verdict"] == found["verdict"] else f" (called {example['verdict']} then)"
+    build = f", build {inert(example['build'])}" if example["build"] else ""
+    return f"{found['verdict']}{then}, route {found['route']}{build}, {clock(example['at_ms'])}"
 
 
 def lines_of(answer: Mapping[str, Any]) -> list[str]:
@@ -92,6 +101,9 @@ def _excerpt(side: str) -> Any:
 
 
 def _stands(row: Mapping[str, Any]) -> Markup:
+    if row["look"] is not None:
+        outcome = row["look"]["outcome"] or "found"
+        return Markup(f"[red]{outcome}[/red]" if row["look"]["counts"] else f"[dim]{outcome}[/dim]")
     if row["ignored_by"]:
         return Markup("[dim]ignored[/dim]")
     return Markup("[dim]noise[/dim]" if row["noise"] else "[red]counts[/red]")
@@ -104,4 +116,5 @@ _DIFFERENCES = [
     ("NEW", _excerpt("new")),
     ("TIMES", lambda row: row["count"]),
     ("STANDS", _stands),
+    ("SECOND LOOK", lambda row: row["look"]["found"] if row["look"] else ""),
 ]

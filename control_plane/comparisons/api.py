@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Response
@@ -11,27 +11,32 @@ from fastapi.responses import StreamingResponse
 
 from control_plane.auth.access import Proxy, Viewer
 from control_plane.clock import now_ms
-from control_plane.comparisons import evidence, examples
-from control_plane.comparisons.batches import BatchIn, BatchOut, Id
+from control_plane.comparisons.batches import BatchesIn, BatchesOut, BatchIn, BatchOut, Id
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.export import MEDIA_TYPES, Format, file_name
-from control_plane.comparisons.fields import PathSketch
+from control_plane.comparisons.listing import (
+    FieldSort,
+    FieldsWanted,
+    RoutesWanted,
+    Sort,
+    StandingFilter,
+    fields_page,
+    routes_page,
+)
 from control_plane.comparisons.schemas import (
     ExampleOut,
     ExampleSummary,
     FieldsOut,
-    FieldStanding,
+    LearnedOut,
     RouteDetail,
     RouteEvidence,
 )
-from control_plane.comparisons.service import summary
-from control_plane.comparisons.tallies import Tallies
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Page
 from control_plane.http.problems import COMMON, documented, invalid
 from control_plane.publishing.hub import event
 from control_plane.services import Svc
-from figway.model.table import Route, Stage
+from figway.model.table import Stage
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 
@@ -45,8 +50,6 @@ FieldFilter = Annotated[
 SignatureFilter = Annotated[
     str, Query(max_length=64, description="Pairs that differ in the same fields share it.")
 ]
-Sort = Literal["id", "attention", "bound", "pairs"]
-FieldSort = Literal["pairs", "path", "last"]
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
@@ -65,7 +68,21 @@ _FILE: dict[int | str, dict[str, Any]] = {
 @router.post("/comparisons/batches", responses=documented(413))
 async def take_batch(body: BatchIn, _: Proxy, services: Svc) -> BatchOut:
     """A shadow worker reports what it compared. The same boot and sequence count once."""
-    return BatchOut(accepted=await services.comparisons.ingest(body))
+    [accepted] = await services.comparisons.ingest.take([body])
+    return BatchOut(accepted=accepted)
+
+
+@router.post("/comparisons/batches/many", responses=documented(413))
+async def take_batches(body: BatchesIn, _: Proxy, services: Svc) -> BatchesOut:
+    """Several batches in one transaction, each counted once: a worker of a queue sends one for each
+    message, so that a message that comes again is not counted again, whatever it comes with."""
+    return BatchesOut(accepted=await services.comparisons.ingest.take(body.batches))
+
+
+@router.get("/comparisons/learned")
+async def list_learned(_: Proxy, services: Svc) -> LearnedOut:
+    """What was learned in the current windows: a shadow worker that starts goes on from it."""
+    return await services.comparisons.views.learned()
 
 
 @router.get("/comparisons/routes")
@@ -85,49 +102,10 @@ async def list_compared(
     """Routes with their evidence: those that have some, or whose stage should bring some.
 
     Sorted by id; by what wants attention (share of pairs in which new differed or failed); by the
-    lower bound of the match rate; or by the number of rated pairs.
+    lower bound of the agreement; or by the number of rated pairs.
     """
-    text = q.lower()
-
-    def matches(route: Route, tallies: Tallies | None) -> bool:
-        return (
-            (not text or text in f"{route.id} {route.match.path} {route.description}".lower())
-            and (stage is None or route.stage == stage)
-            and (not capability or route.capability == capability)
-            and (not verdict or bool(tallies and tallies.verdicts.get(verdict)))
-        )
-
-    found = await services.comparisons.compared(matches)
-    known = await services.comparisons.current()
-    keyed = sorted(
-        (_order(sort, known[route.id].tallies if route.id in known else None), route.id, route)
-        for route in found
-    )
-    after = _sorted_after(cursor)
-    rest = [entry for entry in keyed if after is None or entry[:2] > after]
-    page, following = paging.cut(rest[: limit + 1], limit, lambda entry: list(entry[:2]))
-    rows = await services.comparisons.overview([entry[2] for entry in page])
-    return Page(items=rows, next=following)
-
-
-def _order(sort: Sort, tallies: Tallies | None) -> float:
-    if sort == "id":
-        return 0.0
-    if tallies is None:
-        return 2.0
-    if sort == "attention":
-        return -evidence.trouble(tallies)
-    return evidence.lower_bound(tallies) if sort == "bound" else float(-tallies.rated)
-
-
-def _sorted_after(cursor: str) -> tuple[float, str] | None:
-    key = paging.decode(cursor, list)
-    if key is None:
-        return None
-    match key:
-        case [int() | float() as value, str() as name]:
-            return float(value), name
-    raise invalid("cursor", "this is not a cursor of this list")
+    wanted = RoutesWanted(q=q, stage=stage, capability=capability, verdict=verdict)
+    return await routes_page(services.comparisons.views, wanted, sort, limit, cursor)
 
 
 @router.get("/comparisons/routes/{route_id}", responses=documented(404))
@@ -141,8 +119,9 @@ async def get_compared(
 ) -> RouteDetail:
     """All evidence on a route: the current window, those before it, verdicts over time.
 
-    Another stage, weight, rule or backend starts a new window, as old pairs say nothing about what
-    runs now. The last hour by default.
+    Other backends or rules that people write, another build of new, and a restart by hand start a
+    new window, as old pairs say nothing about what runs now; another weight does not. The last hour
+    by default.
     """
     if step % 60:
         raise invalid("step", "use a multiple of 60")
@@ -152,7 +131,7 @@ async def get_compared(
         raise invalid("from", "it lies after `to`")
     if (until - since) // (step * 1_000) > _MOST_POINTS:
         raise invalid("step", f"that makes more than {_MOST_POINTS} points; take a larger step")
-    return await services.comparisons.detail(route_id, since, until, step)
+    return await services.comparisons.views.detail(route_id, since, until, step)
 
 
 @router.get("/comparisons/routes/{route_id}/fields", responses=documented(404))
@@ -163,35 +142,19 @@ async def list_fields(
     window: Annotated[
         str | None, Query(max_length=64, description="The current one when left out.")
     ] = None,
+    build: Annotated[
+        str | None, Query(max_length=200, description="Of new; the newest one when left out.")
+    ] = None,
     q: Annotated[str, Query(max_length=200, description="Part of the path.")] = "",
     kind: Annotated[str, Query(max_length=80)] = "",
-    standing: FieldStanding | None = None,
-    sort: FieldSort = "pairs",
+    standing: StandingFilter | None = None,
+    sort: FieldSort = "attention",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> FieldsOut:
-    """Where the sides differ, grouped by path, with the noise of each field and what says so."""
-    found = await services.comparisons.fields(route_id, window)
-    wanted = q.lower()
-    chosen = [
-        path
-        for path in found.paths
-        if (not wanted or wanted in path.path.lower())
-        and (not kind or kind in path.kinds)
-        and (standing is None or path.standing == standing)
-    ]
-    keyed = sorted((_field_order(sort, path), path.path, path) for path in chosen)
-    after = _sorted_after(cursor)
-    rest = [entry for entry in keyed if after is None or entry[:2] > after]
-    page, following = paging.cut(rest, limit, lambda entry: list(entry[:2]))
-    shown = [found.shown(entry[2]) for entry in page]
-    return found.frame().model_copy(update={"items": shown, "next": following})
-
-
-def _field_order(sort: FieldSort, path: PathSketch) -> float:
-    if sort == "path":
-        return 0.0
-    return float(-path.differing if sort == "pairs" else -path.last_ms)
+    """Where the sides differ, grouped by path: how each field stands now, and what says so."""
+    wanted = FieldsWanted(route_id, window, build, q, kind, standing)
+    return await fields_page(services.comparisons.views, wanted, sort, limit, cursor)
 
 
 @router.get("/comparisons/routes/{route_id}/export", response_class=Response, responses=_FILE)
@@ -207,11 +170,11 @@ async def export_examples(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 200,
 ) -> Response:
     """Stored pairs as regression tests for new (`pytest`, `hurl`), or as HAR. Legacy's answer is
-    what is expected, but for what rules and noise of the route allow."""
+    what is expected, but for what rules and forms of the route allow."""
     wanted = Wanted(
         route=route_id, verdict=verdict, field=field, signature=signature, ids=tuple(example)
     )
-    text = await services.comparisons.export(form, wanted, limit)
+    text = await services.comparisons.exports.write(form, wanted, limit)
     name = file_name(route_id, form)
     return Response(
         text.encode("utf-8", "backslashreplace"),
@@ -232,22 +195,18 @@ async def list_examples(
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> Page[ExampleSummary]:
-    """Stored pairs, newest first. Filters narrow the list together."""
+    """Stored pairs, newest first. Filters narrow the list together; verdicts are those of now."""
     before = paging.decode(cursor, int)
     wanted = Wanted(route=route, verdict=verdict, field=field, signature=signature, window=window)
-    async with services.database.read() as connection:
-        rows, following = paging.cut(
-            await examples.page(connection, wanted, before, limit + 1),
-            limit,
-            lambda row: row.number,
-        )
-    return Page(items=[summary(row) for row in rows], next=following)
+    items, following = await services.comparisons.pairs.page(wanted, before, limit)
+    return Page(items=items, next=None if following is None else paging.encode(following))
 
 
-@router.get("/comparisons/examples/{example_id}", responses=documented(404))
+@router.get("/comparisons/examples/{example_id}", responses=documented(404, 409))
 async def get_example(example_id: str, _: Viewer, services: Svc) -> ExampleOut:
-    """A stored pair, whole: request, both answers, differences, and what replays said since."""
-    return await services.comparisons.example(example_id)
+    """A stored pair, whole: request, both answers, differences, and what replays said since. The
+    beginning of an id is enough where only one begins so."""
+    return await services.comparisons.pairs.one(example_id)
 
 
 @router.get("/comparisons/live", response_class=StreamingResponse, responses=_STREAM)

@@ -31,7 +31,7 @@ async def preview_rules(route_id: str, body: PreviewIn, _: Viewer, services: Svc
     Each pair is compared again with and without them: the stored text, so that a difference that
     redaction took away, or one of charsets, is not seen. Ends after five seconds with what it has.
     """
-    return await services.comparisons.preview(route_id, body)
+    return await services.comparisons.previews.preview(route_id, body)
 
 
 @router.post("/routes/{route_id}/rules", status_code=201, responses=_EDIT)

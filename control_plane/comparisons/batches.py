@@ -19,6 +19,8 @@ VERDICTS = (
     "legacy_failed",
     "new_failed",
     "both_failed",
+    "not_comparable",
+    "unconfirmed",
     "skipped",
     "compare_error",
 )
@@ -29,6 +31,8 @@ Verdict = Literal[
     "legacy_failed",
     "new_failed",
     "both_failed",
+    "not_comparable",
+    "unconfirmed",
     "skipped",
     "compare_error",
 ]
@@ -114,6 +118,8 @@ class RequestIn(BaseModel, use_attribute_docstrings=True):
     headers: Annotated[list[Header], Field(max_length=1_000)] = []
     body: Body | None = None
     body_kind: Literal["text", "base64", "none"] = "none"
+    shape: Annotated[list[Any], Field(max_length=10)] | None = None
+    """Method, status, media type, query names, signed in or not."""
 
 
 class AnswerIn(BaseModel, use_attribute_docstrings=True):
@@ -147,6 +153,14 @@ class DifferenceIn(_FieldIn, use_attribute_docstrings=True):
 Differences = Annotated[list[DifferenceIn], Field(max_length=1_000)]
 
 
+class ReplayedAnswer(BaseModel, use_attribute_docstrings=True):
+    """What a replay said of a stored pair, as it is kept."""
+
+    reason: str = ""
+    differences: Differences = []
+    new: AnswerIn | None = None
+
+
 class ExampleIn(BaseModel, use_attribute_docstrings=True):
     """A stored pair."""
 
@@ -161,6 +175,65 @@ class ExampleIn(BaseModel, use_attribute_docstrings=True):
     legacy: AnswerIn
     new: AnswerIn
     differences: Differences = []
+    build: Name = ""
+    """The build of new that answered."""
+    marks: Annotated[
+        list[tuple[Annotated[str, Field(max_length=2_300)], Annotated[str, Field(max_length=1)]]],
+        Field(max_length=1_000),
+    ] = []
+    """What was found of each differing field: field and mark."""
+
+
+Place = Annotated[str, Field(max_length=2_300)]
+_Places = Annotated[dict[Place, Loose], Field(max_length=1_000)]
+
+
+class SignatureIn(BaseModel, use_attribute_docstrings=True):
+    """Pairs in which the same fields were found the same."""
+
+    entries: Annotated[
+        list[tuple[Annotated[str, Field(max_length=2_300)], Annotated[str, Field(max_length=1)]]],
+        Field(max_length=100),
+    ]
+    """Field and mark (`figway.evidence.marks`), sorted; none where nothing differs."""
+    count: Count
+    first_ms: Count = 0
+    last_ms: Count = 0
+
+
+class OwnIn(BaseModel, use_attribute_docstrings=True):
+    """Legacy compared with itself by a sample that does not depend on differences."""
+
+    looks: Count = 0
+    places: Annotated[dict[Place, Count], Field(max_length=1_000)] = {}
+    """Looks in which a place varied."""
+
+
+class EvidenceIn(BaseModel, use_attribute_docstrings=True):
+    """What was compared with one build of new since the last batch: counts by what differed."""
+
+    build: Name = ""
+    """Empty where new names none."""
+    first_ms: Count = 0
+    last_ms: Count = 0
+    signatures: Annotated[list[SignatureIn], Field(max_length=2_001)] = []
+    failed: Annotated[dict[Literal["new", "legacy", "both"], Counters], Field(max_length=3)] = {}
+    equal_faults: Counters = {}
+    unconfirmed: Counters = {}
+    """Pairs without a second look, by why there was none."""
+    looks: Annotated[dict[Place, Counters], Field(max_length=1_000)] = {}
+    """Outcomes of second looks by place."""
+    own: OwnIn = OwnIn()
+    forms: _Places = {}
+    """The forms in which legacy varies, whole: they merge by union."""
+    sketches: _Places = {}
+    distinct: Loose = {}
+    grown_ms: Count = 0
+    frequent: Annotated[list[Any], Field(max_length=64)] = []
+    shapes: Annotated[list[Any], Field(max_length=200)] = []
+    seen_shapes: Annotated[list[Any], Field(max_length=200)] = []
+    reads: Counters = {}
+    """Requests that comparing added: `legacy`, `new`; `natural` repeats, which cost nothing."""
 
 
 class RouteIn(BaseModel, use_attribute_docstrings=True):
@@ -168,7 +241,7 @@ class RouteIn(BaseModel, use_attribute_docstrings=True):
 
     route: Annotated[str, Field(min_length=1, max_length=200)]
     window: Annotated[str, Field(max_length=64)] = ""
-    """Names the evidence window; another stage, weight, rule or backend makes another."""
+    """Names the evidence window; other backends or rules make another, and so does a restart."""
     revision: Count = 0
     captured: Count = 0
     """Requests that the sample chose."""
@@ -181,6 +254,8 @@ class RouteIn(BaseModel, use_attribute_docstrings=True):
     noise: NoiseIn = NoiseIn()
     latency: SidesIn = SidesIn()
     errors: ErrorsIn = ErrorsIn()
+    evidence: Annotated[list[EvidenceIn], Field(max_length=50)] = []
+    """By build of new. An older proxy sends none; its verdicts are taken as they were told."""
     examples: Annotated[list[ExampleIn], Field(max_length=500)] = []
 
 
@@ -212,6 +287,19 @@ class BatchIn(BaseModel, use_attribute_docstrings=True):
     to_ms: Count
     routes: Annotated[list[RouteIn], Field(max_length=2_000)] = []
     worker: ShadowWorkerIn | None = None
+
+
+class BatchesIn(BaseModel, use_attribute_docstrings=True):
+    """Batches that are counted together, each of them once."""
+
+    batches: Annotated[list[BatchIn], Field(min_length=1, max_length=100)]
+
+
+class BatchesOut(BaseModel, use_attribute_docstrings=True):
+    """What became of each batch."""
+
+    accepted: list[bool]
+    """False: it was counted before."""
 
 
 class BatchOut(BaseModel, use_attribute_docstrings=True):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-import orjson
-
+from control_plane.comparisons.records import StoredPair
 from control_plane.http.problems import FindingOut
 from control_plane.publishing.check import shown
 from figway.model.table import Side, Table
@@ -14,12 +12,11 @@ from figway.validate.caching import check_answer
 from figway.validate.findings import Findings
 
 
-def warnings(table: Table, rows: Iterable[Any]) -> list[FindingOut]:
-    """What the answers of stored pairs give rise to, each warning once; `rows` have `route` and
-    `document`."""
+def warnings(table: Table, rows: Iterable[StoredPair]) -> list[FindingOut]:
+    """What the answers of stored pairs give rise to, each warning once."""
     findings = Findings()
     for row in rows:
-        pair = orjson.loads(row.document)
+        pair = row.pair
         route = table.routes.get(row.route)
         if route is None or pair["request"]["method"] != "GET":
             continue

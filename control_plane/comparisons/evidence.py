@@ -1,73 +1,68 @@
-"""The verdict on a route, read off its window."""
+"""Evidence as the API shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from control_plane.comparisons.judged import Judged, RouteBuilds
+from control_plane.comparisons.records import MinuteRecord, WindowRecord
 from control_plane.comparisons.schemas import (
+    AgreementOut,
+    BuildOut,
     EvidencePoint,
     FailureOut,
     GoalOut,
     LatencyOut,
-    MatchOut,
-    NoiseOut,
+    LooksOut,
     PausedOut,
     QuantileOut,
+    ReasonOut,
     RouteEvidence,
     WindowOut,
 )
 from control_plane.comparisons.tallies import Tallies
-from figway.compare.noise import FieldCounts, judge
-from figway.evidence.verdicts import compare_latencies, failure_rates, wilson
-from figway.evidence.verdicts import judge as judge_matches
+from figway.evidence.verdicts import compare_latencies, failure_rates
 from figway.model.table import Route, Table
 
-
-def tallies_of(row: Any, *, latency: bool = True) -> Tallies:
-    """What a window's row holds."""
-    tallies = Tallies()
-    tallies.add_row(row, latency=latency)
-    return tallies
+_ENDED_OTHERWISE = ("skipped", "compare_error")
+"""Verdicts of pairs that have no counts by what differed."""
 
 
-def match_of(tallies: Tallies) -> MatchOut:
-    """The match rate, its bound, and what is missing to each goal."""
-    verdicts = tallies.verdicts
-    found = judge_matches(verdicts.get("match", 0), verdicts.get("mismatch", 0))
-    return MatchOut(
-        matches=found.matches,
-        mismatches=found.mismatches,
-        rated=found.rated,
-        rate=found.rate,
-        low=found.interval.low,
-        high=found.interval.high,
-        enough=found.enough,
+def agreement_out(found: Judged) -> AgreementOut:
+    """How far new agrees with legacy, its bound, and what is missing to each goal."""
+    one = found.judgement
+    return AgreementOut(
+        matches=one.match,
+        mismatches=one.mismatch,
+        unsteady=one.unsteady,
+        new_failed=one.new_failed,
+        rated=one.rated,
+        rate=one.agreement,
+        low=one.interval.low,
+        high=one.interval.high,
+        unconfirmed=one.unconfirmed,
+        not_comparable=one.not_comparable,
+        form_alone=one.form_alone,
         goals=[
-            GoalOut(rate=goal.rate, standing=goal.standing, needs=goal.needs)
-            for goal in found.goals
+            GoalOut(rate=goal.rate, standing=goal.standing, needs=goal.needs) for goal in one.goals
         ],
+        reasons=[
+            ReasonOut(code=reason.code, text=reason.text, path=reason.path, keeps=reason.keeps)
+            for reason in one.reasons
+        ],
+        distinct=one.distinct,
+        top_share=one.top_share,
+        shapes_missing=list(one.shapes_missing),
     )
 
 
-def lower_bound(tallies: Tallies) -> float:
-    """The lower end of the match rate's interval."""
-    verdicts = tallies.verdicts
-    return wilson(verdicts.get("match", 0), tallies.rated).low
-
-
-def trouble(tallies: Tallies) -> float:
-    """Share of the answered pairs in which new differed or failed: what wants attention first."""
-    verdicts = tallies.verdicts
-    bad = verdicts.get("mismatch", 0) + verdicts.get("new_failed", 0)
-    answered = bad + verdicts.get("match", 0)
-    return bad / answered if answered else 0.0
-
-
-def window_out(row: Any, tallies: Tallies) -> WindowOut:
+def window_out(row: WindowRecord, found: RouteBuilds) -> WindowOut:
     """A window as the API shows it."""
-    verdicts = tallies.verdicts
-    accounted = sum(verdicts.values()) + tallies.dropped
+    tallies, newest = Tallies.of(row), found.newest
+    verdicts = dict(found.verdicts)
+    for name in _ENDED_OTHERWISE:
+        if count := tallies.verdicts.get(name, 0):
+            verdicts[name] = count
     return WindowOut(
         window=row.window,
         revision=row.revision,
@@ -77,11 +72,36 @@ def window_out(row: Any, tallies: Tallies) -> WindowOut:
         verdicts=verdicts,
         skipped=tallies.counts["skipped"],
         dropped=tallies.counts["dropped"],
-        pending=max(0, tallies.captured - accounted),
-        match=match_of(tallies),
+        pending=max(0, tallies.captured - sum(verdicts.values()) - tallies.dropped),
+        build=newest.build,
+        builds=[_build_out(one) for one in found.builds],
+        builds_at_once=list(found.at_once),
+        agreement=agreement_out(newest),
+        looks=_looks_out(newest),
+        told=newest.told,
         latency=_latency(tallies),
-        legacy=_failures(tallies, "legacy"),
-        new=_failures(tallies, "new"),
+        legacy=_failures(tallies, verdicts, "legacy"),
+        new=_failures(tallies, verdicts, "new"),
+    )
+
+
+def _build_out(found: Judged) -> BuildOut:
+    return BuildOut(
+        build=found.build,
+        first_ms=found.first_ms,
+        last_ms=found.last_ms,
+        agreement=agreement_out(found),
+    )
+
+
+def _looks_out(found: Judged) -> LooksOut:
+    return LooksOut(
+        own=found.own_looks,
+        natural=found.reads.get("natural", 0),
+        legacy_reads=found.reads.get("legacy", 0),
+        new_reads=found.reads.get("new", 0),
+        unconfirmed=dict(found.unconfirmed),
+        noisy=sum(one.standing == "noise" for one in found.judgement.fields),
     )
 
 
@@ -104,8 +124,7 @@ def _latency(tallies: Tallies) -> LatencyOut:
     )
 
 
-def _failures(tallies: Tallies, side: str) -> FailureOut:
-    verdicts = tallies.verdicts
+def _failures(tallies: Tallies, verdicts: dict[str, int], side: str) -> FailureOut:
     failed = verdicts.get(f"{side}_failed", 0) + verdicts.get("both_failed", 0)
     sent = sum(count for verdict, count in verdicts.items() if verdict != "skipped")
     interval = failure_rates(verdicts)[side]
@@ -118,37 +137,8 @@ def _failures(tallies: Tallies, side: str) -> FailureOut:
     )
 
 
-def noise_out(
-    tallies: Tallies, fields: int, differing: int, rows: Iterable[Any], words: dict[str, bool]
-) -> NoiseOut:
-    """How much of what differs is noise: of so many `fields`, which differ in so many pairs,
-    `rows` are those that may be."""
-    compared, own = tallies.rated, tallies.noise_pairs
-    noisy = hidden = 0
-    for row in rows:
-        counts = FieldCounts(compared, row.differing, own, row.self_differing)
-        if judge(row.field, counts, overruled_as(row, words) if words else None).noise:
-            noisy += 1
-            hidden += row.differing
-    return NoiseOut(
-        pairs=tallies.noise_pairs,
-        fields=fields,
-        noisy=noisy,
-        share=hidden / differing if differing else None,
-    )
-
-
-def overruled_as(row: Any, words: dict[str, bool]) -> bool | None:
-    """A person's word on a field: on the field itself, else on its path."""
-    return words.get(row.field, words.get(row.path))
-
-
 def route_evidence(
-    table: Table,
-    route: Route,
-    window: WindowOut | None,
-    noise: NoiseOut | None,
-    paused: Sequence[PausedOut],
+    table: Table, route: Route, window: WindowOut | None, paused: Sequence[PausedOut]
 ) -> RouteEvidence:
     """A route in the overview."""
     backends = {route.new, table.legacy_of(route)}
@@ -160,13 +150,13 @@ def route_evidence(
         capability=route.capability,
         path=route.match.path,
         rules=len(route.comparison.rules),
+        legacy_reads=str(getattr(route.shadow, "legacy_reads", "cacheable")),
         evidence=window,
-        noise=noise,
         paused=[entry for entry in paused if entry.backend in backends],
     )
 
 
-def points(rows: Iterable[Any]) -> list[EvidencePoint]:
+def points(rows: Iterable[MinuteRecord]) -> list[EvidencePoint]:
     """Minutes as the API shows them."""
     found: dict[tuple[int, str], EvidencePoint] = {}
     for row in rows:

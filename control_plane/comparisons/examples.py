@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, delete, exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.comparisons.batches import ExampleIn, RouteIn
+from control_plane.comparisons.records import PairHead, StoredPair
 from control_plane.comparisons.store import Key, digest, plain
 from control_plane.db.engine import Database
 from control_plane.db.models import ExampleFieldRow, ExampleRow, ExampleUsageRow
@@ -18,6 +19,7 @@ from control_plane.http.problems import invalid
 from control_plane.settings import Settings
 
 _CHUNK = 500
+_MOST_MARKS = 200
 _SUMMARY = [column for column in ExampleRow.__table__.columns if column.name != "document"]
 
 
@@ -48,7 +50,7 @@ async def add(
     instance: str,
     now: int,
     keep: Keep,
-) -> list[dict[str, Any]]:
+) -> list[PairHead]:
     """Store the examples that are new; their rows, without the documents.
 
     Raises:
@@ -77,7 +79,13 @@ async def add(
     await _use(database, connection, rows)
     await _keep_newest(connection, rows, keep)
     await keep_bytes(connection, keep.bytes)
-    return [{name: row[name] for name in row if name != "document"} for row in rows]
+    return [_head(row, numbers[row["id"]]) for row in rows]
+
+
+def _head(row: Mapping[str, Any], number: int) -> PairHead:
+    names = ("id", "at_ms", "received_ms", "route", "window", "revision", "instance", "verdict",
+             "signature", "served", "size", "summary")  # fmt: skip
+    return PairHead(number, *(row[name] for name in names))
 
 
 def _row(route: str, window: str, example: ExampleIn, instance: str, now: int) -> dict[str, Any]:
@@ -94,6 +102,8 @@ def _row(route: str, window: str, example: ExampleIn, instance: str, now: int) -
         "legacy_ms": example.legacy.elapsed_ms,
         "new_ms": example.new.elapsed_ms,
         "reason": example.reason,
+        "build": example.build,
+        "marks": [list(entry) for entry in example.marks[:_MOST_MARKS]],
         "differences": len(example.differences),
         "paths": list(dict.fromkeys(d.path for d in (counting or example.differences)))[:10],
     }
@@ -251,6 +261,10 @@ class Wanted:
     window: str = ""
     ids: tuple[str, ...] = ()
 
+    def without_verdict(self) -> Wanted:
+        """Whatever their verdict."""
+        return replace(self, verdict="")
+
 
 def _narrowed(query: Any, wanted: Wanted) -> Any:
     for name in ("route", "verdict", "signature", "window"):
@@ -280,29 +294,37 @@ def _newest_first(query: Any, wanted: Wanted, before: int | None) -> Any:
 
 async def page(
     connection: AsyncConnection, wanted: Wanted, before: int | None, limit: int
-) -> Sequence[Row[Any]]:
-    """Examples without their documents, newest first."""
+) -> list[PairHead]:
+    """Stored pairs without their documents, newest first."""
     query = _newest_first(_narrowed(select(*_SUMMARY), wanted), wanted, before).limit(limit)
-    return list((await connection.execute(query)).all())
+    return list(map(PairHead.of, (await connection.execute(query)).all()))
 
 
-async def one(connection: AsyncConnection, example: str) -> Row[Any] | None:
-    """One example, whole."""
+async def one(connection: AsyncConnection, example: str) -> StoredPair | None:
+    """One stored pair, whole."""
     query = select(ExampleRow.__table__).where(ExampleRow.id == example)
-    return (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else StoredPair.of(row)
+
+
+async def begins_with(connection: AsyncConnection, start: str, limit: int) -> list[str]:
+    """The ids of stored pairs that begin so."""
+    after = start[:-1] + chr(ord(start[-1]) + 1)
+    query = select(ExampleRow.id).where(ExampleRow.id >= start, ExampleRow.id < after)
+    return list((await connection.execute(query.order_by(ExampleRow.id).limit(limit))).scalars())
 
 
 async def whole(
     connection: AsyncConnection, wanted: Wanted, limit: int, most_bytes: int
-) -> list[Row[Any]]:
-    """Up to `limit` examples with their documents, newest first, together within `most_bytes`."""
-    rows: list[Row[Any]] = []
+) -> list[StoredPair]:
+    """Up to `limit` pairs with their documents, newest first, together within `most_bytes`."""
+    rows: list[StoredPair] = []
     used = 0
     before: int | None = None
     while len(rows) < limit:
         query = _newest_first(_narrowed(select(ExampleRow.__table__), wanted), wanted, before)
         part = (await connection.execute(query.limit(min(20, limit - len(rows))))).all()
-        for row in part:
+        for row in map(StoredPair.of, part):
             used += row.size
             if used > most_bytes and rows:
                 return rows
@@ -311,6 +333,36 @@ async def whole(
             break
         before = part[-1].number
     return rows
+
+
+async def by_ids(connection: AsyncConnection, ids: Sequence[str]) -> list[StoredPair]:
+    """Pairs with their documents, in the order of `ids`."""
+    found: dict[str, StoredPair] = {}
+    for start in range(0, len(ids), 20):
+        query = select(ExampleRow.__table__).where(ExampleRow.id.in_(ids[start : start + 20]))
+        for row in (await connection.execute(query)).all():
+            found[row.id] = StoredPair.of(row)
+    return [found[name] for name in ids if name in found]
+
+
+async def count_by_field(
+    connection: AsyncConnection, route: str, names: Sequence[str]
+) -> dict[str, int]:
+    """How many stored pairs of a route differ in each of some fields."""
+    keys = {digest(name): name for name in names}
+    found: dict[str, int] = {}
+    wanted = list(keys)
+    for start in range(0, len(wanted), _CHUNK):
+        query = (
+            select(ExampleFieldRow.key, func.count())
+            .join(ExampleRow, ExampleRow.number == ExampleFieldRow.number)
+            .where(ExampleRow.route == route)
+            .where(ExampleFieldRow.key.in_(wanted[start : start + _CHUNK]))
+            .group_by(ExampleFieldRow.key)
+        )
+        for key, count in (await connection.execute(query)).all():
+            found[keys[key]] = int(count)
+    return found
 
 
 async def usage(connection: AsyncConnection, route: str) -> tuple[int, int]:

@@ -1,127 +1,130 @@
-"""Differing fields with their noise, grouped by path."""
+"""Differing fields as they stand now, grouped by path."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from control_plane.comparisons.evidence import overruled_as
-from control_plane.comparisons.schemas import (
-    FieldOut,
-    FieldStanding,
-    NoiseFindingOut,
-    PathOut,
-)
-from control_plane.comparisons.tallies import Tallies
-from figway.compare.noise import FieldCounts, NoiseFinding, judge
+from control_plane.comparisons.judged import Judged
+from control_plane.comparisons.records import FieldRecord
+from control_plane.comparisons.schemas import FieldLooksOut, FieldOut, FieldStanding, PathOut
+from control_plane.comparisons.wording import excuses, legacy_repeats, standing_text
+from figway.evidence.judgement import STANDINGS, FieldJudgement
 from figway.model.table import NoiseWord
 
-_STANDINGS: tuple[FieldStanding, ...] = ("real", "noise", "ignored")
+HIDDEN: frozenset[FieldStanding] = frozenset({"noise", "ignored", "stale", "form_alone"})
+"""Standings that need nobody's attention."""
 
 
 @dataclass(slots=True)
-class PathSketch:
+class PathFields:
     """A path with its fields, judged but not yet written out: lists show few of many."""
 
     path: str
-    fields: list[tuple[Any, NoiseFinding]] = field(default_factory=list)
-    """Rows of the database, each with its finding."""
-    standings: set[FieldStanding] = field(default_factory=set)
+    fields: list[FieldJudgement] = field(default_factory=list)
 
     @property
     def standing(self) -> FieldStanding:
         """The one that deserves most attention."""
-        return next(name for name in _STANDINGS if name in self.standings)
+        return STANDINGS[self.rank]
 
     @property
-    def differing(self) -> int:
+    def rank(self) -> int:
+        """The place of its standing, that first which deserves most attention."""
+        return min(STANDINGS.index(one.standing) for one in self.fields)
+
+    @property
+    def pairs(self) -> int:
         """Pairs that differ in the field that differs most."""
-        return max(int(row.differing) for row, _ in self.fields)
+        return max(one.pairs for one in self.fields)
 
     @property
     def last_ms(self) -> int:
         """When it last differed."""
-        return max(int(row.last_ms) for row, _ in self.fields)
+        return max(one.last_ms for one in self.fields)
 
     @property
     def kinds(self) -> set[str]:
         """The kinds of its differences."""
-        return {row.kind for row, _ in self.fields}
+        return {one.kind for one in self.fields}
 
 
-def sketched(rows: Iterable[Any], tallies: Tallies, words: dict[str, bool]) -> list[PathSketch]:
-    """Fields by path."""
-    compared, own = tallies.rated, tallies.noise_pairs
-    found: dict[str, PathSketch] = {}
-    for row in rows:
-        counts = FieldCounts(compared, row.differing, own, row.self_differing)
-        finding = judge(row.field, counts, overruled_as(row, words) if words else None)
-        sketch = found.get(row.path)
-        if sketch is None:
-            sketch = found[row.path] = PathSketch(row.path)
-        sketch.fields.append((row, finding))
-        sketch.standings.add(_standing(row, finding))
+def by_path(judged: Judged) -> list[PathFields]:
+    """The fields of a judgement by path."""
+    found: dict[str, PathFields] = {}
+    for one in judged.judgement.fields:
+        found.setdefault(one.path, PathFields(one.path)).fields.append(one)
     return list(found.values())
 
 
-def _standing(row: Any, finding: NoiseFinding) -> FieldStanding:
-    if row.differing and row.ignored >= row.differing:
-        return "ignored"
-    return "noise" if finding.noise or not row.differing else "real"
+@dataclass(frozen=True, slots=True)
+class FieldNotes:
+    """What is known of fields besides their judgement."""
+
+    records: Mapping[str, FieldRecord]
+    """By field: its detector and the rule that the comparer proposes."""
+    stored: Mapping[str, int]
+    """By field: stored pairs that differ there."""
+    common: Mapping[str, str]
+    """By field: what the differing requests have in common."""
 
 
-def path_out(sketch: PathSketch, tallies: Tallies, words: dict[str, bool]) -> PathOut:
-    """A path as the API shows it, the field first that differs in most pairs."""
-    found = [_field_out(row, finding, tallies, words) for row, finding in sketch.fields]
-    found.sort(key=lambda field: (-field.differing, field.field))
+def path_out(path: PathFields, judged: Judged, notes: FieldNotes) -> PathOut:
+    """A path as the API shows it, the field first that deserves most attention."""
+    found = [_field_out(one, judged, notes) for one in _ordered(path.fields)]
     return PathOut(
-        path=sketch.path,
-        standing=sketch.standing,
-        differing=sketch.differing,
-        self_differing=max(field.self_differing for field in found),
-        first_ms=min(field.first_ms for field in found),
-        last_ms=sketch.last_ms,
+        path=path.path,
+        standing=path.standing,
+        pairs=path.pairs,
+        first_ms=min(one.first_ms for one in found),
+        last_ms=path.last_ms,
         fields=found,
     )
 
 
-def _field_out(
-    row: Any, finding: NoiseFinding, tallies: Tallies, words: dict[str, bool]
-) -> FieldOut:
-    word = overruled_as(row, words)
+def _ordered(fields: Sequence[FieldJudgement]) -> list[FieldJudgement]:
+    return sorted(fields, key=lambda one: (STANDINGS.index(one.standing), -one.pairs, one.field))
+
+
+def _field_out(one: FieldJudgement, judged: Judged, notes: FieldNotes) -> FieldOut:
+    record = notes.records.get(one.field)
+    proposed = None if record is None or legacy_repeats(judged, one) else record.proposal
     return FieldOut(
-        field=row.field,
-        kind=row.kind,
-        detector=row.detector,
-        standing=_standing(row, finding),
-        differing=row.differing,
-        compared=tallies.rated,
-        self_differing=row.self_differing,
-        self_compared=tallies.noise_pairs,
-        ignored=row.ignored,
-        rule=row.rule,
-        noise=NoiseFindingOut(
-            noise=finding.noise,
-            because=finding.because,
-            raw=finding.raw,
-            own=finding.own,
-            relative=finding.relative,
-            absolute=finding.absolute,
-        ),
-        overruled=None if word is None else NoiseWord.NOISE if word else NoiseWord.SIGNAL,
-        proposed=json.loads(row.proposed) if row.proposed else None,
-        first_ms=row.first_ms,
-        last_ms=row.last_ms,
+        field=one.field,
+        kind=one.kind,
+        detector="" if record is None else record.detector,
+        standing=one.standing,
+        why=standing_text(one, one.standing),
+        pairs=one.pairs,
+        compared=judged.compared,
+        counted=one.outcomes.get("counts", 0),
+        form=one.form,
+        finding=one.finding,
+        looks=_looks_out(one, judged),
+        rule=one.rule,
+        overruled=_word(one.word),
+        proposed=proposed,
+        excuses=excuses(judged, one, notes.stored.get(one.field, 0)),
+        common=notes.common.get(one.field, ""),
+        first_ms=one.first_ms,
+        last_ms=one.last_ms,
     )
 
 
-def noise_of(rows: Iterable[Any], tallies: Tallies, words: dict[str, bool]) -> frozenset[str]:
-    """The keys of the fields that are noise, as a comparison takes them."""
-    found = {word for word, noise in words.items() if noise}
-    for row in rows:
-        counts = FieldCounts(tallies.rated, row.differing, tallies.noise_pairs, row.self_differing)
-        if judge(row.field, counts, overruled_as(row, words)).noise:
-            found.add(row.field)
-    return frozenset(found)
+def _looks_out(one: FieldJudgement, judged: Judged) -> FieldLooksOut:
+    looks = one.state.looks
+    return FieldLooksOut(
+        settled=looks.settled,
+        unsteady=looks.unsteady,
+        varied=looks.varied,
+        beyond=looks.beyond,
+        stale=looks.stale,
+        new_same=looks.new_same,
+        new_varied=looks.new_varied,
+        own=judged.own_places.get(one.state.place, 0),
+        own_looks=judged.own_looks,
+    )
+
+
+def _word(word: bool | None) -> NoiseWord | None:
+    return None if word is None else NoiseWord.NOISE if word else NoiseWord.SIGNAL

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from control_plane.comparisons.records import StoredPair
 from control_plane.comparisons.schemas import PreviewField, PreviewItem, PreviewOut
 from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
@@ -63,7 +63,7 @@ class Surroundings:
 
 
 def preview(
-    route: str, rows: Sequence[Any], before: RuleSet, after: RuleSet, around: Surroundings
+    route: str, rows: Sequence[StoredPair], before: RuleSet, after: RuleSet, around: Surroundings
 ) -> PreviewOut:
     """Compare the examples with either set of rules."""
     deadline = time.monotonic() + _SECONDS
@@ -74,7 +74,7 @@ def preview(
     for row in rows:
         if time.monotonic() > deadline:
             break
-        example = json.loads(row.document)
+        example = row.pair
         pair = answer(example["legacy"]), answer(example["new"])
         context = around.context(example["request"])
         was, becomes = (compare(*pair, rules, context) for rules in (before, after))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_plane.comparisons.batches import ReplayedAnswer
+from control_plane.comparisons.records import PairHead, Record
 from control_plane.comparisons.schemas import (
     JobExample,
     JobOut,
@@ -30,17 +33,53 @@ _MOST_AT_ONCE = 25  # so that results are seen as they come
 _MOST_BYTES = 8_000_000
 
 
+Status = Literal["waiting", "running", "done", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRecord(Record):
+    """A job."""
+
+    number: int
+    id: str
+    route: str
+    actor: str
+    created_ms: int
+    status: Status
+    instance: str
+    leased_ms: int
+    finished_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord(Record):
+    """One stored pair of a job."""
+
+    replay: str
+    example: str
+    was: str
+    verdict: str
+    at_ms: int
+    document: str
+
+
+class _Count(NamedTuple):
+    was: str
+    verdict: str
+    n: int
+
+
 async def create(
     connection: AsyncConnection,
     replay: str,
-    rows: Sequence[Row[Any]],
+    rows: Sequence[PairHead],
     *,
     route: str,
     actor: str,
     now: int,
 ) -> None:
     """Store a job. What may not be repeated is answered at once."""
-    unsafe = {row.id for row in rows if method_of(row) not in SAFE_METHODS}
+    unsafe = {row.id for row in rows if row.method not in SAFE_METHODS}
     done = len(unsafe) == len(rows)
     await connection.execute(
         insert(ReplayRow).values(
@@ -69,11 +108,6 @@ async def create(
             for row in rows
         ],
     )
-
-
-def method_of(row: Any) -> str:
-    """The method of a stored example, read off its summary."""
-    return str(json.loads(row.summary)["method"]).upper()
 
 
 # -- for proxies -------------------------------------------------------------------------------
@@ -207,25 +241,28 @@ async def _finish(connection: AsyncConnection, replay: str, now: int) -> None:
 # -- for people --------------------------------------------------------------------------------
 
 
-async def one(connection: AsyncConnection, replay: str) -> Row[Any] | None:
+async def one(connection: AsyncConnection, replay: str) -> ReplayRecord | None:
     """One job."""
     query = select(ReplayRow.__table__).where(ReplayRow.id == replay)
-    return (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else ReplayRecord.of(row)
 
 
 async def page(
     connection: AsyncConnection, route: str, before: int | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> list[ReplayRecord]:
     """Jobs, newest first."""
     query = select(ReplayRow.__table__).order_by(ReplayRow.number.desc()).limit(limit)
     if route:
         query = query.where(ReplayRow.route == route)
     if before is not None:
         query = query.where(ReplayRow.number < before)
-    return (await connection.execute(query)).all()
+    return list(map(ReplayRecord.of, (await connection.execute(query)).all()))
 
 
-async def shown(connection: AsyncConnection, rows: Sequence[Row[Any]], now: int) -> list[ReplayOut]:
+async def shown(
+    connection: AsyncConnection, rows: Sequence[ReplayRecord], now: int
+) -> list[ReplayOut]:
     """Jobs with how far they are."""
     query = (
         select(
@@ -234,13 +271,13 @@ async def shown(connection: AsyncConnection, rows: Sequence[Row[Any]], now: int)
         .where(ReplayItemRow.replay.in_([row.id for row in rows]))
         .group_by(ReplayItemRow.replay, ReplayItemRow.was, ReplayItemRow.verdict)
     )
-    counts: dict[str, list[Any]] = {}
-    for found in (await connection.execute(query)).all():
-        counts.setdefault(found.replay, []).append(found)
+    counts: dict[str, list[_Count]] = {}
+    for replay, was, verdict, number in (await connection.execute(query)).all():
+        counts.setdefault(replay, []).append(_Count(was, verdict, number))
     return [_shown(row, counts.get(row.id, []), now) for row in rows]
 
 
-def _shown(row: Any, counts: list[Any], now: int) -> ReplayOut:
+def _shown(row: ReplayRecord, counts: list[_Count], now: int) -> ReplayOut:
     done = [entry for entry in counts if entry.verdict not in ("", _SENT)]
     judged = [entry for entry in done if entry.verdict != NOT_REPLAYABLE]
     status = row.status
@@ -249,7 +286,7 @@ def _shown(row: Any, counts: list[Any], now: int) -> ReplayOut:
     return ReplayOut(
         id=row.id,
         route=row.route,
-        status=cast(Any, status),
+        status=status,
         actor=row.actor,
         created_ms=row.created_ms,
         finished_ms=row.finished_ms,
@@ -264,30 +301,31 @@ def _shown(row: Any, counts: list[Any], now: int) -> ReplayOut:
 
 async def items(
     connection: AsyncConnection, replay: str, after: str, verdict: str, limit: int
-) -> Sequence[Row[Any]]:
+) -> list[ItemRecord]:
     """The examples of a job, by id."""
     query = select(ReplayItemRow.__table__).where(
         ReplayItemRow.replay == replay, ReplayItemRow.example > after
     )
     if verdict:
         query = query.where(ReplayItemRow.verdict == verdict)
-    return (await connection.execute(query.order_by(ReplayItemRow.example).limit(limit))).all()
+    rows = await connection.execute(query.order_by(ReplayItemRow.example).limit(limit))
+    return list(map(ItemRecord.of, rows.all()))
 
 
-def item_out(row: Any) -> ReplayItemOut:
-    """One example of a job as the API shows it."""
-    document = json.loads(row.document)
+def item_out(row: ItemRecord) -> ReplayItemOut:
+    """One stored pair of a job as the API shows it."""
+    said = ReplayedAnswer.model_validate_json(row.document)
     return ReplayItemOut(
         example=row.example,
         was=row.was,
         verdict=row.verdict if row.verdict not in ("", _SENT) else None,
         at_ms=row.at_ms,
-        reason=document.get("reason", ""),
-        differences=document.get("differences", []),
+        reason=said.reason,
+        differences=said.differences,
     )
 
 
-async def of_example(connection: AsyncConnection, example: str, limit: int) -> Sequence[Row[Any]]:
+async def of_example(connection: AsyncConnection, example: str, limit: int) -> list[ItemRecord]:
     """What replays said of an example, newest first."""
     query = (
         select(ReplayItemRow.__table__)
@@ -298,7 +336,7 @@ async def of_example(connection: AsyncConnection, example: str, limit: int) -> S
         .order_by(ReplayItemRow.at_ms.desc())
         .limit(limit)
     )
-    return (await connection.execute(query)).all()
+    return list(map(ItemRecord.of, (await connection.execute(query)).all()))
 
 
 async def trim(connection: AsyncConnection, before_ms: int, expired_before: int) -> None:

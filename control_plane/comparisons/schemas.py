@@ -13,31 +13,79 @@ from figway.model.table import NoiseWord, RuleKind, RuleSpec
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
-FieldStanding = Literal["real", "noise", "ignored"]
+FieldStanding = Literal[
+    "real",
+    "unsteady",
+    "varies_differently",
+    "likely_real",
+    "not_comparable",
+    "unconfirmed",
+    "stale",
+    "form_alone",
+    "noise",
+    "ignored",
+]
 
 
 class GoalOut(BaseModel, use_attribute_docstrings=True):
-    """Where the evidence stands towards one match rate."""
+    """Where the evidence stands towards one agreement."""
 
     rate: float
     standing: Standing
     needs: int | None
-    """More pairs needed, all matching; 0 when proven, null when refuted."""
+    """More pairs needed, all matching; 0 when the bound is reached, null when refuted."""
 
 
-class MatchOut(BaseModel, use_attribute_docstrings=True):
-    """The match rate and what it proves."""
+class ReasonOut(BaseModel, use_attribute_docstrings=True):
+    """Why a route is not proven, or what to know beside it."""
+
+    code: str
+    text: str
+    path: str
+    keeps: bool
+    """It keeps the route from being proven."""
+
+
+class AgreementOut(BaseModel, use_attribute_docstrings=True):
+    """How far new agrees with legacy, by the rules, words and forms of now."""
 
     matches: int
     mismatches: int
+    unsteady: int
+    """Of the mismatches, those in which new gives now one answer, now another."""
+    new_failed: int
+    """New failed where legacy answered: that is a difference."""
     rated: int
+    """The sum of matches, mismatches and failures of new."""
     rate: float | None
+    """Share of matches among the rated pairs."""
     low: float
-    """Lower end of the 95 % Wilson interval of the rate."""
+    """Lower end of a 95 % interval of the rate that holds however often it is looked at."""
     high: float
-    enough: bool
-    """Enough rated pairs for any verdict."""
+    unconfirmed: int
+    """Pairs that differ and could not be looked at a second time: not rated."""
+    not_comparable: int
+    """Pairs that differ where legacy varies in no form that has bounds: not rated."""
+    form_alone: int
+    """Of the matches, those that rest on a form never seen on legacy alone."""
     goals: list[GoalOut]
+    reasons: list[ReasonOut]
+    distinct: int
+    """Different requests compared."""
+    top_share: float
+    """Share of the most frequent request."""
+    shapes_missing: list[str]
+    """Kinds of requests that were captured and hardly compared."""
+
+
+class BuildOut(BaseModel, use_attribute_docstrings=True):
+    """The evidence on one build of new."""
+
+    build: str
+    """Empty where new names none."""
+    first_ms: int
+    last_ms: int
+    agreement: AgreementOut
 
 
 class QuantileOut(BaseModel, use_attribute_docstrings=True):
@@ -72,17 +120,21 @@ class FailureOut(BaseModel, use_attribute_docstrings=True):
     """By status class or kind of failure."""
 
 
-class NoiseOut(BaseModel, use_attribute_docstrings=True):
-    """What legacy disagrees with itself about."""
+class LooksOut(BaseModel, use_attribute_docstrings=True):
+    """Second looks of the newest build: what comparing asked besides."""
 
-    pairs: int
-    """Pairs of legacy with itself."""
-    fields: int
-    """Fields that differed at all."""
+    own: int
+    """Looks that compared legacy with itself."""
+    natural: int
+    """Of these, repeats by users, which cost nothing."""
+    legacy_reads: int
+    """Requests that comparing added at legacy."""
+    new_reads: int
+    """Requests that comparing added at new, besides the copies."""
+    unconfirmed: dict[str, int]
+    """Pairs without a second look, by why there was none."""
     noisy: int
-    """Of these, fields that are noise."""
-    share: float | None
-    """Share of all counted differences that is noise."""
+    """Fields that are noise: legacy varies there, and new in the same form."""
 
 
 class PausedOut(PausedIn, use_attribute_docstrings=True):
@@ -103,14 +155,23 @@ class WindowOut(BaseModel, use_attribute_docstrings=True):
     captured: int
     """Requests that the sample chose."""
     verdicts: dict[str, int]
-    """Pairs by verdict; only `match` and `mismatch` enter the rate."""
+    """Pairs of all builds by verdict, by the rules, words and forms of now."""
     skipped: dict[str, int]
     """Why pairs were skipped."""
     dropped: dict[str, int]
     """Why captures were dropped before a verdict."""
     pending: int
     """Captured, and not yet accounted for."""
-    match: MatchOut
+    build: str
+    """The newest build of new, which `agreement` is about; empty where new names none."""
+    builds: list[BuildOut]
+    """Every build, the newest first."""
+    builds_at_once: list[str]
+    """Builds that answer side by side, as in a rolling deployment; else none."""
+    agreement: AgreementOut
+    looks: LooksOut
+    told: bool
+    """Counted by an older proxy: rules and words of now do not reach back."""
     latency: LatencyOut
     legacy: FailureOut
     new: FailureOut
@@ -128,9 +189,10 @@ class RouteEvidence(BaseModel, use_attribute_docstrings=True):
     path: str
     rules: int
     """How many comparison rules it has."""
+    legacy_reads: str
+    """Whether legacy may be asked again: `cacheable`, `allowed` or `never`."""
     evidence: WindowOut | None
     """The current window; null before the first pair."""
-    noise: NoiseOut | None
     paused: list[PausedOut]
     """Proxies that have paused its shadow."""
 
@@ -141,7 +203,7 @@ class EvidencePoint(BaseModel, use_attribute_docstrings=True):
     at_ms: int
     window: str
     pairs: dict[str, int]
-    """By verdict, besides `captured` and `dropped`."""
+    """By verdict as it was told when the pair ended, besides `captured` and `dropped`."""
 
 
 class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
@@ -163,17 +225,26 @@ class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
     """What caches would make of its answers, by the newest stored pairs."""
 
 
-class NoiseFindingOut(BaseModel, use_attribute_docstrings=True):
-    """Whether a field is noise, and what says so."""
+class FieldLooksOut(BaseModel, use_attribute_docstrings=True):
+    """What second looks saw at the place of a field."""
 
-    noise: bool
-    because: str
-    raw: float
-    """Share of pairs of legacy and new that differ there."""
-    own: float
-    """Share of pairs of legacy with itself that differ there."""
-    relative: float
-    absolute: float
+    settled: int
+    """Both sides said the same again, and differ."""
+    unsteady: int
+    """Legacy said the same again, and new did not."""
+    varied: int
+    """Legacy varied there."""
+    beyond: int
+    """Legacy varied, and new's value is not of the form in which it does."""
+    stale: int
+    """Legacy's data had moved on."""
+    new_same: int
+    """Legacy could not be asked; new said the same again."""
+    new_varied: int
+    own: int
+    """Looks that compared legacy with itself, and saw the place vary."""
+    own_looks: int
+    """All looks that compared legacy with itself."""
 
 
 class FieldOut(BaseModel, use_attribute_docstrings=True):
@@ -182,23 +253,32 @@ class FieldOut(BaseModel, use_attribute_docstrings=True):
     field: str
     """Its key, as overrules and filters name it."""
     kind: str
-    """`changed`, `type`, `missing` (in new), `added` (by new), `order`, `format`."""
+    """`changed`, `type`, `missing` (in new), `added` (by new), `order`, `notation`, `format`."""
     detector: str
     standing: FieldStanding
-    differing: int
-    """Pairs of legacy and new that differ there."""
+    why: str
+    """What the standing means, in one sentence."""
+    pairs: int
+    """Pairs that differ there."""
     compared: int
-    self_differing: int
-    """Pairs of legacy with itself that differ there."""
-    self_compared: int
-    ignored: int
-    """Differing pairs that a rule covers."""
+    """Pairs of two answers."""
+    counted: int
+    """Of the differing pairs, those in which it counts."""
+    form: str
+    """The form in which legacy varies there, in words; empty where it never varied."""
+    finding: str
+    """For `varies_differently`: what either side shows."""
+    looks: FieldLooksOut
     rule: str
-    noise: NoiseFindingOut
+    """The rule that covers it."""
     overruled: NoiseWord | None
     """A person's word on it."""
     proposed: dict[str, Any] | None
-    """The rule that would cover it."""
+    """The rule that would cover it; none where legacy repeats its value exactly."""
+    excuses: str
+    """What that rule would excuse."""
+    common: str
+    """What the differing requests have in common; empty where nothing splits them."""
     first_ms: int
     last_ms: int
 
@@ -208,22 +288,23 @@ class PathOut(BaseModel, use_attribute_docstrings=True):
 
     path: str
     standing: FieldStanding
-    """`real` when any of its fields is."""
-    differing: int
-    self_differing: int
+    """That of its fields which deserves most attention."""
+    pairs: int
+    """Pairs of the field that differs in most."""
     first_ms: int
     last_ms: int
     fields: list[FieldOut]
 
 
 class FieldsOut(Page[PathOut], use_attribute_docstrings=True):
-    """The differing fields of one window, grouped by path."""
+    """The differing fields of one window and build, grouped by path."""
 
     window: str
+    build: str
     compared: int
-    """Rated pairs of legacy and new."""
-    self_compared: int
-    """Pairs of legacy with itself."""
+    """Pairs of two answers."""
+    own_looks: int
+    """Looks that compared legacy with itself."""
     paths: dict[FieldStanding, int]
     """How many paths stand how, before filters."""
 
@@ -238,6 +319,9 @@ class ExampleSummary(BaseModel, use_attribute_docstrings=True):
     revision: int
     instance: str
     verdict: str
+    """By the rules, words and forms of now."""
+    told: str
+    """As it was told when the pair ended."""
     signature: str
     served: str
     size: int
@@ -266,6 +350,21 @@ class ReplayedOut(BaseModel, use_attribute_docstrings=True):
     new: AnswerIn | None
 
 
+class FoundOut(BaseModel, use_attribute_docstrings=True):
+    """What was found of one differing field of a pair, and what it comes to now."""
+
+    field: str
+    path: str
+    kind: str
+    found: str
+    """What the second look found, in words."""
+    counts: bool
+    outcome: str
+    """What it comes to now, in words."""
+    form: str
+    """Legacy's form there, in words."""
+
+
 class ExampleOut(BaseModel, use_attribute_docstrings=True):
     """A stored pair, whole and redacted."""
 
@@ -273,7 +372,11 @@ class ExampleOut(BaseModel, use_attribute_docstrings=True):
     window: str
     instance: str
     received_ms: int
+    verdict: str
+    """By the rules, words and forms of now."""
     example: ExampleIn
+    found: list[FoundOut]
+    """Its differing fields, those that count first."""
     replays: list[ReplayedOut]
     """Newest first; the last five."""
 
@@ -332,6 +435,16 @@ class PreviewField(BaseModel, use_attribute_docstrings=True):
     after: int
 
 
+class PreviewPlace(BaseModel, use_attribute_docstrings=True):
+    """A place that differs, and that the added rules are about."""
+
+    path: str
+    excuses: str
+    """What the rules would excuse there."""
+    hides: bool
+    """Legacy repeated its value there whenever it was asked again: a difference is no noise."""
+
+
 class PreviewOut(BaseModel, use_attribute_docstrings=True):
     """What rules would do to the stored examples, each compared again with and without them."""
 
@@ -345,6 +458,8 @@ class PreviewOut(BaseModel, use_attribute_docstrings=True):
     fields: list[PreviewField]
     items: list[PreviewItem]
     """The first 200."""
+    places: list[PreviewPlace] = []
+    """Where the added rules apply, that first which differs in most pairs; the first 50."""
 
 
 class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
@@ -446,3 +561,23 @@ class ResultsOut(BaseModel, use_attribute_docstrings=True):
     """How many results were new."""
 
     accepted: int
+
+
+class LearnedWindow(BaseModel, use_attribute_docstrings=True):
+    """What was learned of one build in one current window."""
+
+    route: str
+    window: str
+    build: str
+    forms: dict[str, Any]
+    """By place: the form in which legacy varies."""
+    looks: dict[str, Any]
+    """By place: outcomes of second looks."""
+    own: dict[str, Any]
+    """Legacy compared with itself."""
+
+
+class LearnedOut(BaseModel):
+    """What shadow workers have learned of the current windows."""
+
+    windows: list[LearnedWindow]

@@ -1,4 +1,8 @@
-"""Windows, minutes and fields of comparisons in the database."""
+"""Windows, minutes and fields of comparisons in the database.
+
+The verdicts of windows and minutes are as they were told when each pair ended; what they come to
+by the rules of now is derived from `builds`.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, case, delete, func, or_, select, text
+from sqlalchemy import and_, case, delete, func, literal, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.comparisons.batches import BatchIn, FieldIn, RouteIn
+from control_plane.comparisons.records import (
+    FieldRecord,
+    MinuteRecord,
+    WindowRecord,
+    WorkerRecord,
+)
 from control_plane.comparisons.tallies import Tallies
 from control_plane.db.engine import Database
 from control_plane.db.models import (
@@ -126,17 +136,17 @@ async def merge_windows(
     await _note_current(database, connection, rows)
 
 
-async def _windows(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Row[Any]]:
+async def _windows(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, WindowRecord]:
     wanted = sorted({route for route, _ in keys})
     ids = {window for _, window in keys}
-    found: dict[Key, Row[Any]] = {}
+    found: dict[Key, WindowRecord] = {}
     for start in range(0, len(wanted), _CHUNK):
         query = select(ComparedWindowRow.__table__).where(
             ComparedWindowRow.route.in_(wanted[start : start + _CHUNK])
         )
         if len(ids) <= _CHUNK:
             query = query.where(ComparedWindowRow.window.in_(sorted(ids)))
-        rows = (await connection.execute(query)).all()
+        rows = map(WindowRecord.of, (await connection.execute(query)).all())
         found.update({(row.route, row.window): row for row in rows})
     return found
 
@@ -309,33 +319,35 @@ _IS_CURRENT = and_(
     ComparedRouteRow.window == ComparedWindowRow.window,
 )
 _COUNTED = [column for column in ComparedWindowRow.__table__.columns if column.name != "latency"]
+_NO_LATENCY = literal("").label("latency")
 
 
 async def current_windows(
     connection: AsyncConnection, routes: Sequence[str] | None = None
-) -> Sequence[Row[Any]]:
+) -> list[WindowRecord]:
     """The current window of every route, without its latencies; or of some routes, whole."""
     if routes is None:
-        query = select(*_COUNTED).join(ComparedRouteRow, _IS_CURRENT)
-    else:
-        query = select(ComparedWindowRow.__table__).join(ComparedRouteRow, _IS_CURRENT)
-        query = query.where(ComparedRouteRow.route.in_(routes))
-    return (await connection.execute(query)).all()
+        counted = select(*_COUNTED, _NO_LATENCY).join(ComparedRouteRow, _IS_CURRENT)
+        return [WindowRecord.of(row) for row in (await connection.execute(counted)).all()]
+    query = select(ComparedWindowRow.__table__).join(ComparedRouteRow, _IS_CURRENT)
+    query = query.where(ComparedRouteRow.route.in_(routes))
+    return [WindowRecord.of(row) for row in (await connection.execute(query)).all()]
 
 
-async def windows(connection: AsyncConnection, route: str, limit: int) -> Sequence[Row[Any]]:
+async def windows(connection: AsyncConnection, route: str, limit: int) -> list[WindowRecord]:
     """The windows of a route, newest first."""
     query = select(ComparedWindowRow.__table__).where(ComparedWindowRow.route == route)
     query = query.order_by(ComparedWindowRow.last_ms.desc(), ComparedWindowRow.window)
-    return (await connection.execute(query.limit(limit))).all()
+    return list(map(WindowRecord.of, (await connection.execute(query.limit(limit))).all()))
 
 
-async def window(connection: AsyncConnection, route: str, name: str) -> Row[Any] | None:
+async def window(connection: AsyncConnection, route: str, name: str) -> WindowRecord | None:
     """One window of a route."""
     query = select(ComparedWindowRow.__table__).where(
         ComparedWindowRow.route == route, ComparedWindowRow.window == name
     )
-    return (await connection.execute(query)).one_or_none()
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else WindowRecord.of(row)
 
 
 async def current(connection: AsyncConnection, route: str) -> str | None:
@@ -346,7 +358,7 @@ async def current(connection: AsyncConnection, route: str) -> str | None:
 
 async def minutes(
     connection: AsyncConnection, route: str, from_ms: int, to_ms: int, step_ms: int
-) -> Sequence[Row[Any]]:
+) -> list[MinuteRecord]:
     """Pairs by step, window and verdict."""
     step = (ComparedMinuteRow.bucket_ms - ComparedMinuteRow.bucket_ms % step_ms).label("at_ms")
     window_, verdict = ComparedMinuteRow.window, ComparedMinuteRow.verdict
@@ -360,72 +372,29 @@ async def minutes(
         .group_by(text("1"), window_, verdict)
         .order_by(text("1"))
     )
-    rows: Sequence[Any] = (await connection.execute(query)).all()
-    return rows
+    return [MinuteRecord.of(row) for row in (await connection.execute(query)).all()]
 
 
-async def fields(connection: AsyncConnection, route: str, name: str) -> Sequence[Row[Any]]:
+async def fields(connection: AsyncConnection, route: str, name: str) -> list[FieldRecord]:
     """The fields of one window."""
     query = select(ComparedFieldRow.__table__).where(
         ComparedFieldRow.route == route, ComparedFieldRow.window == name
     )
-    return (await connection.execute(query)).all()
+    return list(map(FieldRecord.of, (await connection.execute(query)).all()))
 
 
-async def field_sums(connection: AsyncConnection, routes: Sequence[str]) -> Sequence[Row[Any]]:
-    """Of the current window of each route: how many `fields` differ, and in how many pairs."""
-    query = (
-        select(
-            ComparedFieldRow.route,
-            func.count().label("fields"),
-            func.sum(ComparedFieldRow.differing).label("differing"),
-        )
-        .join(ComparedRouteRow, _IN_CURRENT)
-        .where(ComparedRouteRow.route.in_(routes))
-        .group_by(ComparedFieldRow.route)
-    )
-    found: Sequence[Any] = (await connection.execute(query)).all()
-    return found
-
-
-async def doubtful_fields(
-    connection: AsyncConnection, routes: Sequence[str], judged: Sequence[str]
-) -> Sequence[Row[Any]]:
-    """The fields that may be noise, of the current window of each route: those that legacy
-    disagrees with itself about, and all of the routes `judged` by a person."""
-    query = (
-        select(
-            ComparedFieldRow.route,
-            ComparedFieldRow.field,
-            ComparedFieldRow.path,
-            ComparedFieldRow.differing,
-            ComparedFieldRow.self_differing,
-        )
-        .join(ComparedRouteRow, _IN_CURRENT)
-        .where(ComparedRouteRow.route.in_(routes))
-        .where(or_(ComparedFieldRow.self_differing > 0, ComparedFieldRow.route.in_(judged)))
-    )
-    found: Sequence[Any] = (await connection.execute(query)).all()
-    return found
-
-
-_IN_CURRENT = and_(
-    ComparedRouteRow.route == ComparedFieldRow.route,
-    ComparedRouteRow.window == ComparedFieldRow.window,
-)
-
-
-async def workers(connection: AsyncConnection, since_ms: int) -> Sequence[Row[Any]]:
+async def workers(connection: AsyncConnection, since_ms: int) -> list[WorkerRecord]:
     """The shadow workers that were heard of since then."""
     query = select(ShadowWorkerRow.__table__).where(ShadowWorkerRow.seen_ms >= since_ms)
-    return (await connection.execute(query.order_by(ShadowWorkerRow.instance))).all()
+    rows = await connection.execute(query.order_by(ShadowWorkerRow.instance))
+    return list(map(WorkerRecord.of, rows.all()))
 
 
 # -- retention ---------------------------------------------------------------------------------
 
 
-async def trim(connection: AsyncConnection, *, before_ms: int, batches_before: int) -> None:
-    """Delete the windows that ended before then, and what belongs to them."""
+async def trim(connection: AsyncConnection, *, before_ms: int, batches_before: int) -> list[Key]:
+    """Delete the windows that ended before then, and what this module keeps of them; which."""
     old = (
         await connection.execute(
             delete(ComparedWindowRow)
@@ -443,3 +412,4 @@ async def trim(connection: AsyncConnection, *, before_ms: int, batches_before: i
     )
     await connection.execute(delete(BatchRow).where(BatchRow.at_ms < batches_before))
     await connection.execute(delete(ShadowWorkerRow).where(ShadowWorkerRow.seen_ms < before_ms))
+    return [(route, name) for route, name in old]

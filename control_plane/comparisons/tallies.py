@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from control_plane.comparisons.batches import RouteIn
+from control_plane.comparisons.records import WindowRecord
 from figway.evidence.histogram import Histogram
 
 NAMED = ("verdicts", "skipped", "dropped", "legacy_errors", "new_errors")
@@ -46,13 +47,20 @@ class Tallies:
         self.latency["legacy"].merge(Histogram(route.latency.legacy))
         self.latency["new"].merge(Histogram(route.latency.new))
 
-    def add_row(self, row: Any, *, latency: bool = True) -> None:
-        """Add what the database holds; the histograms, most of the work, if they are wanted."""
+    @classmethod
+    def of(cls, row: WindowRecord) -> Tallies:
+        """What a window holds."""
+        tallies = cls()
+        tallies.add_row(row)
+        return tallies
+
+    def add_row(self, row: WindowRecord) -> None:
+        """Add what the database holds; the histograms, most of the work, if they were read."""
         self.captured += row.captured
         self.noise_pairs += row.noise_pairs
         for name, found in orjson.loads(row.counts).items():
             self._add(name, found)
-        for side, buckets in orjson.loads(row.latency).items() if latency else ():
+        for side, buckets in orjson.loads(row.latency).items() if row.latency else ():
             counts = {int(number): count for number, count in buckets.items()}
             self.latency[side].merge(Histogram(counts))
 
@@ -76,11 +84,6 @@ class Tallies:
     def dropped(self) -> int:
         """Captures that were dropped before a verdict."""
         return sum(self.counts["dropped"].values())
-
-    @property
-    def rated(self) -> int:
-        """Pairs in the match rate."""
-        return self.verdicts.get("match", 0) + self.verdicts.get("mismatch", 0)
 
     def _add(self, name: str, found: dict[str, int]) -> None:
         mine = self.counts[name]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from control_plane.comparisons.batches import AnswerIn
+from control_plane.comparisons.batches import AnswerIn, ExampleIn
 from control_plane.console.sanitise import clip
+from figway.compare.header_list import NOT_COMPARED
 
 MOST_LINES = 800
 _MOST_CHARACTERS = 400_000
@@ -37,11 +38,17 @@ class HeaderRow:
     name: str
     legacy: str
     new: str
+    differs: bool
+    """A difference of the pair is about it."""
+    why: str = ""
+    """Why the values read otherwise and are no difference; empty where they read the same."""
+    can_compare: bool = False
+    """It is not compared, and could be."""
 
     @property
-    def differs(self) -> bool:
-        """Do the sides say different things?"""
-        return self.legacy != self.new
+    def tag(self) -> str:
+        """The same in two words."""
+        return "not compared" if self.can_compare else "same meaning"
 
 
 def bodies(legacy: AnswerIn, new: AnswerIn) -> tuple[list[Row], str]:
@@ -57,13 +64,33 @@ def bodies(legacy: AnswerIn, new: AnswerIn) -> tuple[list[Row], str]:
     return _folded(_rows(left[:MOST_LINES], right[:MOST_LINES])), said
 
 
-def headers(legacy: AnswerIn, new: AnswerIn) -> list[HeaderRow]:
-    """The headers of both, by name."""
-    names = {name.lower(): name for name, _ in (*new.headers, *legacy.headers)}
+def headers(pair: ExampleIn, compared: Collection[str] = ()) -> list[HeaderRow]:
+    """The headers of both, by name; `compared` are those that the route wants compared."""
+    differing = {_header_of(difference.path) for difference in pair.differences}
+    names = {name.lower(): name for name, _ in (*pair.new.headers, *pair.legacy.headers)}
     return [
-        HeaderRow(shown, _values(legacy, name), _values(new, name))
+        _header_row(pair, name, shown, name in differing, compared)
         for name, shown in sorted(names.items())
     ]
+
+
+def _header_row(
+    pair: ExampleIn, name: str, shown: str, differs: bool, compared: Collection[str]
+) -> HeaderRow:
+    legacy, new = _values(pair.legacy, name), _values(pair.new, name)
+    if differs or legacy == new:
+        return HeaderRow(shown, legacy, new, differs)
+    reason = "" if name in compared else not_compared(name)
+    return HeaderRow(shown, legacy, new, False, reason or _SAME, bool(reason))
+
+
+_SAME = "read by its own grammar, it says the same on both sides"
+
+
+def _header_of(path: str) -> str:
+    """The header that a difference is about: `header:vary`, `set-cookie:sid;samesite`."""
+    kind, _, rest = path.partition(":")
+    return "set-cookie" if kind == "set-cookie" else rest.partition(";")[0] if rest else ""
 
 
 def _values(answer: AnswerIn, name: str) -> str:
@@ -124,3 +151,8 @@ def _folded(rows: list[Row]) -> list[Row]:
     if skipped:
         found.append(Row("left_out", skipped))
     return found
+
+
+def not_compared(name: str) -> str:
+    """Why a header is not compared; empty where it is."""
+    return next((reason for reason, names in NOT_COMPARED.items() if name in names), "")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from control_plane.comparisons.judged import EvidenceSummary
 from control_plane.console.live_state import MINUTES, LiveSnapshot
 from control_plane.fleet.schemas import OpenBreakerIn
 from control_plane.traffic.schemas import SideOut
@@ -13,28 +14,6 @@ from figway.model.table import WEIGHT_SCALE, BreakerForce, Route, Stage
 
 NONE = SideOut()
 _FEW = 20  # requests below which an error rate says nothing
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceSummary:
-    """What comparing has shown of a route, in the words of the evidence."""
-
-    matches: int
-    mismatches: int
-    low: float
-    high: float
-    standing: str
-    needs: int | None
-
-    @property
-    def rated(self) -> int:
-        """Pairs that count."""
-        return self.matches + self.mismatches
-
-    @property
-    def rate(self) -> float | None:
-        """Share of matches."""
-        return self.matches / self.rated if self.rated else None
 
 
 @dataclass(slots=True)
@@ -109,9 +88,16 @@ def worries(found: RouteRow) -> list[str]:
     if fallbacks := sum(new.fallbacks.values()) + sum(legacy.fallbacks.values()):
         said.append(f"{fallbacks} fallbacks in {MINUTES} min")
     if found.proof is not None and found.proof.standing == "refuted":
-        said.append(f"answers differ: at most {found.proof.high * 100:.1f} % match")
+        said.append(_disagreement(found.proof))
     if found.route.stage is Stage.RETIRED and legacy.requests:
         said.append(f"retired, and legacy still served {legacy.requests} requests")
+    return said
+
+
+def _disagreement(proof: EvidenceSummary) -> str:
+    said = f"new disagrees with legacy: at most {proof.high * 100:.1f} % agreement"
+    if proof.new_failed:
+        said += f"; new failed on {proof.new_failed} of {proof.rated} compared requests"
     return said
 
 
@@ -122,7 +108,7 @@ SORTS: dict[str, tuple[str, Callable[[RouteRow], Any], bool]] = {
     "rps": ("Requests/s", lambda row: row.rps, True),
     "errors": ("Errors", lambda row: max(row.legacy.error_rate, row.new.error_rate), True),
     "p95": ("p95", lambda row: max(row.legacy.p95_ms or 0, row.new.p95_ms or 0), True),
-    "match": ("Match rate", lambda row: row.proof.low if row.proof else 2.0, False),
+    "match": ("Agreement", lambda row: row.proof.low if row.proof else 2.0, False),
     "changed": ("Last change", lambda row: row.changed, True),
 }
 """What a list can be sorted by: its title, its key, and whether it begins with the largest."""

@@ -205,6 +205,27 @@ class ComparedWindowRow(Base):
     __table_args__ = (Index("compared_windows_last", "last_ms"),)
 
 
+class ComparedBuildRow(Base):
+    """What was compared of a route with one build of new: counts by what differed.
+
+    The parts of `figway.evidence.window.BuildEvidence`, apart by how often they change.
+    """
+
+    __tablename__ = "compared_builds"
+
+    route: Mapped[str] = mapped_column(String(200), primary_key=True)
+    window: Mapped[str] = mapped_column(String(64), primary_key=True)
+    build: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """Empty where new names none."""
+    version: Mapped[BigInt]
+    """Goes up with every change of the row."""
+    first_ms: Mapped[BigInt]
+    last_ms: Mapped[BigInt]
+    counts: Mapped[Document]
+    places: Mapped[Document]
+    requests: Mapped[Document]
+
+
 class ComparedMinuteRow(Base):
     """The verdicts of a minute."""
 

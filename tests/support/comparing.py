@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,9 @@ from figway.compare.answer import Answer, Context
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import compare
 from figway.evidence.histogram import bucket_of
+from figway.evidence.knowledge import PlaceLooks
+from figway.evidence.seen import place_of_field
+from figway.evidence.window import BuildEvidence
 from tests.support.control import Control
 
 JSON_TYPE = [["Content-Type", "application/json"]]
@@ -66,6 +70,43 @@ def route(matches: int = 0, mismatches: int = 0, **more: Any) -> dict[str, Any]:
         "latency": {"legacy": {bucket_of(20_000): count}, "new": {bucket_of(5_000): count}},
         **more,
     }  # fmt: skip
+
+
+def evidence(
+    matches: int = 0,
+    differing: Mapping[str, int] | None = None,
+    *,
+    mark: str = "r",
+    distinct: int = 200,
+    **more: Any,
+) -> dict[str, Any]:
+    """Counts by what differed: so many pairs without a difference, and by field so many that
+    differ there alone. The places of these fields were settled in 20 looks, unless `looks` says
+    otherwise."""
+    now = now_ms()
+    found = BuildEvidence(str(more.pop("build", "")))
+    found.seen_at(more.pop("first_ms", now - 60_000), more.pop("last_ms", now))
+    if matches:
+        found.count((), now, matches)
+    for name, count in (differing or {}).items():
+        found.count(((name, mark),), now, count)
+        found.looks[place_of_field(name)] = PlaceLooks(settled=20)
+    for number in range(min(distinct, matches + sum((differing or {}).values()))):
+        found.request(f"{number:016x}", now)
+    return {**found.to_data(), **more}
+
+
+def evidenced(
+    matches: int = 0, differing: Mapping[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
+    """What was compared of one route, with its counts by what differed."""
+    names = ("route", "window", "revision", "examples", "fields", "captured", "dropped")
+    outer = {name: more.pop(name) for name in names if name in more}
+    mismatches = sum((differing or {}).values())
+    failed = more.get("failed", {})
+    verdicts = {f"{side}_failed": sum(by.values()) for side, by in failed.items()}
+    counts = evidence(matches, differing, **more)
+    return route(matches, mismatches, verdicts=verdicts, evidence=[counts], **outer)
 
 
 def field(path: str, count: int, kind: str = "changed", **more: Any) -> dict[str, Any]:

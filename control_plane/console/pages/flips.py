@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 
 from control_plane.comparisons.schemas import FieldsOut
 from control_plane.console.access import Operating, Viewing, Visit
-from control_plane.console.evidence_summary import evidence_by_route
 from control_plane.console.flip_preview import FlipPreview, FlipTarget, plan
 from control_plane.console.route_row import RouteRow, line
 from control_plane.http.problems import ApiProblem, FindingOut, invalid
@@ -93,7 +92,7 @@ async def _dialog(
     services = visit.services
     live = await visit.console.live_state.snapshot()
     planned: FlipPreview = plan(services, live, target, etag)
-    proofs = await evidence_by_route(services)
+    proofs = await services.comparisons.views.current()
     status = problem.status if problem else 200
     shown = [line(before, live, proofs) for before, _ in planned.routes]
     newest = None
@@ -115,7 +114,7 @@ async def _dialog(
 async def _fields(services: Services, lines: list[RouteRow]) -> dict[str, FieldsOut]:
     """How many fields really differ, are noise, or are ignored, of routes that were compared."""
     return {
-        row.route.id: (await services.comparisons.fields(row.route.id, None)).frame()
+        row.route.id: (await services.comparisons.views.fields(row.route.id)).frame()
         for row in lines
         if row.proof is not None
     }
@@ -126,7 +125,7 @@ async def _cached(services: Services, lines: list[RouteRow]) -> list[FindingOut]
     found: list[FindingOut] = []
     for row in lines:
         if row.proof is not None:
-            found += await services.comparisons.warnings(row.route.id)
+            found += await services.comparisons.views.warnings(row.route.id)
     return found
 
 

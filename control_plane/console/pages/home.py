@@ -13,7 +13,6 @@ from fastapi.responses import JSONResponse
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.burn_up import capabilities_done, routes_done
-from control_plane.console.evidence_summary import evidence_by_route
 from control_plane.console.live_state import LiveSnapshot
 from control_plane.console.route_row import NONE, RouteRow, line
 from control_plane.console.traffic_diagram import diagram_of
@@ -93,7 +92,7 @@ def _stairs(times: list[int], steps: list[tuple[float, float]]) -> list[float | 
 async def _context(visit: Visit) -> dict[str, Any]:
     live = await visit.console.live_state.snapshot()
     await visit.console.burn_up.steps()
-    proofs = await evidence_by_route(visit.services)
+    proofs = await visit.services.comparisons.views.current()
     rows = [line(route, live, proofs) for route in live.published.table.routes.values()]
     whole = live.traffic.get("*")
     new, legacy = ((whole.new or NONE), (whole.legacy or NONE)) if whole else (NONE, NONE)

@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
-from control_plane.console.evidence_summary import evidence_by_route
 from control_plane.console.route_row import line
 from control_plane.http.problems import not_found
 from control_plane.publishing import store as publishing
@@ -57,7 +56,7 @@ async def _now(visit: Visit, route_id: str) -> dict[str, Any]:
     services = visit.services
     table = services.state.current.table
     live = await visit.console.live_state.snapshot()
-    row = line(route, live, await evidence_by_route(services))
+    row = line(route, live, await services.comparisons.views.current())
     stored = services.state.stored(Kind.ROUTE, route_id)
     row.changed = stored.revision if stored else 0
     return {

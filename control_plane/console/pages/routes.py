@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
 from control_plane.console.access import Viewing, Visit
-from control_plane.console.evidence_summary import evidence_by_route
 from control_plane.console.route_row import SORTS, RouteRow, line, ordered
 from control_plane.db.models import RevisionRow
 from control_plane.routes.service import matching
@@ -44,7 +43,7 @@ async def listed(visit: Visit, asked: dict[str, str], number: int) -> dict[str, 
         capability=asked["capability"],
         backend=asked["backend"],
     )
-    proofs = await evidence_by_route(services)
+    proofs = await services.comparisons.views.current()
     rows = [line(route, live, proofs) for route in table.routes.values() if wanted(route)]
     for row in rows:
         stored = services.state.stored(Kind.ROUTE, row.route.id)

@@ -9,20 +9,23 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 
 from control_plane.clock import now_ms
-from control_plane.comparisons.api import export_examples, list_compared, list_examples, list_fields
 from control_plane.comparisons.batches import VERDICTS
-from control_plane.comparisons.export import Format
-from control_plane.comparisons.schemas import FieldStanding
+from control_plane.comparisons.examples import Wanted
+from control_plane.comparisons.export import MEDIA_TYPES, Format, file_name
+from control_plane.comparisons.fields import HIDDEN
+from control_plane.comparisons.listing import FieldsWanted, RoutesWanted, fields_page, routes_page
 from control_plane.console import diffs
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.pages.route import found
+from control_plane.http import paging
 from control_plane.http.problems import not_found
 
 router = APIRouter()
 _ROUTES = 50
 _FIELDS = 100
 _EXAMPLES = 25
-_FILTERS = ("verdict", "field", "q", "noise")
+_MOST_EXPORTED = 200
+_FILTERS = ("verdict", "field", "q", "noise", "build")
 
 
 @router.get("/shadow")
@@ -36,24 +39,25 @@ async def show(route_id: str, visit: Viewing, request: Request, cursor: str = ""
     """Three panes: routes, the fields that differ in one of them, its stored pairs."""
     route = found(visit, route_id)
     asked = {name: request.query_params.get(name, "")[:2_200] for name in _FILTERS}
-    services = visit.services
+    comparisons = visit.services.comparisons
     until = now_ms()
-    detail = await services.comparisons.detail(route_id, until - 3_600_000, until, 60)
-    standing: FieldStanding | None = None if asked["noise"] else "real"
-    fields = await list_fields(
-        route_id, visit.actor, services, window=None, standing=standing, limit=_FIELDS
+    detail = await comparisons.views.detail(route_id, until - 3_600_000, until, 60)
+    fields_wanted = FieldsWanted(
+        route_id, build=asked["build"] or None, standing=None if asked["noise"] else "open"
     )
-    examples = await list_examples(
-        visit.actor, services, route=route_id, verdict=asked["verdict"], field=asked["field"],
-        limit=_EXAMPLES, cursor=cursor,
-    )  # fmt: skip
+    fields = await fields_page(comparisons.views, fields_wanted, "attention", _FIELDS, "")
+    wanted = Wanted(route=route_id, verdict=asked["verdict"], field=asked["field"])
+    before = paging.decode(cursor, int)
+    examples, following = await comparisons.pairs.page(wanted, before, _EXAMPLES)
     return await visit.page(
         "shadow.html",
         **await _routes(visit, asked["q"]),
         route=route,
         detail=detail,
         fields=fields,
+        hidden=sum(fields.paths[name] for name in HIDDEN),
         examples=examples,
+        older="" if following is None else paging.encode(following),
         asked=asked,
         verdicts=VERDICTS,
         formats=list(Format),
@@ -64,7 +68,7 @@ async def show(route_id: str, visit: Viewing, request: Request, cursor: str = ""
 @router.get("/shadow/{route_id}/examples/{example_id}")
 async def example(route_id: str, example_id: str, visit: Viewing, view: str = "") -> Response:
     """One stored pair: side by side, or as one difference."""
-    shown = await visit.services.comparisons.example(example_id)
+    shown = await visit.services.comparisons.pairs.one(example_id)
     if shown.route != route_id:
         raise not_found("stored comparison", example_id)
     pair = shown.example
@@ -75,7 +79,8 @@ async def example(route_id: str, example_id: str, visit: Viewing, view: str = ""
         pair=pair,
         rows=rows,
         left_out=left_out,
-        headers=diffs.headers(pair.legacy, pair.new),
+        headers=diffs.headers(pair, found(visit, route_id).comparison.headers),
+        found={one.field: one for one in shown.found},
         unified=view == "unified",
         route_id=route_id,
         formats=list(Format),
@@ -92,17 +97,20 @@ async def export(
     example: str = "",
 ) -> Response:
     """Stored pairs as regression tests, or as HAR."""
-    return await export_examples(
-        route_id, visit.actor, visit.services, form=form, verdict=verdict, field=field,
-        signature="", example=[example] if example else [], limit=200,
-    )  # fmt: skip
+    found(visit, route_id)
+    wanted = Wanted(route=route_id, verdict=verdict, field=field, ids=(example,) if example else ())
+    text = await visit.services.comparisons.exports.write(form, wanted, _MOST_EXPORTED)
+    name = file_name(route_id, form)
+    return Response(
+        text.encode("utf-8", "backslashreplace"),
+        media_type=MEDIA_TYPES[form],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 async def _routes(visit: Visit, q: str) -> dict[str, Any]:
-    listed = await list_compared(
-        visit.actor, visit.services, q=q, sort="attention", limit=_ROUTES, cursor=""
-    )
-    return {"compared": listed}
+    views = visit.services.comparisons.views
+    return {"compared": await routes_page(views, RoutesWanted(q=q), "attention", _ROUTES, "")}
 
 
 def _link(route_id: str, asked: dict[str, str], more: dict[str, str]) -> str:

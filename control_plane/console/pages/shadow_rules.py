@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from control_plane.comparisons import rules
-from control_plane.comparisons.api_replays import create_replay, get_replay, list_results
 from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, ReplayIn, RuleIn
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
@@ -81,16 +80,18 @@ async def replay(route_id: str, visit: Operating) -> Response:
         field=form.get("field", "")[:2_200],
         reason="from the console",
     )
-    made = await create_replay(body, visit.actor, visit.services)
+    entry = visit.actor.entry("replay.create", f"route {route_id}", body.reason)
+    made = await visit.services.comparisons.replays.create(body, entry)
     return await progress(made.id, visit)
 
 
 @router.get("/replays/{replay_id}")
 async def progress(replay_id: str, visit: Viewing) -> Response:
     """How far a replay is, and what came of each example."""
-    replay_found = await get_replay(replay_id, visit.actor, visit.services)
-    results = await list_results(replay_id, visit.actor, visit.services, limit=50)
-    return await visit.page("replay.html", replay=replay_found, results=results.items)
+    replays = visit.services.comparisons.replays
+    found_replay = await replays.one(replay_id)
+    results, _ = await replays.results(replay_id, "", "", 50)
+    return await visit.page("replay.html", replay=found_replay, results=results)
 
 
 async def _form(
@@ -104,7 +105,7 @@ async def _form(
     if given.get("target") and problem is None:
         try:
             body = PreviewIn(add=[_rule(given)])
-            preview = await visit.services.comparisons.preview(route_id, body)
+            preview = await visit.services.comparisons.previews.preview(route_id, body)
         except ApiProblem as error:
             problem = error
     return await visit.page(

@@ -36,7 +36,7 @@ async def test_every_page_of_the_benchmark_is_there(tmp_path: Path) -> None:
         for name, path in asked:
             answer = await visitor.client.get(path)
             assert answer.status_code == 200, (name, path, answer.text[:500])
-        await control.services.comparisons.trim()
+        await control.services.comparisons.retention.trim()
         await control.services.traffic.trim()
         left = await control.get("/comparisons/examples", route=named, limit=20)
         assert left == listed, "retention deletes what the benchmark measures"

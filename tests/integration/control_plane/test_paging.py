@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from control_plane.audit import changes as audit_changes
-from control_plane.comparisons import evidence, examples, fields
-from control_plane.comparisons import service as comparisons
+from control_plane.comparisons import examples, fields, views
 from control_plane.comparisons.examples import Wanted
+from control_plane.comparisons.judged import Judged
 from control_plane.publishing import store as publishing
 from control_plane.publishing.describe import described
 from figway.model.change import changes_from_data
@@ -39,9 +39,8 @@ async def _routes(control: Control, count: int) -> None:
 
 
 def _compared(name: str, **more: Any) -> dict[str, Any]:
-    found = [comparing.field("$.a", 3), comparing.field("$.b", 2)]
-    noise = {"pairs": 20, "fields": [{"path": "$.b", "kind": "changed", "count": 18}]}
-    return comparing.route(40, 5, route=name, fields=found, noise=noise, **more)
+    differing = {"$.a|changed": 3, "$.b|changed": 2}
+    return comparing.evidenced(40, differing, route=name, **more)
 
 
 async def test_an_overview_takes_as_many_queries_for_many_routes_as_for_few(
@@ -56,56 +55,55 @@ async def test_an_overview_takes_as_many_queries_for_many_routes_as_for_few(
         asked.append(len(found))
         assert len(rows) == limit
         for row in rows:
-            noise = row["noise"]
-            assert (noise["fields"], noise["noisy"], noise["pairs"]) == (2, 1, 20)
-            assert noise["share"] == 2 / 5
+            agreement = row["evidence"]["agreement"]
+            assert (agreement["matches"], agreement["mismatches"]) == (40, 5)
     assert asked[1] <= asked[0]
 
 
-async def test_a_word_on_a_field_counts_where_legacy_agrees_with_itself(control: Control) -> None:
+async def test_a_word_on_a_field_counts_for_its_route_alone(control: Control) -> None:
     await _routes(control, 2)
     await comparing.send(control, 1, _compared("r000"), _compared("r001"))
     word = {"field": "$.a|changed", "word": "noise"}
     said = await control.client.post("/routes/r000/noise", json=word, headers={"if-match": "*"})
     assert said.status_code == 200, said.text
     rows = (await control.get("/comparisons/routes"))["items"]
-    assert [row["noise"]["noisy"] for row in rows] == [2, 1]
-    assert rows[0]["noise"]["share"] == 1.0
+    assert [row["evidence"]["agreement"]["mismatches"] for row in rows] == [2, 5]
+    assert [row["evidence"]["looks"]["noisy"] for row in rows] == [1, 0]
 
 
-async def test_windows_that_did_not_change_are_not_taken_apart_again(
+async def test_what_did_not_change_is_not_judged_again(
     control: Control, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparisons, "_CACHE_MS", -1)
+    monkeypatch.setattr(views, "_CACHE_MS", -1)
+    made: list[str] = []
+    judge = Judged.of
+
+    def noted(key: Any, *more: Any) -> Judged:
+        made.append(key.route)
+        return judge(key, *more)
+
+    monkeypatch.setattr(Judged, "of", noted)
     await _routes(control, 20)
-    service = control.services.comparisons
+    service = control.services.comparisons.views
     await comparing.send(control, 1, *(_compared(f"r{n:03}") for n in range(20)))
     first = await service.current()
+    assert sorted(made) == [f"r{n:03}" for n in range(20)]
     await comparing.send(control, 2, _compared("r007"))
     second = await service.current()
     assert {name for name in first if first[name] is not second[name]} == {"r007"}
-    assert second["r007"].tallies.verdicts == {"match": 80, "mismatch": 10}
-    shown = (await control.get("/comparisons/routes", limit=100))["items"]
-    made: list[str] = []
-    out = evidence.window_out
-
-    def noted(row: Any, tallies: Any) -> Any:
-        made.append(row.route)
-        return out(row, tallies)
-
-    monkeypatch.setattr(evidence, "window_out", noted)
+    assert second["r007"].verdicts == {"match": 80, "mismatch": 10}
+    made.clear()
     await comparing.send(control, 3, _compared("r009"))
     again = (await control.get("/comparisons/routes", limit=100))["items"]
     assert made == ["r009"]
-    assert [row["route"] for row in shown] == [row["route"] for row in again]
-    assert again[9]["evidence"]["match"]["rated"] == 90
+    assert again[9]["evidence"]["agreement"]["rated"] == 90
 
 
 async def test_the_current_windows_are_read_once_for_all(control: Control) -> None:
     await _routes(control, 3)
     await comparing.send(control, 1, _compared("r000"))
     with statements(control.services.database, "compared_windows") as asked:
-        await asyncio.gather(*(control.services.comparisons.current() for _ in range(10)))
+        await asyncio.gather(*(control.services.comparisons.views.current() for _ in range(10)))
     assert len(asked) == 1
 
 
@@ -125,7 +123,7 @@ async def test_fields_that_are_not_shown_are_not_written_out(
     await comparing.send(control, 1, comparing.route(0, 300, route="r000", fields=many))
     found = await control.get("/comparisons/routes/r000/fields", limit=10)
     assert [path["path"] for path in found["items"]] == [f"$.f{n}" for n in range(199, 189, -1)]
-    assert found["paths"] == {"real": 200, "noise": 0, "ignored": 0}
+    assert {name: count for name, count in found["paths"].items() if count} == {"real": 200}
     assert len(written) == 10
     rest = await control.get("/comparisons/routes/r000/fields", limit=10, cursor=found["next"])
     assert [path["path"] for path in rest["items"]] == [f"$.f{n}" for n in range(189, 179, -1)]

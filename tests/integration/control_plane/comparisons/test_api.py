@@ -10,7 +10,16 @@ import pytest
 from control_plane.auth.keys import Role, generate
 from control_plane.clock import now_ms
 from control_plane.comparisons.api import _of_route
-from tests.support.comparing import answer, batch, example, field, request, route, send
+from tests.support.comparing import (
+    answer,
+    batch,
+    evidenced,
+    example,
+    field,
+    request,
+    route,
+    send,
+)
 from tests.support.control import Control, control_plane
 from tests.support.databases import OpenControl
 
@@ -27,7 +36,7 @@ async def test_a_batch_counts_once_and_whole(control: Control) -> None:
     assert found["evidence"]["verdicts"] == {"match": 90, "mismatch": 10}
     assert found["evidence"]["captured"] == 100
     [path] = (await control.get("/comparisons/routes/orders/fields"))["items"]
-    assert path["differing"] == 10
+    assert path["pairs"] == 10
     assert len((await control.get("/comparisons/examples"))["items"]) == 1
     # The same pair in another batch: the verdicts count, the example is there already.
     await send(control, 2, route(0, 1, examples=[pair]))
@@ -55,42 +64,67 @@ async def test_batches_at_two_control_planes_add_up(database_url: str) -> None:
         assert sum(p["pairs"]["match"] for p in detail["points"]) == 180
         assert detail["examples"] == 20
         [path] = (await one.get("/comparisons/routes/orders/fields"))["items"]
-        assert path["differing"] == 20
+        assert path["pairs"] == 20
 
 
 async def test_evidence_says_when_it_is_not_enough(control: Control) -> None:
     """trap 37: the lower bound and what is missing, not "100 % match" on three samples."""
     await control.seed()
-    await send(control, 1, route(3))
-    found = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]
-    assert (found["rate"], found["enough"]) == (1.0, False)
+    await send(control, 1, evidenced(3))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]["agreement"]
+    assert found["rate"] == 1.0
     assert found["low"] < 0.5
     assert {goal["standing"] for goal in found["goals"]} == {"not_enough_data"}
     assert [goal["rate"] for goal in found["goals"]] == [0.99, 0.995, 0.999]
     needs = found["goals"][0]["needs"]
-    await send(control, 2, route(needs))
-    goal = (await control.get("/comparisons/routes/orders"))["evidence"]["match"]["goals"][0]
-    assert (goal["standing"], goal["needs"]) == ("proven", 0)
+    await send(control, 2, evidenced(needs))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]["agreement"]
+    goal = found["goals"][0]
+    assert (goal["standing"], goal["needs"]) == ("proven", 0), found["reasons"]
 
 
-async def test_only_match_and_mismatch_are_rated(control: Control) -> None:
-    """trap 33: failures and skips are counted beside the rate, with their reasons."""
+async def test_failures_of_new_are_rated_and_those_of_legacy_are_not(control: Control) -> None:
+    """Principle 1, and trap 33: a failure of new is a difference; skips stand beside the rate."""
     await control.seed()
-    verdicts = {"both_failed": 5, "new_failed": 3, "skipped": 4, "stale": 2}
-    more = {
-        "skipped": {"body_over_cap": 4}, "dropped": {"queue_full": 6}, "captured": 121,
+    failed = {"both": {"503/500": 5}, "new": {"5xx": 2, "timeout": 1}}
+    sent = evidenced(87, {"$.a|changed": 10}, failed=failed, captured=121)
+    sent["verdicts"] |= {"skipped": 4, "compare_error": 2}
+    sent |= {
+        "skipped": {"body_over_cap": 4}, "dropped": {"queue_full": 6},
         "errors": {"legacy": {"5xx": 5}, "new": {"5xx": 7, "timeout": 1}},
     }  # fmt: skip
-    await send(control, 1, route(90, 10, verdicts=verdicts, **more))
+    await send(control, 1, sent)
     found = (await control.get("/comparisons/routes/orders"))["evidence"]
-    assert (found["match"]["rated"], found["match"]["rate"]) == (100, 0.9)
+    assert (found["agreement"]["rated"], found["agreement"]["rate"]) == (100, 0.87)
+    assert found["agreement"]["new_failed"] == 3
     assert (found["skipped"], found["dropped"]) == ({"body_over_cap": 4}, {"queue_full": 6})
-    assert found["pending"] == 121 - 114 - 6
+    verdicts = {
+        "match": 87, "mismatch": 10, "new_failed": 3, "both_failed": 5, "skipped": 4,
+        "compare_error": 2,
+    }  # fmt: skip
+    assert found["verdicts"] == verdicts
+    assert found["pending"] == 121 - sum(verdicts.values()) - 6
     assert (found["new"]["failed"], found["legacy"]["failed"]) == (8, 5)
     assert found["new"]["errors"] == {"5xx": 7, "timeout": 1}
     p50 = found["latency"]["quantiles"][0]
     assert abs(p50["legacy_ms"] - 20) < 2
     assert abs(p50["new_ms"] - 5) < 0.5
+
+
+async def test_windows_of_older_proxies_stay_readable_and_prove_nothing(control: Control) -> None:
+    await control.seed()
+    fields = [field("$.price", 40), field("$.note", 30, ignored=30, rule="r1")]
+    await send(control, 1, route(9_960, 40, fields=fields, verdicts={"stale": 3}))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]
+    assert found["told"]
+    assert found["verdicts"] == {"match": 9_960, "mismatch": 40, "stale": 3}
+    assert found["agreement"]["rate"] == 0.996
+    assert [reason["code"] for reason in found["agreement"]["reasons"]] == ["counted_as_told"]
+    assert "proven" not in {goal["standing"] for goal in found["agreement"]["goals"]}
+    listed = await control.get("/comparisons/routes/orders/fields")
+    assert {p["path"]: p["standing"] for p in listed["items"]} == {
+        "$.price": "real", "$.note": "ignored"
+    }  # fmt: skip
 
 
 async def test_a_new_window_starts_from_nothing(control: Control) -> None:
@@ -102,66 +136,15 @@ async def test_a_new_window_starts_from_nothing(control: Control) -> None:
     detail = await control.get("/comparisons/routes/orders")
     assert detail["evidence"]["window"] == "w2"
     assert detail["evidence"]["verdicts"] == {"match": 7}
-    assert {w["window"]: w["match"]["mismatches"] for w in detail["windows"]} == {
+    assert {w["window"]: w["agreement"]["mismatches"] for w in detail["windows"]} == {
         "w1": 51, "w2": 0
     }  # fmt: skip
     assert {p["window"] for p in detail["points"]} == {"w1", "w2"}
     assert (await control.get("/comparisons/routes/orders/fields"))["items"] == []
     old = await control.get("/comparisons/routes/orders/fields", window="w1")
-    assert old["items"][0]["differing"] == 51
+    assert old["items"][0]["pairs"] == 51
     none = await control.client.get("/comparisons/routes/orders/fields", params={"window": "w9"})
     assert none.status_code == 404
-
-
-async def test_noise_is_shown_judged_and_overruled(control: Control) -> None:
-    """trap 29: a field that legacy disagrees with itself about is noise, and stays visible."""
-    await control.seed()
-    noise = {
-        "pairs": 100,
-        "fields": [
-            {"path": "$.order", "kind": "order", "count": 60},
-            {"path": "$.id", "kind": "changed", "detector": "uuid", "count": 100},
-        ],
-    }
-    fields = [
-        field("$.order", 580, "order"), field("$.id", 990, detector="uuid"),
-        field("$.price", 40, proposed={"id": "p", "kind": "ignore", "target": "$.price"}),
-        field("$.note", 30, ignored=30, rule="r1"),
-    ]  # fmt: skip
-    await send(control, 1, route(960, 40, fields=fields, noise=noise))
-    found = await control.get("/comparisons/routes/orders/fields")
-    stands = {path["path"]: path["standing"] for path in found["items"]}
-    assert stands == {
-        "$.order": "noise",
-        "$.id": "noise",
-        "$.price": "real",
-        "$.note": "ignored",
-    }
-    assert found["paths"] == {"real": 1, "noise": 2, "ignored": 1}
-    assert found["items"][0]["path"] == "$.id"
-    price = next(p for p in found["items"] if p["path"] == "$.price")["fields"][0]
-    assert (price["differing"], price["compared"]) == (40, 1_000)
-    assert price["proposed"]["target"] == "$.price"
-    uuid = found["items"][0]["fields"][0]
-    assert (uuid["field"], uuid["noise"]["because"]) == ("$.id|changed~uuid", "volatile_shape")
-    assert (uuid["self_differing"], uuid["self_compared"]) == (100, 100)
-    only = await control.get("/comparisons/routes/orders/fields", standing="real")
-    assert [path["path"] for path in only["items"]] == ["$.price"]
-    overview = (await control.get("/comparisons/routes"))["items"][0]["noise"]
-    assert (overview["pairs"], overview["noisy"]) == (100, 2)
-
-    said = await control.post(
-        "/routes/orders/noise", {"field": "$.order", "word": "signal"}, if_match="*"
-    )
-    assert said.status_code == 200, said.text
-    found = await control.get("/comparisons/routes/orders/fields", q="order")
-    [path] = found["items"]
-    assert path["standing"] == "real"
-    assert path["fields"][0]["noise"]["because"] == "overruled"
-    undone = await control.post(f"/revisions/{said.json()['revision']}/undo", {"reason": "x"})
-    assert undone.status_code == 200, undone.text
-    found = await control.get("/comparisons/routes/orders/fields", q="order")
-    assert found["items"][0]["standing"] == "noise"
 
 
 async def test_lists_come_by_the_page_sorted_and_filtered(control: Control) -> None:
@@ -267,7 +250,7 @@ async def test_retention_by_age_in_the_background(control: Control) -> None:
                worker={"paused": [], "queue": {"received": 2}})  # fmt: skip
     kept = await control.post("/comparisons/replays", {"route": "orders"})
     assert kept.status_code == 201, kept.text
-    await control.services.comparisons.trim()
+    await control.services.comparisons.retention.trim()
     assert (await control.get("/comparisons/routes/orders"))["examples"] == 1
     database = control.services.database
     async with database.write() as connection:
@@ -277,7 +260,7 @@ async def test_retention_by_age_in_the_background(control: Control) -> None:
             ("shadow_workers", "seen_ms"), ("replays", "created_ms"),
         ):  # fmt: skip
             await connection.execute(text(f"UPDATE {table} SET {column} = 1"))
-    await control.services.comparisons.trim()
+    await control.services.comparisons.retention.trim()
     async with database.read() as connection:
         for table in (
             "compared_examples", "compared_example_fields", "compared_windows",
@@ -290,7 +273,7 @@ async def test_retention_by_age_in_the_background(control: Control) -> None:
 
 
 async def test_what_a_batch_may_not_be(open_control: OpenControl) -> None:
-    async with open_control(max_body=1000000) as control:
+    async with open_control(max_body=1_000_000) as control:
         await control.seed()
         for change, place in (
             ({"verdicts": {"perfect": 1}}, "verdicts"),
@@ -339,7 +322,7 @@ async def test_a_window_counts_so_many_fields_and_no_more(
     await send(control, 2, route(0, 1, fields=[field(f"$.a{n}", 1) for n in range(40)]))
     found = await control.get("/comparisons/routes/orders/fields", limit=1_000)
     assert len(found["items"]) == 20
-    assert sum(path["differing"] for path in found["items"]) == 35
+    assert sum(path["pairs"] for path in found["items"]) == 35
 
 
 async def test_paused_shadows_are_seen_on_the_route(control: Control) -> None:

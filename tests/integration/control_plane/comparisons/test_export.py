@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.control_plane.comparisons import hurl_grammar
-from tests.support.comparing import answer, example, field, request, route, send
+from tests.support.comparing import answer, evidenced, example, request, send
 from tests.support.control import Control
 
 Answers = dict[str, tuple[int, dict[str, str], str]]
@@ -98,9 +98,7 @@ async def _stored(control: Control) -> None:
     for rule in RULES:
         made = await control.post("/routes/orders/rules", rule, if_match="*")
         assert made.status_code == 201, made.text
-    noise = {"pairs": 50, "fields": [{"path": "$.nonce", "kind": "changed", "count": 50}]}
-    fields = [field("$.nonce", 100)]
-    await send(control, 1, route(100, 6, examples=_cases(), fields=fields, noise=noise))
+    await send(control, 1, evidenced(100, {"$.nonce|changed": 6}, mark="f", examples=_cases()))
 
 
 async def _exported(control: Control, form: str) -> tuple[str, dict[str, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from control_plane.comparisons.preview import body
+from control_plane.comparisons.records import StoredPair
 from figway.compare.decode import MediaType
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import RuleSet
@@ -37,9 +38,9 @@ class Case:
     new: dict[str, Any]
 
     @classmethod
-    def of(cls, row: Any) -> Case:
+    def of(cls, row: StoredPair) -> Case:
         """The pair that a row holds."""
-        found = json.loads(row.document)
+        found = row.pair
         return cls(row.id, row.at_ms, row.verdict, found["request"], found["legacy"], found["new"])
 
     @property

@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from control_plane.comparisons import hurl
-from control_plane.comparisons.cases import Case, noise_data, rules_data
+from control_plane.comparisons.export import hurl, templates
+from control_plane.comparisons.export.cases import Case, noise_data, rules_data
 from figway.compare.rules import RuleSet
 
 _MARK = "CASES: list[dict[str, Any]] = []\n"
@@ -42,7 +42,7 @@ def file_name(route: str, form: Format) -> str:
     return f"test_{plain}{_SUFFIXES[form]}" if form is Format.PYTEST else plain + _SUFFIXES[form]
 
 
-def exported(
+def written(
     route: str, form: Format, cases: Sequence[Case], rules: RuleSet, noise: frozenset[str]
 ) -> str:
     """The file."""
@@ -56,7 +56,7 @@ def exported(
 def _pytest(
     route: str, cases: Sequence[Case], rules: list[dict[str, Any]], noise: list[dict[str, Any]]
 ) -> str:
-    template = (files("control_plane.comparisons") / "regression.py").read_text("utf-8")
+    template = (files(templates) / "regression.py").read_text("utf-8")
     head, rest = template.split('"""', 2)[1:]
     name = file_name(route, Format.PYTEST)
     data = [case.as_data(rules, noise) for case in cases]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from control_plane.comparisons.cases import REDACTED, Case
+from control_plane.comparisons.export.cases import REDACTED, Case
 
 _MOST_ASSERTS = 200
 _PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)

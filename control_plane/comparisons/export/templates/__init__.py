@@ -1,0 +1,1 @@
+"""Files that an export copies into what it writes."""

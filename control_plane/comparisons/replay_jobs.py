@@ -1,0 +1,115 @@
+"""Replays: people order them, proxies fetch and answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from control_plane.audit import store as audit
+from control_plane.audit.entry import AuditEntry
+from control_plane.clock import now_ms
+from control_plane.comparisons import replays
+from control_plane.comparisons.examples import Wanted
+from control_plane.comparisons.rules import route_of
+from control_plane.comparisons.schemas import (
+    JobOut,
+    ReplayIn,
+    ReplayItemOut,
+    ReplayOut,
+    ResultIn,
+)
+from control_plane.comparisons.stored_pairs import StoredPairs
+from control_plane.db.engine import Database
+from control_plane.http.paging import cut
+from control_plane.http.problems import conflict, not_found
+from control_plane.publishing.hub import Hub, event
+from control_plane.publishing.state import TableState
+
+
+class ReplayJobs:
+    """Stored requests that are sent once more, by order of a person."""
+
+    def __init__(
+        self, database: Database, state: TableState, pairs: StoredPairs, live: Hub
+    ) -> None:
+        self._database = database
+        self._state = state
+        self._pairs = pairs
+        self._live = live
+
+    async def create(self, body: ReplayIn, entry: AuditEntry) -> ReplayOut:
+        """Order a replay. Raises `ApiProblem` 404, 409."""
+        route = route_of(self._state.current, body.route)
+        given = tuple(body.examples)
+        wanted = Wanted(route=route.id, ids=given)
+        if not given:
+            wanted = Wanted(
+                route=route.id, verdict=body.verdict, field=body.field, signature=body.signature
+            )
+        rows = await self._pairs.ids(wanted, len(given) or body.limit)
+        if not rows:
+            raise conflict(f"route {route.id!r} has no stored pair of this kind", "no_examples")
+        replay, now = uuid4().hex, now_ms()
+        async with self._database.write() as connection:
+            await replays.create(
+                connection, replay, rows, route=route.id, actor=entry.actor, now=now
+            )
+            details = {"replay": replay, "examples": len(rows)}
+            await audit.record(connection, entry, now=now, details=details)
+        return await self.one(replay)
+
+    async def work(self, instance: str) -> list[JobOut]:
+        """Jobs for a proxy that asks; each is leased to it."""
+        now = now_ms()
+        async with self._database.read() as connection:
+            waiting = await replays.free(connection, now)
+        jobs = []
+        for replay in waiting:
+            async with self._database.write() as connection:
+                job = await replays.take(connection, replay, instance, now)
+            if job is not None:
+                jobs.append(job)
+        return jobs
+
+    async def answer(self, replay_id: str, results: Sequence[ResultIn]) -> int:
+        """Keep what a proxy answers; how many results were new. Raises `ApiProblem` 404."""
+        async with self._database.write() as connection:
+            accepted = await replays.answer(connection, replay_id, results, now_ms())
+        found = await self.one(replay_id)
+        if accepted and self._live.streams:
+            told = {"route": found.route, **found.model_dump(mode="json")}
+            self._live.publish(event("replay", told))
+        return accepted
+
+    async def one(self, replay_id: str) -> ReplayOut:
+        """A replay and how far it is. Raises `ApiProblem` 404."""
+        async with self._database.read() as connection:
+            row = await replays.one(connection, replay_id)
+            if row is None:
+                raise not_found("replay", replay_id)
+            return (await replays.shown(connection, [row], now_ms()))[0]
+
+    async def page(
+        self, route: str, before: int | None, limit: int
+    ) -> tuple[list[ReplayOut], str | None]:
+        """Replays, newest first, and the cursor of the next page."""
+        async with self._database.read() as connection:
+            rows, following = cut(
+                await replays.page(connection, route, before, limit + 1),
+                limit,
+                lambda row: row.number,
+            )
+            return await replays.shown(connection, rows, now_ms()), following
+
+    async def results(
+        self, replay_id: str, after: str, verdict: str, limit: int
+    ) -> tuple[list[ReplayItemOut], str | None]:
+        """What came of each stored pair of a replay. Raises `ApiProblem` 404."""
+        await self.one(replay_id)
+        async with self._database.read() as connection:
+            rows, following = cut(
+                await replays.items(connection, replay_id, after, verdict, limit + 1),
+                limit,
+                lambda row: row.example,
+            )
+        return [replays.item_out(row) for row in rows], following
