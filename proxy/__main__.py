@@ -1,7 +1,7 @@
 """`python -m proxy`: a proxy, with its settings from the environment.
 
 Exit codes: 0 after a clean stop; 1 if a stop had to cut requests off; 2 for settings that cannot be
-used; 3 for an address that cannot be listened on.
+used; 3 for an address that cannot be listened on or a state folder that another proxy uses.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 
 from proxy.processes.bootstrap import run
+from proxy.processes.hand_over import CannotTakeOver
 from proxy.processes.listeners import ListenError
+from proxy.processes.state_lock import StateLocked
 from proxy.settings import SettingsError, load
 
 EXIT_CUT_OFF = 1
@@ -24,7 +26,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write("".join(f"figway: {line}\n" for line in error.lines))
         return EXIT_SETTINGS
-    except ListenError as error:
+    except (ListenError, StateLocked, CannotTakeOver) as error:
         sys.stderr.write(f"figway: {error}\n")
         return EXIT_LISTEN
 

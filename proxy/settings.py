@@ -214,6 +214,12 @@ class Settings(BaseSettings):
     """Seconds that a client may take no byte of an answer that waits for it."""
     secure: bool = False
     """End users speak HTTPS, although nothing here says so: issued cookies are Secure."""
+    lame_duck_s: float = Field(0.0, ge=0, le=3_600)
+    """Seconds after SIGTERM that it still accepts while `/ready` says 503, so that a balancer takes
+    it out first: its interval times its threshold. A second signal ends the wait."""
+    take_over: bool = False
+    """Take the listening sockets over from the proxy that runs with the same state folder, which
+    then drains: an upgrade without a closed port."""
     drain_timeout_s: float = Field(30.0, ge=0, le=3_600)
     """Seconds that requests in flight have to finish after SIGTERM."""
 

@@ -13,6 +13,8 @@ from proxy.doors.peer import is_trusted
 from proxy.loop.write_batcher import WriteBatcher
 from proxy.request.runtime import Runtime
 
+CLOSE_S: Final = 2.0
+"""How long the end of connections that were cut is waited for."""
 GRACE_MS: Final = 1_000
 """How long an idle connection outlives the start of a drain: a request may be on its way."""
 
@@ -36,7 +38,10 @@ class NativeDoor:
     async def listen(self, sock: socket.socket) -> None:
         """Accept on a listening socket from now on. Raises OSError."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self.connection, sock=sock, ssl=self._tls)
+        backlog = self.settings.backlog  # asyncio would set 100, whatever the socket had
+        server = await loop.create_server(
+            self.connection, sock=sock, ssl=self._tls, backlog=backlog
+        )
         self._servers.append(server)
 
     def stop_listening(self) -> None:
@@ -62,7 +67,8 @@ class NativeDoor:
             server.close()
         for connection in list(self.connections):
             connection.cut()
-        await self._empty.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), CLOSE_S)
 
     # -- what connections ask and tell -------------------------------------------------------
 

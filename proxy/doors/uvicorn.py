@@ -25,7 +25,7 @@ from uvicorn.server import ServerState
 from figway.message.problem import Problem
 from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
 from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
-from proxy.doors.server import GRACE_MS, NativeDoor
+from proxy.doors.server import CLOSE_S, GRACE_MS, NativeDoor
 from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL, WriteBatcher
 from proxy.request.client import problem_answer
@@ -94,7 +94,9 @@ class UvicornDoor:
         """Accept on a listening socket from now on. Raises OSError."""
         loop = asyncio.get_running_loop()
         make = partial(FacadeProtocol, self)
-        self._servers.append(await loop.create_server(make, sock=sock, ssl=self._tls))
+        backlog = self.runtime.settings.backlog
+        server = await loop.create_server(make, sock=sock, ssl=self._tls, backlog=backlog)
+        self._servers.append(server)
 
     def stop_listening(self) -> None:
         """Accept no more; every connection is told that its next answer is the last."""
@@ -105,11 +107,13 @@ class UvicornDoor:
     async def drain(self, timeout_s: float) -> int:
         """Stop accepting, finish what is under way, close; how many requests were cut off."""
         self.stop_listening()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s  # one time for both kinds of connections
         for connection in list(self.state.connections):
             cast(FacadeProtocol, connection).drain()
         cut_off = await self.native.drain(timeout_s) if self.native.connections else 0
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty(), timeout_s)
+            await asyncio.wait_for(self._empty(), max(0.0, until - loop.time()))
         cut_off += len(self.state.tasks)
         await self.close()
         return cut_off
@@ -121,7 +125,8 @@ class UvicornDoor:
         for connection in list(self.state.connections):
             cast(FacadeProtocol, connection).transport.abort()
         await self.native.close()
-        await self._empty()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty(), CLOSE_S)
 
     async def _empty(self) -> None:
         while self.state.connections or self.state.tasks:  # noqa: ASYNC110  uvicorn has no event

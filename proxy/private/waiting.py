@@ -10,16 +10,22 @@ from __future__ import annotations
 from figway.message.problem import Problem
 from proxy.private.responder import Answer
 
-NO_TABLE = Problem(
-    503,
-    "no_table",
-    "The facade has no table yet",
-    "It has never reached its control plane, and has no last good table on disk.",
-    retry_after=5,
-)
+ON_ITS_WAY = "The table is on its way from the control plane."
 
 
-async def wait_for_table(method: str, path: str) -> Answer:
-    """The answer to every request."""
-    body = NO_TABLE.body()
-    return Answer(NO_TABLE.status, body, NO_TABLE.headers(body))
+def no_table(detail: str) -> Problem:
+    """The problem; `detail` is a sentence that says why there is no table."""
+    return Problem(503, "no_table", "The facade has no table yet", detail, retry_after=5)
+
+
+class WithoutTable:
+    """Answers every request. `detail` is what is so now."""
+
+    def __init__(self) -> None:
+        self.detail = ON_ITS_WAY
+
+    async def respond(self, method: str, path: str) -> Answer:
+        """The answer to every request."""
+        problem = no_table(self.detail)
+        body = problem.body()
+        return Answer(problem.status, body, problem.headers(body))

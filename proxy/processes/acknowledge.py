@@ -34,6 +34,8 @@ class Acknowledger:
         self._make = make
         self._heartbeat_s = heartbeat_s
         self._due = asyncio.Event()
+        self.silent = False
+        """Another proxy speaks for this instance."""
         self.failed = 0
         """Acknowledgements that did not arrive; the next one says all that they said."""
 
@@ -44,6 +46,8 @@ class Acknowledger:
     async def send(self) -> None:
         """Send one now. Raises `ControlError`."""
         self._due.clear()
+        if self.silent:
+            return
         try:
             await self._control.acknowledge(self._make())
         except ControlError:
@@ -108,6 +112,7 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         "store_error": supervisor.tables.store.error,
         "version": release(),
         "stopping": supervisor.stopping,
+        "lame": supervisor.lame,
     }
 
 

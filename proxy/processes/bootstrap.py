@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
+import signal
 import socket
 import uuid
 from dataclasses import dataclass
@@ -12,10 +14,14 @@ from dataclasses import dataclass
 from proxy.control.client import ControlPlane
 from proxy.control.http import control_client
 from proxy.loop.events import EventLog
+from proxy.loop.last_resort import end_within
 from proxy.private.responder import Responder
 from proxy.processes.acknowledge import release
+from proxy.processes.hand_over import TakeOver, take_over
 from proxy.processes.listeners import close_all, listening_sockets
+from proxy.processes.memory import MB, memory_limit, plan_memory
 from proxy.processes.private import Private
+from proxy.processes.state_lock import StateLock
 from proxy.processes.supervisor import Parts, Supervisor
 from proxy.processes.worker_settings import WorkerSettings
 from proxy.request.runtime import FacadeSettings
@@ -24,6 +30,9 @@ from proxy.tables.check import Checker
 from proxy.tables.kill_file import KillFile
 from proxy.tables.last_good import LastGood
 
+END_S = 2.0
+"""How long the interpreter may take to end once all is said: a thread may hang on a disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
@@ -31,10 +40,16 @@ class Sockets:
 
     facade: list[socket.socket]
     private: socket.socket
+    take_over: TakeOver | None = None
+    """From whom they come, where another proxy hands over."""
 
 
 def open_sockets(settings: Settings) -> Sockets:
-    """Listen on both addresses. Raises `ListenError`."""
+    """Listen on both addresses, or take them over. Raises `ListenError`, `CannotTakeOver`."""
+    if settings.take_over:
+        successor = take_over(settings.state_dir)
+        *facade, private_sock = successor.sockets
+        return Sockets(facade, private_sock, successor)
     host, port = split_address(settings.listen)
     facade = listening_sockets(
         host, port, settings.workers, settings.backlog, variable="FIGWAY_LISTEN"
@@ -48,19 +63,21 @@ def open_sockets(settings: Settings) -> Sockets:
     return Sockets(facade, private[0])
 
 
-async def run_proxy(settings: Settings, sockets: Sockets, log: EventLog) -> int:
+async def run_proxy(settings: Settings, sockets: Sockets, log: EventLog, lock: StateLock) -> int:
     """Run a proxy until it is told to stop; the number of requests that were cut off."""
     facade_url = settings.facade_url or url_of(sockets.facade[0])
     private_url = url_of(sockets.private)
-    supervisor = Supervisor(_parts(settings, sockets, facade_url, log))
+    parts = _parts(settings, sockets, facade_url, log, lock)
+    supervisor = Supervisor(parts)
     private = Responder(Private(supervisor).respond)
+    parts.on_taken = private.close
     await private.start(sockets.private)
     log.info(
         "listening",
         f"The facade is at {facade_url}; live, ready, metrics and table are at {private_url}.",
         facade=facade_url,
         private=private_url,
-        workers=settings.workers,
+        workers=len(sockets.facade),
         version=release(),
     )
     try:
@@ -80,13 +97,26 @@ def url_of(sock: socket.socket) -> str:
 
 
 def run(settings: Settings) -> int:
-    """Listen and run. Raises `ListenError`."""
+    """Listen and run. Raises `ListenError`, `StateLocked`, `CannotTakeOver`."""
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # until the supervisor handles them
+    lock = StateLock(settings.state_dir)
+    if settings.control_url and not settings.take_over:
+        lock.take()
     sockets = open_sockets(settings)
     log = EventLog(plain=settings.log is LogMode.OFF)
-    return asyncio.run(run_proxy(settings, sockets, log))
+    return asyncio.run(_run(settings, sockets, log, lock))
 
 
-def _parts(settings: Settings, sockets: Sockets, facade_url: str, log: EventLog) -> Parts:
+async def _run(settings: Settings, sockets: Sockets, log: EventLog, lock: StateLock) -> int:
+    unfinished = await run_proxy(settings, sockets, log, lock)
+    end_within(END_S, 1 if unfinished else 0)
+    return unfinished
+
+
+def _parts(
+    settings: Settings, sockets: Sockets, facade_url: str, log: EventLog, lock: StateLock
+) -> Parts:
     control = None
     if settings.control_url:
         key = settings.control_key.get_secret_value()
@@ -99,7 +129,7 @@ def _parts(settings: Settings, sockets: Sockets, facade_url: str, log: EventLog)
         control = ControlPlane(client)
     return Parts(
         settings=settings,
-        worker_settings=_worker_settings(settings),
+        worker_settings=_worker_settings(settings, _captures(settings, len(sockets.facade), log)),
         listeners=sockets.facade,
         facade_url=facade_url,
         boot=str(uuid.uuid4()),
@@ -108,10 +138,36 @@ def _parts(settings: Settings, sockets: Sockets, facade_url: str, log: EventLog)
         last_good=LastGood(settings.state_dir),
         kill_file=KillFile(settings.state_dir),
         control=control,
+        lock=lock,
+        private=sockets.private,
+        take_over=sockets.take_over,
+        terminal=_has_terminal(),
     )
 
 
-def _worker_settings(settings: Settings) -> WorkerSettings:
+def _captures(settings: Settings, workers: int, log: EventLog) -> int:
+    """Bytes that the captures of each worker may hold, within the memory that there is."""
+    shadow = settings.shadow and bool(settings.control_url)
+    limit, most = memory_limit(), settings.shadow_memory_bytes
+    plan = plan_memory(limit, workers, most, shadow=shadow)
+    if not plan.enough:
+        log.warning(
+            "memory_tight",
+            f"The container allows {limit // MB} MB, {workers} workers need {plan.need // MB} MB"
+            + (f": captures get {plan.captures // MB} MB a worker." if shadow else "."),
+        )
+    return plan.captures
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def _worker_settings(settings: Settings, captures: int) -> WorkerSettings:
     facade = FacadeSettings(
         trusted_proxies=tuple(
             ipaddress.ip_network(item, strict=False) for item in settings.trusted_proxies
@@ -122,6 +178,7 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         max_fields=settings.max_headers,
         max_body=settings.max_body_bytes,
         max_connections=settings.max_connections,
+        backlog=settings.backlog,
         max_connections_per_client=settings.max_connections_per_client,
         head_ms=int(settings.head_timeout_s * 1000),
         body_ms=int(settings.body_timeout_s * 1000),
@@ -138,6 +195,6 @@ def _worker_settings(settings: Settings) -> WorkerSettings:
         log_sample=settings.log_sample,
         log_query=settings.log_query,
         otel_endpoint=settings.otel_endpoint,
-        shadow_memory=settings.shadow_memory_bytes,
+        shadow_memory=captures,
         shadow_queue=settings.shadow_queue,
     )

@@ -18,7 +18,11 @@ import uvloop
 
 from proxy.loop.channel import Channel
 from proxy.loop.events import EventLog
+from proxy.loop.last_resort import end_within
 from proxy.processes.messages import Message, UnknownMessage, unpack
+
+END_S = 1.0
+"""How long the interpreter may take to end once all is said: a thread may hang in it."""
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -99,3 +103,4 @@ async def _serve(make: Make, channel_fd: int, listener_fd: int) -> None:
     await process.run(channel)
     channel.close()
     await asyncio.sleep(0)  # lets the transport write what it still holds
+    end_within(END_S)

@@ -95,6 +95,13 @@ class SetShadow:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoTable:
+    """There is no table to serve, and none is on its way: answer so. `detail` says why."""
+
+    detail: str
+
+
 # -- from a serving worker -------------------------------------------------------------------------
 
 
@@ -210,6 +217,7 @@ Message = (
     | Flush
     | WatchDecisions
     | SetShadow
+    | NoTable
     | Ready
     | Applied
     | Refused

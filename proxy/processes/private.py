@@ -50,8 +50,10 @@ class Private:
         why = ""
         if supervisor.stopping:
             why = "stopping"
+        elif supervisor.lame:
+            why = "about to stop"
         elif supervisor.tables.served is None:
-            why = "no table"
+            why = "no table"  # or one that is on its way
         elif not supervisor.workers.ready:
             why = "workers are starting"
         return _json(503 if why else 200, {"ready": not why, "why": why})

@@ -23,6 +23,7 @@ from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.processes.acknowledge import Acknowledger, acknowledgement
 from proxy.processes.collector import Collector
+from proxy.processes.hand_over import HandOver, TakeOver
 from proxy.processes.messages import (
     Applied,
     Breakers,
@@ -37,6 +38,7 @@ from proxy.processes.messages import (
     Stop,
 )
 from proxy.processes.shadow.supervisor import ShadowSupervisor
+from proxy.processes.state_lock import StateLock, StateLocked
 from proxy.processes.table_feed import TableFeed
 from proxy.processes.worker_settings import WorkerSettings
 from proxy.processes.workers import Worker, Workers
@@ -55,6 +57,10 @@ SHADOW_DRAIN_S = 5.0
 
 FAREWELL_S = 2.0
 """How long the last report and acknowledgement may take."""
+
+FOLDER_WAIT_S = 10.0
+"""How long a successor waits for the state folder, which the predecessor has let go of."""
+_LOOK_S = 0.05
 
 SECOND_SIGNAL_S = 0.5
 """A signal that follows sooner is the same wish: shells and `timeout` signal group and child."""
@@ -76,6 +82,13 @@ class Parts:
     last_good: LastGood
     kill_file: KillFile
     control: ControlPlane | None
+    lock: StateLock
+    private: socket.socket
+    take_over: TakeOver | None = None
+    terminal: bool = False
+    """It runs in a terminal, whose end is its end."""
+    on_taken: Callable[[], None] = lambda: None
+    """A successor has the private listener: answer there no more."""
 
 
 class Supervisor:
@@ -93,7 +106,7 @@ class Supervisor:
         )
         self.allegiance = Allegiance(settings.state_dir, settings.installation)
         self.tables = TableFeed(
-            *(self.workers, parts.checker, parts.last_good, log),
+            *(self.workers, parts.checker, parts.last_good, log, self.keeper),
             on_change=self.on_change,
             on_notice=self.kill.hear,
             allegiance=self.allegiance,
@@ -116,6 +129,9 @@ class Supervisor:
             if settings.shadow:
                 self.shadow = self.tables.shadow = self._make_shadow(control)
         self.collector = Collector(self.workers, reporter, log)
+        self.lame = False
+        self._handed_over = False
+        self._hand_over: HandOver | None = None
         self._stop = asyncio.Event()
         self._signalled_at = 0.0
         self._at_once = asyncio.Event()
@@ -130,9 +146,12 @@ class Supervisor:
         self.workers.start()
         self._begin_work()
         await self._stop.wait()
+        await self._lame_duck()
         unfinished = await self._drain()
         await self._farewell()
-        await self.keeper.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self.keeper.close()
         return unfinished
 
     def _begin_work(self) -> None:
@@ -143,6 +162,7 @@ class Supervisor:
         if control is not None:
             assert self.tables.follower is not None
             assert self.acknowledger is not None
+            self._forever(self._serve_hand_overs, "hand-over")
             self._forever(self.tables.follower.poll, "table poll")
             self._forever(self.tables.follower.stream, "table stream")
             self._forever(self.acknowledger.run, "acknowledgements")
@@ -152,8 +172,65 @@ class Supervisor:
         if self.shadow is not None:
             self._forever(partial(self.shadow.run, settings.report_s), "comparisons")
 
+    async def _lame_duck(self) -> None:
+        """Serve on while `/ready` says 503, until whoever balances has noticed."""
+        wait = self.settings.lame_duck_s
+        if not wait or self._handed_over or self._at_once.is_set():
+            return
+        self.lame = True
+        self.log.info("lame_duck", f"Stopping in {wait:g} s: /ready says so, requests are served.")
+        self.on_change()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                await self._at_once.wait()
+        self._at_once.clear()
+
+    async def _serve_hand_overs(self) -> None:
+        await self._take_over()
+        await self._offer_hand_over()
+
+    # -- from one proxy to the next ------------------------------------------------------------
+
+    async def _offer_hand_over(self) -> None:
+        sockets = [*self.parts.listeners, self.parts.private]
+        self._hand_over = HandOver(self.settings.state_dir, sockets, self._taken)
+        try:
+            await self._hand_over.run()
+        except OSError as error:
+            self.log.warning("no_hand_over", f"No proxy can take over from this one: {error}.")
+        await self._stop.wait()
+
+    def _taken(self) -> None:
+        """A successor serves: this one has nothing left to say of the instance."""
+        self.log.info("handed_over", "Another proxy has taken the port over.")
+        self._handed_over = True
+        if self.acknowledger is not None:
+            self.acknowledger.silent = True
+        self.parts.on_taken()
+        self._stop.set()
+
+    async def _take_over(self) -> None:
+        take_over = self.parts.take_over
+        if take_over is None:
+            return
+        while not self.workers.ready:  # noqa: ASYNC110  many conditions, none with an event
+            await asyncio.sleep(_LOOK_S)
+        await take_over.ready(self._own_the_folder)
+        self.parts.take_over = None
+
+    async def _own_the_folder(self) -> None:
+        try:
+            await asyncio.to_thread(self.parts.lock.take, FOLDER_WAIT_S)
+        except StateLocked as error:
+            self.log.error("state_locked", f"{error}")
+        else:
+            self.log.info("took_over", "This proxy has taken the port over.")
+
     async def _drain(self) -> int:
         self.stopping = True
+        if self._hand_over is not None:
+            self.parts.lock.release()
+            self._hand_over.released()
         timeout = self.settings.drain_timeout_s
         self.log.info("draining", f"Stopping: requests in flight have {timeout:g} s to finish.")
         if self.acknowledger is not None:
@@ -208,8 +285,26 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        loop.add_signal_handler(signal.SIGQUIT, self._quit)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         loop.add_signal_handler(signal.SIGUSR1, self.kill.pull, "SIGUSR1")
         loop.add_signal_handler(signal.SIGUSR2, self.kill.release)
+
+    def _quit(self) -> None:
+        """SIGQUIT: stop at once."""
+        self._stop.set()
+        self._at_once.set()
+
+    def _hung_up(self) -> None:
+        """SIGHUP: the terminal is gone, so drain; without a terminal it asks for a reload."""
+        if self.parts.terminal:
+            self._signalled()
+            return
+        self.log.info(
+            "hangup",
+            "SIGHUP: the table, secrets and certificates are read again; settings need a restart.",
+        )
+        self.reload()
 
     def _signalled(self) -> None:
         now = time.monotonic()
@@ -271,6 +366,11 @@ class Supervisor:
         """Something that the fleet should know changed."""
         if self.acknowledger is not None:
             self.acknowledger.soon()
+
+    def reload(self) -> None:
+        """Read again what may have changed outside, now instead of at its next turn."""
+        if self.tables.follower is not None:
+            self.keeper.spawn(self.tables.follower.pull(), "table poll")
 
     # -- shadow --------------------------------------------------------------------------------
 

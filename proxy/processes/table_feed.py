@@ -6,15 +6,16 @@ Implements `TableListener` for the follower of the control plane.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 
 from figway.model.codec import to_data
 from proxy.control.notice import Notice
 from proxy.loop.events import EventLog
+from proxy.loop.tasks import TaskKeeper
 from proxy.processes.messages import (
     Applied,
+    NoTable,
     Refused,
     Row,
     TableChanges,
@@ -42,6 +43,7 @@ class TableFeed:
         checker: Checker,
         last_good: LastGood,
         log: EventLog,
+        keeper: TaskKeeper,
         on_change: Callable[[], None],
         on_notice: Callable[[Notice], None],
         allegiance: Allegiance,
@@ -55,10 +57,12 @@ class TableFeed:
         self._checker = checker
         self._last_good = last_good
         self._log = log
+        self._keeper = keeper
         self._on_change = on_change
         self._on_notice = on_notice
         self._allegiance = allegiance
         self._served: Served | None = None
+        self._pulling = self._loading = False
         self._frame: tuple[str, bytes] | None = None
         self._published_at = time.monotonic()
 
@@ -75,14 +79,42 @@ class TableFeed:
         if follower is None:
             await self._day_0(settings.legacy_url)
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(settings.start_wait_s):
-                await follower.pull()
+        # It goes on whatever happens here: a big table takes its time.
+        pull = self._keeper.spawn(self._first_pull(follower), "first table")
+        await asyncio.wait((pull,), timeout=settings.start_wait_s)
         if self._served is None:
+            self._loading = True
             served = await stored_table(self._last_good, self._checker, self._log, self.refuse)
-            if served is not None:
+            self._loading = False
+            if served is not None and self._served is None:
                 follower.begin(served)
                 await self.publish(served, None, "")
+        self._say_if_none()
+
+    async def _first_pull(self, follower: Follower) -> None:
+        self._pulling = True
+        try:
+            await follower.pull()
+        finally:
+            self._pulling = False
+        self._say_if_none()
+
+    def _say_if_none(self) -> None:
+        """Let the workers answer that there is no table, if none is on its way."""
+        if why := self.why_none:
+            self._workers.send(NoTable(why))
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no table; empty while one is served or on its way."""
+        if self._served is not None or self._pulling or self._loading:
+            return ""
+        follower, disk = self.follower, "and there is no last good table on disk."
+        if self.refused is not None:
+            return f"The newest table cannot be served, {disk} The fleet page says why."
+        if follower is not None and follower.foreign:
+            return f"The control plane is of another installation, {disk}"
+        return f"It has never reached its control plane, {disk}"
 
     async def _day_0(self, legacy_url: str) -> None:
         try:
@@ -153,6 +185,8 @@ class TableFeed:
             if served is self._served:  # else another was published meanwhile
                 worker.child.send_packed(frame)
                 return
+        if why := self.why_none:
+            worker.child.send(NoTable(why))
 
     async def present(self) -> bytes | None:
         """The message with the whole table that is served."""

@@ -31,10 +31,11 @@ from proxy.doors.server import NativeDoor
 from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
+from proxy.loop.last_resort import end_within
 from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import RESOLVERS
 from proxy.private.responder import Responder
-from proxy.private.waiting import wait_for_table
+from proxy.private.waiting import WithoutTable
 from proxy.processes import entry
 from proxy.processes.messages import (
     Applied,
@@ -45,6 +46,7 @@ from proxy.processes.messages import (
     Flush,
     KillState,
     Message,
+    NoTable,
     Ready,
     Refused,
     SetKill,
@@ -70,12 +72,14 @@ from proxy.upstreams.port import Upstream
 COUNTERS_S = 1.0
 """How often counters go to the supervisor; a worker that is killed takes up to this with it."""
 ORPHAN_DRAIN_S = 30.0
+CLOSE_S = 2.0
+"""How long connections and tasks may take to end once every request has."""
 CAPTURES_S = 2.0
 """How long a worker that ends waits for the shadow worker to take its captures."""
 _SETTLE_S = 0.05
 _DESCRIPTORS = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
-FIRST_TABLE_S = 0.5
-"""How long connections wait for the first table, which usually follows at once."""
+FIRST_TABLE_S = 20.0
+"""How long connections wait for a first table that is on its way."""
 
 
 class Door(Protocol):
@@ -137,7 +141,8 @@ class WorkerProcess:
         self._export = self._open_export()
         self._writer = self._open_writer()
         self._recorder = WorkerRecorder(self._writer, self.settings.log_sample)
-        self._waiting = Responder(wait_for_table)
+        self._without_table = WithoutTable()
+        self._waiting = Responder(self._without_table.respond)
         self._captures = CountBook()
         most, budget = self.settings.shadow_queue, self.settings.shadow_memory
         name = f"{self._number}:{os.getpid()}"
@@ -160,11 +165,13 @@ class WorkerProcess:
         await self.done.wait()
         await self._queue.close(CAPTURES_S)
         self._send_counters(0)
-        await self.keeper.close()
-        self.timer.stop()
-        if self.runtime is not None:
-            await self.runtime.close()
-        await self.secrets.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.keeper.close()
+                self.timer.stop()
+                if self.runtime is not None:
+                    await self.runtime.close()
+                await self.secrets.close()
         if self._writer is not None:
             self._writer.close()
         if self._export is not None:
@@ -177,6 +184,9 @@ class WorkerProcess:
         match message:
             case WholeTable() | TableChanges():
                 self._inbox.put_nowait(message)
+                self._first.set()
+            case NoTable():
+                self._without_table.detail = message.detail
                 self._first.set()
             case SetKill():
                 self._kill_wish = message.on
@@ -196,6 +206,7 @@ class WorkerProcess:
 
     def orphaned(self) -> None:
         """The supervisor is gone: its successor listens anew, so finish and end."""
+        end_within(ORPHAN_DRAIN_S + CAPTURES_S + 2 * CLOSE_S)
         self.keeper.spawn(self.drain(ORPHAN_DRAIN_S), "drain")
 
     def set_kill(self, *, file: bool | None = None) -> None:
@@ -330,12 +341,11 @@ class WorkerProcess:
 
     async def _answer_without_table(self) -> None:
         """Answer 503 on a copy of the socket, until the first table comes."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_TABLE_S):
                 await self._first.wait()
-        except TimeoutError:
-            if not self._draining:
-                await self._waiting.start(self._listener.dup())
+        if self._inbox.empty() and not self._draining:
+            await self._waiting.start(self._listener.dup())
 
     def _open_upstream(self, backend: Backend) -> Upstream:
         return open_upstream(backend, self.timer)

@@ -29,7 +29,7 @@ from proxy.processes.messages import (
 HUNG_AFTER = 3
 """Seconds: a worker beats once a second."""
 KILLED_AFTER = 10
-DRAIN_MARGIN_S = 3.0
+DRAIN_MARGIN_S = 5.0
 """What a worker may need beyond the time of its requests: its last counters and captures."""
 
 

@@ -60,6 +60,8 @@ class FacadeSettings:
     """A request body (413); 0 is no limit."""
     max_connections: int = 10_000
     """Client connections at once."""
+    backlog: int = 2_048
+    """Connections that may wait to be accepted."""
     max_connections_per_client: int = 0
     """Of them, those from one address that is no trusted proxy; 0 is no limit."""
     max_hops: int = MAX_HOPS

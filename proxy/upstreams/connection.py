@@ -226,10 +226,13 @@ class Connection:
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._pool.connected(self)
         if self.state == _CLOSED:
+            # Given up while it connected. It is not counted: of the two callbacks of such a
+            # connection uvloop makes only this one.
             self._transport.abort()
+            self._transport = None
             return
+        self._pool.connected(self)
         refusal = self._pool.refuse_peer(self._transport.get_extra_info("peername"))
         if refusal:
             self.fail(FailureKind.CONNECT, refusal)

@@ -28,6 +28,10 @@ Dial = Callable[[Connection], Awaitable[None]]
 """Connects a transport to the protocol given; raises `DialError`."""
 
 
+CLOSE_S = 2.0
+"""How long the end of connections is waited for when a pool closes; nothing depends on it."""
+
+
 class DialError(Exception):
     """No connection. `kind` is CONNECT or TLS; the text is for people."""
 
@@ -221,10 +225,10 @@ class Pool:
             connection.fail(FailureKind.RESET, "The connection pool is closing.")
         self.timer.discard(self)
         if self._opening:
-            await asyncio.wait(set(self._opening))
+            await asyncio.wait(set(self._opening), timeout=CLOSE_S)
         if self._transports:
             self._gone = self.loop.create_future()
-            await self._gone
+            await asyncio.wait((self._gone,), timeout=CLOSE_S)
 
     def _open(self, attempt: Attempt, now: int) -> None:
         connection = Connection(self, attempt, now + self._connect_ms)

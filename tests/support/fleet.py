@@ -95,6 +95,8 @@ class FakeControl:
         self.kill: tuple[bool, int] | None = None
         self.installation = ""
         self.adopts = ""
+        self.delay_s = 0.0
+        """How long each answer with a table takes."""
         self.fail_reports = 0
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -176,6 +178,8 @@ class FakeControl:
                     self._streams.add(writer)
                     await reader.read()
                     return
+                if self.delay_s and path == "/api/v1/table":
+                    await asyncio.sleep(self.delay_s)
                 status, answer = self._answer(method, path, fields, body)
                 etag = f'ETag: "{self.etag}"\r\n{self.notice}'
                 length = f"Content-Length: {len(answer)}\r\n" if status not in (204, 304) else ""
@@ -231,7 +235,7 @@ class Proxy:
         self.errors: list[str] = []
         self._readers: list[asyncio.Task[None]] = []
 
-    async def start(self, *, ready: bool = True) -> None:
+    async def start(self, *, ready: bool = True, limit_s: float = LIMIT_S) -> None:
         clean = {key: value for key, value in os.environ.items() if "FIGWAY" not in key}
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -249,7 +253,7 @@ class Proxy:
             asyncio.create_task(self._read(self.process.stdout, self.lines)),
             asyncio.create_task(self._read(self.process.stderr, self.events)),
         ]
-        await until(lambda: self.event("listening"), "listening")
+        await until(lambda: self.event("listening"), "listening", limit_s)
         found = self.event("listening")
         assert found is not None
         self.facade, self.private = found["facade"], found["private"]

@@ -26,6 +26,7 @@ from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import READ_AGAIN_MS, RESOLVERS
 from proxy.processes import entry
+from proxy.processes.memory import offer_to_oom_killer
 from proxy.processes.messages import (
     Applied,
     Drain,
@@ -272,6 +273,7 @@ def begin(listener: socket.socket, start: Message, log: EventLog) -> ShadowWorke
         raise TypeError(f"a shadow worker cannot start from {type(start).__name__}")
     with contextlib.suppress(OSError):
         os.nice(10)
+    offer_to_oom_killer()
     gc.freeze()
     log.plain = start.plain
     return ShadowWorker(listener, start, log)
