@@ -8,7 +8,14 @@ from typing import TypeVar
 
 from figway.compare.answer import Context
 from figway.compare.canonical_csv import DELIMITER, delimiter_of, has_header, parse_rows, table
-from figway.compare.canonical_json import Blob, NotThisFormat, Value, check_depth, surely_same
+from figway.compare.canonical_json import (
+    Blob,
+    NotThisFormat,
+    Value,
+    check_depth,
+    parse_json,
+    surely_same,
+)
 from figway.compare.canonical_text import (
     BOM,
     LAST_NEWLINE,
@@ -76,11 +83,11 @@ class BodyComparison:
         Raises:
             CompareError: a bound is reached, or a body's coding cannot be undone.
         """
-        same_labels = all(
-            legacy_headers.get(name) == new_headers.get(name)
-            for name in ("content-type", "content-encoding")
-        )
-        if same_labels and legacy == new:
+        if (
+            legacy == new
+            and legacy_headers.get("content-type") == new_headers.get("content-type")
+            and legacy_headers.get("content-encoding") == new_headers.get("content-encoding")
+        ):
             return
         if part:
             self._parts(self._raw(legacy, legacy_headers), self._raw(new, new_headers))
@@ -143,7 +150,7 @@ class BodyComparison:
         if family == "csv":
             trees = self._tables(texts, left, right)
         elif family == "json":
-            trees = [self._json(text) for text in texts]
+            trees = [self._attempt(parse_json, text) for text in texts]
         else:
             essences = left.media_type.essence, right.media_type.essence
             trees = [
@@ -156,6 +163,8 @@ class BodyComparison:
         """Signs that are not part of what a text says, and that its readers see all the same."""
         if family in _WITH_BOM:
             self._fact("notation", BOM, has_bom(left.body), has_bom(right.body))
+        if family == "json":
+            return
         if family in _WITH_LINES and texts[0] != texts[1]:
             self._fact("notation", LINE_ENDS, *line_ends(*texts))
         if family in _WITH_LINES or family == "json-lines":
@@ -164,9 +173,6 @@ class BodyComparison:
     def _fact(self, kind: DifferenceKind, name: str, legacy: Value, new: Value) -> None:
         if legacy != new:
             Walk(self._findings, self._budget).fact(kind, name, legacy, new, self._rules.body)
-
-    def _json(self, text: str) -> Value | NotThisFormat:
-        return self._attempt(lambda one: self._trees.of_text("json", one), text)
 
     def _tables(
         self, texts: tuple[str, str], left: _Side, right: _Side
@@ -192,18 +198,19 @@ class BodyComparison:
 
     def _as_json(self, left: _Side, right: _Side) -> bool:
         """Compare JSON under another label or in a wrapper; False where not both bodies are."""
-        sides = (left, right)
-        if not all(
-            side.family == "json" or side.media_type.essence in MAYBE_JSON for side in sides
+        if left.family == right.family == "json":
+            if left.body[:1] not in _GUARDS and right.body[:1] not in _GUARDS:
+                return False
+        elif not all(
+            side.family == "json" or side.media_type.essence in MAYBE_JSON for side in (left, right)
         ):
             return False
-        if all(side.family == "json" and side.body[:1] not in _GUARDS for side in sides):
-            return False
+        sides = (left, right)
         texts = [to_text(side.body, side.family, side.media_type.charset) for side in sides]
         (inner, around), (other, about) = map(unwrapped, texts)
         if not (looks_like_json(inner) and looks_like_json(other)):
             return False
-        trees = [self._json(text) for text in (inner, other)]
+        trees = [self._attempt(parse_json, text) for text in (inner, other)]
         if any(isinstance(tree, NotThisFormat) for tree in trees):
             return False
         self._fact("notation", BOM, has_bom(left.body), has_bom(right.body))

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from figway.compare.answer import Decoder
 from figway.compare.formats import Family, family_of
@@ -55,6 +56,10 @@ class MediaType:
     @classmethod
     def parse(cls, value: str) -> MediaType:
         """Read a Content-Type leniently: what cannot be read is left out."""
+        return _known(value) if len(value) < 200 else cls._parse(value)
+
+    @classmethod
+    def _parse(cls, value: str) -> MediaType:
         essence, _, _ = value.partition(";")
         charset = boundary = ""
         others = []
@@ -71,6 +76,11 @@ class MediaType:
     def family(self, body: bytes) -> Family:
         """Which canonical form fits; by the looks of the body where the label says nothing."""
         return family_of(self.essence, body)
+
+
+@lru_cache(maxsize=512)
+def _known(value: str) -> MediaType:
+    return MediaType._parse(value)
 
 
 def is_utf8(body: bytes) -> bool:
@@ -195,7 +205,8 @@ def to_text(body: bytes, family: Family, charset: str) -> str:
     if codec is None and family == "xml" and (named := _XML_ENCODING.search(body[:512])):
         codec = _CHARSETS.get(named[1].decode("ascii", "replace").lower())
     if codec is None and family == "json":
-        codec = json.detect_encoding(body)
+        # UTF-16 and UTF-32 have a zero byte beside each sign that JSON begins with.
+        codec = json.detect_encoding(body) if b"\0" in body[:4] else "utf-8"
     if codec is None or codec == "utf-8":
         codec = "utf-8" if codec or family in _IN_UTF8 or is_utf8(body) else "cp1252"
     text = _decode(body, codec)

@@ -10,7 +10,7 @@ from figway.compare.cookies import CookieComparison
 from figway.compare.decode import MediaType
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.excuse import covered_by
-from figway.compare.header_list import compared_names
+from figway.compare.header_list import LEFT_OUT, compared_names
 from figway.compare.header_readers import (
     OWN_VALUES,
     HeaderValue,
@@ -47,8 +47,10 @@ class HeadComparison:
 
     def headers(self, legacy: Headers, new: Headers, status: int) -> None:
         """Everything in the head but the status, of two answers of one status."""
+        unequal = self._unequal(legacy, new)
+        if not unequal:
+            return
         around = self._around(legacy), self._around(new)
-        unequal = [name for name in legacy.keys() | new.keys() if legacy.get(name) != new.get(name)]
         for name in self._names(unequal, legacy, new, status):
             here, there = legacy.get(name), new.get(name)
             if name == "content-type":
@@ -65,8 +67,16 @@ class HeadComparison:
                 values = read(name, here, around[0]), read(name, there, around[1])
                 self._values(name, (joined(here), joined(there)), *values)
 
+    def _unequal(self, legacy: Headers, new: Headers) -> list[str]:
+        """Names of the fields that are not equal as they are and may be compared."""
+        unequal = [name for name, values in legacy.items() if values != new.get(name)]
+        unequal += [name for name in new if name not in legacy]
+        if self._context.headers or self._context.method == "HEAD":
+            return unequal
+        return [name for name in unequal if name not in LEFT_OUT]
+
     def _names(self, unequal: list[str], legacy: Headers, new: Headers, status: int) -> list[str]:
-        """Of the fields that are not equal as they are, those to look at."""
+        """Of the fields that are not equal as they are, those to look at, sorted."""
         wanted = set(self._context.headers)
         if self._context.method.upper() == "HEAD":
             # It frames nothing there: it tells the size of what GET would give.

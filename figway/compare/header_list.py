@@ -31,7 +31,8 @@ NOT_COMPARED: dict[str, tuple[str, ...]] = {
 }
 """Lower-case names by the reason that they are not compared for."""
 
-_NAMES = frozenset(name for names in NOT_COMPARED.values() for name in names)
+LEFT_OUT = frozenset(name for names in NOT_COMPARED.values() for name in names)
+"""All of these names."""
 OWN_COOKIES = frozenset({"figway_id"})
 """Cookies that the facade sets, and not a backend."""
 # Of a 304 they are those of the 200 that it stands for, and a server may leave them out
@@ -51,7 +52,7 @@ def compared_names(
 
     `wanted` are compared all the same; `connection` are those that a Connection header names.
     """
-    left_out = _NAMES | set(connection)
+    left_out = LEFT_OUT | set(connection)
     if status == 304:
         left_out |= _NOT_OF_304
     return sorted(name for name in present if name in wanted or name not in left_out)

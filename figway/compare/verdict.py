@@ -143,6 +143,8 @@ def _compare(legacy: Answer, new: Answer, rules: RuleSet, context: Context) -> C
             bodies.compare(legacy.body, left, new.body, right, head, part=part)
         elif left != right:
             head.charset(*((media_type(side), b"") for side in (left, right)))
+    if not findings.total:
+        return Comparison("match", own_values=tuple(findings.own_values))
     differences = findings.all()
     mismatch = findings.beyond > 0 or any(difference.counts for difference in differences)
     return Comparison(
