@@ -13,6 +13,7 @@ from figway.compare.canonical_json import (
     NotThisFormat,
     Value,
     check_depth,
+    exactly,
     parse_json,
     surely_same,
 )
@@ -150,7 +151,7 @@ class BodyComparison:
         if family == "csv":
             trees = self._tables(texts, left, right)
         elif family == "json":
-            trees = [self._attempt(parse_json, text) for text in texts]
+            trees = self._json(*texts)
         else:
             essences = left.media_type.essence, right.media_type.essence
             trees = [
@@ -173,6 +174,14 @@ class BodyComparison:
     def _fact(self, kind: DifferenceKind, name: str, legacy: Value, new: Value) -> None:
         if legacy != new:
             Walk(self._findings, self._budget).fact(kind, name, legacy, new, self._rules.body)
+
+    def _json(self, legacy: str, new: str) -> list[Value | NotThisFormat]:
+        left, right = self._attempt(parse_json, legacy), self._attempt(parse_json, new)
+        if isinstance(left, NotThisFormat) or isinstance(right, NotThisFormat):
+            return [left, right]
+        if surely_same(left, right):
+            return [None, None]
+        return [exactly(legacy, left), exactly(new, right)]
 
     def _tables(
         self, texts: tuple[str, str], left: _Side, right: _Side
@@ -210,7 +219,7 @@ class BodyComparison:
         (inner, around), (other, about) = map(unwrapped, texts)
         if not (looks_like_json(inner) and looks_like_json(other)):
             return False
-        trees = [self._attempt(parse_json, text) for text in (inner, other)]
+        trees = self._json(inner, other)
         if any(isinstance(tree, NotThisFormat) for tree in trees):
             return False
         self._fact("notation", BOM, has_bom(left.body), has_bom(right.body))
@@ -245,7 +254,7 @@ class BodyComparison:
             self._walk(left, right, moments=family in _MOMENTS)
 
     def _walk(self, legacy: Value, new: Value, *, moments: bool = False) -> None:
-        if surely_same(legacy, new):
+        if legacy is new or surely_same(legacy, new):
             return
         # An element is two levels of a tree: an object, and the array under its label.
         most = 2 * self._context.limits.depth + 10

@@ -157,7 +157,9 @@ def _epochs(legacy: float, new: float, place: Place) -> Detection | None:
     # A number may as well be an id that counts up.
     if type(legacy) is not type(new) or not _TIME_NAME.search(place.name):
         return Detection(left[0])
-    return Detection(left[0], _tolerance(abs(left[1] - right[1]), place))
+    # Written as it is: neither as text nor in another unit.
+    digits = f"[0-9]{{{len(repr(legacy))}}}" if type(legacy) is int else ""
+    return Detection(left[0], _tolerance(abs(left[1] - right[1]), place, digits))
 
 
 # -- texts -----------------------------------------------------------------------------------------
@@ -171,7 +173,10 @@ def _same_but(pattern: re.Pattern[str], legacy: str, new: str) -> bool:
 
 def _jwt(legacy: str, new: str, place: Place) -> Detection | None:
     if _same_but(_JWT, legacy, new):
-        return Detection("jwt", make_rule(place, "pattern", pattern=JWT_PATTERN))
+        signatures = [len(one.rpartition(".")[2]) for one in _JWT.findall(f"{legacy} {new}")]
+        low, high = min(signatures), max(signatures)
+        pattern = f"{JWT_PATTERN.removesuffix('*')}{{{low},{high}}}"
+        return Detection("jwt", make_rule(place, "pattern", pattern=pattern))
     return None
 
 

@@ -12,6 +12,7 @@ from figway.compare.canonical_json import Blob, Constant, LongInteger, Order, Va
 from figway.compare.canonical_text import describe_binary
 from figway.compare.detect import HARD_SHAPES, Place, detect
 from figway.compare.limits import Budget
+from figway.compare.propose import excuses
 from figway.compare.rules import ComparisonRule
 
 DifferenceKind = Literal["changed", "type", "missing", "added", "order", "format", "notation"]
@@ -65,6 +66,11 @@ class Difference:
         return self.ignored_by is None and not self.noise
 
     @property
+    def excuses(self) -> str:
+        """What the proposed rule would excuse here, in words; empty where none is proposed."""
+        return excuses(self.proposal, self.legacy)
+
+    @property
     def field(self) -> str:
         """The key that counters and learned noise use: path, kind and, if it has one, a hard shape.
 
@@ -86,6 +92,7 @@ class Difference:
             "count": self.count,
             "detector": self.detector,
             "proposal": self.proposal.to_dict() if self.proposal else None,
+            "excuses": self.excuses,
             "ignored_by": self.ignored_by,
             "noise": self.noise,
         }

@@ -41,6 +41,8 @@ def _covers(rule: ComparisonRule, kind: str, legacy: Value, new: Value) -> bool:
     if rule.kind == "time_tolerance":
         left, right = moment(legacy), moment(new)
         near = bool(left and right and abs(left[1] - right[1]) <= rule.seconds)
+        if rule.pattern and kind == "type":
+            return False
         return near and all(_written_so(rule, side) for side in (legacy, new))
     if kind == "type":
         return False

@@ -17,6 +17,7 @@ _LONGEST = 8192
 UUID_PATTERN = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 JWT_PATTERN = r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
 _UUID, _JWT = re.compile(UUID_PATTERN), re.compile(JWT_PATTERN)
+_NIL = "00000000-0000-0000-0000-000000000000"
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=.~%:!*|-]{16,}")
 _LONG_HEX = re.compile(r"(?:[0-9a-f]{24,}|[0-9A-F]{24,})")
 _HEX = re.compile(r"(?:[0-9a-f]+|[0-9A-F]+)")
@@ -57,6 +58,8 @@ def same_form(legacy: str, new: str) -> bool:
     """Whether two unequal values are two tokens of one form: alphabet, length, and what they begin
     with.
     """
+    if _NIL in (legacy, new):
+        return False
     for shape in (_UUID, _JWT):
         if shape.fullmatch(legacy) or shape.fullmatch(new):
             return bool(shape.fullmatch(legacy) and shape.fullmatch(new))
