@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from control_plane.auth.access import Viewer
 from control_plane.comparisons import rules
 from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, RuleIn
-from control_plane.http.problems import COMMON, EDIT, documented
+from control_plane.http.problems import COMMON, EDIT, documented, invalid
 from control_plane.publishing.changed import Changed
 from control_plane.publishing.edit import Editing
 from control_plane.services import Svc
@@ -36,7 +36,8 @@ async def preview_rules(route_id: str, body: PreviewIn, _: Viewer, services: Svc
 
 @router.post("/routes/{route_id}/rules", status_code=201, responses=_EDIT)
 async def add_rule(route_id: str, body: RuleIn, edit: Editing) -> Changed:
-    """Write a comparison rule into a route. It is a revision, and starts a new evidence window."""
+    """Write a comparison rule into a route: a revision. A rule of kind `ignore` covers what was
+    counted before as well; any other starts a new evidence window."""
     make = rules.add(edit.state, route_id, rules.spec(body), edit.if_match)
     return await edit.publish_item("rule.add", Kind.ROUTE, route_id, make)
 
@@ -53,3 +54,15 @@ async def overrule_noise(route_id: str, body: OverruleIn, edit: Editing) -> Chan
     """Say that a field is noise, or that it is not, whatever was learned; null takes it back."""
     make = rules.overrule(edit.state, route_id, body, edit.if_match)
     return await edit.publish_item("noise.overrule", Kind.ROUTE, route_id, make)
+
+
+@router.post("/routes/{route_id}/evidence/restart", responses=_EDIT)
+async def restart_evidence(route_id: str, edit: Editing) -> Changed:
+    """Begin the evidence of a route anew: a revision that changes nothing else. For a fix of new
+    that names no build. The reason is required."""
+    if not edit.reason.strip():
+        raise invalid("reason", "say why the evidence begins anew", "give ?reason=")
+    make = rules.restart(edit.state, route_id, edit.if_match)
+    return await edit.publish(
+        "evidence.restart", f"route {route_id}", make, item=(Kind.ROUTE, route_id), back=True
+    )

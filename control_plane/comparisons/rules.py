@@ -74,6 +74,33 @@ def overrule(state: TableState, route_id: str, body: OverruleIn, if_match: str) 
     return _edited(state, route_id, if_match, edit)
 
 
+def compare_header(state: TableState, route_id: str, name: str, if_match: str) -> Make:
+    """Have a header compared that is not compared otherwise. Raises `ApiProblem` 422."""
+    lower = name.strip().lower()
+    if not lower:
+        raise invalid("name", "name a header")
+
+    def edit(policy: ComparisonPolicy) -> ComparisonPolicy:
+        if lower in policy.headers:
+            return policy
+        return replace(policy, headers=(*policy.headers, lower))
+
+    return _edited(state, route_id, if_match, edit)
+
+
+def restart(state: TableState, route_id: str, if_match: str) -> Make:
+    """Begin the evidence of a route anew, though nothing else has changed. To be published as a
+    change that dates itself (`back`)."""
+
+    def make(snapshot: Snapshot) -> list[Change]:
+        route = route_of(snapshot, route_id)
+        check_match(if_match, f"route {route_id!r}", state.etag(Kind.ROUTE, route))
+        anew = replace(route, evidence_since=snapshot.revision + 1)
+        return [Change(Kind.ROUTE, route_id, anew)]
+
+    return make
+
+
 def _edited(
     state: TableState,
     route_id: str,

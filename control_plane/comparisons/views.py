@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.clock import now_ms
-from control_plane.comparisons import builds, caching, evidence, examples, fields, store
+from control_plane.comparisons import builds, caching, evidence, examples, fields, in_common, store
 from control_plane.comparisons.batches import ShadowWorkerIn
 from control_plane.comparisons.builds import BuildHead
 from control_plane.comparisons.examples import Wanted
@@ -262,8 +262,22 @@ class EvidenceViews:
         async with self._database.read() as connection:
             records = await store.fields(connection, judged.route, judged.window)
             stored = await examples.count_by_field(connection, judged.route, names)
-        notes = FieldNotes({one.field: one for one in records}, stored, {})
+        said = await self._in_common(judged, paths)
+        notes = FieldNotes({one.field: one for one in records}, stored, said)
         return [fields.path_out(path, judged, notes) for path in paths]
+
+    async def _in_common(self, judged: Judged, paths: Sequence[PathFields]) -> dict[str, str]:
+        names = [
+            one.field for path in paths for one in path.fields if one.standing not in fields.HIDDEN
+        ]
+        if not names:
+            return {}
+        wanted = Wanted(route=judged.route, window=judged.window)
+        async with self._database.read() as connection:
+            stored = await examples.whole(
+                connection, wanted, in_common.MOST_PAIRS, in_common.MOST_BYTES
+            )
+        return await asyncio.to_thread(in_common.sentences, stored, names)
 
     async def of_window(self, route_id: str, window: str, build: str) -> Judged | None:
         """The evidence that a stored pair belongs to; None where only verdicts were told."""

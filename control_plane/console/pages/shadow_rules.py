@@ -69,6 +69,40 @@ async def say(route_id: str, visit: Operating) -> Response:
     return await _changed(visit, changed.revision, "Noted")
 
 
+@router.post("/shadow/{route_id}/compare-header")
+async def compare_header(route_id: str, visit: Operating) -> Response:
+    """Have a header compared that is not compared otherwise."""
+    edit = visit.edit()
+    make = rules.compare_header(
+        edit.state, route_id, visit.form.get("name", "")[:100], edit.if_match
+    )
+    changed = await edit.publish_item("header.compare", Kind.ROUTE, route_id, make)
+    return await _changed(visit, changed.revision, "The header is compared from now on")
+
+
+@router.get("/shadow/{route_id}/restart")
+async def ask_restart(route_id: str, visit: Viewing) -> Response:
+    """The form that begins the evidence of a route anew."""
+    found(visit, route_id)
+    return await visit.page("restart.html", route_id=route_id, problem=None)
+
+
+@router.post("/shadow/{route_id}/restart")
+async def restart(route_id: str, visit: Operating) -> Response:
+    """Begin the evidence of a route anew."""
+    found(visit, route_id)
+    reason = visit.form.get("reason", "").strip()[:500]
+    if not reason:
+        problem = invalid("reason", "say why the evidence begins anew")
+        return await visit.page("restart.html", 422, route_id=route_id, problem=problem)
+    edit = visit.edit("", reason)
+    make = rules.restart(edit.state, route_id, "*")
+    changed = await edit.publish(
+        "evidence.restart", f"route {route_id}", make, item=(Kind.ROUTE, route_id), back=True
+    )
+    return await _changed(visit, changed.revision, "The evidence begins anew")
+
+
 @router.post("/shadow/{route_id}/replay")
 async def replay(route_id: str, visit: Operating) -> Response:
     """Have stored requests sent once more."""

@@ -7,10 +7,12 @@ from typing import Any
 
 from control_plane.auth.keys import Role, generate
 from control_plane.clock import now_ms
+from figway.evidence.comparing import evidence_window
 from figway.evidence.forms import Form
 from figway.evidence.knowledge import PlaceForm, PlaceLooks
 from figway.evidence.values import read
-from tests.support.comparing import batch, evidence, evidenced, example, field, route, send
+from figway.routing.compile import compile_table
+from tests.support.comparing import batch, evidence, evidenced, example, field, request, route, send
 from tests.support.control import Control, control_plane
 
 PRICE = "$.price|changed"
@@ -255,3 +257,42 @@ async def test_short_ids_that_several_begin_with_are_named(control: Control) -> 
     assert answered.status_code == 409
     assert "abc0" in answered.text
     assert (await control.client.get("/comparisons/examples/abd")).status_code == 404
+
+
+async def test_the_evidence_is_restarted_by_hand_with_a_reason(control: Control) -> None:
+    """`restart` begins a window; a change of weight and a word do not."""
+    await control.seed()
+
+    async def window() -> str:
+        table = control.services.state.current.table
+        return evidence_window(compile_table(table).plans["orders"])
+
+    first = await window()
+    silent = await control.post("/routes/orders/evidence/restart", {}, if_match="*")
+    assert silent.status_code == 422
+    answered = await control.client.post(
+        "/routes/orders/evidence/restart", params={"reason": "fixed"}, headers={"if-match": "*"}
+    )
+    assert answered.status_code == 200, answered.text
+    second = await window()
+    assert second != first
+    said = await control.post(
+        "/routes/orders/noise", {"field": "$.price", "word": "noise"}, if_match="*"
+    )
+    assert said.status_code == 200, said.text
+
+
+async def test_a_field_says_what_its_requests_have_in_common(control: Control) -> None:
+    """Principle 10."""
+    await control.seed()
+    yen = [
+        example({"price": n}, {"price": n + 1}, request=request(f"/orders/{n}?currency=JPY"))
+        for n in range(20)
+    ]
+    euros = [
+        example({"price": n}, {"price": n}, request=request(f"/orders/{n}?currency=EUR"))
+        for n in range(20)
+    ]
+    await send(control, 1, evidenced(300, {PRICE: 20}, examples=[*yen, *euros]))
+    price = await _field(control, PRICE)
+    assert price["common"] == "with currency=JPY: 20 of the 20 that differ, 0 of 20 others"
