@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from control_plane.cli import (
+    approvals,
     backends,
     capabilities,
     compare,
@@ -24,11 +25,13 @@ from control_plane.cli import (
     keys,
     kill,
     revisions,
+    rollout,
     routes,
     run,
     tables,
     tail,
     up,
+    webhooks,
 )
 from control_plane.cli.context import DEFAULT_URL, Shared, asked_for
 from control_plane.cli.errors import CliError, Exit
@@ -85,11 +88,13 @@ for module in (up, demo, run):
     module.register(app, "Run")
 for module in (routes, flips, explain, force):
     module.register(app, "Routes")
+for module in (rollout, approvals):
+    module.register(app, "Roll out")
 for module in (compare, ignore):
     module.register(app, "Compare")
 for module in (tables, revisions, backends, capabilities):
     module.register(app, "Table")
-for module in (fleet, tail, kill, keys, completion):
+for module in (fleet, tail, kill, webhooks, keys, completion):
     module.register(app, "Operate")
 
 _UsageError: Any = typer.BadParameter.__base__

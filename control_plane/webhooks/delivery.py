@@ -51,9 +51,14 @@ class Sender:
         self._database = database
         self._owner = owner
         self._client: outbound.AsyncClient | None = None
+        self._lock = asyncio.Lock()
 
     async def round(self) -> int:
         """Spread new events, and send what is due, if this control plane has the lease."""
+        async with self._lock:  # nothing is sent twice by two rounds of one process
+            return await self._round()
+
+    async def _round(self) -> int:
         now = now_ms()
         async with self._database.write() as connection:
             mine = await leases.take(
