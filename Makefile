@@ -95,6 +95,9 @@ bench-console: $(VENV)/.dev ## The console with 1 000 routes and 1 000 000 store
 	@$(BIN)/python -m bench.console --json docs/results/console.json $(ARGS)
 
 ##@ Put it under fire
+foreign: $(VENV)/.dev ## Suites of other projects with and without the facade (needs litmus: apt install litmus)
+	@$(BIN)/python -m tests.suites.foreign $(ARGS)
+
 faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/operate/reliability.md
 	@TABLE_OF_FAULTS=docs/operate/reliability.md $(BIN)/python -m pytest tests/suites/faults $(ARGS)
 
@@ -163,4 +166,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
