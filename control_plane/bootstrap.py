@@ -107,7 +107,8 @@ def make_services(settings: Settings) -> Services:
     tables, live = Hub(settings.max_streams), Hub(settings.max_streams)
     publisher = Publisher(database, state, tables, live)
     owner = uuid4().hex
-    webhooks, evidence = WebhookService(database), ComparedEvidence(database)
+    comparisons = make_comparisons(database, settings, state)
+    webhooks, evidence = WebhookService(database), ComparedEvidence(comparisons.views)
     sender = Sender(database, owner)
     observer = Observer(database, state, evidence, live_seconds=settings.live_seconds)
     rollouts = RolloutService(database, state, publisher, observer, sender, live, webhooks.emit)
@@ -125,7 +126,7 @@ def make_services(settings: Settings) -> Services:
         compiled=LiveCompiled(),
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
-        comparisons=make_comparisons(database, settings, state),
+        comparisons=comparisons,
         decisions=Decisions(tables, live),
         rollouts=rollouts,
         ticker=RolloutTicker(database, rollouts, owner, watcher.round),

@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-import orjson
-from sqlalchemy import and_, select
-
-from control_plane.db.engine import Database
-from control_plane.db.models import ComparedRouteRow, ComparedWindowRow
+from control_plane.comparisons.judged import Judged
 from figway.rollout.observation import ParityCounts
+
+_OWN_GATES = ("few_requests", "one_request", "shape_missing")
+"""Reasons that a gate of its own tells of."""
+_MOST_FIELDS = 5
+
+
+class JudgedRoutes(Protocol):
+    """Where the comparisons of routes are judged."""
+
+    async def judged(self, routes: Sequence[str]) -> Mapping[str, Judged]:
+        """By route; one that was never compared is absent."""
 
 
 class ComparedEvidence:
-    """Reads the current window of each route."""
+    """What comparing says of routes, by the rules, words and forms of now."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, views: JudgedRoutes) -> None:
+        self._views = views
 
     async def parity(self, routes: Sequence[str]) -> Mapping[str, ParityCounts]:
         """See `EvidenceSource`."""
-        query = (
-            select(ComparedWindowRow.__table__)
-            .join(
-                ComparedRouteRow,
-                and_(
-                    ComparedRouteRow.route == ComparedWindowRow.route,
-                    ComparedRouteRow.window == ComparedWindowRow.window,
-                ),
-            )
-            .where(ComparedWindowRow.route.in_(routes))
-        )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        found = {}
-        for row in rows:
-            verdicts = orjson.loads(row.counts).get("verdicts", {})
-            differing = verdicts.get("mismatch", 0) + verdicts.get("new_failed", 0)
-            rated = verdicts.get("match", 0) + differing
-            seconds = max(60.0, (row.last_ms - row.first_ms) / 1_000)
-            found[row.route] = ParityCounts(
-                differing=differing, rated=rated, distinct=rated, pairs_per_s=rated / seconds
-            )
-        return found
+        found = await self._views.judged(routes)
+        return {route: parity_of(judged) for route, judged in found.items()}
+
+
+def parity_of(judged: Judged) -> ParityCounts:
+    """What a rollout decides on."""
+    found = judged.judgement
+    seconds = max(60.0, (judged.last_ms - judged.first_ms) / 1_000)
+    real = sorted(
+        (field for field in found.fields if field.standing in ("real", "unsteady", "likely_real")),
+        key=lambda field: -field.pairs,
+    )
+    return ParityCounts(
+        differing=found.mismatch + found.new_failed,
+        rated=found.rated,
+        distinct=found.distinct,
+        top_share=found.top_share,
+        shapes_missing=found.shapes_missing,
+        obstacles=tuple(
+            reason.text
+            for reason in found.reasons
+            if reason.keeps and reason.code not in _OWN_GATES
+        ),
+        fields=tuple(field.field for field in real[:_MOST_FIELDS]),
+        pairs_per_s=found.rated / seconds,
+        build=judged.build,
+    )

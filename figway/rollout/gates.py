@@ -106,9 +106,10 @@ def _shapes(seen: Observation) -> RolloutJudgement:
     missing = [text for route in seen.routes for text in route.parity.shapes_missing]
     done = sum(route.parity.shapes_done for route in seen.routes)
     whole = done + len(missing)
-    text = f"{done} of {whole} shapes of requests compared"
+    text = f"{done} of {whole} shapes of requests compared; " if done else ""
+    text += "every shape was compared" if not missing else "never compared: "
     if missing:
-        text += f"; missing: {'; '.join(missing[:5])}"
+        text += "; ".join(missing[:5])
         text += f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
     return RolloutJudgement(
         name="shapes", role="gate", ok=not missing, code="shapes_missing" if missing else "shapes",
