@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 from figway.compare.answer import Answer, Context
-from figway.compare.rules import ComparisonRule, RuleSet
+from figway.compare.rules import ComparisonRule, RuleKind, RuleSet
 from figway.compare.verdict import compare
 from figway.redact.redactor import Redactor
 
@@ -29,7 +29,7 @@ HEADERS = (
     (b"Cache-Control", b"no-store"),
     (b"Date", b"Thu, 01 Jan 2026 00:00:00 GMT"),
 )
-RULES = RuleSet([ComparisonRule("r", "ignore", "$..updated_at")])
+RULES = RuleSet([ComparisonRule("r", RuleKind.IGNORE, "$..updated_at")])
 FLOOR = 2000
 
 

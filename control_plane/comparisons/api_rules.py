@@ -12,14 +12,14 @@ from control_plane.publishing.changed import Changed
 from control_plane.publishing.edit import Editing
 from control_plane.services import Svc
 from figway.model.change import Kind
-from figway.model.table import RuleSpec
+from figway.model.table import ComparisonRule
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)
 
 
 @router.get("/routes/{route_id}/rules", responses=documented(404))
-async def list_rules(route_id: str, _: Viewer, services: Svc) -> list[RuleSpec]:
+async def list_rules(route_id: str, _: Viewer, services: Svc) -> list[ComparisonRule]:
     """The comparison rules of a route; 500 at most."""
     return list(rules.route_of(services.state.current, route_id).comparison.rules)
 

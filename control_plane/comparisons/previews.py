@@ -17,7 +17,7 @@ from control_plane.comparisons.wording import excuses, legacy_repeats
 from control_plane.http.problems import ApiProblem, invalid, not_found
 from control_plane.publishing.state import TableState
 from figway.compare.rules import RuleError, RuleSet
-from figway.evidence.comparing import comparison_rule, rule_set
+from figway.evidence.comparing import rule_set
 from figway.evidence.field_state import rules_at
 from figway.model.table import Route
 
@@ -86,8 +86,8 @@ def _changed(route: Route, body: PreviewIn) -> RuleSet:
     unknown = set(body.remove) - {rule.id for rule in route.comparison.rules}
     if unknown:
         raise not_found(f"comparison rule of route {route.id!r} named", min(unknown))
-    left = [comparison_rule(rule) for rule in route.comparison.rules if rule.id not in body.remove]
-    added = {rule.id: rule for rule in (comparison_rule(spec(new)) for new in body.add)}
+    left = [rule for rule in route.comparison.rules if rule.id not in body.remove]
+    added = {rule.id: rule for rule in map(spec, body.add)}
     try:
         return RuleSet([*(rule for rule in left if rule.id not in added), *added.values()])
     except RuleError as error:

@@ -11,19 +11,18 @@ from control_plane.http.preconditions import check_match
 from control_plane.http.problems import conflict, invalid, not_found
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
-from figway.compare.rules import RuleError
-from figway.evidence.comparing import comparison_rule
+from figway.compare.rules import RuleError, check_rule
 from figway.model.change import Change, Kind
-from figway.model.table import ComparisonPolicy, NoiseOverrule, Route, RuleSpec
+from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseOverrule, Route
 
 
-def spec(body: RuleIn) -> RuleSpec:
+def spec(body: RuleIn) -> ComparisonRule:
     """The rule that was sent, checked; with an id. Raises `ApiProblem` 422."""
     values = body.model_dump(exclude={"id", "pairs"})
     pairs = tuple((left, right) for left, right in body.pairs)
-    found = RuleSpec(id=body.id or _name(body), pairs=pairs, **values)
+    found = ComparisonRule(id=body.id or _name(body), pairs=pairs, **values)
     try:
-        comparison_rule(found)
+        check_rule(found)
     except RuleError as error:
         raise invalid(
             "rule", str(error), "see docs/concepts/shadow.md for the kinds and their parameters"
@@ -36,7 +35,7 @@ def _name(body: RuleIn) -> str:
     return f"{body.kind.value.replace('_', '-')}-{digest(parameters)[:8]}"
 
 
-def add(state: TableState, route_id: str, rule: RuleSpec, if_match: str) -> Make:
+def add(state: TableState, route_id: str, rule: ComparisonRule, if_match: str) -> Make:
     """Write a rule."""
 
     def edit(policy: ComparisonPolicy) -> ComparisonPolicy:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
 from control_plane.http.paging import Page
 from control_plane.http.problems import FindingOut
-from figway.model.table import NoiseWord, RuleKind, RuleSpec
+from figway.model.table import ComparisonRule, NoiseWord, RuleKind
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
@@ -219,7 +219,7 @@ class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
     examples: int
     """Stored pairs."""
     example_bytes: int
-    rules_written: list[RuleSpec]
+    rules_written: list[ComparisonRule]
     """The comparison rules of the route."""
     warnings: list[FindingOut]
     """What caches would make of its answers, by the newest stored pairs."""

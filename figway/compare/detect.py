@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from figway.compare.canonical_json import Value
 from figway.compare.moments import HTTP_DATE_PATTERN, ISO_PATTERN, layout, moment
-from figway.compare.rules import ComparisonRule, RuleError
+from figway.compare.rules import ComparisonRule, RuleError, read_rule
 from figway.compare.tokens import JWT_PATTERN as JWT_PATTERN
 from figway.compare.tokens import UUID_PATTERN as UUID_PATTERN
 from figway.compare.tokens import same_form, token_pattern
@@ -95,7 +95,7 @@ def make_rule(place: Place, kind: str, **parameters: object) -> ComparisonRule |
     """A rule for one place; None where the place has no target that a rule may have."""
     data = {"id": f"{kind}:{place.target}", "kind": kind, "target": place.target, **parameters}
     try:
-        return ComparisonRule.from_dict(data)
+        return read_rule(data)
     except RuleError:
         # Such as a cookie with a strange name, or a path that is too long.
         return None

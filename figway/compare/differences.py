@@ -13,7 +13,7 @@ from figway.compare.canonical_text import describe_binary
 from figway.compare.detect import HARD_SHAPES, Place, detect
 from figway.compare.limits import Budget
 from figway.compare.propose import excuses
-from figway.compare.rules import ComparisonRule
+from figway.compare.rules import ComparisonRule, rule_data
 
 DifferenceKind = Literal["changed", "type", "missing", "added", "order", "format", "notation"]
 """missing: legacy has it and new does not; added: the other way round; format: one side's body is
@@ -91,7 +91,7 @@ class Difference:
             "exact": self.exact,
             "count": self.count,
             "detector": self.detector,
-            "proposal": self.proposal.to_dict() if self.proposal else None,
+            "proposal": rule_data(self.proposal) if self.proposal else None,
             "excuses": self.excuses,
             "ignored_by": self.ignored_by,
             "noise": self.noise,

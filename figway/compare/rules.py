@@ -17,33 +17,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from dataclasses import fields
+from typing import Any, NamedTuple, cast
 
 from figway.compare.paths import PathError, Step, parse_path
 from figway.compare.patterns import PatternError, check_pattern
-
-RuleKind = Literal[
-    "ignore",
-    "number_tolerance",
-    "time_tolerance",
-    "unordered",
-    "keyed_array",
-    "case",
-    "map_value",
-    "pattern",
-    "notation",
-]
-KINDS: tuple[RuleKind, ...] = get_args(RuleKind)
-
-Scalar = str | int | float | bool | None
+from figway.model.table import ComparisonRule as ComparisonRule
+from figway.model.table import RuleKind as RuleKind
+from figway.model.table import Scalar
 
 MOST_RULES = 500
 MOST_PAIRS = 1000
 
 _HEADER = re.compile(r"header:[!#$%&'*+.^`|~0-9a-z-]{1,100}(;[^\s;,]{1,60})?")
 _COOKIE = re.compile(r"set-cookie:[^\s;,=]{1,200}(;[a-z-]{1,40})?")
-_ARRAY_KINDS = ("unordered", "keyed_array")
+_ARRAY_KINDS = (RuleKind.UNORDERED, RuleKind.KEYED_ARRAY)
 _PARAMETERS: dict[str, tuple[str, ...]] = {
     "ignore": (),
     "number_tolerance": ("absolute", "relative"),
@@ -56,116 +44,102 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "notation": (),
 }
 _OPTIONAL: dict[str, tuple[str, ...]] = {"time_tolerance": ("pattern",)}
+_DEFAULTS = {
+    field.name: field.default
+    for field in fields(ComparisonRule)
+    if field.name not in ("id", "kind", "target", "note")
+}
 
 
 class RuleError(ValueError):
     """A rule that makes no sense; the text says which rule, and what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComparisonRule:
-    """One rule, checked when it is made. Parameters of other kinds stay at their defaults.
+def check_rule(rule: ComparisonRule) -> tuple[Step, ...]:
+    """The steps of the rule's path, empty outside of the body.
 
     Raises:
-        RuleError: when the target or a parameter is not valid.
+        RuleError: when the kind, the target or a parameter is not valid.
     """
+    name = f"rule {rule.id!r}"
+    if not rule.id or len(rule.id) > 600:
+        raise RuleError("a rule needs an id of 1 to 600 characters")
+    if rule.kind not in _PARAMETERS:
+        raise RuleError(f"{name}: kind is one of {', '.join(_PARAMETERS)}")
+    others = _DEFAULTS.keys() - set(_PARAMETERS[rule.kind])
+    if foreign := sorted(one for one in others if getattr(rule, one) != _DEFAULTS[one]):
+        raise RuleError(f"{name}: {rule.kind} has no {', '.join(foreign)}")
+    try:
+        steps = _target(rule, name)
+        _parameters(rule, name)
+    except (PathError, PatternError) as error:
+        raise RuleError(f"{name}: {error}") from error
+    return steps
 
-    id: str
-    kind: RuleKind
-    target: str
-    absolute: float = 0.0
-    """number_tolerance: how far apart two numbers may be."""
-    relative: float = 0.0
-    """number_tolerance: the same as a share of the larger one, 0.01 for 1 %."""
-    seconds: float = 0.0
-    """time_tolerance: how far apart two moments may be (ISO 8601, HTTP dates, epochs)."""
-    key: str = ""
-    """keyed_array: the member that names an element."""
-    pairs: tuple[tuple[Scalar, Scalar], ...] = ()
-    """map_value: (legacy's value, the value that new may have instead)."""
-    pattern: str = ""
-    """pattern: RE2; whatever it matches, on either side, is equal. time_tolerance: RE2 of how both
-    moments must be written; empty for any way."""
-    note: str = ""
-    steps: tuple[Step, ...] = field(default=(), init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        try:
-            self._check()
-        except (PathError, PatternError) as error:
-            raise RuleError(f"rule {self.id!r}: {error}") from error
+def _target(rule: ComparisonRule, name: str) -> tuple[Step, ...]:
+    if rule.target.startswith("$"):
+        return parse_path(rule.target)
+    if not (
+        rule.target == "status" or _HEADER.fullmatch(rule.target) or _COOKIE.fullmatch(rule.target)
+    ):
+        raise RuleError(
+            f"{name}: target {rule.target!r} is none of $..., header:name, header:name;part, "
+            "set-cookie:name, set-cookie:name;attribute (in lower case), status"
+        )
+    if rule.kind == "keyed_array":
+        raise RuleError(f"{name}: keyed_array is for places in the body")
+    return ()
 
-    def _check(self) -> None:
-        if not self.id or len(self.id) > 600:
-            raise RuleError("a rule needs an id of 1 to 600 characters")
-        if self.kind not in KINDS:
-            raise RuleError(f"rule {self.id!r}: kind is one of {', '.join(KINDS)}")
-        self._check_target()
-        if self.kind == "number_tolerance":
-            self._check_number("absolute", self.absolute)
-            self._check_number("relative", self.relative)
-            if not self.absolute and not self.relative:
-                raise RuleError(f"rule {self.id!r}: number_tolerance needs absolute or relative")
-        if self.kind == "time_tolerance" and not self._check_number("seconds", self.seconds):
-            raise RuleError(f"rule {self.id!r}: time_tolerance needs seconds above 0")
-        if self.kind == "keyed_array" and not self.key:
-            raise RuleError(f"rule {self.id!r}: keyed_array needs the key member's name")
-        if self.kind == "map_value" and not 0 < len(self.pairs) <= MOST_PAIRS:
-            raise RuleError(f"rule {self.id!r}: map_value needs 1 to {MOST_PAIRS} pairs")
-        if self.kind == "pattern" or self.pattern:
-            check_pattern(self.pattern)
 
-    def _check_target(self) -> None:
-        if self.target.startswith("$"):
-            object.__setattr__(self, "steps", parse_path(self.target))
-        elif not (
-            self.target == "status"
-            or _HEADER.fullmatch(self.target)
-            or _COOKIE.fullmatch(self.target)
-        ):
-            raise RuleError(
-                f"rule {self.id!r}: target {self.target!r} is none of $..., header:name, "
-                "header:name;part, set-cookie:name, set-cookie:name;attribute (in lower case), "
-                "status"
-            )
-        if self.kind == "keyed_array" and not self.target.startswith("$"):
-            raise RuleError(f"rule {self.id!r}: keyed_array is for places in the body")
-
-    def _check_number(self, name: str, value: float) -> float:
+def _parameters(rule: ComparisonRule, name: str) -> None:
+    for one in ("absolute", "relative", "seconds"):
+        value = getattr(rule, one)
         if not math.isfinite(value) or value < 0:
-            raise RuleError(f"rule {self.id!r}: {name} is a number of 0 or more")
-        return value
+            raise RuleError(f"{name}: {one} is a number of 0 or more")
+    if rule.kind == "number_tolerance" and not rule.absolute and not rule.relative:
+        raise RuleError(f"{name}: number_tolerance needs absolute or relative")
+    if rule.kind == "time_tolerance" and not rule.seconds:
+        raise RuleError(f"{name}: time_tolerance needs seconds above 0")
+    if rule.kind == "keyed_array" and not rule.key:
+        raise RuleError(f"{name}: keyed_array needs the key member's name")
+    if rule.kind == "map_value" and not 0 < len(rule.pairs) <= MOST_PAIRS:
+        raise RuleError(f"{name}: map_value needs 1 to {MOST_PAIRS} pairs")
+    if rule.kind == "pattern" or rule.pattern:
+        check_pattern(rule.pattern)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form; only the parameters of the rule's kind."""
-        data: dict[str, Any] = {"id": self.id, "kind": self.kind, "target": self.target}
-        for name in _PARAMETERS[self.kind]:
-            value = getattr(self, name)
-            if name in _OPTIONAL.get(self.kind, ()) and not value:
-                continue
+
+def rule_data(rule: ComparisonRule) -> dict[str, Any]:
+    """JSON form; only the parameters of the rule's kind."""
+    data: dict[str, Any] = {"id": rule.id, "kind": str(rule.kind), "target": rule.target}
+    for name in _PARAMETERS[rule.kind]:
+        value = getattr(rule, name)
+        if value or name not in _OPTIONAL.get(rule.kind, ()):
             data[name] = [list(pair) for pair in value] if name == "pairs" else value
-        if self.note:
-            data["note"] = self.note
-        return data
+    if rule.note:
+        data["note"] = rule.note
+    return data
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ComparisonRule:
-        """Read the JSON form.
 
-        Raises:
-            RuleError: also for a member that the kind does not have.
-        """
-        name = f"rule {data.get('id', '?')!r}"
-        kind = data.get("kind")
-        if kind not in KINDS:
-            raise RuleError(f"{name}: kind is one of {', '.join(KINDS)}")
-        allowed = {"id", "kind", "target", "note", *_PARAMETERS[kind]}
-        if unknown := sorted(set(data) - allowed):
-            raise RuleError(f"{name}: {kind} has no {', '.join(unknown)}")
-        values = {key: _typed(name, key, value) for key, value in data.items()}
-        if "id" not in values or "target" not in values:
-            raise RuleError(f"{name}: a rule needs an id and a target")
-        return cls(**values)
+def read_rule(data: Mapping[str, Any]) -> ComparisonRule:
+    """Read the JSON form, and check the rule.
+
+    Raises:
+        RuleError: also for a member that the kind does not have.
+    """
+    name = f"rule {data.get('id', '?')!r}"
+    kind = data.get("kind")
+    if kind not in _PARAMETERS:
+        raise RuleError(f"{name}: kind is one of {', '.join(_PARAMETERS)}")
+    allowed = {"id", "kind", "target", "note", *_PARAMETERS[kind]}
+    if unknown := sorted(set(data) - allowed):
+        raise RuleError(f"{name}: {kind} has no {', '.join(unknown)}")
+    values = {key: _typed(name, key, value) for key, value in data.items()}
+    if "id" not in values or "target" not in values:
+        raise RuleError(f"{name}: a rule needs an id and a target")
+    rule = ComparisonRule(**{**values, "kind": RuleKind(kind)})
+    check_rule(rule)
+    return rule
 
 
 def _typed(name: str, key: str, value: object) -> Any:
@@ -193,7 +167,14 @@ def _pairs(name: str, value: object) -> tuple[tuple[Scalar, Scalar], ...]:
     return tuple(pairs)
 
 
-Places = frozenset[tuple[int, ComparisonRule]]
+class Aimed(NamedTuple):
+    """A rule for a place in the body, and the steps to it."""
+
+    rule: ComparisonRule
+    steps: tuple[Step, ...]
+
+
+Places = frozenset[tuple[int, Aimed]]
 """How far each of some rules has been followed: (steps done, rule)."""
 
 
@@ -216,7 +197,10 @@ class RuleNode:
         self._known[at] = self
         self._next: dict[str | int, RuleNode] = {}
         self.hits = tuple(
-            sorted((rule for done, rule in at if done == len(rule.steps)), key=lambda r: r.id)
+            sorted(
+                (aimed.rule for done, aimed in at if done == len(aimed.steps)),
+                key=lambda rule: rule.id,
+            )
         )
         self.live = bool(at)
 
@@ -231,14 +215,14 @@ class RuleNode:
 
     def _advance(self, key: str | int) -> RuleNode:
         after = set()
-        for done, rule in self._at:
-            if done == len(rule.steps):
+        for done, aimed in self._at:
+            if done == len(aimed.steps):
                 continue
-            step = rule.steps[done]
+            step = aimed.steps[done]
             if step.selector is None or step.selector == key:
-                after.add((done + 1, rule))
+                after.add((done + 1, aimed))
             if step.descend:
-                after.add((done, rule))
+                after.add((done, aimed))
         if not after:
             return NO_RULES
         places = frozenset(after)
@@ -259,7 +243,8 @@ class RuleSet:
             raise RuleError(f"a route may have {MOST_RULES} rules, this one has {len(self.rules)}")
         if len({rule.id for rule in self.rules}) != len(self.rules):
             raise RuleError("two rules have the same id")
-        in_body = frozenset((0, rule) for rule in self.rules if rule.target.startswith("$"))
+        aimed = [Aimed(rule, check_rule(rule)) for rule in self.rules]
+        in_body = frozenset((0, one) for one in aimed if one.rule.target.startswith("$"))
         self.body = RuleNode(in_body) if in_body else NO_RULES
         self._by_target: dict[str, list[ComparisonRule]] = {}
         for rule in self.rules:

@@ -6,37 +6,11 @@ these once per table and route, validation builds them to see whether they can b
 
 from __future__ import annotations
 
-from dataclasses import fields
-
-from figway.compare.rules import ComparisonRule, RuleSet
+from figway.compare.rules import RuleSet
 from figway.model.codec import content_hash, to_data
-from figway.model.table import ComparisonPolicy, NoiseWord, RuleKind, RuleSpec
+from figway.model.table import ComparisonPolicy, NoiseWord
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
-
-_DEFAULTS = {
-    field.name: field.default for field in fields(RuleSpec) if field.name not in ("id", "target")
-}
-
-
-def comparison_rule(spec: RuleSpec) -> ComparisonRule:
-    """The rule that a spec describes.
-
-    Raises:
-        RuleError: also when it sets a parameter that its kind does not have.
-    """
-    data = {"id": spec.id, "kind": spec.kind.value, "target": spec.target}
-    for name, default in _DEFAULTS.items():
-        value = getattr(spec, name)
-        if name != "kind" and value != default:
-            data[name] = value
-    return ComparisonRule.from_dict(data)
-
-
-def rule_spec(rule: ComparisonRule) -> RuleSpec:
-    """The spec of a rule, such as one that a detector proposes."""
-    values = {name: getattr(rule, name) for name in _DEFAULTS if name != "kind"}
-    return RuleSpec(id=rule.id, kind=RuleKind(rule.kind), target=rule.target, **values)
 
 
 def rule_set(policy: ComparisonPolicy) -> RuleSet:
@@ -45,7 +19,7 @@ def rule_set(policy: ComparisonPolicy) -> RuleSet:
     Raises:
         RuleError: for a rule that makes no sense, or one that stands there twice.
     """
-    return RuleSet(comparison_rule(spec) for spec in policy.rules)
+    return RuleSet(policy.rules)
 
 
 def redaction_policy(policy: ComparisonPolicy) -> RedactionPolicy:

@@ -78,6 +78,7 @@ class RuleKind(StrEnum):
     CASE = "case"
     MAP_VALUE = "map_value"
     PATTERN = "pattern"
+    NOTATION = "notation"
 
 
 class NoiseWord(StrEnum):
@@ -342,15 +343,18 @@ Scalar = str | int | float | bool | None
 """A JSON value that is neither an array nor an object."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleSpec(Strict):
-    """A written comparison rule as plain data; `figway.evidence.comparing` compiles it."""
+@dataclass(frozen=True, slots=True)
+class ComparisonRule(Strict):
+    """What may differ at one place, as plain data: `figway.compare.rules` checks and compiles it.
+
+    Parameters of other kinds than its own stay at their defaults.
+    """
 
     id: str
     """Name, unique among the rules of its route."""
     kind: RuleKind
     target: str
-    """`$.items[*].price`, `header:etag`, `set-cookie:sid;samesite` or `status`."""
+    """`$.items[*].price`, `header:cache-control;max-age`, `set-cookie:sid;samesite`, `status`."""
     absolute: float = 0.0
     """number_tolerance: how far apart two numbers may be."""
     relative: float = 0.0
@@ -362,7 +366,8 @@ class RuleSpec(Strict):
     pairs: tuple[tuple[Scalar, Scalar], ...] = ()
     """map_value: (legacy's value, the value that new may have instead)."""
     pattern: str = ""
-    """pattern: RE2; what it matches, on either side, is equal."""
+    """pattern: RE2; what it matches, on either side, is equal. time_tolerance: RE2 of how both
+    moments must be written; empty for any way."""
     note: str = ""
     """Why it is there, for people."""
 
@@ -380,7 +385,7 @@ class NoiseOverrule(Strict):
 class ComparisonPolicy(Strict):
     """How the two answers of a route are compared, and what of them may be kept."""
 
-    rules: tuple[RuleSpec, ...] = ()
+    rules: tuple[ComparisonRule, ...] = ()
     headers: tuple[str, ...] = ()
     """Headers compared besides those that always are; lower case."""
     noise_sample: int = 200

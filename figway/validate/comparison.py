@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from figway.compare.rules import MOST_RULES, RuleError
-from figway.evidence.comparing import comparison_rule, redaction_policy
+from figway.compare.rules import MOST_RULES, RuleError, check_rule
+from figway.evidence.comparing import redaction_policy
 from figway.model.table import PLAIN_COMPARISON, ComparisonPolicy
 from figway.redact.policy import PolicyError
 from figway.validate.findings import Findings
@@ -43,7 +43,7 @@ def _rules(policy: ComparisonPolicy, path: str, findings: Findings) -> None:
         check_text(spec.target, f"{place}.target", findings)
         check_text(spec.note, f"{place}.note", findings, lines=True)
         try:
-            comparison_rule(spec)
+            check_rule(spec)
         except RuleError as error:
             hint = "see the reference of comparison rules for the kind's parameters"
             findings.error("rule_invalid", place, str(error), hint)

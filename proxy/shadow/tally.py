@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from figway.compare.answer import Answer
+from figway.compare.rules import rule_data
 from figway.compare.verdict import Comparison
 from figway.evidence.histogram import bucket_of
 from proxy.capture.message import Captured
@@ -70,7 +71,7 @@ class Tally:
                     "noise": int(item.noise),
                     "rule": item.ignored_by or "",
                     "detector": item.detector,
-                    "proposed": item.proposal.to_dict() if item.proposal else None,
+                    "proposed": rule_data(item.proposal) if item.proposal else None,
                     "first_ms": at,
                     "last_ms": at,
                 }

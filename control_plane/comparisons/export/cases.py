@@ -13,7 +13,7 @@ from control_plane.comparisons.preview import body
 from control_plane.comparisons.records import StoredPair
 from figway.compare.decode import MediaType
 from figway.compare.paths import PathError, parse_path
-from figway.compare.rules import RuleSet
+from figway.compare.rules import RuleSet, rule_data
 from figway.message.http import SAFE_METHODS
 
 REDACTED = "[redacted:"
@@ -135,9 +135,9 @@ def rules_data(rules: RuleSet) -> list[dict[str, Any]]:
     """Rules with their paths taken apart, so that a test needs no parser of paths."""
     found = []
     for rule in rules.rules:
-        data = {"absolute": 0.0, "relative": 0.0, **rule.to_dict()}
+        data = {"absolute": 0.0, "relative": 0.0, **rule_data(rule)}
         if rule.target.startswith("$"):
-            data["steps"] = [[step.selector, step.descend] for step in rule.steps]
+            data["steps"] = [[step.selector, step.descend] for step in parse_path(rule.target)]
         found.append(data)
     return found
 

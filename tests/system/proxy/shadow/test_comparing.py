@@ -16,7 +16,7 @@ import httpx
 import pytest
 import zstandard
 
-from figway.model.table import ComparisonPolicy, RuleKind, RuleSpec, Stage
+from figway.model.table import ComparisonPolicy, ComparisonRule, RuleKind, Stage
 from tests.support.fleet import until
 from tests.support.shadow_world import Reply, Request, shadow_world
 from tests.system.proxy.shadow.test_faults import children
@@ -72,7 +72,7 @@ async def test_a_rule_of_the_revision_applies_and_begins_a_new_window(tmp_path: 
         await proxy.get("/r/x")
         batches = await w.settled(1)
         assert batches.verdicts == {"mismatch": 1}
-        rule = RuleSpec(id="known", kind=RuleKind.IGNORE, target="$.path")
+        rule = ComparisonRule(id="known", kind=RuleKind.IGNORE, target="$.path")
         w.route = replace(w.route, comparison=ComparisonPolicy(rules=(rule,), noise_sample=0))
         w.control.publish(w.table())
         await until(lambda: w.control.ack["revision"] == 2, "applied")

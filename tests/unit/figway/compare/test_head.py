@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from figway.compare.answer import Answer, Context, RawHeader
-from figway.compare.rules import ComparisonRule
+from figway.compare.rules import ComparisonRule, RuleKind
 from figway.compare.verdict import compare
 from tests.support.answers import found
 
@@ -102,19 +102,19 @@ def test_every_header_counts_but_for_a_short_list_and_their_case_does_not() -> N
 
 
 def test_rules_for_the_head() -> None:
-    etag = ComparisonRule("r", "ignore", "header:etag")
+    etag = ComparisonRule("r", RuleKind.IGNORE, "header:etag")
     assert differences([("ETag", '"a"')], [("ETag", '"b"')]) == [("header:etag", "changed")]
     assert differences([("ETag", '"a"')], [("ETag", '"b"')], etag) == []
-    listed = ComparisonRule("r", "unordered", "header:x-tags")
+    listed = ComparisonRule("r", RuleKind.UNORDERED, "header:x-tags")
     one, other = ("X-Tags", "a, b"), ("X-Tags", "b,a")
     assert differences([one], [other]) == [("header:x-tags", "changed")]
     assert differences([one], [other], listed) == []
     fresh, stale = ("Cache-Control", "max-age=60, private"), ("Cache-Control", "private")
     assert differences([fresh], [stale]) == [("header:cache-control;max-age", "missing")]
     for target in ("header:cache-control", "header:cache-control;max-age"):
-        assert differences([fresh], [stale], ComparisonRule("r", "ignore", target)) == []
+        assert differences([fresh], [stale], ComparisonRule("r", RuleKind.IGNORE, target)) == []
     for target in ("set-cookie:sid;samesite", "set-cookie:sid", "header:set-cookie"):
-        cookie = ComparisonRule("r", "ignore", target)
+        cookie = ComparisonRule("r", RuleKind.IGNORE, target)
         assert (
             differences([("Set-Cookie", f"{SID}; SameSite=Lax")], [("Set-Cookie", SID)], cookie)
             == []
@@ -130,7 +130,7 @@ def test_another_status_is_one_difference_whatever_stands_below() -> None:
 
 
 def test_a_status_may_be_mapped() -> None:
-    created = ComparisonRule("r", "map_value", "status", pairs=((200, 201),))
+    created = ComparisonRule("r", RuleKind.MAP_VALUE, "status", pairs=((200, 201),))
     assert compare(Answer(200, (), b"x"), Answer(201, (), b"x"), [created]).verdict == "match"
     assert found(compare(Answer(200, (), b"x"), Answer(201, (), b"y"), [created])) == [
         ("$[*]", "changed")

@@ -7,42 +7,43 @@ from typing import Any
 
 import pytest
 
-from figway.compare.rules import ComparisonRule, RuleError
+from figway.compare.rules import RuleError, check_rule, read_rule, rule_data
 from figway.evidence.comparing import (
     compared_headers,
-    comparison_rule,
     overruled,
     redaction_policy,
     rule_set,
-    rule_spec,
 )
 from figway.model.codec import CodecError, canonical, content_hash, from_data, from_json
 from figway.model.table import (
     ComparisonPolicy,
+    ComparisonRule,
     NoiseOverrule,
     NoiseWord,
     Route,
     RouteMatch,
     RuleKind,
-    RuleSpec,
 )
 
 PLAIN = Route(id="r", match=RouteMatch(path="/x"))
 RULES = (
-    RuleSpec(id="ignore", kind=RuleKind.IGNORE, target="$.items[*].id", note="given anew"),
-    RuleSpec(id="near", kind=RuleKind.NUMBER_TOLERANCE, target="$.price", absolute=0.01),
-    RuleSpec(id="share", kind=RuleKind.NUMBER_TOLERANCE, target="$.total", relative=1e-9),
-    RuleSpec(id="soon", kind=RuleKind.TIME_TOLERANCE, target="header:last-modified", seconds=2.0),
-    RuleSpec(id="any-order", kind=RuleKind.UNORDERED, target="$.tags"),
-    RuleSpec(id="by-id", kind=RuleKind.KEYED_ARRAY, target="$.items", key="id"),
-    RuleSpec(id="case", kind=RuleKind.CASE, target="$.name"),
-    RuleSpec(
+    ComparisonRule(id="ignore", kind=RuleKind.IGNORE, target="$.items[*].id", note="given anew"),
+    ComparisonRule(id="near", kind=RuleKind.NUMBER_TOLERANCE, target="$.price", absolute=0.01),
+    ComparisonRule(id="share", kind=RuleKind.NUMBER_TOLERANCE, target="$.total", relative=1e-9),
+    ComparisonRule(
+        id="soon", kind=RuleKind.TIME_TOLERANCE, target="header:last-modified", seconds=2.0
+    ),
+    ComparisonRule(id="any-order", kind=RuleKind.UNORDERED, target="$.tags"),
+    ComparisonRule(id="by-id", kind=RuleKind.KEYED_ARRAY, target="$.items", key="id"),
+    ComparisonRule(id="case", kind=RuleKind.CASE, target="$.name"),
+    ComparisonRule(
         id="map",
         kind=RuleKind.MAP_VALUE,
         target="$.state",
         pairs=(("open", 1), (None, False), (1.5, "x"), (True, 0)),
     ),
-    RuleSpec(id="pattern", kind=RuleKind.PATTERN, target="$.link", pattern="[0-9]+"),
+    ComparisonRule(id="pattern", kind=RuleKind.PATTERN, target="$.link", pattern="[0-9]+"),
+    ComparisonRule(id="notation", kind=RuleKind.NOTATION, target="$['line-ends()']"),
 )
 POLICY = ComparisonPolicy(
     rules=RULES,
@@ -72,16 +73,14 @@ def test_every_kind_of_rule_round_trips() -> None:
 
 def test_every_kind_of_rule_works_and_comes_back() -> None:
     assert {spec.kind for spec in RULES} == set(RuleKind)
-    for spec in RULES:
-        rule = comparison_rule(spec)
-        assert isinstance(rule, ComparisonRule)
-        assert rule_spec(rule) == spec
+    for rule in RULES:
+        assert read_rule(rule_data(rule)) == rule
     assert len(rule_set(POLICY).rules) == len(RULES)
 
 
 def test_a_parameter_of_another_kind_is_refused() -> None:
     with pytest.raises(RuleError, match="ignore has no seconds"):
-        comparison_rule(RuleSpec(id="a", kind=RuleKind.IGNORE, target="$", seconds=1.0))
+        check_rule(ComparisonRule(id="a", kind=RuleKind.IGNORE, target="$", seconds=1.0))
 
 
 def test_the_rest_of_the_policy() -> None:
@@ -112,12 +111,14 @@ def test_the_rest_of_the_policy() -> None:
 def test_what_is_no_rule_is_refused_by_place(field: str, value: Any) -> None:
     data = {"id": "a", "kind": "ignore", "target": "$", field: value}
     with pytest.raises(CodecError) as caught:
-        from_data(RuleSpec, data)
+        from_data(ComparisonRule, data)
     assert caught.value.path.startswith(f"$.{field}")
 
 
 def test_a_whole_number_is_a_number() -> None:
     data = {"id": "a", "kind": "number_tolerance", "target": "$", "absolute": 2}
-    spec = from_data(RuleSpec, data)
+    spec = from_data(ComparisonRule, data)
     assert type(spec.absolute) is float
-    assert content_hash(spec) == content_hash(from_data(RuleSpec, json.loads(canonical(spec))))
+    assert content_hash(spec) == content_hash(
+        from_data(ComparisonRule, json.loads(canonical(spec)))
+    )

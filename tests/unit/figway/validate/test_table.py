@@ -13,6 +13,7 @@ from figway.model.table import (
     BreakerPolicy,
     Capability,
     ComparisonPolicy,
+    ComparisonRule,
     ConnectionLimits,
     FallbackBudgetPolicy,
     FallbackPolicy,
@@ -22,7 +23,6 @@ from figway.model.table import (
     NoiseWord,
     Route,
     RuleKind,
-    RuleSpec,
     ShadowPolicy,
     Side,
     Stage,
@@ -66,9 +66,9 @@ def moving(**fields: Any) -> Table:
 NOISE = NoiseWord.NOISE
 
 
-def rule(**fields: Any) -> RuleSpec:
+def rule(**fields: Any) -> ComparisonRule:
     """An ignore rule that differs."""
-    return RuleSpec(**{"id": "a", "kind": RuleKind.IGNORE, "target": "$.x", **fields})
+    return ComparisonRule(**{"id": "a", "kind": RuleKind.IGNORE, "target": "$.x", **fields})
 
 
 SOUND = table(
