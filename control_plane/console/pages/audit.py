@@ -26,6 +26,10 @@ ACTIONS = (
     "backend.create", "backend.put", "backend.patch", "backend.delete", "capability.create",
     "capability.put", "capability.patch", "capability.delete", "table.apply", "table.seed",
     "key.create", "key.revoke", "rule.add", "rule.remove", "noise.overrule", "replay.create",
+    "rules.put", "change.approve", "change.reject", "change.make", "rollout.plan", "rollout.delete",
+    "rollout.start", "rollout.move", "rollout.approve", "rollout.pause", "rollout.resume",
+    "rollout.promote", "rollout.promote_full", "rollout.abort", "rollout.retry", "webhook.create",
+    "webhook.change", "webhook.delete", "webhook.resend",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

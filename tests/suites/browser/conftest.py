@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.suites.browser.system import System, running
+from tests.support.thorough import THOROUGH
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="browser tests need playwright: pip install playwright"
@@ -23,11 +24,12 @@ ARGUMENTS = [
 SIZES = {"wide": (1_280, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 Window = tuple[str, str]
-# Each size and each scheme is met in two windows; all four are for who asks for them.
+# `test_screens` looks at every screen in each size and scheme; the rest needs one window to work
+# in, and gets all four with `make test-thorough` or `make test-browser WINDOWS=all`.
 WINDOWS: tuple[Window, ...] = (
     tuple(product(SIZES, SCHEMES))
-    if os.environ.get("WINDOWS") == "all"
-    else (("wide", "light"), ("phone", "dark"))
+    if THOROUGH or os.environ.get("WINDOWS") == "all"
+    else (("wide", "light"),)
 )
 
 

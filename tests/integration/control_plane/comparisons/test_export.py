@@ -118,7 +118,8 @@ def _pytest(file: Path, base: str, **env: str) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-c", os.devnull,
          "--rootdir", str(file.parent), str(file)],
-        env={**os.environ, "FIGWAY_BASE_URL": base, **env}, capture_output=True, text=True,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "FIGWAY_BASE_URL": base, **env},
+        capture_output=True, text=True,
         cwd=file.parent, check=False,
     )  # fmt: skip
 

@@ -14,6 +14,8 @@ from control_plane.cli.main import app as cli
 from control_plane.console import app as console
 from control_plane.console.pages import audit
 from control_plane.settings import Settings
+from figway.model.change import Kind
+from figway.rollout.state import EventKind
 
 ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     # what the console takes: each way of the API (method and path), with its command
@@ -104,9 +106,17 @@ def test_the_console_has_no_private_powers(tmp_path: Path) -> None:
             assert command in commands, f"{name} is no command"
 
 
-def test_every_deed_can_be_filtered_for() -> None:
+NAMED_BY_KIND = {f"{kind.value}.{verb}" for kind in (Kind.ROUTE, Kind.BACKEND, Kind.CAPABILITY)
+                 for verb in ("create", "put", "patch", "delete")}  # fmt: skip
+CHOSEN = {"table.seed", "kill.on", "kill.off", "route.flip", "capability.flip", "route.breaker"}
+"""Actions whose names are put together, or chosen, where they are written."""
+
+
+def test_every_action_can_be_filtered_for() -> None:
     folder = Path(audit.__file__).parents[2]
-    found = {"table.seed", "kill.off"}
+    found = NAMED_BY_KIND | CHOSEN
+    found |= {f"rollout.{kind.value}" for kind in EventKind if kind is not EventKind.TICK}
+    named = r'(?:entry|publish|publish_item)\(\s*"([a-z]+\.[a-z_]+)"|action="([a-z]+\.[a-z_]+)"'
     for file in folder.rglob("*.py"):
-        found |= set(re.findall(r'entry\(\s*"([a-z]+\.[a-z]+)"', file.read_text()))
+        found |= {one or other for one, other in re.findall(named, file.read_text("utf-8"))}
     assert found == set(audit.ACTIONS)

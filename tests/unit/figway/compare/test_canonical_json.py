@@ -14,6 +14,7 @@ from figway.compare.answer import Context
 from figway.compare.canonical_json import fingerprint, parse_json, same
 from figway.compare.verdict import compare
 from tests.support.answers import answer, compare_json, found, json_answer
+from tests.support.thorough import examples
 
 scalars = (
     st.none()
@@ -57,7 +58,7 @@ def test_a_value_equals_itself_in_any_spelling(value: Any) -> None:
     assert comparison.differences == ()
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(values, values)
 def test_agrees_with_deepdiff(legacy: Any, new: Any) -> None:
     differs = bool(DeepDiff(strict(legacy), strict(new), ignore_order=False))
@@ -66,7 +67,7 @@ def test_agrees_with_deepdiff(legacy: Any, new: Any) -> None:
     assert (fingerprint(legacy) == fingerprint(new)) == (not differs)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(values, values)
 def test_is_symmetric(legacy: Any, new: Any) -> None:
     there, back = compare_json(legacy, new), compare_json(new, legacy)

@@ -120,6 +120,7 @@ def _looks(
             yield x, n
 
 
+@pytest.mark.no_cover  # the tracer would make minutes of its seconds
 def test_a_gate_keeps_its_promise_when_looked_at_every_ten_pairs() -> None:
     """1 000 streams exactly at the goal: falsely proven at most alpha + 3 sigma."""
     rng, most, alpha, runs = random.Random(20260101), 0.005, 0.05, 1000
@@ -131,6 +132,7 @@ def test_a_gate_keeps_its_promise_when_looked_at_every_ten_pairs() -> None:
     assert false / runs <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / runs)
 
 
+@pytest.mark.no_cover  # the tracer would make minutes of its seconds
 def test_a_guard_keeps_its_promise_when_looked_at_every_ten_pairs() -> None:
     """1 000 streams exactly at the goal: falsely refuted at most alpha."""
     rng, most, alpha, runs = random.Random(20260102), 0.005, 0.05, 1000

@@ -23,6 +23,7 @@ from figway.model.table import (
 )
 from figway.routing.compile import NO_ROUTE, CompiledTable, CompileError, compile_table
 from tests.support.tables import LEGACY, NEW, Head, route, table
+from tests.support.thorough import examples
 
 
 def test_without_routes_everything_goes_to_the_default() -> None:
@@ -174,7 +175,7 @@ def _served(compiled: CompiledTable) -> object:
     return compiled.default, dict(compiled.plans), [compiled.match(head) for head in heads]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(_TABLES, min_size=2, max_size=4), st.data())
 def test_step_by_step_is_the_same_as_from_scratch(tables: list[Table], data: st.DataObject) -> None:
     compiled = compile_table(tables[0])

@@ -13,6 +13,7 @@ from figway.routing.match import Entry, Matcher, Node, normal_host
 from figway.routing.pattern import parse
 from figway.validate.table import validate
 from tests.support.tables import Head, on, route, table
+from tests.support.thorough import examples
 
 
 def taker(head: Head, *routes: Route) -> str | None:
@@ -330,7 +331,8 @@ _HEADS = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.no_cover  # the tracer would make minutes of its seconds
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(_MATCHES, min_size=1, max_size=12), st.lists(_HEADS, min_size=1, max_size=8))
 def test_agrees_with_a_linear_scan(matches: list[RouteMatch], heads: list[Head]) -> None:
     routes = [Route(id=f"r{index}", match=match) for index, match in enumerate(matches)]

@@ -19,6 +19,7 @@ from proxy.wire.client_head import (
     parse,
     without_empty_lines,
 )
+from tests.support.thorough import examples
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "FOO"]
 NAMES = ["Host", "Content-Length", "Transfer-Encoding", "Connection", "X-A", "Expect", "Upgrade"]
@@ -89,7 +90,7 @@ def as_sent(head: RequestHead, data: bytes) -> tuple[str, bytes, Headers]:
     return head.method, target, head.headers
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=examples(1_500), deadline=None)
 @given(heads)
 @example(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n")
@@ -126,7 +127,7 @@ def test_whatever_is_accepted_others_accept_alike(data: bytes) -> None:
         assert other.headers == headers
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(heads, st.integers(0, 200))
 def test_a_beginning_is_never_refused_before_a_good_end(data: bytes, cut: int) -> None:
     """What `parse` accepts whole, `check_partial` accepts in any part."""
@@ -138,7 +139,7 @@ def test_a_beginning_is_never_refused_before_a_good_end(data: bytes, cut: int) -
     check_partial(data[: min(cut, len(data))])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_never_raises_anything_else(data: bytes) -> None:
     """trap 17: any bytes are a head or a BadRequest."""

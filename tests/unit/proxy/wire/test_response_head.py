@@ -17,6 +17,7 @@ from proxy.wire.response_head import (
     Parsed,
     parse_response_head,
 )
+from tests.support.thorough import examples
 
 NAMES = [b"X-A", b"Content-Length", b"transfer-encoding", b"Connection", b"Set-Cookie", b"a b", b""]
 VALUES = [
@@ -81,7 +82,7 @@ def _means_the_same_when_written(parsed: Parsed) -> None:
     assert (again.head.status, again.length) == (parsed.head.status, parsed.length)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=examples(1_500), deadline=None)
 @given(st.one_of(heads, mutated))
 def test_what_is_read_quickly_means_the_same_to_llhttp_and_h11(data: bytes) -> None:
     """Trap 17: no head is one thing here and another there."""

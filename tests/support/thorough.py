@@ -1,0 +1,12 @@
+"""How much a run tries: `make test` each thing once, `make test-thorough` everything."""
+
+from __future__ import annotations
+
+import os
+
+THOROUGH = os.environ.get("THOROUGH") == "1"
+
+
+def examples(number: int) -> int:
+    """How many inputs a property is tried with: `number`, and a third of it in `make test`."""
+    return number if THOROUGH else max(1, number // 3)
