@@ -30,10 +30,10 @@ from typing import Any
 import uvloop
 
 from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from tests.support.children import children
 from tests.support.fleet import Proxy
 from tests.support.load import Connection, get
 from tests.support.shadow_world import ShadowControl
-from tests.system.proxy.shadow.test_faults import children
 
 BODY = json.dumps({"items": [{"id": n, "name": f"item {n}", "price": 9.5} for n in range(20)]})
 HEAD = "HTTP/1.1 {} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n"

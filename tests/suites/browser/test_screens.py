@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.suites.browser.accessibility import faults_of
 from tests.suites.browser.conftest import SCHEMES, SIZES, Visitor, Window
 from tests.suites.browser.system import System
 from tests.support import comparing
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
-AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 REORDERED = "\u202egnp.exe\x1b[31m\x00"
 SCREENS = (
@@ -64,19 +62,6 @@ def test_every_screen(visit: Visit, example: str, window: Window) -> None:
             page.emulate_media(color_scheme=scheme)
             faults += [f"{path}, {scheme}: {fault}" for fault in faults_of(page)]
     assert faults == []
-
-
-def faults_of(page: Any) -> list[str]:
-    """What axe calls serious or critical. It is run past the policy, which allows no such thing."""
-    if not page.evaluate("Boolean(window.axe)"):
-        page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{entry['id']}: {node['target']} {node['failureSummary'][:300]}"
-        for entry in found["violations"]
-        if entry["impact"] in ("serious", "critical")
-        for node in entry["nodes"][:3]
-    ]
 
 
 def test_hostile_content_is_inert(visit: Visit, example: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.suites.browser.accessibility import faults_of
 from tests.suites.browser.conftest import SIZES, WINDOWS, Visitor
 from tests.suites.browser.keyboard import closed, opened, press
 from tests.suites.browser.system import System, running, until
-from tests.suites.browser.test_screens import faults_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 Visit = Callable[..., Visitor]

@@ -11,7 +11,7 @@ import pytest
 
 from figway.model.table import ConnectionLimits
 from tests.suites.conformance.conftest import Open
-from tests.suites.conformance.test_tunnels import open_tunnel
+from tests.suites.conformance.tunnels import open_tunnel
 from tests.support.wire import OK, Client, Facade, Message, Peer, RawBackend, table_of
 
 POST = b"POST /x HTTP/1.1\r\nHost: shop.example\r\n"

@@ -6,12 +6,9 @@ import pytest
 
 from figway.model.table import Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
-from tests.support.wire import Client, Facade, Message, Peer, RawBackend, table_of
+from tests.suites.conformance.tunnels import HANDSHAKE, open_tunnel
+from tests.support.wire import Facade, Message, Peer, RawBackend, table_of
 
-HANDSHAKE = (
-    b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
@@ -23,13 +20,6 @@ def echo(peer: Peer, request: Message) -> bool:
     while data := peer.more():
         peer.send(data.upper())
     return False
-
-
-def open_tunnel(client: Client) -> bytes:
-    client.send(HANDSHAKE)
-    head = client.until(b"\r\n\r\n")
-    assert client.exactly(2) == b"hi"
-    return head
 
 
 def test_a_tunnel_carries_raw_bytes(facade: Facade, legacy: RawBackend) -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,43 +19,7 @@ from figway.model.change import apply, changes_from_data
 from figway.model.codec import TableHasher, from_data
 from figway.model.table import Table
 from tests.support.control import ROUTE
-
-
-@contextmanager
-def running(tmp_path: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """A control plane process; killed at the end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "control_plane"],
-        env={
-            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
-            "FIGWAY_STATE_DIR": str(tmp_path),
-            "FIGWAY_ADMIN_LISTEN": "127.0.0.1:0",
-            "FIGWAY_LOG_LEVEL": "warning",
-            **env,
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def start(process: subprocess.Popen[str]) -> tuple[str, str | None]:
-    """Wait until it serves: the admin API's URL, and the key that it printed."""
-    assert process.stdout is not None
-    key = None
-    for line in process.stdout:
-        if "fgw_" in line:
-            key = line.split()[-1]
-        if line.startswith("Admin API on "):
-            return line.split()[-1], key
-    assert process.stderr is not None
-    raise AssertionError(process.stderr.read())
+from tests.support.control_process import running, start
 
 
 def refusal(tmp_path: Path, **env: str) -> tuple[int, str]:

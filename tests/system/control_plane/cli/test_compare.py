@@ -9,69 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
 
-from control_plane import outbound
-from control_plane.cli.errors import CliError, Exit
-from control_plane.cli.main import app
+from control_plane.cli.errors import Exit
 from control_plane.cli.pairs import inert, lines_of
+from tests.support.command_line import Cli
 from tests.support.comparing import answer, batch, example, field, request, route
 from tests.support.control import ROUTE
-from tests.system.control_plane.test_server import running, start
+from tests.support.control_process import running, start
 
 LEGACY = {"updated": "2026-01-01", "items": [{"price": 10}]}
 NEW = {"updated": "2026-01-02", "items": [{"price": 11}]}
-
-
-class Cli:
-    """The command line and the API of one control plane."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.env = {"FIGWAY_ADMIN_URL": url.removesuffix("/api/v1"), "FIGWAY_ADMIN_KEY": key,
-                    "COLUMNS": "200", "NO_COLOR": "1"}  # fmt: skip
-        self.api = httpx.Client(
-            base_url=f"{url}/", headers={"authorization": f"Bearer {key}"}, trust_env=False
-        )
-
-    def run(self, *words: str) -> Result:
-        """Run a command, in this process; what a process's end would close is closed."""
-        made: list[httpx.Client] = []
-
-        class Client(httpx.Client):
-            def __init__(self, **options: Any) -> None:
-                super().__init__(**options)
-                made.append(self)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(outbound, "Client", Client)
-            result = CliRunner().invoke(app, list(words), env=self.env)
-        for client in made:
-            client.close()
-        return result
-
-    def text(self, *words: str) -> str:
-        """What a command that succeeds prints."""
-        result = self.run(*words)
-        assert result.exit_code == 0, (result.output, result.exception)
-        return str(result.stdout)
-
-    def data(self, *words: str) -> Any:
-        """The same, read as JSON."""
-        return json.loads(self.text("--output", "json", *words))
-
-    def fails(self, *words: str) -> CliError:
-        """The error of a command that does not."""
-        error = self.run(*words).exception
-        assert isinstance(error, CliError), error
-        return error
-
-    def post(self, path: str, body: Any) -> Any:
-        """A POST that succeeds."""
-        sent = self.api.post(path, json=body)
-        assert sent.is_success, sent.text
-        return sent.json()
 
 
 @pytest.fixture(scope="module")

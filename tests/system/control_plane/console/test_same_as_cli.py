@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.control_plane.console.test_parity import ACTIONS
+from tests.support.command_line import Cli
 from tests.support.comparing import batch, example, field, route
+from tests.support.console_actions import ACTIONS
 from tests.support.control import ROUTE
-from tests.system.control_plane.cli.test_compare import Cli
-from tests.system.control_plane.test_server import running, start
+from tests.support.control_process import running, start
 
 FIELD = "$.price|changed"
 WHY = "the three do the same"

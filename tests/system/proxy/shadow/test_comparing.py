@@ -17,9 +17,9 @@ import pytest
 import zstandard
 
 from figway.model.table import ComparisonPolicy, ComparisonRule, RuleKind, Stage
+from tests.support.children import children
 from tests.support.fleet import until
 from tests.support.shadow_world import Reply, Request, shadow_world
-from tests.system.proxy.shadow.test_faults import children
 
 COUNTER = itertools.count()
 

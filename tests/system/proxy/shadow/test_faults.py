@@ -8,23 +8,10 @@ import os
 import signal
 from pathlib import Path
 
+from tests.support.children import children
 from tests.support.fleet import Proxy, until
 from tests.support.load import Load, get
 from tests.support.shadow_world import Reply, ShadowWorld, same, shadow_world
-
-
-def children(proxy: Proxy, module: str) -> list[int]:
-    """Processes of a proxy that run a module."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes()
-            group = int((entry / "stat").read_text().rpartition(")")[2].split()[2])
-        except (OSError, ValueError):
-            continue
-        if group == proxy.process.pid and f"\0{module}\0".encode() in line:
-            found.append(int(entry.name))
-    return found
 
 
 async def load(proxy: Proxy, number: int, connections: int = 8) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from proxy.doors.aws_lambda_event import read_event
-from tests.unit.proxy.doors.test_aws_lambda import Setting
+from tests.support.serverless.door import Setting
 
 FOLDER = Path(__file__).with_name("lambda_events")
 FILES = sorted(FOLDER.glob("*.json"))

@@ -22,7 +22,7 @@ from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.request.runtime import Runtime
 from proxy.upstreams.fake import FakeAttempt, FakeUpstream
-from tests.unit.proxy.request.test_runtime import ROUTE, Client, Stand, table
+from tests.support.flow import ROUTE, Client, Stand, table
 
 GRANTED = 3
 
