@@ -42,7 +42,7 @@ unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="te
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/suites/browser $(AGAIN) $(ARGS)
 
 # The core by its own tests alone; the floor is what they reach today, and only rises.
-FLOOR := 75
+FLOOR := 78
 coverage: $(VENV)/.dev ## The tests of figway, and the share of its lines and branches that they reach
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit/figway --cov=figway --cov-branch \
 		--cov-report=term:skip-covered --cov-fail-under=$(FLOOR) $(ARGS)
