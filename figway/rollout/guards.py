@@ -162,8 +162,10 @@ def _errors(
     too_many = too_many and log_evidence(theta, x, n, *share_prior(theta)) >= math.log(1 / alpha)
     prior = guard_prior(limits.floor)
     breached = too_many and above(x, new.requests / phi, limits.floor, alpha, *prior)
-    text = f"{shown(new.failures, new.failures + legacy.failures)} of all failures are new's, "
-    text += f"at {percent_text(share)} of the requests{_named(route)}"
+    text = f"nothing has failed on either side{_named(route)}"
+    if n:
+        text = f"{shown(new.failures, new.failures + legacy.failures)} of all failures are new's, "
+        text += f"at {percent_text(share)} of the requests{_named(route)}"
     return RolloutJudgement(
         name="errors", role="guard", ok=not breached, code="errors_breached", text=text,
         route=route, low=found.low, high=found.high, bound=theta,

@@ -19,4 +19,8 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "POST /shadow/{route_id}/noise": (("POST /routes/{route_id}/noise", "compare noise"),),
     "POST /shadow/{route_id}/replay": (("POST /comparisons/replays", "compare replay"),),
+    "POST /rollouts/{rollout}/{word}": tuple(
+        ("POST /rollouts/{rollout}/{word}", f"rollout {word}")
+        for word in ("approve", "pause", "resume", "promote", "abort", "retry")
+    ),
 }

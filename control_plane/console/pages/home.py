@@ -13,15 +13,18 @@ from fastapi.responses import JSONResponse
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.burn_up import capabilities_done, routes_done
+from control_plane.console.formats import span
 from control_plane.console.live_state import LiveSnapshot
 from control_plane.console.route_row import NONE, RouteRow, line
 from control_plane.console.traffic_diagram import diagram_of
+from control_plane.rollouts.store import StoredRollout
 from figway.model.change import Kind
 from figway.model.table import Stage
 
 router = APIRouter()
 _DAYS = 30
 _STUCK_MS = 14 * 86_400_000
+_HELD_MS = 86_400_000
 _MOST_WORRIES = 12
 _SIZES = 4
 
@@ -93,6 +96,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
     live = await visit.console.live_state.snapshot()
     await visit.console.burn_up.steps()
     proofs = await visit.services.comparisons.views.current()
+    rollouts = await visit.services.rollouts.all()
     rows = [line(route, live, proofs) for route in live.published.table.routes.values()]
     whole = live.traffic.get("*")
     new, legacy = ((whole.new or NONE), (whole.legacy or NONE)) if whole else (NONE, NONE)
@@ -109,7 +113,10 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "stages": stages,
         "groups": sorted(groups.items(), key=lambda item: (not item[0], item[0])),
         "size_of": _sizer(rows),
-        "worries": _worries(visit, live, rows)[:_MOST_WORRIES],
+        "worries": sorted(
+            [*_worries(visit, live, rows), *_held(rollouts)], key=lambda worry: worry.rank
+        )[:_MOST_WORRIES],
+        "moving": await visit.services.rollouts.moving(),
         "flow": diagram_of(rows, whole, live.traffic.get("-")),
     }
 
@@ -153,6 +160,24 @@ def _worries(visit: Visit, live: LiveSnapshot, rows: list[RouteRow]) -> list[Wor
         found += [Worry(rank, row.route.id, why, link) for why in row.worries]
     found += _stuck(visit, rows)
     return sorted(found, key=lambda worry: worry.rank)
+
+
+def _held(rollouts: list[StoredRollout]) -> list[Worry]:
+    """Rollouts that wait for a person, failed, or have been held for a day, with their age."""
+    found = []
+    for entry in rollouts:
+        state, age = entry.state, now_ms() - entry.phase_ms
+        if state is None or not (
+            state.needs_attention or (state.waiting_for == "data" and age > _HELD_MS)
+        ):
+            continue
+        what = entry.phase.replace("_", " ")
+        what += f" for {state.waiting_for}" if state.waiting_for else ""
+        reasons = entry.look.get("reasons", ())
+        why = f"rollout {what} since {span(age)}" + (f": {reasons[0]['text']}" if reasons else "")
+        rank = 1 if state.phase.value == "aborted" else 3
+        found.append(Worry(rank, entry.plan.id, why, f"/console/rollouts/{entry.plan.id}"))
+    return found
 
 
 def _stuck(visit: Visit, rows: list[RouteRow]) -> list[Worry]:

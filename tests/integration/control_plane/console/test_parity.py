@@ -35,6 +35,12 @@ VIEWS = {
         ("GET /comparisons/routes/{route_id}/export", "compare export"),
     ),
     "GET /explain": (("POST /explain", "explain"),),
+    "GET /rollouts": (("GET /rollouts", "rollout list"),),
+    "GET /rollouts/{rollout}": (
+        ("GET /rollouts/{rollout}", "rollout get"),
+        ("GET /rollouts/{rollout}/timeline", "rollout get"),
+        ("GET /rollouts/{rollout}/figures", "rollout get"),
+    ),
     "GET /fleet": (("GET /fleet", "fleet"), ("GET /events", "events")),
     "GET /audit": (("GET /audit", "audit"),),
     "GET /keys": (("GET /keys", "keys list"),),
