@@ -34,8 +34,9 @@ from figway.model.table import (
     Table,
 )
 from tests.suites.faults.journals import Backend as Process
-from tests.support.fleet import FakeControl, Proxy, until
+from tests.support.fleet import FakeControl, Proxy
 from tests.support.load import Closed, Connection, get, post
+from tests.support.until import until
 
 HOST = "shop.example"
 WORKERS = 2

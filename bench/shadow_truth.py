@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import outbound
-from tests.suites.story.system import System, running, until
+from tests.suites.story.system import System, running
 from tests.support.load import Connection, get
+from tests.support.until import until
 
 MOST_FALSE = 0.01
 _READS = {
@@ -121,7 +122,7 @@ async def settled(system: System, pairs: int, since: int) -> dict[str, Any]:
         captured = sum(window["captured"] for window in windows)
         return captured >= pairs and all(window["pending"] == 0 for window in windows)
 
-    await until(complete, timeout=120.0)
+    await until(complete, limit_s=120.0)
     return found
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,23 +19,9 @@ import orjson
 from figway.model.change import apply, changes_to_data, diff, flip
 from figway.model.codec import table_hash, to_data
 from figway.model.table import Backend, FallbackBudgetPolicy, Route, RouteMatch, Side, Stage, Table
+from tests.support.until import until
 
 LIMIT_S = 20.0
-
-
-async def until(what: Callable[[], Any], why: str, limit_s: float = LIMIT_S) -> Any:
-    """Ask `what` (which may be a coroutine function) until it is true."""
-    try:
-        async with asyncio.timeout(limit_s):
-            while True:
-                found = what()
-                if asyncio.iscoroutine(found):
-                    found = await found
-                if found:
-                    return found
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"never happened: {why}") from None
 
 
 @contextlib.contextmanager

@@ -224,9 +224,3 @@ async def against(script: Script, **options: Any) -> AsyncIterator[tuple[Client,
     """A client and the server that it talks to, which plays `script` on each connection."""
     async with Server(script).listen() as server, client_for(server.port, **options) as client:
         yield client, server
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds; the test's own time limit ends the wait."""
-    while not condition():
-        await asyncio.sleep(0.005)

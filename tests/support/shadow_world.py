@@ -22,9 +22,10 @@ from figway.model.table import (
     Stage,
     Table,
 )
-from tests.support.fleet import FakeControl, Proxy, until
+from tests.support.fleet import FakeControl, Proxy
+from tests.support.until import until
 
-__all__ = ["Batches", "Reply", "Request", "ShadowWorld", "shadow_world", "until"]
+__all__ = ["Batches", "Reply", "Request", "ShadowWorld", "shadow_world"]
 
 
 @dataclass

@@ -37,9 +37,10 @@ from figway.model.table import (
     Timeouts,
 )
 from tests.suites.faults.rows import note
-from tests.support.fleet import FakeControl, Proxy, until
+from tests.support.fleet import FakeControl, Proxy
 from tests.support.load import Closed, Connection
 from tests.support.peer import Peer, Server
+from tests.support.until import until
 
 HOST = "shop.example"
 LIMIT_S = 45

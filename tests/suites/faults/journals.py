@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 from pathlib import Path
 
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from control_plane.cli.up import free_port
 
 
 class Backend:
@@ -22,7 +15,7 @@ class Backend:
 
     def __init__(self, side: str, folder: Path, work_ms: float = 15.0) -> None:
         self.side = side
-        self.port = free_port()
+        self.port = free_port(0)
         self.url = f"http://127.0.0.1:{self.port}"
         self._journal = folder / f"{side}.txt"
         self._work_ms = work_ms

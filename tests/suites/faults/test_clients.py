@@ -13,8 +13,8 @@ import psutil
 
 from tests.suites.faults.arena import HOST, Arena, Request, play
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
 from tests.support.peer import Peer
+from tests.support.until import until
 
 
 def head(method: str, trace: str, length: int = 0, path: str = "/moved/x") -> bytes:

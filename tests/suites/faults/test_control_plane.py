@@ -14,7 +14,7 @@ from figway.model.codec import table_hash, to_data
 from figway.model.table import Stage, Table
 from tests.suites.faults.arena import Arena, play
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
+from tests.support.until import until
 
 
 def staged(table: Table, stage: Stage) -> Table:

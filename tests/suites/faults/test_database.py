@@ -17,7 +17,7 @@ from control_plane.cli.processes import Group, answers
 from control_plane.cli.up import LOOPBACK, Place, free_port, start_figway
 from tests.suites.faults.arena import Party
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
+from tests.support.until import until
 
 
 class Whole:

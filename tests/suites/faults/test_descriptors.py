@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.suites.faults.arena import Arena, play
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
 from tests.support.load import Connection
+from tests.support.until import until
 
 
 def test_no_descriptors_are_left(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from figway.model.change import flip
 from figway.model.table import Stage, Table
 from tests.suites.faults.arena import Arena, play
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
+from tests.support.until import until
 
 
 def flipped(table: Table, stage: Stage) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from figway.model.table import OutlierPolicy
 from tests.suites.faults.arena import Arena, Party, play
-from tests.support.fleet import until
+from tests.support.until import until
 
 
 def test_one_of_two_urls_dies(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from tests.suites.faults.arena import HOST, Arena, play
 from tests.suites.faults.rows import note
-from tests.support.fleet import until
 from tests.support.load import Load, get
+from tests.support.until import until
 
 
 def test_a_worker_is_killed(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 from figway.model.change import flip
 from figway.model.table import Stage
 from tests.suites.faults.arena import HOST, arena
-from tests.support.fleet import until
 from tests.support.load import Load, get, post
+from tests.support.until import until
 
 STAGES = (Stage.LEGACY, Stage.NEW, Stage.CANARY)
 

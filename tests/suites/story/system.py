@@ -113,10 +113,3 @@ async def running(state: Path) -> AsyncIterator[System]:
         system = System(group, state)
         await system.start()
         yield system
-
-
-async def until(condition: Any, timeout: float = 15.0) -> None:
-    """Poll an asynchronous condition until it holds. Raises `TimeoutError`."""
-    async with asyncio.timeout(timeout):
-        while not await condition():
-            await asyncio.sleep(0.02)

@@ -19,10 +19,11 @@ from proxy.loop.deadlines import DeadlineTimer
 from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.bootstrap import open_sandbox
 from proxy.serverless.settings import load
-from tests.support.fleet import until, world
+from tests.support.fleet import world
 from tests.support.serverless.cloud import CREDENTIALS, Cloud, cloud
 from tests.support.serverless.facade import TableServer
 from tests.support.serverless.life import GET, Life, bundle
+from tests.support.until import until
 from tests.support.wire import RawBackend, table_of
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"

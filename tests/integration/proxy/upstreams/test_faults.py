@@ -14,17 +14,8 @@ import trustme
 from figway.model.table import Backend, Side, Timeouts
 from figway.serving.exchange import FailureKind, Sent
 from proxy.upstreams.dial import Dialer
-from tests.support.peer import (
-    Client,
-    Peer,
-    Script,
-    Server,
-    against,
-    client_for,
-    get,
-    post,
-    until,
-)
+from tests.support.peer import Client, Peer, Script, Server, against, client_for, get, post
+from tests.support.until import until
 
 
 async def test_refused() -> None:

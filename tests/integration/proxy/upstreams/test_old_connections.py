@@ -11,7 +11,8 @@ from figway.model.table import ConnectionLimits
 from proxy.upstreams import dial
 from proxy.upstreams.pool import JUST_USED_MS, Pool
 from proxy.upstreams.race import connect_first
-from tests.support.peer import Peer, Server, against, client_for, get, post, until
+from tests.support.peer import Peer, Server, against, client_for, get, post
+from tests.support.until import until
 
 SWITCH = b"HTTP/1.1 101 Switch\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n"

@@ -7,7 +7,8 @@ import asyncio
 from figway.model.table import ConnectionLimits
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
-from tests.support.peer import Peer, against, get, post, until
+from tests.support.peer import Peer, against, get, post
+from tests.support.until import until
 
 
 async def serve(peer: Peer) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from figway.serving.exchange import FailureKind, Sent
-from tests.support.peer import Peer, against, get, post, until
+from tests.support.peer import Peer, against, get, post
+from tests.support.until import until
 
 HEADERS = [(b"Host", b"shop.example"), (b"x-ODD", b"1"), (b"Cookie", b"a=1"), (b"x-odd", b"")]
 

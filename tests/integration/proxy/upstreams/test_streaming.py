@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.peer import Peer, against, get, post, until
+from tests.support.peer import Peer, against, get, post
+from tests.support.until import until
 
 MEGABYTE = b"x" * 1_048_576
 

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from control_plane.cli.processes import Child, said
-from tests.suites.story.system import System, running, until
+from tests.suites.story.system import System, running
 from tests.suites.story.tell import Tell
 from tests.support.load import Load, Tally, get
+from tests.support.until import until
 
 ROUTE = "users-get"
 BREAKER = {"min_calls": 10, "open_ms": 2_000, "ramp_ms": 2_000}
@@ -54,7 +55,7 @@ async def _fire(tell: Tell, system: System, load: Load) -> None:
     async with tell.step("new is started again, and traffic returns by itself") as figures:
         await _start(system, functions)
         begun = time.perf_counter()
-        await until(lambda: _states(system, set()), timeout=30)
+        await until(lambda: _states(system, set()), limit_s=30)
         figures["closed_ms"] = _since(begun)
         before = (await system.stats()).get(_USER, 0)
         await load.answered(200)

@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.suites.story.system import System, running, until
+from tests.suites.story.system import System, running
 from tests.suites.story.tell import Tell
 from tests.support.serverless.cloud import Cloud, cloud
 from tests.support.serverless.events import make_event, read_answer
 from tests.support.serverless.platform import Function
+from tests.support.until import until
 
 ROUTE = "users-get"
 T = TypeVar("T")

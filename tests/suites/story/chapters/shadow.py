@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import outbound
-from tests.suites.story.system import System, running, until
+from tests.suites.story.system import System, running
 from tests.suites.story.tell import Tell
 from tests.support.load import Connection, get
+from tests.support.until import until
 
 ROUTE = "users-get"
 WRONG = "$.loyalty.points"
@@ -100,7 +101,7 @@ async def _settled(system: System, revision: int) -> dict[str, Any]:
             return False
         return bool(found["captured"] >= PAIRS and found["pending"] == 0)
 
-    await until(complete, timeout=60.0)
+    await until(complete, limit_s=60.0)
     return found
 
 
@@ -135,5 +136,5 @@ async def _replayed(system: System, replay: str) -> dict[str, Any]:
         found.update(await system.call("GET", f"/comparisons/replays/{replay}"))
         return bool(found["status"] == "done")
 
-    await until(done, timeout=60.0)
+    await until(done, limit_s=60.0)
     return found

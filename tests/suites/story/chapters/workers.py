@@ -7,9 +7,10 @@ import os
 import signal
 from pathlib import Path
 
-from tests.suites.story.system import running, until
+from tests.suites.story.system import running
 from tests.suites.story.tell import Tell
 from tests.support.load import Load, get, post
+from tests.support.until import until
 
 
 async def run(tell: Tell, folder: Path) -> None:

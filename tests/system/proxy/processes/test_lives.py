@@ -14,8 +14,9 @@ import pytest
 
 from figway.model.codec import table_hash
 from figway.model.table import Stage
-from tests.support.fleet import Proxy, World, until, world
+from tests.support.fleet import Proxy, World, world
 from tests.support.load import Load, get
+from tests.support.until import until
 
 pytestmark = pytest.mark.process
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from figway.model.table import Stage
-from tests.support.fleet import Proxy, World, until, world
+from tests.support.fleet import Proxy, World, world
 from tests.support.load import Load, get
+from tests.support.until import until
 
 
 def load(proxy: Proxy, **options: float) -> Load:

@@ -18,8 +18,8 @@ import zstandard
 
 from figway.model.table import ComparisonPolicy, ComparisonRule, RuleKind, Stage
 from tests.support.children import children
-from tests.support.fleet import until
 from tests.support.shadow_world import Reply, Request, shadow_world
+from tests.support.until import until
 
 COUNTER = itertools.count()
 

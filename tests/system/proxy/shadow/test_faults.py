@@ -9,9 +9,10 @@ import signal
 from pathlib import Path
 
 from tests.support.children import children
-from tests.support.fleet import Proxy, until
+from tests.support.fleet import Proxy
 from tests.support.load import Load, get
 from tests.support.shadow_world import Reply, ShadowWorld, same, shadow_world
+from tests.support.until import until
 
 
 async def load(proxy: Proxy, number: int, connections: int = 8) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from figway.model.codec import from_data, table_hash, to_data
 from figway.model.table import Stage, Table
-from tests.support.fleet import Proxy, until, world
+from tests.support.fleet import Proxy, world
+from tests.support.until import until
 
 
 async def test_a_flip_reaches_every_worker_and_is_acknowledged(tmp_path: Path) -> None:

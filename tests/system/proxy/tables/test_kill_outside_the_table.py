@@ -8,7 +8,8 @@ import pytest
 
 from figway.model.codec import to_data
 from figway.model.table import Stage
-from tests.support.fleet import FakeControl, Proxy, World, until, world
+from tests.support.fleet import FakeControl, Proxy, World, world
+from tests.support.until import until
 
 pytestmark = pytest.mark.process
 

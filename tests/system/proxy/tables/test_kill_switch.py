@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.support.fleet import Proxy, until, world
+from tests.support.fleet import Proxy, world
+from tests.support.until import until
 
 EFFECT_S = 5.0
 """A bound for a loaded machine. What is promised, a second, follows from the interval of the look,

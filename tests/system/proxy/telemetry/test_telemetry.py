@@ -7,7 +7,8 @@ from pathlib import Path
 
 from figway.model.codec import table_hash
 from figway.model.table import FallbackBudgetPolicy, HealthPolicy, OutlierPolicy
-from tests.support.fleet import NamedBackend, until, world
+from tests.support.fleet import NamedBackend, world
+from tests.support.until import until
 
 
 async def test_metrics_are_summed_over_the_workers(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from proxy.loop.deadlines import FREEZE_MS, NEVER, DeadlineTimer
-from tests.support.peer import until
+from tests.support.until import until
 
 
 class Clock:
