@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from figway.compare.rules import RuleSet
 from figway.model.codec import content_hash, to_data
-from figway.model.table import ComparisonPolicy, NoiseWord
+from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseWord, RuleKind
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
 
@@ -46,19 +46,22 @@ def overruled(policy: ComparisonPolicy) -> dict[str, bool]:
 def evidence_window(plan: Plan) -> str:
     """Names what the comparisons of a route are evidence of: 32 hexadecimal digits.
 
-    Another stage, weight, rule or backend makes another window, as old pairs say nothing about
-    what runs now (`figway.evidence.verdicts`), and so does coming back to them; another sample
-    or redaction does not.
+    Another backend, another rule that people wrote, or other headers that are compared make
+    another window, as old pairs say nothing about what is compared now. A stage, a weight, a
+    sample and redaction do not; nor do `ignore` rules and a person's words, which are applied
+    when counts are read (`figway.evidence.judgement`).
     """
     policy = ComparisonPolicy() if plan.route is None else plan.route.comparison
     return content_hash(
         {
             "since": 0 if plan.route is None else plan.route.evidence_since,
-            "stage": plan.stage.value,
-            "weight": plan.weight,
             "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],
-            "rules": to_data(policy.rules),
+            "rules": to_data(rules_that_compare(policy)),
             "headers": list(policy.headers),
-            "overrules": to_data(policy.noise_overrules),
         }
     )
+
+
+def rules_that_compare(policy: ComparisonPolicy) -> tuple[ComparisonRule, ...]:
+    """The rules that must be known when a pair is compared: all but `ignore`."""
+    return tuple(rule for rule in policy.rules if rule.kind is not RuleKind.IGNORE)

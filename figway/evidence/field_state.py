@@ -74,6 +74,8 @@ class FieldState:
         known, sketch = evidence.forms.get(place), evidence.sketches.get(place)
         form = None if known is None else known.form
         compared = form is not None and form.kind in _VARYING and sketch is not None
+        if place.endswith("|presence") and "[*]" in path:
+            compared = False  # elements come and go on both sides: none of them is the odd one
         return cls(
             field,
             path,

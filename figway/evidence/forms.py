@@ -57,8 +57,10 @@ JITTER_TIMES = 3.0
 SMALL_SHARE = 0.25
 """A jitter of more than this share of a number says nothing of numbers of another size."""
 _LONGEST_PREFIX = 8
+_TELLING_PREFIX = 3
 _FREE_COUNTER = 1_000.0
 
+_IN_SLOTS: frozenset[FormKind] = frozenset({"token", "instant", "counter", "number"})
 _ALWAYS: frozenset[FormKind] = frozenset({"token", "instant", "counter"})
 
 
@@ -84,13 +86,20 @@ class Lengths:
         self.kinds |= {reading.notation}
         self.prefix = text[:_LONGEST_PREFIX] if self.prefix is None else _common(self.prefix, text)
 
+    @property
+    def _sure_prefix(self) -> str:
+        """Their common beginning, unless chance alone may have made it."""
+        prefix = self.prefix or ""
+        many = self.characters >= 2 * GROWN * max(1, self.high)
+        return prefix if many or len(prefix) >= _TELLING_PREFIX else ""
+
     def fits(self, reading: Reading) -> bool:
         """Whether a token lies within what was seen."""
         text = reading.text
         slack = 0 if self.low == self.high else 1 + (self.high - self.low) // 2
         if not self.low - slack <= len(text) <= self.high + slack:
             return False
-        if not text.startswith(self.prefix or ""):
+        if not text.startswith(self._sure_prefix):
             return False
         if self.kinds <= {"uuid", "jwt", "ulid"} and reading.notation not in self.kinds:
             return False
@@ -216,8 +225,10 @@ class Form:
         return "counter" if whole and self.rising and self.looks >= 3 else "number"
 
     def _textual(self) -> FormKind:
-        if self.slots and self.skeleton and not self._chosen:
-            return "text"
+        if self.slots and self.skeleton:
+            volatile = all(form.kind in _IN_SLOTS for form in self.slots.values())
+            if volatile or not self._chosen:
+                return "text"
         if len(self.values) <= MOST_VALUES:
             return "choice"
         return "opaque" if "text" in self.natures else "token"

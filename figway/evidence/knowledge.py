@@ -189,6 +189,8 @@ class Look:
     new: Changes | None
     now: Changes | None = None
     """Both second answers against each other; only where something moved."""
+    before: bool = False
+    """Legacy's other answer is an earlier one: it cannot tell that nothing moved since."""
 
 
 class Knowledge:
@@ -238,6 +240,10 @@ class Knowledge:
         looks = self.looks.get(place)
         return looks is not None and looks.new_same + looks.new_varied >= NEW_KNOWN
 
+    def _moves(self, place: str) -> bool:
+        looks = self.looks.get(place)
+        return place in self.forms.by_place or (looks is not None and looks.stale > 0)
+
     # -- after a look --------------------------------------------------------------------------
 
     def learn(self, legacy: Changes, apart_ms: float) -> None:
@@ -270,7 +276,7 @@ class Knowledge:
                 return Mark.FORM
             if look.legacy is not None:
                 self.forms.repeated(seen, look.legacy)
-        if look.new is None:
+        if look.new is None or (look.before and self._moves(seen.place)):
             return Mark.NOT_LOOKED
         change = look.new.at(seen)
         if change is not None and equal(change.other, seen.one):

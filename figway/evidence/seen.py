@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from figway.compare.canonical_json import Value, same
 from figway.evidence.values import ABSENT, Reading, read
@@ -83,15 +83,26 @@ class Changes:
         """The change at this very place."""
         return self.by_exact.get(seen.exact)
 
+    def reversed(self) -> Changes:
+        """The same, told from the second answer to the first."""
+        turned = (
+            replace(item, one=item.other, other=item.one, kind=_TURNED.get(item.kind, item.kind))
+            for item in self.by_exact.values()
+        )
+        return Changes(turned, whole=self.whole)
+
     def near(self, seen: Seen) -> bool:
         """Whether something above or below the place has changed, so that it moved."""
-        if not self.whole:
-            return seen.exact not in self.by_exact
         exact = seen.exact
+        if not self.whole or ("status" in self.by_exact and exact != "status"):
+            return exact not in self.by_exact
         return any(
             other != exact and (_above(other, exact) or _above(exact, other))
             for other in self.by_exact
         )
+
+
+_TURNED = {"missing": "added", "added": "missing"}
 
 
 def _above(one: str, other: str) -> bool:

@@ -166,6 +166,13 @@ class BuildEvidence:
         if self.distinct.number > before:
             self.grown_ms = max(self.grown_ms, at_ms)
 
+    def learned(self, data: Mapping[str, Any]) -> None:
+        """Take in what `Knowledge.take` tells."""
+        for place, looks in data["looks"].items():
+            self.looks.setdefault(place, PlaceLooks()).add(PlaceLooks.from_data(looks))
+        for place, form in data["forms"].items():
+            self.forms.setdefault(place, PlaceForm()).merge(PlaceForm.from_data(form))
+
     def add(self, other: BuildEvidence) -> None:
         """Take in another part of the same window and build."""
         if other.first_ms:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from figway.model.codec import CodecError, Item, from_data, to_data
-from figway.model.table import Backend, Capability, Route, Stage, Table
+from figway.model.table import Backend, Capability, Route, RuleKind, Stage, Table
 
 
 class Kind(StrEnum):
@@ -108,7 +108,7 @@ def apply(table: Table, changes: Iterable[Change]) -> Table:
 def dated(before: Table, changes: Iterable[Change], revision: int) -> tuple[Change, ...]:
     """`changes` with each route's `evidence_since` set.
 
-    It is `revision` where the route is new, or its stage, weight, backends or comparison differ
+    It is `revision` where the route is new, or its backends or the rules that compare it differ
     from `before`; else what it was.
     """
     return tuple(_dated(before, change, revision) for change in changes)
@@ -126,7 +126,8 @@ def _dated(before: Table, change: Change, revision: int) -> Change:
 
 
 def _what_is_compared(route: Route) -> tuple[object, ...]:
-    return route.stage, route.weight, route.legacy, route.new, route.comparison
+    rules = [rule for rule in route.comparison.rules if rule.kind is not RuleKind.IGNORE]
+    return route.legacy, route.new, rules, route.comparison.headers
 
 
 def diff(before: Table, after: Table) -> tuple[Change, ...]:

@@ -88,6 +88,17 @@ class NoiseWord(StrEnum):
     SIGNAL = "signal"
 
 
+class LegacyReads(StrEnum):
+    """When a user's read may be sent to legacy once more, to tell noise from differences."""
+
+    CACHEABLE = "cacheable"
+    """Where legacy itself marks its answer as storable or gives a validator, without cookies."""
+    ALLOWED = "allowed"
+    """A person says that legacy bears it: reads of this route change nothing, and cost little."""
+    NEVER = "never"
+    """Not at all: natural repeats and forms have to do."""
+
+
 class BreakerForce(StrEnum):
     """An operator's override of a breaker."""
 
@@ -231,6 +242,9 @@ class Backend(Strict):
     """Permit a link-local address (169.254.0.0/16, fe80::/10), which holds cloud credentials."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    build_header: str = ""
+    """Response header that names the build of new, lower case; another build begins another
+    evidence window. A Lambda backend says its version by itself."""
     fallback_budget: FallbackBudgetPolicy = field(default_factory=FallbackBudgetPolicy)
     """What fallback may add to this backend's load; read on side legacy."""
     description: str = ""
@@ -337,6 +351,9 @@ class ShadowPolicy(Strict):
     """A larger request or response body is skipped, and counted."""
     unsafe_get: bool = False
     """A GET of this route changes something: never copy it."""
+    legacy_reads: LegacyReads = LegacyReads.CACHEABLE
+    """When legacy may be asked again. Never for polls, streams, upgrades, one-time links and
+    answers that set cookies."""
 
 
 Scalar = str | int | float | bool | None

@@ -121,6 +121,11 @@ class ControlPlane:
         path = f"/comparisons/replays/{quote(job, safe='')}/results"
         await self._call("POST", path, body={"results": results})
 
+    async def learned(self) -> list[dict[str, Any]]:
+        """Forms and looks of the present evidence windows. Raises `ControlError`."""
+        response = await self._call("GET", "/comparisons/learned")
+        return [item for item in _json(response).get("windows", []) if isinstance(item, dict)]
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()

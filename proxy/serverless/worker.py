@@ -34,14 +34,11 @@ from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.settings import LambdaSettings, SettingsError, load
 from proxy.serverless.tables import ControlSource, SandboxTable, make_source
-from proxy.shadow.judge import Bench
-from proxy.shadow.lanes import Lane
-from proxy.shadow.pairs import Pairs
-from proxy.shadow.replay import Replayer, parts
+from proxy.shadow.backend_queue import BackendQueue
+from proxy.shadow.engine import ShadowEngine
+from proxy.shadow.replay import parts
 from proxy.shadow.rows import RowSet
 from proxy.shadow.settings import ShadowSettings, redaction_key
-from proxy.shadow.table import ShadowTable
-from proxy.shadow.tally import Tally
 from proxy.upstreams.factory import open_upstream
 
 MARGIN_MS = 2_000
@@ -76,21 +73,17 @@ class QueueWorker:
             self.secrets,
         )
         self._settings = settings
-        self._shadow = shadow
-        self._tally = Tally()
-        self._bench = Bench()
-        self._routes = ShadowTable(
-            self._shadow,
+        self._engine = ShadowEngine(
+            shadow,
             lambda backend: open_upstream(backend, self.timer),
             self.keeper.spawn,
-            self._begin,
             self._paused_changed,
             self._failed,
         )
-        self._pairs = Pairs(self._routes, self._tally, self._bench, self._shadow, self.keeper.spawn)
+        self._pairs = self._engine.pairs
+        self._learned = False
         self._control = Origin(settings.control_url, self.timer)
         self._keys = keys
-        self._replayer = Replayer(self._routes, self._bench, shadow.timeout_ms)
         self._stores: dict[str, Service] = {}
         self.table.start(settings)
         if self.table.served is not None:
@@ -182,7 +175,7 @@ class QueueWorker:
         if not captures:
             return
         newest = max(captured.revision for captured in captures)
-        if newest > self._routes.revision:
+        if newest > self._engine.table.revision:
             await self._fresh(until)
         else:
             self.table.look()
@@ -197,7 +190,7 @@ class QueueWorker:
         if self._pairs.open:
             self._pairs.stop("out_of_time")
             await self.keeper.close()
-        for data in self._tally.take()["rows"]:
+        for data in self._engine.tally.take()["rows"]:
             data["captured"] = sum(data["verdicts"].values()) + sum(data["dropped"].values())
             rows.merge([data])
 
@@ -208,7 +201,7 @@ class QueueWorker:
             for part in [part for job in jobs for part in parts(job)]:
                 if time.monotonic() >= until:
                     return
-                results = await self._replayer.replay(part)
+                results = await self._engine.replayer.replay(part)
                 path = f"/api/v1/comparisons/replays/{quote(part['id'], safe='')}/results"
                 await self._post(path, {"results": results})
 
@@ -232,19 +225,16 @@ class QueueWorker:
         except TimeoutError:
             return
 
-    def _begin(self, lane: Lane, captured: Captured) -> None:
-        self._pairs.begin(lane, captured)
-
     def _swap(self, compiled: CompiledTable) -> None:
-        self._pairs.table_changed(self._routes.swap(compiled))
+        self._engine.swap(compiled)
 
     def _secrets_changed(self) -> None:
-        self._routes.secrets_changed()
+        self._engine.table.secrets_changed()
 
-    def _paused_changed(self, lane: Lane) -> None:
-        paused = lane.paused()
+    def _paused_changed(self, queue: BackendQueue) -> None:
+        paused = queue.paused()
         if paused is not None:
-            name = lane.target.backend.id
+            name = queue.target.backend.id
             self.log.warning(
                 "shadow_paused", f"No copies go to {name} for a while: {paused['why']}."
             )
@@ -267,7 +257,6 @@ class QueueWorker:
         return True
 
     async def _hand_in(self, rows: RowSet) -> bool:
-        paused = [found for lane in self._routes.lanes.values() if (found := lane.paused())]
         now = int(time.time() * 1_000)
         batch = {
             "instance": self._settings.instance,
@@ -276,7 +265,7 @@ class QueueWorker:
             "from_ms": now,
             "to_ms": now,
             "routes": rows.to_data(),
-            "worker": {"paused": paused, "queue": {}},
+            "worker": {"paused": self._engine.paused, "queue": {}},
         }
         return await self._post("/api/v1/comparisons/batches", batch)
 
@@ -291,7 +280,7 @@ class QueueWorker:
         return reply.status in (400, 413, 415, 422)  # the same would be refused again
 
     async def _call(self, method: str, path: str, body: bytes | None) -> Reply:
-        """Call the control plane."""
+        """Call the control pqueue."""
         await self._keys.ready()
         headers = self._keys.authorized()
         if body is not None:

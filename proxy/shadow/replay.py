@@ -11,15 +11,22 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from figway.compare.verdict import RATED
+from figway.evidence.marks import COUNTING, Mark
+from figway.evidence.occurrences import occurrences
+from figway.evidence.window import signature_hash
 from figway.message.http import SAFE_METHODS
 from figway.model.table import Side
 from proxy.capture.message import Captured
-from proxy.shadow.judge import Bench
-from proxy.shadow.lanes import Lane, now_ms
+from proxy.shadow.backend_queue import BackendQueue, now_ms
+from proxy.shadow.comparer import differences_data
+from proxy.shadow.pair import Pair
 from proxy.shadow.sender import ask
-from proxy.shadow.table import Compared, ShadowTable
+from proxy.shadow.table import ComparedRoute, ShadowTable
+from proxy.shadow.thread import CompareThread
 
 _HIDDEN = "[redacted:"
 _PART = 20
@@ -31,11 +38,11 @@ class NotReplayable(Exception):
 
 
 class Replayer:
-    """Replays examples, a few at a time, in the lanes of their backends."""
+    """Replays examples, a few at a time, in the queues of their backends."""
 
-    def __init__(self, table: ShadowTable, bench: Bench, timeout_ms: int) -> None:
+    def __init__(self, table: ShadowTable, thread: CompareThread, timeout_ms: int) -> None:
         self._table = table
-        self._bench = bench
+        self._thread = thread
         self._timeout_s = timeout_ms / 1_000
 
     async def replay(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -51,15 +58,20 @@ class Replayer:
         except NotReplayable as why:
             found = {"verdict": "not_replayable", "reason": str(why), "differences": []}
             return {"example": example["id"], **found}
-        noise = compared.noise.fields
-        comparison = await self._bench.do(
-            lambda: compared.kit.compare(captured, legacy, new, noise)
-        )
-        found = comparison.to_dict()
-        names = ("verdict", "reason", "signature", "differences")
-        return {"example": example["id"], **{name: found[name] for name in names}}
+        work = partial(compared.comparer.compare, captured, legacy, new)
+        pair = Pair(captured, legacy, new, await self._thread.do(work), now_ms())
+        verdict = pair.comparison.verdict
+        if verdict in RATED:
+            verdict = "mismatch" if _differs(compared, pair) else "match"
+        return {
+            "example": example["id"],
+            "verdict": verdict,
+            "reason": pair.comparison.reason,
+            "signature": signature_hash(pair.entries) if verdict in RATED else "",
+            "differences": differences_data(pair),
+        }
 
-    def _prepare(self, route: str, example: Mapping[str, Any]) -> tuple[Compared, Captured]:
+    def _prepare(self, route: str, example: Mapping[str, Any]) -> tuple[ComparedRoute, Captured]:
         try:
             compared = self._table.route(route)
             request = rebuilt(example["request"])
@@ -73,21 +85,31 @@ class Replayer:
         request.revision = self._table.revision
         return compared, request
 
-    async def _ask(self, compared: Compared, captured: Captured, side: Side) -> Any:
+    async def _ask(self, compared: ComparedRoute, captured: Captured, side: Side) -> Any:
         try:
-            lane: Lane = self._table.lane(compared, side)
+            queue: BackendQueue = self._table.queue(compared, side)
         except (ValueError, OSError) as error:
             raise NotReplayable(f"{side.value} cannot be asked: {type(error).__name__}") from None
-        if not lane.governor.room(now_ms()):
-            raise NotReplayable(f"{side.value} is left alone: {lane.governor.why}")
-        async with lane.turn() as granted:
+        if not queue.limiter.room(now_ms()):
+            raise NotReplayable(f"{side.value} is left alone: {queue.limiter.why}")
+        async with queue.turn() as granted:
             if not granted:
                 raise NotReplayable(f"{side.value} is busy")
             cap = compared.plan.shadow.body_limit
             policy_plan = compared.plan.policy_plan
-            answer = await ask(lane.target, captured, cap, self._timeout_s, policy_plan)
-            lane.result(answer)
+            answer = await ask(queue.target, captured, cap, self._timeout_s, policy_plan)
+            queue.result(answer)
             return answer
+
+
+def _differs(compared: ComparedRoute, pair: Pair) -> bool:
+    """Whether a difference counts that no rule, word or form covers; without a second look."""
+    pair.seen = list(occurrences(pair.comparison))
+    for seen in pair.seen:
+        covered = seen.field in compared.words or seen.path in compared.words
+        mark = Mark.COVERED if covered else compared.state.knowledge.first(seen, 0.0)
+        pair.marks.append(mark or Mark.LOOKED_ONCE)
+    return pair.comparison.beyond > 0 or any(mark in COUNTING for mark in pair.marks)
 
 
 def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from figway.evidence.seen import BEYOND
+from figway.evidence.window import BuildEvidence
+
 MAX_FIELDS = 500
 """Fields of one row; what is beyond is counted under `BEYOND`."""
 MAX_EXAMPLES = 200
-BEYOND = "(more)"
+MAX_BUILDS = 8
 
 _COUNTERS = ("verdicts", "skipped", "dropped")
 
@@ -20,6 +23,7 @@ class RouteRow:
     """One row. Counters by name; fields by (path, kind, detector, rule)."""
 
     __slots__ = (
+        "builds",
         "captured",
         "dropped",
         "errors",
@@ -49,6 +53,17 @@ class RouteRow:
         self.latency: dict[str, dict[int, int]] = {"legacy": {}, "new": {}}
         self.errors: dict[str, dict[str, int]] = {"legacy": {}, "new": {}}
         self.examples: list[dict[str, Any]] = []
+        self.builds: dict[str, BuildEvidence] = {}
+        """What was compared, by the build of new that answered."""
+
+    def build(self, name: str) -> BuildEvidence:
+        """The evidence on one build; made when there is none. Past eight builds, all together."""
+        found = self.builds.get(name)
+        if found is None:
+            if len(self.builds) >= MAX_BUILDS:
+                return self.builds[next(iter(self.builds))]
+            found = self.builds[name] = BuildEvidence(name)
+        return found
 
     @property
     def settled(self) -> int:
@@ -79,6 +94,7 @@ class RouteRow:
             "latency": self.latency,
             "errors": self.errors,
             "examples": self.examples,
+            "evidence": [found.to_data() for found in self.builds.values()],
         }
 
     def merge(self, data: Mapping[str, Any]) -> int:
@@ -97,6 +113,9 @@ class RouteRow:
             for bucket, number in data["latency"][side].items():
                 counts[int(bucket)] = counts.get(int(bucket), 0) + number
             _add(self.errors[side], data["errors"][side])
+        for entry in data.get("evidence", ()):
+            part = BuildEvidence.from_data(entry)
+            self.build(part.build).add(part)
         room = max(0, MAX_EXAMPLES - len(self.examples))
         self.examples += data["examples"][:room]
         return max(0, len(data["examples"]) - room)

@@ -25,6 +25,12 @@ DRY_RUN = (b"Figway-Dry-Run", b"1")
 """What a copied write carries, under the route's written dry-run contract."""
 
 
+CONDITIONS = frozenset(
+    {b"if-none-match", b"if-modified-since", b"if-match", b"if-unmodified-since", b"if-range"}
+)
+"""What a copy goes without."""
+
+
 class Ask:
     """Implements `ResponseSink`; `answered` resolves with the `Answer`, never with an exception.
 
@@ -139,7 +145,8 @@ def outbound(
     target: LiveBackend, captured: Captured, policy_plan: PolicyPlan | None = None
 ) -> OutboundRequest:
     """The copy as it leaves."""
-    headers = captured.headers
+    # A validator is one side's own: a copy asks for the whole answer, whatever the client has.
+    headers = [pair for pair in captured.headers if pair[0].lower() not in CONDITIONS]
     arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
     hop = next((value for name, value in headers if name.lower() == HOP_HEADER), None)
     parent = b"00-%b-%b-01" % (captured.trace.encode(), os.urandom(8).hex().encode())

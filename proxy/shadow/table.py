@@ -1,8 +1,8 @@
-"""The present table as the shadow worker uses it: lanes to backends, kits to compare routes."""
+"""The present table as the shadow worker uses it: queues to backends, what compares each route."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,22 +13,30 @@ from figway.routing.compile import CompiledTable, Plan
 from proxy.capture.message import Captured
 from proxy.policies.credentials import Credentials
 from proxy.request.live import LiveBackend
+from proxy.shadow.backend_queue import BackendQueue, Work
+from proxy.shadow.comparer import RouteComparer
 from proxy.shadow.decoders import decoders
-from proxy.shadow.judge import Kit
-from proxy.shadow.lanes import Lane, Work
-from proxy.shadow.noise import Noise
+from proxy.shadow.extra_reads import ExtraReads
 from proxy.shadow.settings import ShadowSettings
+from proxy.shadow.window import WindowState, digest_with
 from proxy.upstreams.port import Upstream
+
+MOST_LEARNED = 10_000
+"""Windows of an earlier life that are kept until their route is asked for."""
 
 
 @dataclass(slots=True)
-class Compared:
-    """A route, and what compares it."""
+class ComparedRoute:
+    """A route, what compares it, and what is known of its window."""
 
     plan: Plan
     window: str
-    kit: Kit
-    noise: Noise
+    comparer: RouteComparer
+    state: WindowState
+    sample: int
+    """Share of pairs that look at legacy alone whether they differ or not, in basis points."""
+    words: frozenset[str]
+    """Fields and paths that a person called noise: no look is spent on them."""
 
 
 class ShadowTable:
@@ -41,11 +49,11 @@ class ShadowTable:
         opened: Callable[[Backend], Upstream],
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         work: Work,
-        told: Callable[[Lane], None],
+        told: Callable[[BackendQueue], None],
         fault: Callable[[str, BaseException], None] | None = None,
     ) -> None:
         self.compiled: CompiledTable | None = None
-        self.lanes: dict[str, Lane] = {}
+        self.queues: dict[str, BackendQueue] = {}
         self._settings = settings
         self._open = opened
         self._spawn = spawn
@@ -53,8 +61,10 @@ class ShadowTable:
         self._told = told
         self._fault = fault
         self._known: dict[str, Backend] = {}
-        self._routes: dict[str, Compared] = {}
+        self._routes: dict[str, ComparedRoute] = {}
         self._decoders = decoders()
+        self._digest = digest_with(settings.key)
+        self._learned: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     @property
     def revision(self) -> int:
@@ -65,17 +75,17 @@ class ShadowTable:
         """Use another table; the captures that waited for backends that are gone."""
         self.compiled = compiled
         backends = compiled.table.backends
-        gone = [key for key in self.lanes if self._known.get(key) != backends.get(key)]
+        gone = [key for key in self.queues if self._known.get(key) != backends.get(key)]
         orphans = []
         for key in gone:
-            lane = self.lanes.pop(key)
+            queue = self.queues.pop(key)
             del self._known[key]
-            orphans += lane.drain()
-            self._spawn(_close(lane.target), f"close backend {key}")
+            orphans += queue.drain()
+            self._spawn(_close(queue.target), f"close backend {key}")
         self._routes = {key: found for key, found in self._routes.items() if key in compiled.plans}
         return orphans
 
-    def route(self, route_id: str) -> Compared | None:
+    def route(self, route_id: str) -> ComparedRoute | None:
         """What compares a route; None for one that is not there or has no new backend.
 
         Raises `RuleError` or `PolicyError` for a policy that cannot be used.
@@ -88,7 +98,7 @@ class ShadowTable:
             known = self._routes[route_id] = self._make(plan, known)
         return known
 
-    def _make(self, plan: Plan, before: Compared | None) -> Compared:
+    def _make(self, plan: Plan, before: ComparedRoute | None) -> ComparedRoute:
         assert plan.route is not None
         assert plan.new is not None
         policy = plan.route.comparison
@@ -99,31 +109,43 @@ class ShadowTable:
             if host
         )
         window = evidence_window(plan)
-        kit = Kit.make(policy, self._settings.key, hosts, self._decoders)
+        comparer = RouteComparer.make(policy, self._settings.key, hosts, self._decoders)
         if before is not None and before.window == window:
-            noise = before.noise  # another sample or redaction takes nothing from what was learned
-            noise.sample = policy.noise_sample
+            state = before.state  # another sample or weight takes nothing from what was learned
         else:
-            noise = Noise(policy.noise_sample, overruled(policy))
-        return Compared(plan, window, kit, noise)
+            state = WindowState(self._digest, ExtraReads(self._settings.legacy_percent))
+            if (learned := self._learned.pop((plan.route_id, window), None)) is not None:
+                state.restore(learned)
+        words = frozenset(field for field, noise in overruled(policy).items() if noise)
+        return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words)
 
-    def lane(self, compared: Compared, side: Side) -> Lane:
-        """The lane to the backend of a side. Raises ValueError or OSError if it cannot be used."""
+    def restore(self, windows: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what an earlier life learned of windows, also of those that come yet."""
+        for data in windows:
+            route, window = str(data["route"]), str(data["window"])
+            known = self._routes.get(route)
+            if known is not None and known.window == window:
+                known.state.restore(data)
+            elif len(self._learned) < MOST_LEARNED:
+                self._learned[route, window] = data
+
+    def queue(self, compared: ComparedRoute, side: Side) -> BackendQueue:
+        """The queue to the backend of a side. Raises ValueError or OSError if it cannot be used."""
         backend = compared.plan.legacy if side is Side.LEGACY else compared.plan.new
         assert backend is not None
-        lane = self.lanes.get(backend.id)
-        if lane is None:
+        queue = self.queues.get(backend.id)
+        if queue is None:
             credentials = Credentials(backend, self._fault) if backend.credentials else None
             target = LiveBackend(backend, self._open(self._bounded(backend)), credentials)
-            lane = Lane(target, self._settings.concurrency, self._work, self._told)
-            self.lanes[backend.id], self._known[backend.id] = lane, backend
-        return lane
+            queue = BackendQueue(target, self._settings.concurrency, self._work, self._told)
+            self.queues[backend.id], self._known[backend.id] = queue, backend
+        return queue
 
     def secrets_changed(self) -> None:
         """Take the credentials of every backend from where they are."""
-        for lane in self.lanes.values():
-            if lane.target.credentials is not None:
-                lane.target.credentials.expired(0)
+        for queue in self.queues.values():
+            if queue.target.credentials is not None:
+                queue.target.credentials.expired(0)
 
     def _bounded(self, backend: Backend) -> Backend:
         """The backend with the shadow's own limits and timeouts."""
@@ -147,8 +169,8 @@ class ShadowTable:
 
     async def close(self) -> None:
         """Close every connection."""
-        for lane in self.lanes.values():
-            await lane.target.upstream.close()
+        for queue in self.queues.values():
+            await queue.target.upstream.close()
 
 
 async def _close(target: LiveBackend) -> None:

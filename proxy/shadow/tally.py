@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from figway.compare.answer import Answer
+from figway.compare.answer import Answer, header_values
+from figway.compare.differences import Difference
 from figway.compare.rules import rule_data
-from figway.compare.verdict import Comparison
+from figway.compare.verdict import RATED, Comparison
 from figway.evidence.histogram import bucket_of
+from figway.evidence.knowledge import MOST_PLACES
+from figway.evidence.marks import Mark
+from figway.evidence.occurrences import changes
+from figway.evidence.repeating import signed_in
+from figway.evidence.requests import Shape, request_hash, shape_of
+from figway.evidence.seen import Seen
+from figway.evidence.sketches import PlaceSketch
+from figway.evidence.window import BuildEvidence, add_counts
 from proxy.capture.message import Captured
-from proxy.shadow.rows import RowSet
+from proxy.shadow.pair import Pair
+from proxy.shadow.rows import RouteRow, RowSet
+from proxy.shadow.table import ComparedRoute
+from proxy.shadow.window import WindowState
+
+_FAILED = {"new_failed": "new", "legacy_failed": "legacy", "both_failed": "both"}
+_MOST_BUILDS = 10_000
+
+Key = tuple[str, str]
+"""Route, window."""
 
 
 class Tally:
@@ -20,6 +38,9 @@ class Tally:
         self.received: dict[tuple[str, str, str], list[int]] = {}
         self.total_received = 0
         self.total_dropped = 0
+        self._builds: dict[Key, str] = {}
+        """The build that answered last."""
+        self._learned: dict[Key, tuple[WindowState, int]] = {}
 
     def came(self, worker: str, captured: Captured) -> None:
         """A capture came in from a serving worker."""
@@ -32,67 +53,174 @@ class Tally:
 
     def skipped(self, captured: Captured, reason: str) -> None:
         """It is not compared."""
-        self.rows.row(captured.route, captured.window, captured.revision).skip(reason)
+        self._row(captured).skip(reason)
 
     def dropped(self, captured: Captured, reason: str) -> None:
         """It was lost."""
         self.total_dropped += 1
-        self.rows.row(captured.route, captured.window, captured.revision).drop(reason)
+        row = self._row(captured)
+        row.drop(reason)
+        if captured.side == "legacy":
+            self._evidence(row, captured).seen_shapes.add(_shape(captured, None))
+
+    def built(self, captured: Captured, build: str) -> None:
+        """This build of new answered."""
+        key = (captured.route, captured.window)
+        if key in self._builds or len(self._builds) < _MOST_BUILDS:
+            self._builds[key] = build
 
     def compared(
         self,
-        captured: Captured,
-        legacy: Answer,
-        new: Answer,
-        comparison: Comparison,
+        compared: ComparedRoute | None,
+        pair: Pair,
+        ended: str,
         example: dict[str, Any] | None,
     ) -> None:
-        """It has a verdict."""
-        row = self.rows.row(captured.route, captured.window, captured.revision)
-        row.verdicts[comparison.verdict] = row.verdicts.get(comparison.verdict, 0) + 1
-        if comparison.verdict == "skipped":
+        """A pair came to its end."""
+        captured, comparison = pair.captured, pair.comparison
+        row = self._row(captured)
+        row.verdicts[ended] = row.verdicts.get(ended, 0) + 1
+        if ended == "skipped":
             row.skipped[comparison.reason] = row.skipped.get(comparison.reason, 0) + 1
-        for side, answer in (("legacy", legacy), ("new", new)):
-            error = answer.failure or (f"{answer.status // 100}xx" if answer.status >= 500 else "")
-            if error:
-                row.errors[side][error] = row.errors[side].get(error, 0) + 1
-            if answer.failure is None:
-                bucket = bucket_of(int(answer.elapsed_ms * 1_000))
-                row.latency[side][bucket] = row.latency[side].get(bucket, 0) + 1
-        at = captured.at_ms
+        for side, answer in (("legacy", pair.legacy), ("new", pair.new)):
+            _answered(row, side, answer)
+        excused = pair.excused
         for item in comparison.differences:
-            row.add_field(
-                {
-                    "path": item.path,
-                    "kind": item.kind,
-                    "field": item.field,
-                    "count": 1,
-                    "ignored": int(item.ignored_by is not None),
-                    "noise": int(item.noise),
-                    "rule": item.ignored_by or "",
-                    "detector": item.detector,
-                    "proposed": rule_data(item.proposal) if item.proposal else None,
-                    "first_ms": at,
-                    "last_ms": at,
-                }
-            )
+            row.add_field(_field(item, captured.at_ms, noise=item.field in excused))
         if example is not None:
             row.examples.append(example)
+        if compared is not None:
+            self._count(row, compared, pair, ended)
 
-    def noise(self, captured: Captured, own: Comparison) -> None:
+    def _count(self, row: RouteRow, compared: ComparedRoute, pair: Pair, ended: str) -> None:
+        captured, comparison = pair.captured, pair.comparison
+        evidence = self._evidence(row, captured)
+        evidence.seen_at(captured.at_ms, captured.at_ms)
+        shape = _shape(captured, pair.legacy)
+        evidence.seen_shapes.add(shape)
+        side = _FAILED.get(ended)
+        if side is not None:
+            add_counts(evidence.failed[side], {comparison.reason[:80]: 1})
+        rated = comparison.verdict in RATED
+        if rated:
+            evidence.count(pair.entries, captured.at_ms)
+            self._sketch(evidence, compared.state, pair)
+        if rated or side == "new":
+            evidence.shapes.add(shape)
+            who = signed_in(captured.headers)
+            name = request_hash(captured.method, captured.target, captured.body, who)
+            evidence.request(name, captured.at_ms)
+        if ended == "unconfirmed":
+            add_counts(evidence.unconfirmed, {_why(pair): 1})
+        if pair.seen:
+            self.learned(compared, captured)
+
+    def _sketch(self, evidence: BuildEvidence, state: WindowState, pair: Pair) -> None:
+        done: set[str] = set()
+        for seen, mark in pair.found:
+            if mark is not Mark.COVERED and seen.place not in done:
+                done.add(seen.place)
+                _sketched(evidence, seen.place, seen, pair.apart_ms, state)
+        for at in pair.comparison.own_values:
+            seen = Seen(at.exact, at.exact, "changed", "", at.legacy, at.new)
+            _sketched(evidence, f"{at.exact}|own", seen, pair.apart_ms, state)
+
+    def own(
+        self, compared: ComparedRoute, captured: Captured, own: Comparison, *, natural: bool
+    ) -> None:
         """Legacy was compared with itself."""
-        row = self.rows.row(captured.route, captured.window, captured.revision)
+        row = self._row(captured)
         row.noise_pairs += 1
+        found = changes(own)
+        evidence = self._evidence(row, captured)
+        evidence.own.count(seen.place for seen in found.by_exact.values())
+        if natural:
+            add_counts(evidence.reads, {"natural": 1})
         for item in own.differences:
             if item.ignored_by is None:
-                field = {"path": item.path, "kind": item.kind, "field": item.field, "count": 1}
-                row.add_noise({**field, "detector": item.detector})
+                told = {"path": item.path, "kind": item.kind, "field": item.field, "count": 1}
+                row.add_noise({**told, "detector": item.detector})
+        self.learned(compared, captured)
+
+    def reads(self, compared: ComparedRoute, captured: Captured, side: str, asked: bool) -> None:
+        """A side was asked once more."""
+        if asked:
+            add_counts(self._evidence(self._row(captured), captured).reads, {side: 1})
+
+    def learned(self, compared: ComparedRoute, captured: Captured) -> None:
+        """Something was learned of a window: it is told with the next message."""
+        key = (captured.route, captured.window)
+        self._learned[key] = (compared.state, captured.revision)
+
+    def _row(self, captured: Captured) -> RouteRow:
+        return self.rows.row(captured.route, captured.window, captured.revision)
+
+    def _evidence(self, row: RouteRow, captured: Captured) -> BuildEvidence:
+        return row.build(self._builds.get((captured.route, captured.window), ""))
 
     def take(self) -> dict[str, Any]:
         """The message for the supervisor; everything begins anew."""
+        for (route, window), (state, revision) in self._learned.items():
+            evidence = self.rows.row(route, window, revision).build(state.build)
+            evidence.learned(state.knowledge.take())
+        self._learned.clear()
         rows, received = self.rows, self.received
         self.rows, self.received = RowSet(), {}
         return {
             "rows": rows.to_data(),
             "received": [[*key, revision, number] for key, (number, revision) in received.items()],
         }
+
+
+def _answered(row: RouteRow, side: str, answer: Answer) -> None:
+    error = answer.failure or (f"{answer.status // 100}xx" if answer.status >= 500 else "")
+    if error:
+        row.errors[side][error] = row.errors[side].get(error, 0) + 1
+    if answer.failure is None:
+        bucket = bucket_of(int(answer.elapsed_ms * 1_000))
+        row.latency[side][bucket] = row.latency[side].get(bucket, 0) + 1
+
+
+def _field(item: Difference, at_ms: int, *, noise: bool) -> dict[str, Any]:
+    return {
+        "path": item.path,
+        "kind": item.kind,
+        "field": item.field,
+        "count": 1,
+        "ignored": int(item.ignored_by is not None),
+        "noise": int(noise and item.ignored_by is None),
+        "rule": item.ignored_by or "",
+        "detector": item.detector,
+        "proposed": rule_data(item.proposal) if item.proposal else None,
+        "first_ms": at_ms,
+        "last_ms": at_ms,
+    }
+
+
+def _sketched(
+    evidence: BuildEvidence, place: str, seen: Seen, apart_ms: float, state: WindowState
+) -> None:
+    sketch = evidence.sketches.get(place)
+    if sketch is None:
+        if len(evidence.sketches) >= MOST_PLACES:
+            return
+        sketch = evidence.sketches[place] = PlaceSketch()
+    sketch.count(*seen.readings, apart_ms, state.digest)
+
+
+def _shape(captured: Captured, legacy: Answer | None) -> Shape:
+    """By legacy's answer; by the served one where there is no pair."""
+    if legacy is None or legacy.failure is not None:
+        status, headers = captured.status, header_values(captured.answer_headers)
+    else:
+        status, headers = legacy.status, header_values(legacy.headers)
+    media = headers.get("content-type", [""])[-1]
+    who = signed_in(captured.headers)
+    return shape_of(captured.method, captured.target, status, media, who)
+
+
+def _why(pair: Pair) -> str:
+    marks = {mark for _, mark in pair.found}
+    if Mark.NOT_LOOKED in marks:
+        return pair.why or "moved"
+    return "young" if Mark.YOUNG in marks else "late"

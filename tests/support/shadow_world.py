@@ -15,6 +15,7 @@ from typing import Any
 from figway.model.table import (
     Backend,
     ComparisonPolicy,
+    LegacyReads,
     Route,
     RouteMatch,
     ShadowPolicy,
@@ -240,11 +241,13 @@ class ShadowWorld:
             match=RouteMatch(path="/r/**"),
             stage=Stage.SHADOW,
             new="new",
+            shadow=ShadowPolicy(legacy_reads=LegacyReads.ALLOWED),
             comparison=ComparisonPolicy(noise_sample=0),
         )
 
     def policy(self, **fields: Any) -> None:
         """Change the route's shadow policy, before the start."""
+        fields = {"legacy_reads": LegacyReads.ALLOWED, **fields}
         self.route = replace(self.route, shadow=ShadowPolicy(**fields))
 
     def table(self) -> Table:
@@ -271,6 +274,7 @@ class ShadowWorld:
                 "control_key": "proxy-key",
                 "workers": "1",
                 "log": "json",
+                "shadow_legacy_percent": "300",
                 **settings,
             },
         )

@@ -19,6 +19,7 @@ from proxy.control.client import ControlError
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.processes.messages import (
+    Learned,
     Message,
     Pairs,
     Refused,
@@ -43,6 +44,9 @@ class ShadowControl(Protocol):
 
     async def replays(self, instance: str) -> list[Row]:
         """Replay jobs for this instance. Raises `ControlError`."""
+
+    async def learned(self) -> list[Row]:
+        """Forms and looks of the present evidence windows. Raises `ControlError`."""
 
     async def replayed(self, job: str, results: list[Row]) -> None:
         """Hand in the results of a job. Raises `ControlError`."""
@@ -74,6 +78,8 @@ class ShadowSupervisor:
         self._log = log
         self._keeper = keeper
         self._replays_missing = False
+        self._knows = False
+        """The worker of now was told what was learned before it."""
         self._jobs: set[str] = set()
         self.process = ShadowProcess(self, log, keeper)
         self.child = self.process.child
@@ -112,6 +118,7 @@ class ShadowSupervisor:
         while True:
             await asyncio.sleep(interval_s)
             try:
+                await self.tell_learned()
                 await self.look_for_replays()
                 await self.send()
             except ControlError as error:
@@ -125,6 +132,20 @@ class ShadowSupervisor:
         """Send what was compared. Raises `ControlError`."""
         self.ledger.settle()
         await self.batches.send()
+
+    async def tell_learned(self) -> None:
+        """Give a worker that began anew what the control plane knows. Raises `ControlError`."""
+        if self._knows or not self.child.alive:
+            return
+        try:
+            windows = await self._control.learned()
+        except ControlError as error:
+            if error.status != 404:
+                raise
+            windows = []  # a control plane of before second looks
+        self._knows = True
+        if windows:
+            self.child.send(Learned(windows))
 
     async def look_for_replays(self) -> None:
         """Ask for replay jobs, and hand them to the worker. Raises `ControlError`."""
@@ -151,6 +172,7 @@ class ShadowSupervisor:
 
     def start_message(self) -> Message:
         self._jobs.clear()
+        self._knows = False
         return StartShadow(self._settings.to_data(), self.child.generation, self._log.plain)
 
     async def greet(self) -> None:

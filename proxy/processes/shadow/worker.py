@@ -30,6 +30,7 @@ from proxy.processes.memory import offer_to_oom_killer
 from proxy.processes.messages import (
     Applied,
     Drain,
+    Learned,
     Message,
     Refused,
     Replay,
@@ -45,13 +46,10 @@ from proxy.processes.messages import (
     Pairs as PairsMessage,
 )
 from proxy.processes.shadow.intake import Intake
-from proxy.shadow.judge import Bench
-from proxy.shadow.lanes import Lane
-from proxy.shadow.pairs import Pairs
-from proxy.shadow.replay import Replayer, parts
+from proxy.shadow.backend_queue import BackendQueue
+from proxy.shadow.engine import ShadowEngine
+from proxy.shadow.replay import parts
 from proxy.shadow.settings import ShadowSettings
-from proxy.shadow.table import ShadowTable
-from proxy.shadow.tally import Tally
 from proxy.tables.worker_table import TableState, Unusable
 from proxy.upstreams.factory import open_upstream
 
@@ -77,21 +75,15 @@ class ShadowWorker:
         self._timer = DeadlineTimer()
         self._tables = TableState()
         self._inbox: asyncio.Queue[TableMessage] = asyncio.Queue()
-        self._tally = Tally()
-        self._bench = Bench()
-        self._table = ShadowTable(
+        self._engine = ShadowEngine(
             self.settings,
             lambda backend: open_upstream(backend, self._timer),
             self._keeper.spawn,
-            self._begin,
             self._paused_changed,
             self._failed,
         )
-        self._pairs = Pairs(
-            self._table, self._tally, self._bench, self.settings, self._keeper.spawn
-        )
-        self._replayer = Replayer(self._table, self._bench, self.settings.timeout_ms)
-        self._secrets = AwsSecrets(self._timer, self._table.secrets_changed, self._failed)
+        self._pairs = self._engine.pairs
+        self._secrets = AwsSecrets(self._timer, self._engine.table.secrets_changed, self._failed)
         RESOLVERS[SCHEME] = self._secrets.get
         self._connections: set[Intake] = set()
         self._server: asyncio.AbstractServer | None = None
@@ -110,13 +102,12 @@ class ShadowWorker:
         self._pairs.stop("stopping")
         await self._keeper.close()
         self._send_rows()
-        self._bench.close()
         self._timer.stop()
         if self._server is not None:
             self._server.close()
         for connection in list(self._connections):
             connection.close()
-        await self._table.close()
+        await self._engine.close()
         await self._secrets.close()
 
     def obey(self, message: Message) -> None:
@@ -127,6 +118,8 @@ class ShadowWorker:
             case Replay():
                 for job in message.jobs:
                     self._keeper.spawn(self._replay(job), "replay")
+            case Learned():
+                self._engine.restore(message.windows)
             case Drain():
                 self._keeper.spawn(self._drain(message.timeout_ms / 1_000), "drain")
             case Stop():
@@ -152,7 +145,7 @@ class ShadowWorker:
             await self._secrets.ready(compiled.table)
             self._secrets.serves(compiled.table)
             self._tables.compiled = compiled
-            self._pairs.table_changed(self._table.swap(compiled))
+            self._engine.swap(compiled)
             self._send(Applied(compiled.revision, compiled.etag))
             if self._server is None:
                 await self._listen()
@@ -174,7 +167,7 @@ class ShadowWorker:
     # -- captures ----------------------------------------------------------------------------
 
     def _take(self, worker: str, captured: Captured) -> None:
-        self._tally.came(worker, captured)
+        self._engine.tally.came(worker, captured)
         self._pairs.take(captured)
         if self._full:
             self._read(False)
@@ -187,15 +180,12 @@ class ShadowWorker:
         for connection in list(self._connections):
             connection.read(on)
 
-    def _begin(self, lane: Lane, captured: Captured) -> None:
-        self._pairs.begin(lane, captured)
-
     def _bad_message(self, why: str) -> None:
         self.log.error("shadow_message", f"A serving worker sent what cannot be read: {why}.")
 
-    def _paused_changed(self, lane: Lane) -> None:
-        paused = lane.paused()
-        name = lane.target.backend.id
+    def _paused_changed(self, queue: BackendQueue) -> None:
+        paused = queue.paused()
+        name = queue.target.backend.id
         if paused is None:
             self.log.info("shadow_resumed", f"Copies go to {name} again.", backend=name)
             return
@@ -203,24 +193,24 @@ class ShadowWorker:
             "shadow_paused",
             f"No copies go to {name} for a while: {paused['why']}.",
             backend=name,
-            side=lane.side,
+            side=queue.side,
         )
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self._pairs.tick()
-            self._read(self._pairs.relief.tick() and not self._full)
+            self._read(self._pairs.throttle.tick() and not self._full)
 
     async def _reread(self) -> None:
         """Secrets in files are read again as in the workers that serve."""
         while True:
             await asyncio.sleep(READ_AGAIN_MS / 1_000)
-            self._table.secrets_changed()
+            self._engine.table.secrets_changed()
 
     async def _replay(self, job: dict[str, Any]) -> None:
         for part in parts(job):
-            results = await self._replayer.replay(part)
+            results = await self._engine.replayer.replay(part)
             self._send(Replayed(job["id"], results))
 
     # -- telling -----------------------------------------------------------------------------
@@ -231,15 +221,15 @@ class ShadowWorker:
             self._send_rows()
 
     def _send_rows(self) -> None:
-        paused = [found for lane in self._table.lanes.values() if (found := lane.paused())]
+        tally = self._engine.tally
         gauges = {
-            "received": self._tally.total_received,
-            "dropped": self._tally.total_dropped,
+            "received": tally.total_received,
+            "dropped": tally.total_dropped,
             "open": self._pairs.open,
             "faults": self._faults,
         }
-        worker = {"paused": paused, "queue": gauges}
-        self._send(PairsMessage(self._generation, worker=worker, **self._tally.take()))
+        worker = {"paused": self._engine.paused, "queue": gauges}
+        self._send(PairsMessage(self._generation, worker=worker, **tally.take()))
 
     def _send(self, message: Message) -> None:
         if self._channel is not None:

@@ -127,7 +127,7 @@ def test_a_copy_carries_what_was_rotated(secrets: Path) -> None:
     shadow.swap(compile_table(replace(plain, backends=backends), 1, "one"))
     compared = shadow.route("r")
     assert compared is not None
-    sent = shadow.lane(compared, Side.NEW).target.credentials
+    sent = shadow.queue(compared, Side.NEW).target.credentials
     assert sent is not None
     (secrets / "legacy").write_text("fresh")
     shadow.secrets_changed()

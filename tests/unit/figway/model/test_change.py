@@ -22,7 +22,15 @@ from figway.model.change import (
     invert,
 )
 from figway.model.codec import CodecError, table_hash, to_data
-from figway.model.table import Capability, Route, Stage, Table
+from figway.model.table import (
+    Capability,
+    ComparisonPolicy,
+    ComparisonRule,
+    Route,
+    RuleKind,
+    Stage,
+    Table,
+)
 from tests.support.tables import LEGACY, NEW, route, table
 
 ORDERS = route("orders", "/orders/{id}", new="functions")
@@ -125,7 +133,7 @@ def test_changes_that_make_no_sense_are_refused(data: object) -> None:
         changes_from_data(data)
 
 
-def test_evidence_begins_anew_with_a_flip_and_not_with_a_word() -> None:
+def test_evidence_begins_anew_with_another_backend_or_rule_and_not_with_a_weight() -> None:
     before = table(replace(ORDERS, evidence_since=3))
     standing = before.routes["orders"]
 
@@ -136,8 +144,13 @@ def test_evidence_begins_anew_with_a_flip_and_not_with_a_word() -> None:
 
     assert since(replace(standing, description="x")) == 3
     assert since(replace(standing, description="x", evidence_since=0)) == 3
-    assert since(replace(standing, stage=Stage.SHADOW)) == 9
-    assert since(replace(standing, weight=5)) == 9
+    assert since(replace(standing, stage=Stage.SHADOW)) == 3
+    assert since(replace(standing, weight=5)) == 3
+    assert since(replace(standing, new="other")) == 9
+    near = ComparisonRule(id="n", kind=RuleKind.NUMBER_TOLERANCE, target="$.a", absolute=1.0)
+    assert since(replace(standing, comparison=ComparisonPolicy(rules=(near,)))) == 9
+    gone = ComparisonRule(id="i", kind=RuleKind.IGNORE, target="$.a")
+    assert since(replace(standing, comparison=ComparisonPolicy(rules=(gone,)))) == 3
     assert since(route("fresh", "/fresh")) == 9
     told = describe(
         before, dated(before, [Change(Kind.ROUTE, "orders", flip(standing, weight=5))], 9)

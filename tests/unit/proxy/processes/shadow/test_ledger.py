@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from figway.evidence.seen import BEYOND
 from proxy.processes.shadow.ledger import LOST, Ledger
-from proxy.shadow.rows import BEYOND, MAX_EXAMPLES, MAX_FIELDS, RouteRow, RowSet
+from proxy.shadow.rows import MAX_EXAMPLES, MAX_FIELDS, RouteRow, RowSet
 
 
 def sent(number: int, generation: int = 1, **more: dict[str, int]) -> list[dict[str, Any]]:

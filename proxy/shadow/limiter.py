@@ -30,7 +30,7 @@ LONGEST_PAUSE_MS = 60_000
 _LEARN = 0.3
 
 
-class Governor:
+class ConcurrencyLimiter:
     """The concurrency that one backend is given. `most` is the cap that a setting names."""
 
     def __init__(self, most: int) -> None:

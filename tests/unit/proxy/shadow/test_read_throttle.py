@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from proxy.shadow.relief import LEAST, LONGEST, Relief
+from proxy.shadow.read_throttle import LEAST, LONGEST, ReadThrottle
 
 
-def told(relief: Relief, came: int, dropped: int) -> bool:
+def told(relief: ReadThrottle, came: int, dropped: int) -> bool:
     for number in range(came):
         relief.count(dropped=number < dropped)
     return relief.tick()
 
 
-def rest(relief: Relief) -> int:
+def rest(relief: ReadThrottle) -> int:
     """Ticks until it reads again."""
     number = 1
     while not relief.tick():
@@ -20,7 +20,7 @@ def rest(relief: Relief) -> int:
 
 
 def test_rests_last_while_most_is_dropped_and_end_when_it_is_not() -> None:
-    relief = Relief()
+    relief = ReadThrottle()
     rests = []
     for _ in range(LONGEST + 1):
         assert not told(relief, 10 * LEAST, 9 * LEAST)
@@ -33,7 +33,7 @@ def test_rests_last_while_most_is_dropped_and_end_when_it_is_not() -> None:
 
 
 def test_a_few_drops_or_a_small_share_change_nothing() -> None:
-    relief = Relief()
+    relief = ReadThrottle()
     assert told(relief, LEAST - 1, LEAST - 1)
     assert told(relief, 4 * LEAST, 2 * LEAST)
     assert told(relief, 0, 0)

@@ -18,7 +18,7 @@ LONGEST = 4
 """Ticks without reading."""
 
 
-class Relief:
+class ReadThrottle:
     """Counts what came and what was dropped between two ticks."""
 
     __slots__ = ("_came", "_dropped", "_grace", "_left", "_rest")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.shadow.governor import FIRST_PAUSE_MS, FLOOR, LONGEST_PAUSE_MS, Governor
+from proxy.shadow.limiter import FIRST_PAUSE_MS, FLOOR, LONGEST_PAUSE_MS, ConcurrencyLimiter
 
 
 class Clock:
@@ -11,7 +11,12 @@ class Clock:
 
 
 def feed(
-    governor: Governor, clock: Clock, windows: int, *, errors: float = 0.0, ms: float = 10.0
+    governor: ConcurrencyLimiter,
+    clock: Clock,
+    windows: int,
+    *,
+    errors: float = 0.0,
+    ms: float = 10.0,
 ) -> list[bool]:
     """Whole windows of a hundred results each."""
     changes = []
@@ -23,18 +28,18 @@ def feed(
 
 
 def test_it_begins_low_and_rises_to_its_cap() -> None:
-    governor, clock = Governor(32), Clock()
+    governor, clock = ConcurrencyLimiter(32), Clock()
     assert governor.room(0) == FLOOR
     feed(governor, clock, 3)
     assert FLOOR < governor.room(clock.now) < 32
     feed(governor, clock, 40)
     assert governor.room(clock.now) == 32
-    assert Governor(1).room(0) == 1
+    assert ConcurrencyLimiter(1).room(0) == 1
 
 
 def test_errors_that_come_with_the_load_halve_it() -> None:
     """trap 28"""
-    governor, clock = Governor(32), Clock()
+    governor, clock = ConcurrencyLimiter(32), Clock()
     feed(governor, clock, 40)
     before = governor.limit
     feed(governor, clock, 1, errors=0.3)
@@ -47,7 +52,7 @@ def test_errors_that_come_with_the_load_halve_it() -> None:
 
 def test_latency_that_comes_with_the_load_halves_it() -> None:
     """trap 28"""
-    governor, clock = Governor(32), Clock()
+    governor, clock = ConcurrencyLimiter(32), Clock()
     feed(governor, clock, 40)
     feed(governor, clock, 2, ms=120)
     assert governor.limit < 20
@@ -55,7 +60,7 @@ def test_latency_that_comes_with_the_load_halves_it() -> None:
 
 
 def test_a_steady_share_of_errors_is_for_the_comparison_to_tell() -> None:
-    governor, clock = Governor(32), Clock()
+    governor, clock = ConcurrencyLimiter(32), Clock()
     feed(governor, clock, 60, errors=0.3)
     assert governor.limit == 32
     assert not governor.why
@@ -63,7 +68,7 @@ def test_a_steady_share_of_errors_is_for_the_comparison_to_tell() -> None:
 
 def test_a_failing_backend_is_left_alone_longer_and_longer() -> None:
     """trap 28"""
-    governor, clock = Governor(8), Clock()
+    governor, clock = ConcurrencyLimiter(8), Clock()
     changes = feed(governor, clock, 1, errors=1.0)
     assert changes.count(True) == 1
     assert governor.why == "100% of requests failed"
@@ -88,14 +93,14 @@ def test_a_failing_backend_is_left_alone_longer_and_longer() -> None:
 
 
 def test_stragglers_of_before_a_pause_do_not_count() -> None:
-    governor, clock = Governor(8), Clock()
+    governor, clock = ConcurrencyLimiter(8), Clock()
     feed(governor, clock, 1, errors=1.0)
     assert not governor.record(False, 1.0, clock.now)
     assert governor.why
 
 
 def test_few_results_say_nothing() -> None:
-    governor = Governor(8)
+    governor = ConcurrencyLimiter(8)
     for now in range(9):
         assert not governor.record(True, 1.0, now * 10_000)
     assert governor.limit == FLOOR

@@ -1,8 +1,8 @@
 """One queue a backend, so that a hung one holds up no other, with its own concurrency.
 
-A capture waits in the lane of the backend that is to be asked. The governor says how many requests
+A capture waits in the queue of the backend that is to be asked. The limiter says how many requests
 may be under way; the second questions of pairs that are being worked on go before captures that
-wait. A lane that is full drops the newest, one whose backend is left alone drops all.
+wait. A queue that is full drops the newest, one whose backend is left alone drops all.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 from figway.compare.answer import Answer
 from proxy.capture.message import Captured
 from proxy.request.live import LiveBackend
-from proxy.shadow.governor import Governor
+from proxy.shadow.limiter import ConcurrencyLimiter
 
 WAITING = 512
 """Captures that wait for one backend."""
 WAIT_S = 2.0
 """How long a second question waits for its turn."""
 
-Work = Callable[["Lane", Captured], None]
-"""Begins the work on one capture; it holds one place in the lane, and must leave it."""
+Work = Callable[["BackendQueue", Captured], None]
+"""Begins the work on one capture; it holds one place in the queue, and must leave it."""
 
 
 def now_ms() -> int:
@@ -33,14 +33,14 @@ def now_ms() -> int:
     return int(time.monotonic() * 1_000)
 
 
-class Lane:
+class BackendQueue:
     """Towards one backend."""
 
     def __init__(
-        self, target: LiveBackend, most: int, work: Work, told: Callable[[Lane], None]
+        self, target: LiveBackend, most: int, work: Work, told: Callable[[BackendQueue], None]
     ) -> None:
         self.target = target
-        self.governor = Governor(most)
+        self.limiter = ConcurrencyLimiter(most)
         self.paused_ms = 0
         """Wall clock since when the backend is left alone."""
         self._work = work
@@ -61,7 +61,7 @@ class Lane:
 
     def offer(self, captured: Captured) -> str:
         """Take a capture; or why it is dropped."""
-        if not self.governor.room(now_ms()):
+        if not self.limiter.room(now_ms()):
             return "paused"
         if len(self._waiting) >= WAITING:
             return "worker_busy" if self.held else "backend_busy"
@@ -71,7 +71,7 @@ class Lane:
 
     def pump(self) -> None:
         """Begin as much as there is room for."""
-        room = self.governor.room(now_ms())
+        room = self.limiter.room(now_ms())
         while self._running < room and self._second:
             turn = self._second.popleft()
             if not turn.done():
@@ -106,10 +106,10 @@ class Lane:
                 self.leave()
 
     def result(self, answer: Answer) -> None:
-        """How a request went: the governor learns from it."""
+        """How a request went: the limiter learns from it."""
         failed = answer.failure is not None or answer.status >= 500 or answer.status == 429
-        if self.governor.record(failed, answer.elapsed_ms, now_ms()):
-            self.paused_ms = int(time.time() * 1_000) if self.governor.why else 0
+        if self.limiter.record(failed, answer.elapsed_ms, now_ms()):
+            self.paused_ms = int(time.time() * 1_000) if self.limiter.why else 0
             self._told(self)
 
     def drain(self) -> list[Captured]:
@@ -120,11 +120,11 @@ class Lane:
 
     def paused(self) -> dict[str, Any] | None:
         """Whether and why its backend is left alone."""
-        if not self.governor.why:
+        if not self.limiter.why:
             return None
         return {
             "side": self.side,
             "backend": self.target.backend.id,
-            "why": self.governor.why,
+            "why": self.limiter.why,
             "since_ms": self.paused_ms,
         }

@@ -1,0 +1,78 @@
+"""Asking a side: for the first time, or once more within what its load and its budget allow."""
+
+from __future__ import annotations
+
+from figway.compare.answer import Answer
+from figway.evidence.repeating import Refusal, why_not_repeated
+from figway.message.http import Headers
+from figway.model.table import Side
+from proxy.capture.message import Captured
+from proxy.shadow.backend_queue import BackendQueue, now_ms
+from proxy.shadow.sender import ask
+from proxy.shadow.settings import ShadowSettings
+from proxy.shadow.table import ComparedRoute, ShadowTable
+
+SKIP_BODY = 262_144
+OURS = frozenset({"saturated", "throttled"})
+"""Failures of an asking that our own limits made, or the platform's on our load: not rated."""
+
+
+class Asking:
+    """Sends copies to both sides."""
+
+    def __init__(self, table: ShadowTable, settings: ShadowSettings) -> None:
+        self._table = table
+        self._settings = settings
+
+    def refusal(self, compared: ComparedRoute, captured: Captured, legacy: Answer) -> Refusal:
+        """Why legacy may not be asked again for this request; empty if it may."""
+        if not self._settings.legacy_percent:
+            return "never"
+        return why_not_repeated(
+            compared.plan.shadow.legacy_reads,
+            captured.method,
+            captured.target,
+            captured.headers,
+            legacy.status,
+            raw_headers(legacy),
+            legacy.elapsed_ms,
+        )
+
+    async def first(self, queue: BackendQueue, captured: Captured) -> Answer:
+        """Ask in the turn that the queue gave, and give it back."""
+        try:
+            answer = await self._ask(queue, captured)
+            queue.result(answer)
+        finally:
+            queue.leave()
+        return answer
+
+    async def again(self, compared: ComparedRoute, captured: Captured, side: Side) -> Answer | None:
+        """Ask a side once more; None where its load, or ours, forbids it.
+
+        For legacy, `refusal` and the route's `ExtraReads` have been asked before.
+        """
+        queue = self._table.queue(compared, side)
+        if not queue.limiter.room(now_ms()):
+            return None
+        async with queue.turn() as granted:
+            if not granted:
+                return None
+            answer = await self._ask(queue, captured)
+            queue.result(answer)
+            return None if answer.failure in OURS else answer
+
+    async def _ask(self, queue: BackendQueue, captured: Captured) -> Answer:
+        compared = self._table.route(captured.route)
+        policies = None if compared is None else compared.plan.policy_plan
+        cap = SKIP_BODY if compared is None else compared.plan.shadow.body_limit
+        return await ask(queue.target, captured, cap, self._settings.timeout_ms / 1e3, policies)
+
+
+def raw_headers(answer: Answer) -> Headers:
+    """The header section of an answer as bytes."""
+    return [(_raw(name), _raw(value)) for name, value in answer.headers]
+
+
+def _raw(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1", "replace")

@@ -1,0 +1,89 @@
+"""A captured request with both answers, and how far the finding on it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from figway.compare.answer import Answer
+from figway.compare.verdict import Comparison
+from figway.evidence.marks import Mark
+from figway.evidence.seen import Seen
+from figway.evidence.window import MORE, Entries, entries_of
+from proxy.capture.message import Captured
+
+
+class Stage(StrEnum):
+    """asked -> compared -> (held ->) looked -> ended; a pair may end from every stage."""
+
+    ASKED = "asked"
+    """The side that did not serve was asked."""
+    COMPARED = "compared"
+    """Both answers are there, and compared."""
+    HELD = "held"
+    """It differs, and waits for the budget of second looks or for a natural repeat."""
+    LOOKED = "looked"
+    """A second look was taken."""
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class Pair:
+    """See the module."""
+
+    captured: Captured
+    legacy: Answer
+    new: Answer
+    comparison: Comparison
+    since: int
+    """Monotonic milliseconds at which both answers were there."""
+    apart_ms: float = 0.0
+    """From asking legacy to asking new."""
+    seen: list[Seen] = field(default_factory=list)
+    marks: list[Mark | None] = field(default_factory=list)
+    """Of each of `seen`; None for one that takes a second look."""
+    stage: Stage = Stage.ASKED
+    why: str = ""
+    """Why there was no second look."""
+    refusal: str = ""
+    """Why legacy may not be asked again; empty if it may."""
+
+    @property
+    def open(self) -> list[int]:
+        """Which of `seen` take a second look."""
+        return [at for at, mark in enumerate(self.marks) if mark is None]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        bodies = len(self.legacy.body) + len(self.new.body)
+        return self.captured.size + bodies
+
+    def settle(self, mark: Mark) -> None:
+        """Give every difference without a mark this one."""
+        self.marks = [mark if found is None else found for found in self.marks]
+
+    @property
+    def entries(self) -> Entries:
+        """Its signature."""
+        if self.comparison.beyond:
+            return MORE
+        marks: dict[str, set[Mark]] = {}
+        for item, mark in self.found:
+            marks.setdefault(item.field, set()).add(mark)
+        return entries_of(marks)
+
+    @property
+    def found(self) -> Iterator[tuple[Seen, Mark]]:
+        """The differences that have a mark."""
+        for item, mark in zip(self.seen, self.marks, strict=True):
+            if mark is not None:
+                yield item, mark
+
+    @property
+    def excused(self) -> frozenset[str]:
+        """The fields that differ in a form that legacy shows, and in nothing else."""
+        forms = {item.field for item, mark in self.found if mark is Mark.FORM}
+        others = {item.field for item, mark in self.found if mark is not Mark.FORM}
+        return frozenset(forms - others)

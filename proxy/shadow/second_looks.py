@@ -1,0 +1,424 @@
+"""Second looks: what differs is asked again before it counts, within what legacy bears.
+
+New is asked again freely; legacy only where `figway.evidence.repeating` allows it, within the
+route's share of extra reads. Where it is not allowed, a natural repeat stands for it: an equal
+request that a user made within a minute. What finds neither in time ends as not looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from figway.compare.answer import Answer
+from figway.compare.verdict import RATED, Comparison
+from figway.evidence.knowledge import Look
+from figway.evidence.marks import Mark
+from figway.evidence.occurrences import changes, occurrences
+from figway.evidence.recent import Kept, Recent
+from figway.evidence.repeating import repeat_key
+from figway.evidence.seen import Changes, Seen
+from figway.message.http import SAFE_METHODS
+from figway.model.table import WEIGHT_SCALE, Side
+from proxy.shadow.asking import Asking, raw_headers
+from proxy.shadow.backend_queue import now_ms
+from proxy.shadow.pair import Pair, Stage
+from proxy.shadow.table import ComparedRoute, ShadowTable
+from proxy.shadow.tally import Tally
+from proxy.shadow.thread import CompareThread
+from proxy.shadow.window import NATURAL_ALL
+
+HOLD_MS = 10_000
+"""How long a pair that differs waits for the budget, or for a natural repeat."""
+MOST_HELD = 200
+"""Pairs of one window that wait; beyond them the oldest end without a look."""
+MOST_HELD_BYTES = 48 * 1024 * 1024
+DEPTH = 2
+"""Further looks at a pair at a place that was never settled before."""
+AUDIT = WEIGHT_SCALE // 20
+"""Share of the pairs that need no look, and get one all the same."""
+LATE_MS = (2_000, 8_000, 30_000)
+"""When legacy is looked at once more where a settled value may be slow noise."""
+LATE_PAIRS = 3
+MOST_LATE = 64
+_AUDITED = frozenset({Mark.FORM, Mark.AT_ONCE})
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+
+
+class PairEnds(Protocol):
+    """What becomes of pairs that were held."""
+
+    async def finish(self, compared: ComparedRoute, pair: Pair) -> None:
+        """It has its marks."""
+
+    def gone(self, pair: Pair) -> None:
+        """Its route or window is no more."""
+
+    async def guarded(self, pair: Pair, work: Coroutine[Any, Any, None]) -> None:
+        """Do work on it; a fault of ours ends the pair, and not the worker."""
+
+
+@dataclass(slots=True)
+class _Late:
+    """A pair whose legacy answer is looked at once more."""
+
+    due: int
+    pair: Pair
+    turn: int = 0
+
+
+class SecondLooks:
+    """Marks pairs, and holds those that cannot be marked yet; `ends` takes what is done."""
+
+    def __init__(
+        self,
+        table: ShadowTable,
+        asking: Asking,
+        thread: CompareThread,
+        tally: Tally,
+        spawn: Spawn,
+        ends: PairEnds,
+    ) -> None:
+        self._table = table
+        self._asking = asking
+        self._thread = thread
+        self._tally = tally
+        self._spawn = spawn
+        self._ends = ends
+        self._recent: Recent[Pair] = Recent()
+        self._held: defaultdict[tuple[str, str], deque[Pair]] = defaultdict(deque)
+        self._by_key: defaultdict[bytes, list[Pair]] = defaultdict(list)
+        self._held_bytes = 0
+        self._late: deque[_Late] = deque()
+
+    # -- a pair that was compared --------------------------------------------------------------
+
+    async def judge(self, compared: ComparedRoute, pair: Pair) -> bool:
+        """Mark a pair. True: it may end; False: it is held, and `ends` takes it later."""
+        pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
+        before = await self._natural(compared, pair)
+        self._first(compared, pair)
+        if not pair.open:
+            if self._curious(compared, pair):
+                await self._look(compared, pair)
+            return True
+        if pair.captured.method not in SAFE_METHODS:
+            pair.settle(Mark.LOOKED_ONCE)
+            return True
+        if not pair.refusal and compared.state.reads.spend():
+            await self._look(compared, pair)
+            return True
+        return await self._without_asking(compared, pair, before)
+
+    def _first(self, compared: ComparedRoute, pair: Pair) -> None:
+        """What can be said without a look."""
+        if pair.stage is Stage.ASKED:
+            pair.stage = Stage.COMPARED
+            pair.seen = list(occurrences(pair.comparison)) if pair.comparison.differences else []
+            pair.marks = [None] * len(pair.seen)
+        knowledge, words = compared.state.knowledge, compared.words
+        for at in pair.open:
+            seen = pair.seen[at]
+            if seen.field in words or seen.path in words:
+                pair.marks[at] = Mark.COVERED
+            else:
+                pair.marks[at] = knowledge.first(seen, pair.apart_ms)
+
+    def _curious(self, compared: ComparedRoute, pair: Pair) -> bool:
+        """Whether a pair that needs no look gets one, to learn from it."""
+        if pair.refusal or pair.captured.method not in SAFE_METHODS:
+            return False
+        lot = secrets.randbelow(WEIGHT_SCALE)
+        wanted = lot < compared.sample
+        if not wanted and compared.sample and _AUDITED & set(pair.marks):
+            wanted = lot < compared.sample + AUDIT
+        return wanted and compared.state.reads.spend()
+
+    async def _without_asking(
+        self, compared: ComparedRoute, pair: Pair, before: Changes | None
+    ) -> bool:
+        """Legacy cannot be asked now: a natural repeat, new alone, or waiting."""
+        if pair.refusal:
+            pair.why = "not_allowed"
+            knowledge = compared.state.knowledge
+            known = all(knowledge.new_is_known(pair.seen[at].place) for at in pair.open)
+            if before is not None or not known or secrets.randbelow(20) == 0:
+                new = await self._asking.again(compared, pair.captured, Side.NEW)
+                self._tally.reads(compared, pair.captured, "new", new is not None)
+                turned = None if before is None else before.reversed()
+                await self._apply(compared, pair, turned, new, before=True)
+            if not compared.state.natural:
+                pair.settle(Mark.NOT_LOOKED)
+        else:
+            pair.why = "budget"
+        for at, mark in enumerate(pair.marks):
+            if mark is Mark.NOT_LOOKED and (compared.state.natural or not pair.refusal):
+                pair.marks[at] = None
+        if not pair.open:
+            return True
+        self._hold(pair)
+        return False
+
+    # -- natural repeats -----------------------------------------------------------------------
+
+    async def _natural(self, compared: ComparedRoute, pair: Pair) -> Changes | None:
+        """Compare legacy with its answer to an equal request before; None where there is none."""
+        captured = pair.captured
+        if captured.method not in SAFE_METHODS:
+            return None
+        key = _key(pair)
+        now = now_ms()
+        known = self._recent.get(key, now)
+        self._recent.put(key, pair, pair.size, now)
+        for waiting in self._by_key.pop(key, ()):
+            if waiting.stage is Stage.HELD:
+                self._unhold(waiting)
+                work = self._ends.guarded(waiting, self._repeated(waiting, pair))
+                self._spawn(work, "natural repeat")
+        if known is None:
+            return None
+        return await self._own(compared, pair, known)
+
+    async def _own(self, compared: ComparedRoute, pair: Pair, known: Kept[Pair]) -> Changes | None:
+        state, before = compared.state, known.value
+        differs = pair.comparison.verdict == "mismatch"
+        if not differs and state.natural >= NATURAL_ALL and secrets.randbelow(10):
+            return None
+        own = await self._compare(compared, pair, before.legacy, pair.legacy)
+        if own.verdict not in RATED:
+            return None
+        state.natural += 1
+        found = changes(own)
+        apart = float(pair.captured.at_ms - before.captured.at_ms)
+        state.knowledge.learn(found, apart)
+        self._tally.own(compared, pair.captured, own, natural=True)
+        return found
+
+    async def _repeated(self, waiting: Pair, repeat: Pair) -> None:
+        """A user made the request of a waiting pair once more."""
+        compared = self._compared(waiting)
+        if compared is None:
+            self._ends.gone(waiting)
+            return
+        new = await self._asking.again(compared, waiting.captured, Side.NEW)
+        self._tally.reads(compared, waiting.captured, "new", new is not None)
+        own = await self._compare(compared, waiting, waiting.legacy, repeat.legacy)
+        found = changes(own) if own.verdict in RATED else None
+        if found is not None:
+            apart = float(repeat.captured.at_ms - waiting.captured.at_ms)
+            compared.state.knowledge.learn(found, apart)
+        await self._apply(compared, waiting, found, new, legacy_now=repeat.legacy)
+        waiting.settle(Mark.NOT_LOOKED)
+        await self._ends.finish(compared, waiting)
+
+    # -- looking -------------------------------------------------------------------------------
+
+    async def _look(self, compared: ComparedRoute, pair: Pair) -> None:
+        """Ask both sides again, and mark what differs; deeper where a place is new."""
+        await self._round(compared, pair, range(len(pair.seen)))
+        for _ in range(DEPTH):
+            knowledge = compared.state.knowledge
+            shallow = [
+                at
+                for at, seen in enumerate(pair.seen)
+                if pair.marks[at] is Mark.SETTLED and not knowledge.deep(seen.place)
+            ]
+            if not shallow or not compared.state.reads.spend():
+                break
+            await self._round(compared, pair, shallow)
+        pair.settle(Mark.NOT_LOOKED)
+
+    async def _round(self, compared: ComparedRoute, pair: Pair, places: Iterable[int]) -> None:
+        captured = pair.captured
+        legacy, new = await asyncio.gather(
+            self._asking.again(compared, captured, Side.LEGACY),
+            self._asking.again(compared, captured, Side.NEW),
+        )
+        self._tally.reads(compared, captured, "legacy", legacy is not None)
+        self._tally.reads(compared, captured, "new", new is not None)
+        found = None
+        if legacy is not None:
+            own = await self._compare(compared, pair, pair.legacy, legacy)
+            if own.verdict in RATED:
+                found = changes(own)
+                compared.state.knowledge.learn(found, _since(pair))
+                self._tally.own(compared, captured, own, natural=False)
+        if found is None:
+            pair.why = pair.why or "busy"
+        await self._apply(compared, pair, found, new, legacy_now=legacy, places=places)
+
+    async def _apply(
+        self,
+        compared: ComparedRoute,
+        pair: Pair,
+        legacy: Changes | None,
+        new: Answer | None,
+        *,
+        legacy_now: Answer | None = None,
+        before: bool = False,
+        places: Iterable[int] | None = None,
+    ) -> None:
+        """Mark what differs by what the second answers say."""
+        again = None
+        if new is not None:
+            own = await self._compare(compared, pair, pair.new, new)
+            again = changes(own) if own.verdict in RATED else None
+        now = None
+        moved = legacy is not None and any(legacy.near(seen) for seen in pair.seen)
+        if moved and legacy_now is not None and new is not None:
+            both = await self._compare(compared, pair, legacy_now, new)
+            now = changes(both) if both.verdict in RATED else None
+        look = Look(legacy, again, now, before)
+        for at in range(len(pair.seen)) if places is None else places:
+            if pair.marks[at] is not Mark.COVERED:
+                pair.marks[at] = self._second(compared, pair, pair.seen[at], look)
+        pair.stage = Stage.LOOKED
+        self._plan_late(compared, pair)
+
+    def _second(self, compared: ComparedRoute, pair: Pair, seen: Seen, look: Look) -> Mark:
+        knowledge = compared.state.knowledge
+        return knowledge.second(seen, look, pair.apart_ms, time.time())
+
+    async def _compare(
+        self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
+    ) -> Comparison:
+        work = partial(compared.comparer.compare, pair.captured, one, other)
+        return await self._thread.do(work)
+
+    # -- waiting -------------------------------------------------------------------------------
+
+    def _hold(self, pair: Pair) -> None:
+        pair.stage = Stage.HELD
+        self._held[pair.captured.route, pair.captured.window].append(pair)
+        self._held_bytes += pair.size
+        if pair.refusal:
+            self._by_key[_key(pair)].append(pair)
+
+    def _unhold(self, pair: Pair) -> None:
+        pair.stage = Stage.LOOKED
+        self._held_bytes -= pair.size
+
+    def tick(self, *, hurry: bool = False) -> None:
+        """Look after what waits; called about ten times a second."""
+        now = now_ms()
+        for window in list(self._held):
+            self._look_at_held(window, now, hurry)
+        if not self._held:
+            self._by_key.clear()
+        if not hurry:
+            self._look_at_late(now)
+
+    def _look_at_held(self, window: tuple[str, str], now: int, hurry: bool) -> None:
+        waiting = self._held[window]
+        while waiting:
+            pair = waiting[0]
+            if pair.stage is not Stage.HELD:
+                waiting.popleft()
+                continue
+            compared = self._compared(pair)
+            full = len(waiting) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES
+            late = hurry or full or compared is None or pair.since + HOLD_MS <= now
+            if compared is not None and not late:
+                self._first(compared, pair)
+                if pair.open and (pair.refusal or not compared.state.reads.spend()):
+                    return
+                work = self._looked(compared, pair)
+            else:
+                work = self._given_up(compared, pair)
+            waiting.popleft()
+            self._unhold(pair)
+            self._spawn(self._ends.guarded(pair, work), "pair")
+        del self._held[window]
+
+    async def _looked(self, compared: ComparedRoute, pair: Pair) -> None:
+        if pair.open:
+            await self._look(compared, pair)
+        await self._ends.finish(compared, pair)
+
+    async def _given_up(self, compared: ComparedRoute | None, pair: Pair) -> None:
+        pair.settle(Mark.NOT_LOOKED)
+        if compared is None:
+            self._ends.gone(pair)
+        else:
+            await self._ends.finish(compared, pair)
+
+    def _compared(self, pair: Pair) -> ComparedRoute | None:
+        try:
+            compared = self._table.route(pair.captured.route)
+        except ValueError:
+            return None
+        return compared if compared and compared.window == pair.captured.window else None
+
+    # -- later ---------------------------------------------------------------------------------
+
+    def _plan_late(self, compared: ComparedRoute, pair: Pair) -> None:
+        begun = compared.state.late
+        slow = {
+            seen.place
+            for seen, mark in pair.found
+            if mark is Mark.SLOW and begun.get(seen.place, 0) < LATE_PAIRS
+        }
+        if slow and not pair.refusal and len(self._late) < MOST_LATE:
+            for place in slow:
+                begun[place] = begun.get(place, 0) + 1
+            self._late.append(_Late(now_ms() + LATE_MS[0], pair))
+
+    def _look_at_late(self, now: int) -> None:
+        for _ in range(len(self._late)):
+            late = self._late.popleft()
+            compared = self._compared(late.pair)
+            if compared is None:
+                continue
+            if late.due > now or not compared.state.reads.spend():
+                self._late.append(late)
+                continue
+            self._spawn(self._look_late(compared, late), "late look")
+
+    async def _look_late(self, compared: ComparedRoute, late: _Late) -> None:
+        pair = late.pair
+        legacy = await self._asking.again(compared, pair.captured, Side.LEGACY)
+        self._tally.reads(compared, pair.captured, "legacy", legacy is not None)
+        if legacy is not None:
+            own = await self._compare(compared, pair, pair.legacy, legacy)
+            if own.verdict in RATED:
+                found = changes(own)
+                compared.state.knowledge.learn(found, _since(pair))
+                for seen, mark in pair.found:
+                    if mark is Mark.SLOW:
+                        compared.state.knowledge.late(seen, found)
+                self._tally.learned(compared, pair.captured)
+        late.turn += 1
+        if late.turn < len(LATE_MS):
+            late.due = now_ms() + LATE_MS[late.turn] - LATE_MS[late.turn - 1]
+            self._late.append(late)
+
+
+def _since(pair: Pair) -> float:
+    """Milliseconds from legacy's first answer till now."""
+    return max(0.0, time.time() * 1_000 - pair.captured.at_ms)
+
+
+def _key(pair: Pair) -> bytes:
+    captured = pair.captured
+    text = repeat_key(
+        captured.method,
+        captured.target,
+        captured.headers,
+        captured.body,
+        raw_headers(pair.legacy),
+    )
+    return hashlib.blake2b(
+        text, digest_size=16, person=b"repeat", salt=_short(captured.route)
+    ).digest()
+
+
+def _short(route: str) -> bytes:
+    return hashlib.blake2b(route.encode(), digest_size=16).digest()
