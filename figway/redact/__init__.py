@@ -3,6 +3,8 @@
 
     names      which headers, fields and parameters are secret by their name
     detectors  what is secret by its looks: card numbers, IBANs, e-mail addresses, tokens
+    looks_random  what is secret because nobody would remember it: keys of kinds unknown
+    paths      what is secret in a path: the segment of a one-time link
     policy     what a route adds, or its allowlist
     redactor   text, values, headers, URLs
     markup     HTML and XML, piece by piece

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from figway.compare.answer import Decoder, RawHeader, header_values
+from figway.compare.canonical_csv import delimiter_of, parse_rows
 from figway.compare.canonical_json import (
     Constant,
     LongInteger,
@@ -62,9 +63,39 @@ def _by_family(text: str, family: Family, redactor: Redactor, limits: Limits) ->
         return json.dumps(redactor.value("$", _writable(tree)), ensure_ascii=False)
     if family == "form":
         return redactor.query(text)
+    if family == "csv":
+        return _rows(text, redactor)
+    if family in ("json-lines", "json-sequence", "events"):
+        return "\n".join(_line(line, redactor, limits) for line in text.split("\n"))
     if family in ("html", "xml"):
         return redact_markup(text, redactor)
     return redactor.text(text)
+
+
+def _line(line: str, redactor: Redactor, limits: Limits) -> str:
+    """One line of JSON, or of an event stream whose data is JSON."""
+    mark, colon, rest = line.partition("data:") if line.startswith("data:") else ("", "", line)
+    text = rest.strip("\x1e \t\r")
+    if text[:1] in ("{", "["):
+        return f"{mark}{colon}{_by_family(text, 'json', redactor, limits)}"
+    return redactor.text(line)
+
+
+def _rows(text: str, redactor: Redactor) -> str:
+    """Rows and columns: what stands under a secret name is hidden."""
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else delimiter_of(text, "text/csv")
+    try:
+        rows = parse_rows(text, delimiter)
+    except NotThisFormat:
+        return redactor.text(text)
+    names = [cell.strip() for cell in rows[0]] if rows else []
+    written = [delimiter.join(redactor.search(name) for name in names)]
+    for row in rows[1:]:
+        cells = [
+            redactor.text(cell, names[at] if at < len(names) else "") for at, cell in enumerate(row)
+        ]
+        written.append(delimiter.join(cells))
+    return "\n".join(written)
 
 
 def _writable(tree: Value) -> Any:

@@ -129,14 +129,16 @@ DETECTORS: tuple[SecretDetector, ...] = (
     SecretDetector(
         "private_key",
         "-----BEGIN",
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
+        r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?"
+        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
         _whole,
     ),
     SecretDetector("jwt", "eyJ", r"\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){1,4}", _whole),
     SecretDetector(
         "credentials",
         " ",
-        r"(?i)\b(?:bearer|basic|digest|negotiate) +[A-Za-z0-9+/_.~=-]{8,}",
+        r"(?i)\b(?:bearer|basic|digest|negotiate|ntlm|token|apikey|hawk|dpop|aws4-hmac-sha256|sharedkey"
+        r"|sharedaccesssignature|splunk|genie ?key) +[A-Za-z0-9+/_.~=:-]{8,}",
         _after_scheme,
     ),
     SecretDetector(
@@ -148,7 +150,10 @@ DETECTORS: tuple[SecretDetector, ...] = (
     SecretDetector("token", "-", r"\b(?:xox[abprs]-|glpat-|sk-)[A-Za-z0-9_-]{10,}", _whole),
     SecretDetector("token", "IA", r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", _whole),
     SecretDetector("token", "AIza", r"\bAIza[A-Za-z0-9_-]{30,}", _whole),
-    SecretDetector("user_info", "@", r"://[^/@\s:]+:[^/@\s]+@", _user_info),
+    SecretDetector("token", "SG.", r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}", _whole),
+    SecretDetector("token", ":AA", r"\b[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}", _whole),
+    SecretDetector("token", "AGE-SECRET", r"\bAGE-SECRET-KEY-1[A-Z0-9]{20,}", _whole),
+    SecretDetector("user_info", "@", r"://[^/@\s]*:?[^/@\s]+@", _user_info),
     SecretDetector(
         "email",
         "@",

@@ -10,6 +10,9 @@ from figway.redact.redactor import Redactor
 _VALUES = ("value", "content")
 _URLS = frozenset({"href", "src", "action", "formaction", "cite", "data", "poster"})
 _NAMING = ("name", "id", "property", "http-equiv", "autocomplete", "type")
+_VOID = frozenset(
+    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr")
+)
 _RAW = frozenset({"script", "style", "xmp"})
 
 
@@ -20,12 +23,19 @@ def redact_markup(page: str, redactor: Redactor) -> str:
     parts = []
     element = ""
     secret = False
+    above: list[str] = []
+    """The secret element that is open, and what is open below it."""
     for token in tokens(page):
         if token.kind == "start":
-            element, secret = token.name, _is_secret(token, redactor)
+            element = token.name
+            secret = bool(above) or _is_secret(token, redactor)
+            if secret and not token.raw.endswith("/>") and element not in _VOID:
+                above.append(element)
             parts.append(_tag(token, redactor, secret))
         elif token.kind == "end":
-            element, secret = "", False
+            if token.name in above:
+                del above[len(above) - 1 - above[::-1].index(token.name) :]
+            element, secret = "", bool(above)
             parts.append(token.raw)
         elif token.kind == "text":
             parts.append(_text(token, element, redactor, secret))

@@ -12,20 +12,29 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 from figway.compare.answer import RawHeader
 from figway.compare.patterns import substitute
 from figway.redact.detectors import hide_secrets
-from figway.redact.names import CREDENTIAL_HEADERS, PLAIN_HEADERS
+from figway.redact.looks_random import random_parts
+from figway.redact.names import (
+    CREDENTIAL_HEADERS,
+    PLAIN_HEADERS,
+    is_secret_parameter,
+    plain_name,
+)
+from figway.redact.paths import hide_in_path
 from figway.redact.policy import RedactionPolicy
 
 LEAST_KEY = 16
 
 _DONE = re.compile(r"\[redacted:[a-z_]{1,20}:[0-9a-f]{8}\]")
 # name = value as logs, scripts, query strings and cut JSON write it. Bounded, so that it is linear.
-_NAME = re.compile(r"""([A-Za-z][\w.-]{1,60}+)\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
+_NAME = re.compile(r"""([A-Za-z0-9][\w.-]{1,60}+)\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
 # Quoted; quoted within a quoted string, whose quotes are escaped; or bare.
 _VALUE = re.compile(
     r"""(")((?:[^"\\]|\\.)*+)|(\\{1,4}["'])([^"'\\]*+)|(')((?:[^'\\]|\\.)*+)"""
     r"""|()([^\s"'\\<>&;,(){}\[\]]++)"""
 )
 _BRACKETS = re.compile(r"""[{}\[\]]|"(?:[^"\\]|\\.)*+"?""")
+_NAMING_MEMBERS = frozenset(("name", "key", "field", "id", "label", "param", "parameter", "header"))
+_LONGEST_NAME = 60
 _NAMES_IN_PATH = re.compile(r"""\.([^.\[\]'"]+)|\['((?:[^'\\]|\\.)*)'\]""")
 
 
@@ -71,7 +80,24 @@ class Redactor:
         for pattern in self.policy.patterns:
             text = substitute(pattern, lambda found: self.hide("pattern", found), text)
         text = hide_secrets(text, self.hide)
-        return self._pairs(text) if "=" in text or ":" in text else text
+        if "=" in text or ":" in text:
+            text = self._pairs(text)
+        return self._random(text)
+
+    def _random(self, text: str) -> str:
+        """What looks random hidden: a list of names never ends, so what is unknown is hidden."""
+        spans = random_parts(text)
+        if not spans:
+            return text
+        placeholders = [found.span() for found in _DONE.finditer(text)]
+        parts: list[str] = []
+        done = 0
+        for start, end in spans:
+            if any(low <= start < high for low, high in placeholders):
+                continue
+            parts += (text[done:start], self.hide("random", text[start:end]))
+            done = end
+        return "".join((*parts, text[done:]))
 
     def _pairs(self, text: str) -> str:
         """The values of secret names hidden; looked for again inside the values of all others."""
@@ -109,6 +135,8 @@ class Redactor:
 
     def _value(self, value: Any, name: str, *, allowed: bool = False) -> Any:
         if isinstance(value, dict):
+            if self._names_a_secret(value):
+                return self._hide_values(value)
             return {
                 self.search(key): (
                     self._hide_all(child) if self.policy.hides(key) else self._value(child, key)
@@ -128,6 +156,26 @@ class Redactor:
         written = repr(value)
         hidden = self.search(written)
         return value if hidden == written else hidden
+
+    def _names_a_secret(self, value: dict[str, Any]) -> bool:
+        """Whether an object is a pair of a name and a value, and the name is secret:
+        `{"name": "password", "value": "..."}`."""
+        for key, child in value.items():
+            named = plain_name(key) in _NAMING_MEMBERS and isinstance(child, str)
+            if named and len(child) <= _LONGEST_NAME and self.policy.hides(child):
+                return True
+        return False
+
+    def _hide_values(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Every member hidden but those that name."""
+        return {
+            self.search(key): (
+                self.search(child)
+                if plain_name(key) in _NAMING_MEMBERS and isinstance(child, str)
+                else self._hide_all(child)
+            )
+            for key, child in value.items()
+        }
 
     def _hide_all(self, value: Any) -> Any:
         """Every value below hidden; that there is none stays visible."""
@@ -176,6 +224,7 @@ class Redactor:
         """A URL or request target: path and query searched, the query also by names."""
         before, hash_mark, fragment = url.partition("#")
         path, question, query = before.partition("?")
+        path = hide_in_path(path, self.hide)
         path = "/".join(
             self._encoded(part, unquote(part), lambda text: quote(text, safe="[]:@"))
             for part in self.search(path).split("/")
@@ -191,12 +240,15 @@ class Redactor:
 
     def _parameter(self, pair: str) -> str:
         name, equals, value = pair.partition("=")
-        plain_name = unquote_plus(name)
+        decoded = unquote_plus(name)
         if not equals:
-            return self._encoded(pair, plain_name, quote_plus)
+            return self._encoded(pair, decoded, quote_plus)
         plain = unquote_plus(value)
-        hidden = self.text(plain, plain_name)
-        name = self._encoded(name, plain_name, quote_plus)
+        if plain and is_secret_parameter(decoded, plain):
+            hidden = self.hide("field", plain)
+        else:
+            hidden = self.text(plain, decoded)
+        name = self._encoded(name, decoded, quote_plus)
         return f"{name}={value if hidden == plain else _quoted(hidden)}"
 
     def _encoded(self, written: str, plain: str, encode: Any) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from figway.redact.detectors import hide_secrets
+from figway.redact.paths import hide_in_path
 from proxy.loop.record import RequestRecord
 
 PER_S = 5
@@ -98,7 +99,7 @@ class DecisionOutbox:
     def add(self, worker: int, decisions: Iterable[dict[str, Any]]) -> None:
         """Take in what a worker sent; whatever in a path looks like a secret is hidden here."""
         for decision in decisions:
-            path = hide_secrets(decision["path"], _hidden)
+            path = hide_secrets(hide_in_path(decision["path"], _hidden), _hidden)
             self._waiting.append({**decision, "path": path[:MAX_PATH], "worker": worker})
         del self._waiting[: -self.MOST]
 

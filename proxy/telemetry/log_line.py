@@ -8,9 +8,13 @@ travel there. The target is cut, so that a line stays below the size that a pipe
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 
+from figway.redact.looks_random import looks_random
+from figway.redact.names import is_secret_parameter
+from figway.redact.paths import hide_in_path, suspect
 from proxy.loop.record import RequestRecord
 
 MAX_TARGET = 1_024
@@ -21,11 +25,10 @@ _OPTIONAL = ("fallback", "no_fallback", "failure", "problem", "key_source")
 
 def log_line(record: RequestRecord, *, query: bool = False) -> bytes:
     """The line, newline included."""
-    target = record.target if query else record.target.partition(b"?")[0]
     data: dict[str, Any] = {
         "at": record.started_ms,
         "method": record.method,
-        "target": target[:MAX_TARGET].decode("latin-1"),
+        "target": target_for_logs(record.target, query=query),
         "host": record.host[:256].decode("latin-1"),
         "client": record.client,
         "status": record.status,
@@ -51,6 +54,30 @@ def log_line(record: RequestRecord, *, query: bool = False) -> bytes:
     if record.upgrade:
         data["upgrade"] = True
     return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def target_for_logs(target: bytes, *, query: bool) -> str:
+    """The target, cut, without the secrets of one-time links; with `query` also its query, less
+    the values of secret parameters."""
+    path, mark, parameters = target[:MAX_TARGET].partition(b"?")
+    text = path.decode("latin-1")
+    if suspect(path):
+        text = hide_in_path(text, _hidden)
+    if not query or not mark:
+        return text
+    return f"{text}?{'&'.join(map(_parameter, parameters.decode('latin-1').split('&')))}"
+
+
+def _parameter(pair: str) -> str:
+    name, equals, value = pair.partition("=")
+    plain = unquote_plus(value)
+    if plain and (is_secret_parameter(unquote_plus(name), plain) or looks_random(plain)):
+        return f"{name}{equals}[hidden]"
+    return pair
+
+
+def _hidden(kind: str, _: str) -> str:
+    return "[hidden]"
 
 
 def always_logged(record: RequestRecord) -> bool:

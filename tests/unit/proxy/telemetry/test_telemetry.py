@@ -73,7 +73,8 @@ def test_label_values_are_escaped() -> None:
 
 def test_a_log_line_leaves_the_query_out() -> None:
     assert b"secret" not in log_line(record())
-    assert b"secret" in log_line(record(), query=True)
+    assert b"?token=[hidden]" in log_line(record(), query=True)
+    assert b"secret" not in log_line(record(), query=True)
     assert len(log_line(record(target=b"/" + b"\xff" * 100_000))) < 4_096
 
 
