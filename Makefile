@@ -124,6 +124,7 @@ api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description:
 
 outage: $(VENV)/.dev ## Kill new under load, and draw what happened
 	@$(BIN)/python -m bench.outage --strict --json docs/images/outage.json --picture docs/images/outage.svg
+	@$(BIN)/python -m bench.outage_rates --strict --json docs/results/outage_rates.json
 
 storm: $(VENV)/.dev ## 50 flips a second under load: make storm [SECONDS=30]
 	@$(BIN)/python -m tests.suites.soak.storm --seconds $(or $(SECONDS),30)

@@ -22,6 +22,7 @@ COMPILED = [
     "figway/serving/breaker.py",
     "figway/serving/budget.py",
     "figway/serving/exchange.py",
+    "figway/serving/load.py",
     "proxy/capture/capture.py",
     "proxy/capture/counts.py",
     "proxy/capture/message.py",

@@ -113,7 +113,7 @@ def _name(value: str) -> str:
 
 def _absolute(value: Path) -> Path:
     if not value.is_absolute() or value == Path("/"):
-        raise ValueError("must be the whole path of a directory, such as /run/secrets")
+        raise ValueError("must be the whole path of a directory, such as /run/secrets/figway")
     return value
 
 
@@ -185,8 +185,11 @@ class Settings(BaseSettings):
     state_dir: Path = Field(default_factory=_state_dir)
     """Directory of the last good table (`table.json`) and the kill file (`kill`); one a proxy."""
 
-    secrets_dir: Directory = Path("/run/secrets")
-    """Directory below which `file:` credentials of backends lie; a table can name no other file."""
+    secrets_dir: Directory = Path("/run/secrets/figway")
+    """Directory below which `file:` credentials of backends lie; a table can name no other file. It
+    is apart from other secrets of this host, which are no backend's business."""
+    ca_dir: Directory = Path("/etc/ssl")
+    """Directory below which `ca_file` of backends lies, unless it lies below the secrets'."""
     aws_secrets_prefix: str = Field("figway/backend/", min_length=1, max_length=256)
     """How names of `aws-secret:` credentials (AWS Secrets Manager) begin; a table can name no
     others."""

@@ -9,7 +9,7 @@ points.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -113,8 +113,9 @@ class Timeouts(Strict):
 
     connect_ms: int = 2_000
     """To open a connection, TLS included."""
-    head_ms: int = 30_000
-    """From the request being sent to the response head."""
+    head_ms: int = 0
+    """From the request being sent to the response head; 0 is 10 s for new, which leaves legacy its
+    time, and 30 s for legacy."""
     idle_ms: int = 60_000
     """Between two pieces of a body. Does not apply to upgraded connections."""
 
@@ -191,7 +192,8 @@ class CredentialHeader(Strict):
     header: str
     """Such as `Authorization`. It replaces what the client sent."""
     value: str
-    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/name`, or `aws-secret:figway/backend/name`."""
+    """`env:FIGWAY_SECRET_NAME`, `file:/run/secrets/figway/name`, or
+    `aws-secret:figway/backend/name`."""
     prefix: str = ""
     """Put before the secret, such as `Bearer `."""
 
@@ -204,6 +206,9 @@ class FallbackBudgetPolicy(Strict):
     """Of the backend's own recent rate."""
     min_per_s: int = 10
     """Requests a second allowed whatever the rate, over all workers of a proxy."""
+    carried_percent: int = 100
+    """Of the most that a proxy saw the backend carry in a second of the last 30 days: so much it
+    may carry with fallbacks in any case. 0 counts only the other two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +253,15 @@ class Backend(Strict):
     fallback_budget: FallbackBudgetPolicy = field(default_factory=FallbackBudgetPolicy)
     """What fallback may add to this backend's load; read on side legacy."""
     description: str = ""
+
+
+_HEAD_MS = {Side.NEW: 10_000, Side.LEGACY: 30_000}
+
+
+def timeouts_of(backend: Backend) -> Timeouts:
+    """The times that hold for a backend, with the defaults of its side put in."""
+    timeouts = backend.timeouts
+    return timeouts if timeouts.head_ms else replace(timeouts, head_ms=_HEAD_MS[backend.side])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

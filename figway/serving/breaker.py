@@ -3,8 +3,10 @@
 A sliding window counts calls and failures; too many failures open the breaker for a jittered,
 doubling time; a few probes test the backend; a linear ramp brings the traffic back. A backend that
 dies after a healthy spell would take half the window to reach the share of failures, so a row of
-failures as long as `min_calls` opens the breaker as well. Time is an argument (monotonic
-milliseconds), and the jitter follows from a seed, so every run can be repeated. Pattern:
+failures as long as `min_calls` opens the breaker as well. A backend that hangs answers so few calls
+that neither happens, so a row of `HUNG_ROW` time-outs opens it whatever the window holds. Time is
+an argument (monotonic milliseconds), and the jitter follows from a seed, so every run can be
+repeated. Pattern:
 M. Nygard, "Release It!", circuit breaker; the ramp is Envoy's slow start.
 """
 
@@ -17,6 +19,8 @@ from typing import Final
 from figway.model.table import BreakerForce, BreakerPolicy
 from figway.routing.split import bucket
 
+HUNG_ROW: Final = 5
+"""Time-outs in a row, with no answer in between, after which a backend counts as hung."""
 _SLOTS: Final = 10
 _JITTER: Final = (
     0.2  # an open time is stretched by up to this share, so that workers do not probe as one
@@ -61,6 +65,7 @@ class Breaker:
         "_calls",
         "_credit",
         "_failures",
+        "_hung",
         "_observer",
         "_open_for",
         "_opened",
@@ -71,6 +76,7 @@ class Breaker:
         "_slot",
         "changed_at",
         "policy",
+        "quarantined",
         "state",
     )
 
@@ -80,6 +86,9 @@ class Breaker:
         self.policy = policy
         self.state = _CLOSED
         self.changed_at = 0
+        self.quarantined = False
+        """The backend cannot be opened on this proxy: nothing is let through."""
+        self._hung = 0
         self._seed = seed
         self._observer = observer
         self._calls = [0] * _SLOTS
@@ -97,7 +106,7 @@ class Breaker:
     def admit(self, now: int) -> Admission:
         """May a request go to the backend now? The answer must come back with its outcome."""
         force = self.policy.force
-        if force is _FORCED_OPEN:
+        if force is _FORCED_OPEN or self.quarantined:
             return _REFUSED
         if force is _FORCED_CLOSED or not self.policy.enabled:
             return _CALL
@@ -140,6 +149,7 @@ class Breaker:
         if self.policy.slow_ms and elapsed > self.policy.slow_ms:
             self.failure(now, admission)
             return
+        self._hung = 0
         self.abandon(admission)
         if admission is _PROBE and self.state is _HALF_OPEN:
             self._probes_passed += 1
@@ -150,8 +160,9 @@ class Breaker:
             return
         self._count(now, 0)
 
-    def failure(self, now: int, admission: Admission) -> None:
-        """The backend answered 5xx, timed out, or broke the connection."""
+    def failure(self, now: int, admission: Admission, *, hung: bool = False) -> None:
+        """The backend answered 5xx, broke the connection, or (`hung`) did not answer in time."""
+        self._hung = self._hung + 1 if hung else 0
         self.abandon(admission)
         if self.state is _HALF_OPEN:
             if admission is _PROBE:
@@ -160,16 +171,15 @@ class Breaker:
         self._count(now, 1)
         if self.state is _OPEN:
             return
-        calls, failures = sum(self._calls), sum(self._failures)
-        if (
-            calls >= self.policy.min_calls
-            and (
-                failures * 100 >= self.policy.failure_percent * calls
-                or self._row >= self.policy.min_calls
-            )
-            and self.policy.enabled
-        ):
+        if self.policy.enabled and (self._hung >= HUNG_ROW or self._too_many()):
             self._open(now)
+
+    def _too_many(self) -> bool:
+        policy, calls = self.policy, sum(self._calls)
+        if calls < policy.min_calls:
+            return False
+        share = sum(self._failures) * 100 >= policy.failure_percent * calls
+        return share or self._row >= policy.min_calls
 
     def abandon(self, admission: Admission) -> None:
         """The request ended without an outcome: its client went away.
@@ -198,6 +208,7 @@ class Breaker:
 
     def _open(self, now: int) -> None:
         self._opened += 1
+        self._hung = 0
         longest = self.policy.max_open_ms
         base = min(self.policy.open_ms << min(self._opened - 1, 16), int(longest / (1 + _JITTER)))
         jitter = bucket(self._seed, b"%d" % self._opened) / 10_000

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Final
 
 from figway.model.table import FallbackBudgetPolicy, RetryPolicy
+from figway.serving.load import ROW, Load
 
 _WINDOW: Final = 10  # seconds over which legacy's own rate is taken
 
@@ -12,52 +14,61 @@ _WINDOW: Final = 10  # seconds over which legacy's own rate is taken
 class FallbackBudget:
     """Counts a legacy backend's own requests, and grants fallbacks in proportion.
 
-    In each second, fallbacks may reach `percent` of the backend's own mean rate over the ten
-    seconds before (as far back as it has served any), or `min_per_s` where that is more.
-    `workers` is how many processes share the load: each takes its part of the minimum. Time is
-    monotonic milliseconds. The budget of retries among a backend's URLs counts in the same way.
-    `spent` and `refused` count what was asked of it until somebody takes them away.
+    In each second fallbacks may reach the most of three: `percent` of the backend's own mean rate
+    over the ten seconds before (as far back as it has served any); `min_per_s`; and what it is
+    known to have carried in a second (`peak`, in `carried_percent`), less what it carries now. The
+    last is what a full outage of new needs: by then legacy's own rate has fallen as the migration
+    succeeded. Counts of seconds scatter, so a peak of N stands for a rate whose seconds reach
+    N + 3 √N.
+
+    `load` are counts that the workers of a proxy share. Without, `workers` is how many processes
+    divide the minimum among them. Time is monotonic milliseconds. The budget of retries among a
+    backend's URLs counts in the same way, without a peak. `spent` and `refused` count what was
+    asked of it until somebody takes them away.
     """
 
-    __slots__ = ("_first", "_granted", "_own", "_second", "_workers", "policy", "refused", "spent")
+    __slots__ = ("_first", "_load", "_parts", "_shares", "peak", "policy", "refused", "spent")
 
-    def __init__(self, policy: FallbackBudgetPolicy | RetryPolicy, workers: int = 1) -> None:
+    def __init__(
+        self,
+        policy: FallbackBudgetPolicy | RetryPolicy,
+        workers: int = 1,
+        load: Load | None = None,
+    ) -> None:
         self.policy: FallbackBudgetPolicy | RetryPolicy = policy
-        self._workers = max(1, workers)
-        self._own = [0] * (_WINDOW + 1)
+        self.peak = 0.0
+        """The most that the backend is known to have carried in a second."""
+        self._load = Load([0] * ROW) if load is None else load
+        self._parts = max(1, workers) if load is None else 1
+        self._shares = self._load.workers
         self._first = -1
-        self._second = 0
-        self._granted = 0
         self.spent = 0
         self.refused = 0
 
     def own_request(self, now: int) -> None:
         """Legacy serves a request in its own right."""
         second = now // 1000
-        if second != self._second:
-            self._advance(second)
-        self._own[second % (_WINDOW + 1)] += 1
+        self._load.count_own(second)
         if self._first < 0:
             self._first = second
 
     def spend(self, now: int) -> bool:
         """Take one fallback from the budget; False when this second's is spent."""
         second = now // 1000
-        if second != self._second:
-            self._advance(second)
-        if self._granted >= self._allowance():
+        if self._load.fallbacks(second) >= self._allowance(second):
             self.refused += 1
             return False
-        self._granted += 1
+        self._load.count_fallback(second)
         self.spent += 1
         return True
 
     def per_second(self, now: int) -> float:
-        """What may be taken in the present second."""
-        second = now // 1000
-        if second != self._second:
-            self._advance(second)
-        return self._allowance()
+        """This worker's part of what may be taken in the present second."""
+        return self._allowance(now // 1000) / self._shares
+
+    def own_per_second(self, now: int) -> float:
+        """The backend's own mean rate of the last ten seconds, over all that share the counts."""
+        return self._load.mean(now // 1000, _WINDOW)
 
     def take(self) -> tuple[int, int]:
         """How often it was spent and refused since the last call."""
@@ -65,15 +76,14 @@ class FallbackBudget:
         self.spent = self.refused = 0
         return taken
 
-    def _allowance(self) -> float:
-        before = sum(self._own) - self._own[self._second % (_WINDOW + 1)]
+    def _allowance(self, second: int) -> float:
+        policy, load = self.policy, self._load
         # A worker that has just started must not take ten seconds to learn the rate.
-        seconds = min(_WINDOW, max(1, self._second - self._first))
-        share = self.policy.percent * before / (100 * seconds)
-        return max(share, self.policy.min_per_s / self._workers)
-
-    def _advance(self, second: int) -> None:
-        for step in range(1, min(second - self._second, _WINDOW + 1) + 1):
-            self._own[(self._second + step) % (_WINDOW + 1)] = 0
-        self._second = second
-        self._granted = 0
+        seconds = min(_WINDOW, max(1, second - self._first)) if self._first >= 0 else _WINDOW
+        own = load.mean(second, seconds)
+        allowance = max(policy.percent * own / 100, policy.min_per_s / self._parts)
+        if self.peak and isinstance(policy, FallbackBudgetPolicy) and policy.carried_percent:
+            peak = (self.peak + 3 * sqrt(self.peak)) * policy.carried_percent / 100
+            now = max(load.own(second), own)
+            allowance = max(allowance, peak - now)
+        return allowance

@@ -303,7 +303,7 @@ class Exchange:
             return NOTHING
         self.failure = FailureKind.DEADLINE
         if self.side is _NEW:
-            self._tell_breaker(True, now)
+            self._tell_breaker(True, now, hung=True)
             self.no_fallback = NoFallback.DEADLINE
         action = _answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
         self.state = steps[action.do]
@@ -347,7 +347,8 @@ class Exchange:
             if self._admission is _REFUSED:
                 refused = self._why_not(now, rule_3=False)
                 if refused is None:
-                    return self._fall_back("breaker_open", now)
+                    reason = "quarantine" if self._breaker.quarantined else "breaker_open"
+                    return self._fall_back(reason, now)
                 self.no_fallback = refused
                 return _answer(self._breaker_problem(refused, now))
         return self._try(_NEW, now)
@@ -379,7 +380,7 @@ class Exchange:
             if kind is FailureKind.TOO_LARGE:
                 self._abandon()  # the size of a message says nothing about the backend's health
             else:
-                self._tell_breaker(True, now)
+                self._tell_breaker(True, now, hung=kind is FailureKind.TIMEOUT)
         refused = self._why_not(now, rule_3=sent is not Sent.NOTHING)
         if refused is None:
             return self._fall_back(kind.value, now)
@@ -440,11 +441,11 @@ class Exchange:
         if self._breaker is not None:
             self._breaker.abandon(self._admission)
 
-    def _tell_breaker(self, failed: bool, now: int) -> None:
+    def _tell_breaker(self, failed: bool, now: int, *, hung: bool = False) -> None:
         if self._breaker is None:
             return
         if failed:
-            self._breaker.failure(now, self._admission)
+            self._breaker.failure(now, self._admission, hung=hung)
         else:
             self._breaker.success(now, self._admission, now - self._tried_at)
 
@@ -452,6 +453,9 @@ class Exchange:
         wait = 1 if self._breaker is None else self._breaker.retry_after(now)
         if refused is NoFallback.BUDGET_SPENT:
             return _budget_problem()
+        if self._breaker is not None and self._breaker.quarantined:
+            detail = f"This proxy cannot open it and no fallback may run: {refused.value}."
+            return Problem(503, "backend_quarantined", "The new backend cannot be used", detail, 5)
         detail = f"The breaker is open and no fallback may run: {refused.value}."
         return Problem(503, "breaker_open", "The new backend is unavailable", detail, wait)
 

@@ -40,7 +40,7 @@ def check(backend: Backend, path: str, findings: Findings) -> None:
         if REFERENCE(credential.value) is None or ".." in credential.value:
             # What stands there may be the secret itself: it is not repeated.
             message = "not a reference to a secret"
-            hint = "write env:FIGWAY_SECRET_X, file:/run/secrets/x or aws-secret:figway/backend/x"
+            hint = "write env:FIGWAY_SECRET_X, file:/run/secrets/figway/x or aws-secret:NAME"
             findings.error("credential_invalid", f"{place}.value", message, hint)
 
 

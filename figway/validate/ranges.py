@@ -30,7 +30,7 @@ _Ranges = tuple[tuple[str, int, int, str], ...]
 _RANGES: dict[type, _Ranges] = {
     Timeouts: (
         ("connect_ms", 1, _MINUTE, "timeout_range"),
-        ("head_ms", 1, _HOUR, "timeout_range"),
+        ("head_ms", 0, _HOUR, "timeout_range"),
         ("idle_ms", 1, _DAY, "timeout_range"),
     ),
     ConnectionLimits: (
@@ -44,6 +44,7 @@ _RANGES: dict[type, _Ranges] = {
     FallbackBudgetPolicy: (
         ("percent", 0, 1_000, "budget_range"),
         ("min_per_s", 0, 1_000_000, "budget_range"),
+        ("carried_percent", 0, 1_000, "budget_range"),
     ),
     FallbackPolicy: (
         ("replay_buffer", 0, 16 * _MEBIBYTE, "fallback_range"),

@@ -19,6 +19,7 @@ from figway.model.table import (
     Side,
     Stage,
     Table,
+    timeouts_of,
 )
 from figway.routing import overlap
 from figway.routing.pattern import PatternError, never_matches, parse
@@ -203,9 +204,10 @@ def _fallback(route: Route, table: Table, path: str, findings: Findings) -> None
     new = table.backends.get(route.new)
     if new is None or not policy.enabled or route.stage not in (Stage.CANARY, Stage.NEW):
         return
-    if policy.deadline_ms <= new.timeouts.head_ms:
+    head_ms = timeouts_of(new).head_ms
+    if policy.deadline_ms <= head_ms:
         message = f"{policy.deadline_ms} ms are over before {new.id} times out"
-        hint = f"raise deadline_ms above {new.timeouts.head_ms}, or lower head_ms of {new.id}"
+        hint = f"raise deadline_ms above {head_ms}, or lower head_ms of {new.id}"
         findings.warning("deadline_short", f"{path}.fallback.deadline_ms", message, hint)
 
 

@@ -122,12 +122,15 @@ class AwsSecrets:
     # -- a table -----------------------------------------------------------------------------
 
     def begin(self, table: Table, told: Callable[[], None]) -> Reading | None:
-        """Read what the table names and nobody has read yet; None if there is nothing to wait for.
+        """Read what the table names and nobody has tried yet; None if there is nothing to wait for.
+
+        What could not be read before is read again beside the requests (`look`), so that a secret
+        that is missing holds up one table, not every later one.
 
         `told` is called later, never within this call, whether they could be read or not.
         """
         reading = Reading(told)
-        for name in sorted(named(table) - self._values.keys()):
+        for name in sorted(named(table) - self._values.keys() - self._faults.keys()):
             call = self._start(name, partial(self._first, name, reading))
             if call is not None:
                 reading.calls[name] = call
@@ -157,7 +160,7 @@ class AwsSecrets:
             self._due = self._clock() + READ_AGAIN_S
         self._served = named(table)
         if self._served - self._values.keys():
-            self._due = min(self._due, self._clock() + RETRY_S)
+            self._due = min(self._due, self._clock() + FIRST_AGAIN_S)
         for known in (self._values, self._faults):
             for name in known.keys() - self._served:
                 del known[name]

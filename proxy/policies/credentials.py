@@ -15,9 +15,10 @@ from pathlib import Path
 
 from figway.message.http import Headers
 from figway.model.table import Backend
+from proxy.loop.files import Folders, ReadFile
 
 DIRECTORY_VARIABLE = "FIGWAY_SECRETS_DIR"
-DEFAULT_DIRECTORY = "/run/secrets"
+DEFAULT_DIRECTORY = "/run/secrets/figway"
 ENV_PREFIX = "FIGWAY_SECRET_"
 READ_AGAIN_MS = 30_000
 MAX_SECRET = 16_384
@@ -25,25 +26,65 @@ _VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
 
 Resolve = Callable[[str], str]
 """From a reference of a scheme of its own (`aws-secret:`) to the secret; raises OSError or
-ValueError. Whoever runs where such secrets are registers one in `RESOLVERS`."""
+ValueError."""
 
-RESOLVERS: dict[str, Resolve] = {}
+
+class BadSecret(ValueError):
+    """The secret of a backend cannot be had. The text names the reference, never the secret."""
+
+
+class Secrets:
+    """Where references lead on this proxy: its environment, files, and further schemes."""
+
+    def __init__(
+        self,
+        read: ReadFile | None = None,
+        resolvers: Mapping[str, Resolve] | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._read = read
+        self._resolvers = {} if resolvers is None else resolvers
+
+    def resolve(self, reference: str) -> str:
+        """The secret that a reference names. Raises OSError or ValueError."""
+        scheme, _, name = reference.partition(":")
+        if scheme == "env" and name.startswith(ENV_PREFIX):
+            if name not in self._environ:
+                raise ValueError("the variable is not set for this proxy")
+            return self._environ[name].strip()
+        if scheme == "file":
+            return self._file(name)
+        resolver = self._resolvers.get(scheme)
+        if resolver is None:
+            raise ValueError("this proxy cannot resolve such a reference")
+        return resolver(name)
+
+    def _file(self, name: str) -> str:
+        read = self._read
+        if read is None:
+            folder = Path(self._environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY)
+            read = Folders([folder], f"{DIRECTORY_VARIABLE}, which is {folder}").read
+        try:
+            return read(name).decode("ascii").strip()
+        except UnicodeDecodeError:
+            raise ValueError("the file is not ASCII text") from None
 
 
 class Credentials:
     """The credential headers of one backend. `deadline` (`HasDeadline`) is for the files."""
 
-    __slots__ = ("_backend", "_environ", "_gone", "_headers", "_report", "deadline")
+    __slots__ = ("_backend", "_gone", "_headers", "_report", "_secrets", "deadline")
 
     def __init__(
         self,
         backend: Backend,
         report: Callable[[str, BaseException], None] | None = None,
-        environ: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         """Raises ValueError or OSError, naming the reference, for a secret that is not there."""
         self._backend = backend
-        self._environ = os.environ if environ is None else environ
+        self._secrets = Secrets() if secrets is None else secrets
         self._report = report
         names = [item.header.lower().encode() for item in backend.credentials]
         self._gone = frozenset(names)
@@ -80,39 +121,12 @@ class Credentials:
 
     def _secret(self, reference: str) -> str:
         try:
-            secret = resolve(reference, self._environ)
+            secret = self._secrets.resolve(reference)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else None
             message = f"Backend {self._backend.id}: {reference}: {reason or error}"
-            raise ValueError(message) from None
+            raise BadSecret(message) from None
         if not secret or len(secret) > MAX_SECRET or _VALUE(secret) is None:
             message = "the secret is empty, too long, or no header can hold it"
-            raise ValueError(f"Backend {self._backend.id}: {reference}: {message}")
+            raise BadSecret(f"Backend {self._backend.id}: {reference}: {message}")
         return secret
-
-
-def resolve(reference: str, environ: Mapping[str, str]) -> str:
-    """The secret that a reference names. Raises OSError or ValueError."""
-    scheme, _, name = reference.partition(":")
-    if scheme == "env" and name.startswith(ENV_PREFIX):
-        if name not in environ:
-            raise ValueError("the variable is not set for this proxy")
-        return environ[name].strip()
-    if scheme == "file":
-        return _file(Path(name), environ)
-    resolver = RESOLVERS.get(scheme)
-    if resolver is None:
-        raise ValueError("this proxy cannot resolve such a reference")
-    return resolver(name)
-
-
-def _file(path: Path, environ: Mapping[str, str]) -> str:
-    directory = Path(environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY).resolve()
-    if not path.resolve().is_relative_to(directory):
-        raise ValueError(f"not below {DIRECTORY_VARIABLE}, which is {directory}")
-    with path.open("rb") as file:
-        data = file.read(MAX_SECRET + 1)
-    try:
-        return data.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise ValueError("the file is not ASCII text") from None

@@ -31,6 +31,10 @@ _SOURCES = {
     RateKey.JWT_CLAIM: KeySource.JWT_CLAIM,
 }
 _EVERYBODY = b"*"
+_NEEDS_JWT = "It verifies tokens, which needs: pip install 'figway[jwt]'"
+_CLOSED = Problem(
+    503, "route_quarantined", "This route cannot be served here", "Its tokens cannot be verified."
+)
 
 
 class Limit:
@@ -78,13 +82,20 @@ class Guard:
     __slots__ = ("_limits", "_maintenance", "_policy_plan", "_tokens")
 
     def __init__(
-        self, policy_plan: PolicyPlan, limits: tuple[Limit, ...], tokens: TokenCheck | None
-    ):
+        self,
+        policy_plan: PolicyPlan,
+        limits: tuple[Limit, ...],
+        tokens: TokenCheck | None,
+        *,
+        closed: bool = False,
+    ) -> None:
         maintenance = policy_plan.policies.maintenance
         self._policy_plan = policy_plan
         self._limits = limits
         self._tokens = tokens
         self._maintenance = None if maintenance is None else maintenance_problem(maintenance)
+        if closed and self._maintenance is None:
+            self._maintenance = _CLOSED
 
     def refuses(self, head: RequestHead, now_ns: int) -> Problem | None:
         """The answer to a request that is not to be served; None if it is.
@@ -120,12 +131,12 @@ class Guards:
         self._fetch = fetch or keys.fetch
         self._stores: dict[JwtPolicy, KeyStore] = {}
         self._limits: dict[tuple[str, RateLimit], Limit] = {}
+        self.closed: dict[str, str] = {}
+        """Routes that verify tokens, where what that takes is not installed, and why: they answer
+        503, as an unverified request must not pass."""
 
     def follow(self, plans: Iterable[Plan]) -> None:
-        """Keep what the plans of a new table need, which are those with policies.
-
-        Raises ValueError where tokens are to be verified and what that takes is not installed.
-        """
+        """Keep what the plans of a new table need, which are those with policies."""
         edges = [
             (plan.route_id, plan.policy_plan.policies)
             for plan in plans
@@ -135,7 +146,10 @@ class Guards:
             _source(policy_plan.jwt) for _, policy_plan in edges if policy_plan.jwt is not None
         }
         if wanted and importlib.util.find_spec("joserfc") is None:
-            raise ValueError("a route verifies tokens, which needs: pip install 'figway[jwt]'")
+            self.closed = {route_id: _NEEDS_JWT for route_id, policies in edges if policies.jwt}
+            wanted = set()
+        else:
+            self.closed = {}
         for gone in self._stores.keys() - wanted:
             self._stores.pop(gone).close()
         for policy in wanted - self._stores.keys():
@@ -163,6 +177,8 @@ class Guards:
             self._limit(plan.route_id, limit) for limit in policy_plan.policies.rate_limits
         )
         jwt = policy_plan.policies.jwt
+        if plan.route_id in self.closed:
+            return Guard(policy_plan, limits, None, closed=True)
         tokens = None if jwt is None else TokenCheck(jwt, self._stores[_source(jwt)])
         return Guard(policy_plan, limits, tokens)
 

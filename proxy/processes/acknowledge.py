@@ -14,6 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from proxy.control.client import ControlError, ControlPlane
+from proxy.processes.quarantine import merged
+from proxy.processes.workers import Worker
+from proxy.telemetry.backends import granted
 
 if TYPE_CHECKING:
     from proxy.processes.supervisor import Supervisor
@@ -108,7 +111,8 @@ def acknowledgement(supervisor: Supervisor) -> dict[str, Any]:
         "kill_file": supervisor.kill.on_disk,
         "breakers": [item for worker in workers for item in worker.breakers],
         "out": [{"worker": worker.number, **item} for worker in workers for item in worker.out],
-        "budgets": supervisor.collector.backends.budgets(),
+        "quarantine": merged(workers, None if served is None else served.table),
+        "budgets": _budgets(supervisor, workers),
         "store_error": supervisor.tables.store.error,
         "version": release(),
         "stopping": supervisor.stopping,
@@ -145,6 +149,23 @@ def _offered(follower: Follower, served: Served | None) -> dict[str, Any] | None
         "revision": offer.revision,
         "etag": offer.etag,
     }
+
+
+def _budgets(supervisor: Supervisor, workers: list[Worker]) -> list[dict[str, Any]]:
+    """What was asked of each budget, and what each legacy backend carries and has carried."""
+    rows = supervisor.collector.backends.budgets()
+    asked = {row["backend"] for row in rows if row["budget"] == "fallback"}
+    plain = {"budget": "fallback", "spent": 0, "refused": 0, "refused_ms": 0}
+    rows += [{"backend": key, **plain} for key in supervisor.load.backends if key not in asked]
+    per_s = {
+        (backend, use): value
+        for backend, use, value in granted(item for worker in workers for item in worker.budgets)
+    }
+    for row in rows:
+        if row["budget"] == "fallback":
+            row |= supervisor.load.row(row["backend"])
+        row["granted_per_s"] = round(per_s.get((row["backend"], row["budget"]), 0.0), 1)
+    return rows
 
 
 @cache

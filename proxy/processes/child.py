@@ -87,6 +87,7 @@ class Child:
         self._log = log
         self._keeper = keeper
         self._listener: socket.socket | None = None
+        self._fds: tuple[int, ...] = ()
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -106,10 +107,12 @@ class Child:
 
     # -- what it is told -----------------------------------------------------------------------
 
-    def begin(self, listener: socket.socket) -> None:
-        """Start it, and look after it from then on. It inherits `listener`."""
+    def begin(self, listener: socket.socket, *fds: int) -> None:
+        """Start it, and look after it from then on. It inherits `listener`, and `fds` as they
+        are numbered here."""
         if self._task is None:
             self._listener = listener
+            self._fds = fds
             self._task = self._keeper.spawn(self._tend(), self.spec.name)
             self._keeper.spawn(self._watch(), f"watch of {self.spec.name}")
 
@@ -200,7 +203,7 @@ class Child:
         fds = (theirs.fileno(), self._listener.fileno())
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", self.spec.module, *map(str, fds)),
-            pass_fds=fds,
+            pass_fds=(*fds, *self._fds),
             env=environment(),
             stdin=asyncio.subprocess.DEVNULL,
         )

@@ -9,7 +9,8 @@ from typing import Any
 
 from proxy.control.client import ControlError, ControlPlane
 from proxy.loop.events import EventLog
-from proxy.processes.messages import Breakers, Counters, Flush, Row
+from proxy.processes.messages import Breakers, Counters, Flush, Quarantined, Row
+from proxy.processes.quarantine import events
 from proxy.processes.workers import Worker, Workers
 from proxy.telemetry.backends import BackendTotals
 from proxy.telemetry.decisions import DecisionOutbox
@@ -32,6 +33,7 @@ class Collector:
         self._workers = workers
         self._log = log
         self._decisions = DecisionOutbox()
+        self._left_out: dict[int, list[Row]] = {}  # by worker
         self._lost: Counter[str] = Counter()  # by gauge: what workers that are gone had lost
 
     def counted(self, worker: Worker, message: Counters) -> bool:
@@ -54,6 +56,18 @@ class Collector:
         """Breakers of a worker changed."""
         for event in message.events:
             self.event(event)
+
+    def quarantined(self, worker: Worker, message: Quarantined) -> None:
+        """What a worker cannot open of the table changed."""
+        for row in events(self._left_out.get(worker.number, []), message.rows, worker.number):
+            self.event(row)
+            self._log.warning(
+                "quarantine" if row["to"] == "quarantine" else "quarantine_over",
+                f"Worker {worker.number}: {row.get('backend') or row.get('route')} is "
+                + ("left out: " + _why(message, row) if row["to"] == "quarantine" else "back."),
+                code=row["code"],
+            )
+        self._left_out[worker.number] = message.rows
 
     def event(self, event: Row) -> None:
         """Something happened that the control plane should be told."""
@@ -97,3 +111,8 @@ class Collector:
                 sample: dict[str, Any] = {"instance": instance, "decisions": decisions}
                 with contextlib.suppress(ControlError):
                     await control.decisions(sample)
+
+
+def _why(message: Quarantined, row: Row) -> str:
+    name = row.get("backend") or row.get("route")
+    return next((str(item["text"]) for item in message.rows if item["id"] == name), "")

@@ -8,6 +8,7 @@ that are not known are left out and fields that are missing take their defaults.
 from __future__ import annotations
 
 import dataclasses
+from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -40,6 +41,18 @@ class TableChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Files:
+    """The files that the table names: content in base64, or why there is none, by path."""
+
+    contents: dict[str, str]
+    missing: dict[str, str]
+
+    def decoded(self) -> dict[str, bytes | str]:
+        """Bytes where there are any, else why not."""
+        return {path: b64decode(data) for path, data in self.contents.items()} | self.missing
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Accept no more, finish what is in flight, end within `timeout_ms`."""
 
@@ -56,7 +69,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class StartWorker:
-    """The first message to a worker. `kill` is the switch, `shadow` where captures go."""
+    """The first message to a worker. `kill` is the switch, `shadow` where captures go, `load_fd`
+    the memory that it shares with the others."""
 
     settings: Row
     worker: int
@@ -64,6 +78,7 @@ class StartWorker:
     kill: bool = False
     plain: bool = False
     shadow: str = ""
+    load_fd: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,15 @@ class SetKill:
     """Whether the supervisor wants everything sent to legacy; the kill file counts besides."""
 
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyLoads:
+    """Where each legacy backend's load is counted in the shared memory, and the most that it is
+    known to have carried in a second."""
+
+    places: dict[str, int]
+    peaks: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +181,13 @@ class KillState:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """All that it cannot open of the table, as acknowledgements tell of it."""
+
+    rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Its drain is over; how many requests it had to cut off."""
 
@@ -210,10 +241,12 @@ class Replayed:
 Message = (
     WholeTable
     | TableChanges
+    | Files
     | Drain
     | Stop
     | StartWorker
     | SetKill
+    | LegacyLoads
     | Flush
     | WatchDecisions
     | SetShadow
@@ -224,6 +257,7 @@ Message = (
     | Counters
     | Breakers
     | KillState
+    | Quarantined
     | Drained
     | StartShadow
     | Replay

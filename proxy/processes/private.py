@@ -13,6 +13,7 @@ import orjson
 from figway.message.problem import Problem
 from proxy.private.responder import Answer
 from proxy.processes.acknowledge import kill_state, release
+from proxy.processes.quarantine import merged
 from proxy.telemetry.backends import granted
 from proxy.telemetry.prometheus import CONTENT_TYPE, Exposition, add_requests
 
@@ -78,6 +79,7 @@ class Private:
             "refused": None
             if refused is None
             else {"revision": refused.revision, "findings": refused.findings},
+            "quarantine": merged(supervisor.workers.live, None if served is None else served.table),
             "store_error": supervisor.tables.store.error,
             "workers": [
                 {
@@ -101,6 +103,7 @@ def exposition(supervisor: Supervisor) -> bytes:
     add_requests(out, supervisor.collector.totals)
     _add_workers(out, supervisor)
     _add_backends(out, supervisor)
+    _add_quarantine(out, supervisor)
     _add_table(out, supervisor)
     _add_reports(out, supervisor)
     _add_shadow(out, supervisor)
@@ -183,6 +186,23 @@ def _add_backends(out: Exposition, supervisor: Supervisor) -> None:
     per_s = granted(item for worker in workers for item in worker.budgets)
     samples = [((("backend", a), ("budget", b)), value) for a, b, value in per_s]
     out.family("figway_budget_per_second", "gauge", "What a budget grants now.", samples)
+
+
+def _add_quarantine(out: Exposition, supervisor: Supervisor) -> None:
+    left_out = [
+        (
+            (
+                ("worker", str(worker.number)),
+                ("kind", row["kind"]),
+                ("id", row["id"]),
+                ("code", row["code"]),
+            ),
+            1.0,
+        )
+        for worker in supervisor.workers.all
+        for row in worker.quarantine
+    ]
+    out.family("figway_quarantine", "gauge", "What cannot be opened of the table.", left_out)
 
 
 def _add_table(out: Exposition, supervisor: Supervisor) -> None:

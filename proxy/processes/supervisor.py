@@ -24,12 +24,16 @@ from proxy.loop.tasks import TaskKeeper
 from proxy.processes.acknowledge import Acknowledger, acknowledgement
 from proxy.processes.collector import Collector
 from proxy.processes.hand_over import HandOver, TakeOver
+from proxy.processes.legacy_load import LegacyLoad
+from proxy.processes.load_memory import LoadMemory, make_memory
+from proxy.processes.materials import Materials
 from proxy.processes.messages import (
     Applied,
     Breakers,
     Counters,
     KillState,
     Message,
+    Quarantined,
     Ready,
     Refused,
     SetKill,
@@ -50,6 +54,7 @@ from proxy.tables.installation import Allegiance
 from proxy.tables.kill_file import KillFile
 from proxy.tables.kill_switch import KillSwitch
 from proxy.tables.last_good import LastGood
+from proxy.telemetry.carried import Carried
 from proxy.telemetry.report import Reporter
 
 SHADOW_DRAIN_S = 5.0
@@ -110,6 +115,14 @@ class Supervisor:
             on_change=self.on_change,
             on_notice=self.kill.hear,
             allegiance=self.allegiance,
+            materials=Materials(settings.secrets_dir, settings.ca_dir),
+        )
+        self._load_fd = make_memory(len(parts.listeners))
+        self.load = self.tables.load = LegacyLoad(
+            LoadMemory(self._load_fd, len(parts.listeners)),
+            Carried(settings.state_dir),
+            self.workers.send,
+            log,
         )
         self.shadow: ShadowSupervisor | None = None
         self.acknowledger: Acknowledger | None = None
@@ -143,7 +156,7 @@ class Supervisor:
         self._handle_signals()
         self.kill.look()
         await self.tables.first(self.settings)
-        self.workers.start()
+        self.workers.start(self._load_fd)
         self._begin_work()
         await self._stop.wait()
         await self._lame_duck()
@@ -159,6 +172,8 @@ class Supervisor:
         self._forever(self.kill.watch, "kill file")
         self._forever(self.kill.keep, "kill switch on disk")
         self._forever(self.tables.store.run, "last good table")
+        self._forever(self.tables.watch_files, "files of the table")
+        self._forever(self.load.run, "load of legacy")
         if control is not None:
             assert self.tables.follower is not None
             assert self.acknowledger is not None
@@ -261,6 +276,7 @@ class Supervisor:
                 if self.shadow is not None:
                     await self.shadow.send()
         self._keep_what_waits()
+        self.load.save()
         if self.parts.control is not None:
             await self.parts.control.close()
 
@@ -324,6 +340,7 @@ class Supervisor:
             kill=self.kill.wish,
             plain=self.log.plain,
             shadow="" if self.shadow is None else self.shadow.path,
+            load_fd=self._load_fd,
         )
 
     async def greet(self, worker: Worker) -> None:
@@ -351,6 +368,9 @@ class Supervisor:
             case Breakers():
                 self.collector.broke(message)
                 self.on_change()
+            case Quarantined():
+                self.collector.quarantined(worker, message)
+                self.on_change()
             case Refused(whole=False):
                 self.keeper.spawn(self.greet(worker), "whole table")
             case Refused():
@@ -369,6 +389,7 @@ class Supervisor:
 
     def reload(self) -> None:
         """Read again what may have changed outside, now instead of at its next turn."""
+        self.keeper.spawn(self.tables.read_files(), "files of the table")
         if self.tables.follower is not None:
             self.keeper.spawn(self.tables.follower.pull(), "table poll")
 

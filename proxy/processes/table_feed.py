@@ -13,6 +13,8 @@ from figway.model.codec import to_data
 from proxy.control.notice import Notice
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
+from proxy.processes.legacy_load import LegacyLoad
+from proxy.processes.materials import LOOK_S, Materials
 from proxy.processes.messages import (
     Applied,
     NoTable,
@@ -47,11 +49,14 @@ class TableFeed:
         on_change: Callable[[], None],
         on_notice: Callable[[Notice], None],
         allegiance: Allegiance,
+        materials: Materials,
     ) -> None:
+        self.materials = materials
         self.refused: RefusedTable | None = None
         self.store = TableStore(last_good, log)
         self.applied_ms = 0
         self.follower: Follower | None = None
+        self.load: LegacyLoad | None = None
         self.shadow: ShadowSupervisor | None = None
         self._workers = workers
         self._checker = checker
@@ -129,6 +134,9 @@ class TableFeed:
 
     async def publish(self, served: Served, changes: list[Row] | None, base: str) -> None:
         """A table passed every check: send it to the workers, and keep it."""
+        await self._files_of(served)
+        if self.load is not None:
+            self.load.table(served.table)
         self._served = served
         # No acknowledgement yet: workers acknowledge when they serve it.
         if self.refused is not None or not self._workers.live:
@@ -151,6 +159,22 @@ class TableFeed:
             etag=served.etag,
             source=served.source.value,
         )
+
+    async def _files_of(self, served: Served) -> None:
+        """The processes get the files of a table before the table."""
+        if await self.materials.read(served.table):
+            self._send(pack(self.materials.message))
+
+    async def watch_files(self) -> None:
+        """Look for other contents, for ever."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.read_files()
+
+    async def read_files(self) -> None:
+        """Read every file again; the processes get them if any is another."""
+        if await self.materials.read():
+            self._send(pack(self.materials.message))
 
     def refuse(self, refused: RefusedTable) -> None:
         """A table was refused: say so."""
@@ -183,6 +207,9 @@ class TableFeed:
         while (served := self._served) is not None:
             frame = await self._frame_of(served)
             if served is self._served:  # else another was published meanwhile
+                worker.child.send(self.materials.message)
+                if self.load is not None:
+                    worker.child.send(self.load.message)
                 worker.child.send_packed(frame)
                 return
         if why := self.why_none:
@@ -190,7 +217,9 @@ class TableFeed:
 
     async def present(self) -> bytes | None:
         """The message with the whole table that is served."""
-        return None if self._served is None else await self._frame_of(self._served)
+        if self._served is None:
+            return None
+        return pack(self.materials.message) + await self._frame_of(self._served)
 
     def on_applied(self, message: Applied) -> None:
         """A worker serves a table."""

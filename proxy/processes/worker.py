@@ -23,7 +23,8 @@ from typing import Any, Protocol
 from figway.model.table import Backend
 from figway.routing.compile import CompiledTable
 from figway.serving.breaker import BreakerState
-from proxy.aws.secrets import FIRST_AGAIN_S, MOST_AGAIN_S, SCHEME, AwsSecrets
+from figway.serving.load import Load
+from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.capture.capture import ShadowCapture
 from proxy.capture.counts import CountBook
 from proxy.capture.queue import SocketQueue
@@ -31,22 +32,27 @@ from proxy.doors.server import NativeDoor
 from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
+from proxy.loop.files import GivenFiles
 from proxy.loop.last_resort import end_within
 from proxy.loop.tasks import TaskKeeper
-from proxy.policies.credentials import RESOLVERS
+from proxy.policies.credentials import Secrets
 from proxy.private.responder import Responder
 from proxy.private.waiting import WithoutTable
 from proxy.processes import entry
+from proxy.processes.load_memory import LoadMemory
 from proxy.processes.messages import (
     Applied,
     Breakers,
     Counters,
     Drain,
     Drained,
+    Files,
     Flush,
     KillState,
+    LegacyLoads,
     Message,
     NoTable,
+    Quarantined,
     Ready,
     Refused,
     SetKill,
@@ -120,7 +126,8 @@ class WorkerProcess:
         self.tables = TableState()
         self.runtime: Runtime | None = None
         self.secrets = AwsSecrets(self.timer, self._secrets_changed, self.report)
-        RESOLVERS[SCHEME] = self.secrets.get
+        self.files = GivenFiles()
+        self._references = Secrets(self.files.read, {SCHEME: self.secrets.get})
         self.done = asyncio.Event()
         self._listener = listener
         self._number = start.worker
@@ -129,14 +136,17 @@ class WorkerProcess:
         self._door: Door | None = None
         self._connection: Callable[[], asyncio.Protocol] = asyncio.Protocol
         self._inbox: asyncio.Queue[TableMessage] = asyncio.Queue()
-        self._again: TableMessage | None = None
-        self._again_s = FIRST_AGAIN_S
         self._first = asyncio.Event()
         self._draining = False
         self._kill_file = False
         self._kill_wish = start.kill
         self._kill_told: bool | None = None
         self._errors = 0
+        self._peaks: dict[str, float] = {}
+        self._load: LoadMemory | None = None
+        if start.load_fd >= 0:
+            self._load = LoadMemory(start.load_fd, start.workers, start.worker)
+        self._telling_quarantine = False
         self._backends = BackendBook()
         self._export = self._open_export()
         self._writer = self._open_writer()
@@ -188,6 +198,10 @@ class WorkerProcess:
             case NoTable():
                 self._without_table.detail = message.detail
                 self._first.set()
+            case LegacyLoads():
+                self._take_loads(message)
+            case Files():
+                self._take_files(message)
             case SetKill():
                 self._kill_wish = message.on
                 self.set_kill()
@@ -266,11 +280,11 @@ class WorkerProcess:
     async def _follow(self) -> None:
         await self._answer_without_table()
         while True:
-            message = await self._next()
+            message = await self._inbox.get()
             began = time.monotonic()
             try:
                 compiled = await asyncio.to_thread(self._compiled, message)
-                await self._ready(compiled, message)
+                await self.secrets.ready(compiled.table)
                 await self._serve(compiled)
             except (Unusable, ValueError, OSError) as error:
                 whole = isinstance(message, WholeTable)
@@ -286,25 +300,6 @@ class WorkerProcess:
         if isinstance(message, WholeTable):
             return self.tables.whole(revision, etag, message.table)
         return self.tables.changed(revision, etag, message.base, message.changes)
-
-    async def _next(self) -> TableMessage:
-        """The next table; the last one again if nothing but a secret was missing."""
-        if self._again is None:
-            return await self._inbox.get()
-        message, self._again = self._again, None
-        try:
-            async with asyncio.timeout(self._again_s):
-                return await self._inbox.get()
-        except TimeoutError:
-            return message
-
-    async def _ready(self, compiled: CompiledTable, message: TableMessage) -> None:
-        await self.secrets.ready(compiled.table)
-        if isinstance(message, WholeTable) and self.secrets.waits(compiled.table):
-            self._again = message
-            self._again_s = min(2 * self._again_s, MOST_AGAIN_S)
-        else:
-            self._again_s = FIRST_AGAIN_S
 
     def _secrets_changed(self) -> None:
         if self.runtime is not None:
@@ -329,6 +324,10 @@ class WorkerProcess:
             workers=self._workers,
             name=f"{self.settings.instance}/{self._number}",
             breaker_changed=self._breaker_changed,
+            secrets=self._references,
+            quarantine_changed=self._quarantine_changed,
+            load=self._load_of,
+            peaks=self._peaks,
         )
         self.runtime, self.tables.compiled = runtime, compiled
         self.secrets.serves(compiled.table)
@@ -348,7 +347,7 @@ class WorkerProcess:
             await self._waiting.start(self._listener.dup())
 
     def _open_upstream(self, backend: Backend) -> Upstream:
-        return open_upstream(backend, self.timer)
+        return open_upstream(backend, self.timer, self.files.read)
 
     # -- telemetry -----------------------------------------------------------------------------
 
@@ -407,6 +406,32 @@ class WorkerProcess:
             for route, backend, breaker in self.runtime.breakers()
             if breaker.state is not BreakerState.CLOSED
         ]
+
+    def _take_loads(self, message: LegacyLoads) -> None:
+        if self._load is not None:
+            self._load.places = message.places
+        self._peaks = message.peaks
+        if self.runtime is not None:
+            self.runtime.carried(message.peaks)
+
+    def _load_of(self, backend_id: str) -> Load | None:
+        return None if self._load is None else self._load.load(backend_id)
+
+    def _take_files(self, message: Files) -> None:
+        changed = self.files.give(message.decoded())
+        if self.runtime is not None and changed:
+            self.runtime.files_changed(changed)
+
+    def _quarantine_changed(self) -> None:
+        """Tell it once this turn is over: a swap changes many."""
+        if not self._telling_quarantine:
+            self._telling_quarantine = True
+            asyncio.get_running_loop().call_soon(self._tell_quarantine)
+
+    def _tell_quarantine(self) -> None:
+        self._telling_quarantine = False
+        if self.runtime is not None:
+            self._send(Quarantined(self.runtime.quarantine.rows()))
 
     def _send(self, message: Message) -> None:
         if self._channel is not None:

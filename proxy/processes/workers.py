@@ -21,6 +21,7 @@ from proxy.processes.messages import (
     Drained,
     KillState,
     Message,
+    Quarantined,
     Ready,
     Row,
     pack,
@@ -81,6 +82,7 @@ class Worker:
         self.gauges: dict[str, int] = {}
         self.out: list[Row] = []
         self.budgets: list[Row] = []
+        self.quarantine: list[Row] = []
         self.unfinished = 0
 
     @property
@@ -117,6 +119,8 @@ class Worker:
                 self.kill = message.on
             case Breakers():
                 self.breakers = message.breakers
+            case Quarantined():
+                self.quarantine = message.rows
             case Counters():
                 self.gauges = message.gauges
                 self.budgets = message.backends["budgets"]
@@ -148,10 +152,10 @@ class Workers:
             Worker(number, sock, owner, log, keeper, start) for number, sock in enumerate(listeners)
         ]
 
-    def start(self) -> None:
-        """Start every worker, and look after it from then on."""
+    def start(self, *fds: int) -> None:
+        """Start every worker, and look after it from then on. Each inherits `fds`."""
         for worker in self.all:
-            worker.child.begin(worker.listener)
+            worker.child.begin(worker.listener, *fds)
 
     def send(self, message: Message) -> None:
         """Send a message to all."""

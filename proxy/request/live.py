@@ -5,6 +5,7 @@ A request takes its `LiveRoute` once and keeps it, whatever table is swapped in 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from figway.message.rewrite import domains_of
@@ -15,6 +16,7 @@ from figway.serving.breaker import Breaker
 from figway.serving.budget import FallbackBudget
 from proxy.policies.credentials import Credentials
 from proxy.policies.guard import Guard
+from proxy.upstreams.barred import BarredUpstream
 from proxy.upstreams.port import Upstream
 
 _SHADOWED = frozenset({Stage.SHADOW, Stage.CANARY, Stage.NEW})
@@ -25,12 +27,13 @@ class LiveBackend:
 
     `prefix` is put before a request target, `domains` are the hosts it may put into cookies;
     `in_flight` counts users. `credentials` are None where there are none; `retry`, the budget of
-    retries, where there is only one URL.
+    retries, where there is only one URL. `barred`: this proxy cannot open it.
     """
 
     __slots__ = (
         "authority",
         "backend",
+        "barred",
         "credentials",
         "domains",
         "in_flight",
@@ -53,6 +56,15 @@ class LiveBackend:
         self.domains = domains_of(backend)
         self.in_flight = 0
         self.retired = False
+        self.barred = False
+
+
+def barred(backend: Backend, why: str) -> LiveBackend:
+    """Stands for a backend that cannot be opened: whoever asks it is told why."""
+    live = LiveBackend(replace(backend, url=""), BarredUpstream(why))
+    live.backend = backend
+    live.barred = True
+    return live
 
 
 class LiveRoute:

@@ -8,25 +8,28 @@ when its last request is done. Breakers and budgets live on across swaps. A requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from time import time
+from types import MappingProxyType
 from typing import Any
 
 from figway.message.headers import MAX_HOPS
 from figway.message.problem import Problem
-from figway.model.table import Backend
+from figway.model.table import Backend, Side
 from figway.routing.compile import CompiledTable, Plan
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
+from figway.serving.load import Load
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.record import Recorder, RequestRecord
-from proxy.policies.credentials import Credentials
+from proxy.policies.credentials import Credentials, Secrets
 from proxy.policies.guard import Guards
 from proxy.request.capture_port import Capture
 from proxy.request.ids import TraceParents
-from proxy.request.live import LiveBackend, LiveRoute
+from proxy.request.live import LiveBackend, LiveRoute, barred
+from proxy.request.quarantine import Quarantine
 from proxy.upstreams.port import Mending, Upstream
 
 OpenUpstream = Callable[[Backend], Upstream]
@@ -98,8 +101,11 @@ class Runtime:
         workers: int = 1,
         name: str = "",
         breaker_changed: BreakerChanged | None = None,
+        secrets: Secrets | None = None,
+        quarantine_changed: Callable[[], None] = lambda: None,
+        load: Callable[[str], Load | None] = lambda backend_id: None,
+        peaks: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """Raises what `open_upstream` raises for a backend that cannot be used."""
         self.settings = settings or FacadeSettings()
         self.timer = timer
         self.recorder = recorder
@@ -112,6 +118,11 @@ class Runtime:
         self._spawn = spawn
         self._workers = workers
         self._name = name
+        self._secrets = Secrets() if secrets is None else secrets
+        self.quarantine = Quarantine(self.open_again, quarantine_changed)
+        timer.add(self.quarantine)
+        self._load = load
+        self._peaks = peaks
         self._kill = False
         self._backends: dict[str, LiveBackend] = {}
         self._closing: set[LiveBackend] = set()
@@ -134,36 +145,69 @@ class Runtime:
         self.killed = value or self.table.table.kill_switch
 
     def swap(self, compiled: CompiledTable) -> None:
-        """Serve another table from now on. On an exception nothing has changed.
-
-        Raises what `open_upstream` raises for a backend that cannot be used.
-        """
+        """Serve another table from now on. What of it cannot be opened is left out here alone."""
         backends = compiled.table.backends
         opened: dict[str, LiveBackend] = {}
-        try:
-            for key, backend in backends.items():
-                known = self._backends.get(key)
-                if known is None or known.backend != backend:
-                    credentials = self._credentials(backend)
-                    live = LiveBackend(backend, self._open(backend), credentials)
-                    if backend.urls:
-                        live.retry = FallbackBudget(backend.retry, self._workers)
+        for key, backend in backends.items():
+            known = self._backends.get(key)
+            if known is None or known.backend != backend:
+                live = self._live(backend, known)
+                if live is not known:
                     opened[key] = live
-            self._guards.follow(compiled.with_policies.values())
-        except BaseException:
-            for live in opened.values():
-                self._retire(live)
-            raise
+        self._guards.follow(compiled.with_policies.values())
         self.table = compiled
         self.killed = self._kill or compiled.table.kill_switch
-        gone = [key for key in self._backends if key in opened or key not in backends]
-        for key in gone:
+        for key in [key for key in self._backends if key not in backends]:
             self._retire(self._backends.pop(key))
-        self._backends.update(opened)
         for live in opened.values():
-            if live.credentials is not None and live.credentials.from_files:
-                self.timer.add(live.credentials)
+            self._put(live)
+        self.quarantine.only(backends.keys())
+        self.quarantine.routes(self._guards.closed)
         self._forget_routes(compiled)
+
+    def _live(self, backend: Backend, known: LiveBackend | None) -> LiveBackend:
+        """The backend opened; one that cannot be is barred, or used on as it was."""
+        try:
+            credentials = self._credentials(backend)  # before anything is open
+            live = LiveBackend(backend, self._open(backend), credentials)
+            if backend.urls:
+                live.retry = FallbackBudget(backend.retry, self._workers)
+        except Exception as error:
+            kept = backend.side is Side.LEGACY and known is not None and not known.barred
+            why = self.quarantine.put(backend, error, self.timer.now, kept=kept)
+            if kept and known is not None:
+                return known
+            return barred(backend, why)
+        self.quarantine.end(backend.id)
+        return live
+
+    def _put(self, live: LiveBackend) -> None:
+        """Use a backend from now on, in place of the one of its name."""
+        before = self._backends.get(live.backend.id)
+        self._backends[live.backend.id] = live
+        if before is not None:
+            self._retire(before)
+        if live.credentials is not None and live.credentials.from_files:
+            self.timer.add(live.credentials)
+
+    def open_again(self, backend_id: str) -> None:
+        """Try once more to open a backend, or open it with what its files hold now."""
+        backend = self.table.table.backends.get(backend_id)
+        known = self._backends.get(backend_id)
+        if backend is None or known is None:
+            return
+        live = self._live(backend, known)
+        if live is not known and not (live.barred and known.barred):
+            self._put(live)
+            self._routes = {}  # each is made anew by its next request
+
+    def files_changed(self, paths: Container[str]) -> None:
+        """These files hold something else now, or are gone: take what they hold."""
+        for live in list(self._backends.values()):
+            backend = live.backend
+            if backend.ca_file in paths and backend.id not in self.quarantine:
+                self.open_again(backend.id)
+        self.secrets_changed()
 
     def _forget_routes(self, compiled: CompiledTable) -> None:
         plans = compiled.plans
@@ -176,6 +220,8 @@ class Runtime:
 
     def secrets_changed(self) -> None:
         """Take the credentials of every backend from where they are."""
+        for backend_id in self.quarantine.backends:
+            self.open_again(backend_id)
         for live in self.backends():
             if live.credentials is not None:
                 live.credentials.expired(self.timer.now)
@@ -197,6 +243,7 @@ class Runtime:
 
     async def close(self) -> None:
         """Close every upstream, with what is still under way."""
+        self.timer.discard(self.quarantine)
         self._guards.close()
         closing = [*self._backends.values(), *self._closing]
         self._backends.clear()
@@ -205,6 +252,12 @@ class Runtime:
             if live.credentials is not None:
                 self.timer.discard(live.credentials)
             await live.upstream.close()
+
+    def carried(self, peaks: Mapping[str, float]) -> None:
+        """The most that each legacy backend is known to have carried in a second."""
+        self._peaks = peaks
+        for backend_id, budget in self._budgets.items():
+            budget.peak = peaks.get(backend_id, 0.0)
 
     # -- what a request asks for -------------------------------------------------------------
 
@@ -218,12 +271,16 @@ class Runtime:
     def _make_route(self, plan: Plan) -> LiveRoute:
         new = None if plan.new is None else self._backends[plan.new.id]
         breaker = None if plan.new is None else self._breaker(plan, plan.new)
+        if breaker is not None:
+            breaker.quarantined = new is not None and new.barred
         legacy = self._backends[plan.legacy.id]
         budget, guard = self._budget(plan.legacy), self._guards.guard(plan)
         return LiveRoute(plan, legacy, new, breaker, budget, guard, self.settings.max_body)
 
     def _credentials(self, backend: Backend) -> Credentials | None:
-        return Credentials(backend, self.report) if backend.credentials else None
+        if not backend.credentials:
+            return None
+        return Credentials(backend, self.report, self._secrets)
 
     def _breaker(self, plan: Plan, new: Backend) -> Breaker:
         key = (plan.route_id, new.id)
@@ -247,7 +304,8 @@ class Runtime:
     def _budget(self, legacy: Backend) -> FallbackBudget:
         budget = self._budgets.get(legacy.id)
         if budget is None:
-            budget = FallbackBudget(legacy.fallback_budget, self._workers)
+            budget = FallbackBudget(legacy.fallback_budget, self._workers, self._load(legacy.id))
+            budget.peak = self._peaks.get(legacy.id, 0.0)
             self._budgets[legacy.id] = budget
         budget.policy = legacy.fallback_budget
         return budget

@@ -10,6 +10,7 @@ import secrets
 import time
 from typing import Any
 
+from figway.model.table import Table
 from figway.routing.compile import CompiledTable
 from figway.serving.breaker import BreakerState
 from proxy.aws.secrets import SCHEME, AwsSecrets
@@ -17,7 +18,7 @@ from proxy.doors.aws_lambda import LambdaDoor
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
-from proxy.policies.credentials import RESOLVERS
+from proxy.policies.credentials import Credentials, Secrets
 from proxy.request.runtime import Runtime
 from proxy.serverless.app import ServerlessProxy
 from proxy.serverless.settings import LambdaSettings
@@ -48,7 +49,7 @@ class Sandbox:
         )
         source = make_source(settings, self.timer)
         self.secrets = AwsSecrets(self.timer, self._secrets_changed, self.report)
-        RESOLVERS[SCHEME] = self.secrets.get
+        self._references = Secrets(resolvers={SCHEME: self.secrets.get})
         self.table = SandboxTable(
             source, settings.table_max_age_s, self.swap, self.log, self.secrets
         )
@@ -82,6 +83,7 @@ class Sandbox:
         if self.secrets.waits(served.table):
             await self.app.prepare(self.secrets.ready(served.table))
         try:
+            self._check_legacy(served.table)
             self.swap(served.compiled)
         except (ValueError, OSError) as error:
             if not self.settings.control_url and not self.settings.table_url:
@@ -91,8 +93,16 @@ class Sandbox:
         else:
             self.secrets.serves(served.table)
 
+    def _check_legacy(self, table: Table) -> None:
+        """Raises ValueError or OSError where the backend of everything else cannot be opened: such
+        a bundled table is worth less than one that is still to come."""
+        backend = table.backends[table.default_backend]
+        if backend.credentials:
+            Credentials(backend, self.report, self._references)
+        open_upstream(backend, self.timer).retire()
+
     def swap(self, compiled: CompiledTable) -> None:
-        """Serve another table. Raises what a backend that cannot be used raises."""
+        """Serve another table; what of it cannot be opened is left out."""
         if self.runtime is not None:
             self.runtime.swap(compiled)
         else:
@@ -107,6 +117,7 @@ class Sandbox:
                 workers=self.settings.sandboxes,
                 name=self.settings.instance,
                 breaker_changed=self._breaker_changed,
+                secrets=self._references,
             )
             runtime.kill = self.settings.kill
             runtime.capture = self.capture

@@ -31,7 +31,7 @@ from proxy.capture.message import MAX_MESSAGE, BadMessage, Captured, decode
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
-from proxy.policies.credentials import RESOLVERS
+from proxy.policies.credentials import Secrets
 from proxy.serverless.settings import LambdaSettings, SettingsError, load
 from proxy.serverless.tables import ControlSource, SandboxTable, make_source
 from proxy.shadow.backend_queue import BackendQueue
@@ -64,7 +64,7 @@ class QueueWorker:
         self.timer = timer
         self.keeper = TaskKeeper(self._failed)
         self.secrets = AwsSecrets(self.timer, self._secrets_changed, self._failed)
-        RESOLVERS[SCHEME] = self.secrets.get
+        self._references = Secrets(resolvers={SCHEME: self.secrets.get})
         self.table = SandboxTable(
             make_source(settings, self.timer),
             settings.table_max_age_s,
@@ -79,6 +79,7 @@ class QueueWorker:
             self.keeper.spawn,
             self._paused_changed,
             self._failed,
+            self._references,
         )
         self._pairs = self._engine.pairs
         self._learned = False

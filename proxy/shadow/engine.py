@@ -12,6 +12,7 @@ from typing import Any
 from figway.model.table import Backend
 from figway.routing.compile import CompiledTable
 from proxy.capture.message import Captured
+from proxy.policies.credentials import Secrets
 from proxy.shadow.backend_queue import BackendQueue
 from proxy.shadow.pairs import Pairs
 from proxy.shadow.replay import Replayer
@@ -26,7 +27,7 @@ class ShadowEngine:
     """Captures in, rows out.
 
     `opened` makes the upstream of a backend, `spawn` begins a task, `on_pause` hears of backends
-    that are left alone, `on_fault` of faults of our own.
+    that are left alone, `on_fault` of faults of our own. `secrets` are where references lead.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class ShadowEngine:
         spawn: Callable[[Coroutine[Any, Any, None], str], object],
         on_pause: Callable[[BackendQueue], None],
         on_fault: Callable[[str, BaseException], None],
+        secrets: Secrets | None = None,
     ) -> None:
         self.tally = Tally()
         self.thread = CompareThread()
-        self.table = ShadowTable(settings, opened, spawn, self._begin, on_pause, on_fault)
+        self.table = ShadowTable(settings, opened, spawn, self._begin, on_pause, on_fault, secrets)
         self.pairs = Pairs(self.table, self.tally, self.thread, settings, spawn)
         self.replayer = Replayer(self.table, self.thread, settings.timeout_ms)
 

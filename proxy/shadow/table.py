@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from figway.evidence.comparing import evidence_window, overruled
-from figway.model.table import Backend, Side
+from figway.model.table import Backend, Side, timeouts_of
 from figway.routing.compile import CompiledTable, Plan
 from proxy.capture.message import Captured
-from proxy.policies.credentials import Credentials
+from proxy.policies.credentials import Credentials, Secrets
 from proxy.request.live import LiveBackend
 from proxy.shadow.backend_queue import BackendQueue, Work
 from proxy.shadow.comparer import RouteComparer
@@ -51,6 +51,7 @@ class ShadowTable:
         work: Work,
         told: Callable[[BackendQueue], None],
         fault: Callable[[str, BaseException], None] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.compiled: CompiledTable | None = None
         self.queues: dict[str, BackendQueue] = {}
@@ -60,6 +61,7 @@ class ShadowTable:
         self._work = work
         self._told = told
         self._fault = fault
+        self._secrets = secrets
         self._known: dict[str, Backend] = {}
         self._routes: dict[str, ComparedRoute] = {}
         self._decoders = decoders()
@@ -135,7 +137,9 @@ class ShadowTable:
         assert backend is not None
         queue = self.queues.get(backend.id)
         if queue is None:
-            credentials = Credentials(backend, self._fault) if backend.credentials else None
+            credentials = None
+            if backend.credentials:
+                credentials = Credentials(backend, self._fault, self._secrets)
             target = LiveBackend(backend, self._open(self._bounded(backend)), credentials)
             queue = BackendQueue(target, self._settings.concurrency, self._work, self._told)
             self.queues[backend.id], self._known[backend.id] = queue, backend
@@ -150,7 +154,7 @@ class ShadowTable:
     def _bounded(self, backend: Backend) -> Backend:
         """The backend with the shadow's own limits and timeouts."""
         most, patience = self._settings.concurrency, self._settings.timeout_ms
-        timeouts, limits = backend.timeouts, backend.limits
+        timeouts, limits = timeouts_of(backend), backend.limits
         return replace(
             backend,
             timeouts=replace(

@@ -21,6 +21,7 @@ from figway.message.http import Headers
 from figway.model.table import Backend, BackendKind
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD, BadPayload, build_event, read_answer
 from proxy.upstreams.port import Failure, ResponseSink, Sending
@@ -90,12 +91,13 @@ class LambdaUpstream:
         backend: Backend,
         timer: DeadlineTimer,
         *,
+        read: ReadFile = read_regular,
         credentials: CredentialSource = environment_credentials,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.address = FunctionAddress(backend)
         self.http = HttpUpstream(
-            replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), timer
+            replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), timer, read
         )
         self.loop = asyncio.get_running_loop()
         self._credentials = credentials

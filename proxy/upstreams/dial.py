@@ -19,15 +19,20 @@ from urllib.parse import urlsplit
 from figway.model.table import Backend
 from figway.serving.exchange import FailureKind
 from figway.validate.address import is_link_local
+from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.pool import DialError
 from proxy.upstreams.race import connect_first
 
 
+class BadAuthority(ValueError):
+    """The `ca_file` of a backend cannot be used."""
+
+
 class Dialer:
     """Opens connections to one backend. Raises ValueError for a URL that names no place."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, read: ReadFile = read_regular) -> None:
         url = urlsplit(backend.url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"Backend {backend.id}: not an http or https URL: {backend.url!r}")
@@ -38,7 +43,7 @@ class Dialer:
         """The socket address that answered last."""
         self._allow_link_local = backend.allow_link_local
         self._literal = _is_address(self.host)
-        self._tls = _tls_context(backend.ca_file) if url.scheme == "https" else None
+        self._tls = _tls_context(backend, read) if url.scheme == "https" else None
 
     async def __call__(self, connection: Connection) -> None:
         """Connect `connection`. Raises `DialError`."""
@@ -118,8 +123,21 @@ class Dialer:
         return "The address is link-local." if refused else ""
 
 
-def _tls_context(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file or None)
+def _tls_context(backend: Backend, read: ReadFile) -> ssl.SSLContext:
+    authorities = None
+    if backend.ca_file:
+        try:
+            authorities = read(backend.ca_file).decode("ascii")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise BadAuthority(f"Backend {backend.id}: ca_file: {reason or error}") from None
+        if "BEGIN CERTIFICATE" not in authorities:
+            raise BadAuthority(f"Backend {backend.id}: ca_file: it holds no PEM certificate")
+    try:
+        context = ssl.create_default_context(cadata=authorities)
+    except ssl.SSLError as error:
+        why = error.reason or "it holds no certificate"
+        raise BadAuthority(f"Backend {backend.id}: ca_file: {why}") from None
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from figway.model.table import Backend
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_lambda import CredentialSource, environment_credentials
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD
@@ -34,11 +35,12 @@ class FunctionUrlUpstream:
         backend: Backend,
         timer: DeadlineTimer,
         *,
+        read: ReadFile = read_regular,
         credentials: CredentialSource = environment_credentials,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.http = HttpUpstream(backend, timer)
+        self.http = HttpUpstream(backend, timer, read)
         self._credentials = credentials
         self._clock = clock
         self._region = backend.region

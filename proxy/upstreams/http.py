@@ -6,9 +6,10 @@ decompression, no proxies from the environment; header fields go out as they are
 
 from __future__ import annotations
 
-from figway.model.table import Backend
+from figway.model.table import Backend, timeouts_of
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.dial import Dialer
 from proxy.upstreams.pool import Pool
@@ -24,9 +25,11 @@ class HttpUpstream:
     that cannot be read.
     """
 
-    def __init__(self, backend: Backend, timer: DeadlineTimer) -> None:
-        dialer = Dialer(backend)
-        self.pool = Pool(dialer, dialer.refuse_peer, timer, backend.timeouts, backend.limits)
+    def __init__(
+        self, backend: Backend, timer: DeadlineTimer, read: ReadFile = read_regular
+    ) -> None:
+        dialer = Dialer(backend, read)
+        self.pool = Pool(dialer, dialer.refuse_peer, timer, timeouts_of(backend), backend.limits)
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`. A connection is taken, opened or waited for."""

@@ -23,13 +23,15 @@ from proxy.capture.message import Captured
 from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
+from proxy.loop.files import GivenFiles
 from proxy.loop.tasks import TaskKeeper
-from proxy.policies.credentials import READ_AGAIN_MS, RESOLVERS
+from proxy.policies.credentials import READ_AGAIN_MS, Secrets
 from proxy.processes import entry
 from proxy.processes.memory import offer_to_oom_killer
 from proxy.processes.messages import (
     Applied,
     Drain,
+    Files,
     Learned,
     Message,
     Refused,
@@ -75,16 +77,18 @@ class ShadowWorker:
         self._timer = DeadlineTimer()
         self._tables = TableState()
         self._inbox: asyncio.Queue[TableMessage] = asyncio.Queue()
+        self._files = GivenFiles()
+        self._secrets = AwsSecrets(self._timer, self._secrets_changed, self._failed)
+        references = Secrets(self._files.read, {SCHEME: self._secrets.get})
         self._engine = ShadowEngine(
             self.settings,
-            lambda backend: open_upstream(backend, self._timer),
+            lambda backend: open_upstream(backend, self._timer, self._files.read),
             self._keeper.spawn,
             self._paused_changed,
             self._failed,
+            references,
         )
         self._pairs = self._engine.pairs
-        self._secrets = AwsSecrets(self._timer, self._engine.table.secrets_changed, self._failed)
-        RESOLVERS[SCHEME] = self._secrets.get
         self._connections: set[Intake] = set()
         self._server: asyncio.AbstractServer | None = None
         self._draining = False
@@ -115,6 +119,9 @@ class ShadowWorker:
         match message:
             case WholeTable() | TableChanges():
                 self._inbox.put_nowait(message)
+            case Files():
+                if self._files.give(message.decoded()):
+                    self._secrets_changed()
             case Replay():
                 for job in message.jobs:
                     self._keeper.spawn(self._replay(job), "replay")
@@ -130,6 +137,9 @@ class ShadowWorker:
     def orphaned(self) -> None:
         """The supervisor is gone: nobody takes what is counted."""
         self.done.set()
+
+    def _secrets_changed(self) -> None:
+        self._engine.table.secrets_changed()
 
     # -- tables ------------------------------------------------------------------------------
 

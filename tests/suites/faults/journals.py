@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
 from pathlib import Path
 
@@ -44,6 +45,12 @@ class Backend:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it is there."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     def executed(self) -> list[tuple[int, str, str]]:
         """When (epoch milliseconds), method, and last segment of everything executed."""

@@ -51,7 +51,7 @@ def test_a_certificate_that_is_not_valid(tmp_path: Path, kind: str) -> None:
             await arena.publish(good)
         await arena.tell(f"The certificate of new: {kind}", read, write)
 
-    play(talk, tmp_path)
+    play(talk, tmp_path, ca_dir=str(tmp_path))
 
 
 def test_a_certificate_that_is_valid(tmp_path: Path) -> None:
@@ -63,4 +63,4 @@ def test_a_certificate_that_is_valid(tmp_path: Path) -> None:
             await arena.publish(arena.table(url, ca_file=str(tmp_path / "ca.pem")))
             assert (await arena.ask()).side == "new"
 
-    play(talk, tmp_path)
+    play(talk, tmp_path, ca_dir=str(tmp_path))

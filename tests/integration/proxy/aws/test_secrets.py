@@ -16,7 +16,6 @@ from figway.model.codec import canonical
 from figway.model.table import CredentialHeader, Table
 from proxy.aws.secrets import READ_AGAIN_S, AwsSecrets
 from proxy.loop.deadlines import DeadlineTimer
-from proxy.policies.credentials import RESOLVERS
 from proxy.serverless.bootstrap import open_sandbox
 from proxy.serverless.settings import load
 from tests.support.fleet import world
@@ -37,13 +36,9 @@ def aws() -> Iterator[Cloud]:
 
 
 @pytest.fixture(autouse=True)
-def environment(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": aws.endpoint}.items():
         monkeypatch.setenv(name, value)
-    before = dict(RESOLVERS)
-    yield
-    RESOLVERS.clear()
-    RESOLVERS.update(before)
 
 
 @pytest.fixture
@@ -115,27 +110,27 @@ def test_a_sandbox_reads_it_again_and_keeps_it(
     assert ROTATED not in repr(life.sandbox.secrets)
 
 
-def test_a_sandbox_refuses_a_table_whose_secret_is_not_there(
+def test_a_sandbox_leaves_out_a_backend_whose_secret_is_not_there(
     live: Callable[..., Life],
     backend: RawBackend,
     tables: TableServer,
     aws: Cloud,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """trap 53: the one in hand goes on; when the secret has come, so has the table."""
+    """B1, trap 53: its definition in hand goes on; when the secret has come, so does the other."""
     name = "figway/backend/late"
     tables.publish(table_of(backend.port))
     life = live(FIGWAY_TABLE_URL=tables.url, FIGWAY_TABLE_MAX_AGE_S="0")
     tables.publish(sending(backend.port, name))
-    assert life.invoke({"figway": "refresh"})["revision"] == 1
-    told = capfd.readouterr().err
-    assert f"aws-secret:{name}: Secrets Manager answers 404 ResourceNotFoundException" in told
+    assert life.invoke({"figway": "refresh"})["revision"] == 2
+    assert life.sandbox.runtime is not None
+    left_out = str(life.sandbox.runtime.quarantine.rows())
+    assert f"aws-secret:{name}: Secrets Manager answers 404 ResourceNotFound" in left_out
     assert life.invoke(GET)["statusCode"] == 200
     assert sent(backend) == []
     aws.secrets.create_secret(Name=name, SecretString=json.dumps({"key": SECRET}))
-    assert life.invoke({"figway": "refresh"})["revision"] == 2
-    assert life.invoke(GET)["statusCode"] == 200
-    assert sent(backend) == [b"Bearer " + SECRET.encode()]
+    ahead(life, READ_AGAIN_S + 1)
+    settled(life, backend, SECRET)
     assert SECRET not in capfd.readouterr().err
 
 
@@ -163,16 +158,19 @@ async def test_a_container_waits_for_it_and_serves(
     backend: RawBackend,
     tmp_path: Path,
 ) -> None:
-    """A worker that refused the table tries again by itself, and says no more that it refuses."""
+    """B1: the table is served without the backend, which comes back by itself."""
     name = "figway/backend/container"
     async with world(tmp_path) as w:
         proxy = await w.proxy(workers="1", shadow="0")
         w.control.publish(sending(backend.port, name))
-        await until(lambda: w.control.ack["refused"] is not None, "refused")
-        assert f"aws-secret:{name}: Secrets Manager answers 4" in str(w.control.ack)
-        assert await proxy.served_by() == "new"
+        await until(lambda: w.control.ack.get("quarantine"), "left out")
+        (row,) = w.control.ack["quarantine"]
+        assert (row["kind"], row["id"], row["code"]) == ("backend", "legacy", "secret")
+        assert f"aws-secret:{name}: Secrets Manager answers 4" in row["text"]
+        assert w.control.ack["refused"] is None
+        assert (await proxy.get("/")).text == "legacy", "as it was before the change"
         aws.secrets.create_secret(Name=name, SecretString=SECRET)
-        await until(lambda: w.control.ack["refused"] is None, "accepted")
+        await until(lambda: not w.control.ack["quarantine"], "back by itself")
         await until(lambda: proxy.get("/"), "answers")
         assert sent(backend) == [b"Bearer " + SECRET.encode()]
         assert SECRET not in str([proxy.events, proxy.lines, w.control.acks])

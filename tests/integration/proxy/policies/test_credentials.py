@@ -12,7 +12,7 @@ from figway.model.codec import canonical
 from figway.model.policies import NO_POLICIES
 from figway.model.table import CredentialHeader, Route, RouteMatch, Side, Stage, Table
 from figway.routing.compile import compile_table
-from proxy.policies.credentials import Credentials, resolve
+from proxy.policies.credentials import Credentials, Secrets
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ShadowTable
 from tests.integration.proxy.policies.conftest import Stand
@@ -94,16 +94,18 @@ def test_what_is_not_there_for_a_table_cannot_be_had(secrets: Path, reference: s
         "HOME": "/root",
     }
     with pytest.raises((ValueError, OSError)):
-        resolve(reference.replace("{secrets}", str(secrets)), environ)
+        Secrets(environ=environ).resolve(reference.replace("{secrets}", str(secrets)))
 
 
-def test_a_missing_secret_refuses_the_table(stand: Stand) -> None:
-    """trap 53: the one before goes on."""
+def test_a_missing_secret_leaves_its_backend_as_it_was(stand: Stand) -> None:
+    """B1, trap 53: the table is served; a legacy that was open goes on as it was."""
     facade = stand.facade(NO_POLICIES)
-    with pytest.raises(ValueError, match="FIGWAY_SECRET_GONE"):
-        facade.swap(table(stand, bearer("env:FIGWAY_SECRET_GONE")))
+    facade.swap(table(stand, bearer("env:FIGWAY_SECRET_GONE")))
     with facade.connect() as client:
         assert client.get().status == 200
+    (row,) = facade.runtime.quarantine.rows()
+    assert (row["id"], row["code"]) == ("legacy", "secret")
+    assert "FIGWAY_SECRET_GONE" in row["text"]
 
 
 def test_a_copy_carries_what_was_rotated(secrets: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from figway.model.table import BreakerForce, BreakerPolicy
-from figway.serving.breaker import Admission, Breaker, BreakerState
+from figway.serving.breaker import HUNG_ROW, Admission, Breaker, BreakerState
 
 POLICY = BreakerPolicy(min_calls=20, failure_percent=50, open_ms=10_000, probes=3, ramp_ms=10_000)
 CALL, PROBE, REFUSED = Admission.CALL, Admission.PROBE, Admission.REFUSED
@@ -236,3 +236,30 @@ class Stampede(RuleBasedStateMachine):
 
 TestStampede = Stampede.TestCase
 TestStampede.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+
+
+def test_a_row_of_time_outs_opens_it_however_few_the_calls() -> None:
+    """B8: a backend that hangs answers too few calls to fill any window."""
+    breaker = Breaker(BreakerPolicy())
+    for number in range(HUNG_ROW):
+        assert breaker.state is BreakerState.CLOSED
+        now = number * 40_000
+        breaker.failure(now, breaker.admit(now), hung=True)
+    assert breaker.state is BreakerState.OPEN
+
+
+def test_an_answer_in_between_ends_the_row_of_time_outs() -> None:
+    breaker = Breaker(BreakerPolicy())
+    for number in range(4 * HUNG_ROW):
+        now = number * 40_000
+        breaker.failure(now, breaker.admit(now), hung=number % HUNG_ROW != 0)
+    assert breaker.state is BreakerState.CLOSED
+
+
+def test_a_quarantined_backend_is_asked_nothing() -> None:
+    """B1: as with an open breaker, until it can be opened."""
+    breaker = Breaker(BreakerPolicy(force=BreakerForce.CLOSED))
+    breaker.quarantined = True
+    assert breaker.admit(0) is Admission.REFUSED
+    breaker.quarantined = False
+    assert breaker.admit(0) is Admission.CALL

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from figway.model.table import FallbackBudgetPolicy
 from figway.serving.budget import FallbackBudget
+from figway.serving.load import ROW, Load
 
 
 def granted(budget: FallbackBudget, now: int, wanted: int = 1_000) -> int:
@@ -85,3 +86,39 @@ def test_never_more_than_share_or_minimum(
         recent = sum(own.get(second - back, 0) for back in range(1, 11))
         known = min(10, max(1, second - min(own, default=0)))
         assert number <= math.ceil(max(minimum, percent * recent / (100 * known)))
+
+
+def test_legacy_may_carry_what_it_is_known_to_have_carried() -> None:
+    """B6: after a full migration its own rate is nought, and says nothing of what it can bear."""
+    budget = FallbackBudget(FallbackBudgetPolicy())
+    assert granted(budget, 5_000) == 10
+    budget.peak = 50.0
+    assert granted(budget, 6_000) == 50 + 22  # seconds of such a rate reach N + 3 √N
+    for _ in range(40):
+        budget.own_request(7_000)
+    assert granted(budget, 7_000) == 50 + 22 - 40, "less what it carries now"
+    budget.policy = FallbackBudgetPolicy(carried_percent=0)
+    assert granted(budget, 8_000) == 10, "an operator may want less"
+
+
+def test_workers_share_one_budget() -> None:
+    """B6: all requests of one connection meet one worker, which may take the whole."""
+    cells = [0] * (3 * ROW)
+    workers = [
+        FallbackBudget(FallbackBudgetPolicy(), 3, Load(cells, 0, 3, number)) for number in range(3)
+    ]
+    assert granted(workers[1], 5_000) == 10
+    assert granted(workers[2], 5_500) == 0
+    assert [granted(worker, 6_000, 4) for worker in workers] == [4, 4, 2]
+    assert sum(worker.per_second(7_000) for worker in workers) == 10
+
+
+def test_what_workers_count_adds_up() -> None:
+    cells = [0] * (2 * ROW)
+    one, other = (Load(cells, 0, 2, number) for number in range(2))
+    for second in range(100, 140):
+        one.count_own(second)
+        other.count_own(second)
+        other.count_fallback(second)
+    assert (one.own(139), one.fallbacks(139), one.mean(140, 10)) == (2, 1, 2.0)
+    assert one.own(139 - 16) == 0, "forgotten"

@@ -19,7 +19,7 @@ def test_the_setting_is_what_workers_go_by(monkeypatch: pytest.MonkeyPatch, tmp_
     assert load({**BASE, "FIGWAY_SECRETS_DIR": str(tmp_path)}).secrets_dir == tmp_path
     assert environment()[credentials.DIRECTORY_VARIABLE] == str(tmp_path)
     (tmp_path / "new").write_text("secret\n")
-    assert credentials.resolve(f"file:{tmp_path}/new", environment()) == "secret"
+    assert credentials.Secrets(environ=environment()).resolve(f"file:{tmp_path}/new") == "secret"
 
 
 @pytest.mark.parametrize("directory", ["secrets", "./secrets", "/"])

@@ -57,15 +57,21 @@ async def test_a_swap_keeps_what_is_unchanged_and_retires_the_rest() -> None:
         assert len(stand.fakes["new"][1].attempts) == 1
 
 
-async def test_a_swap_that_fails_changes_nothing() -> None:
-    """trap 53: a table with an unusable backend leaves the one before in service."""
+async def test_a_backend_that_cannot_be_opened_is_left_out_alone() -> None:
+    """B1, trap 53: the table is served, and its routes by legacy, until it can be opened."""
     async with standing(ROUTE) as stand:
-        before = stand.runtime.table
-        with pytest.raises(ValueError, match="unusable"):
-            stand.runtime.swap(compile_table(table(ROUTE, new="http://unusable")))
-        assert stand.runtime.table is before
+        changed = compile_table(table(ROUTE, new="http://unusable"))
+        stand.runtime.swap(changed)
+        assert stand.runtime.table is changed
         assert (await stand.ask()).status == 200
-        assert not stand.fakes["new"][0].retired
+        assert len(stand.fakes["legacy"][0].attempts) == 1
+        assert stand.records[-1].fallback == "quarantine"
+        (row,) = stand.runtime.quarantine.rows()
+        assert (row["id"], row["side"]) == ("new", "new")
+        stand.runtime.swap(compile_table(table(ROUTE)))
+        assert not stand.runtime.quarantine.rows()
+        await stand.ask()
+        assert len(stand.fakes["new"][1].attempts) == 1
 
 
 async def test_a_breaker_survives_swaps_and_takes_new_policies() -> None:
