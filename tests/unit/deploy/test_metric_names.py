@@ -21,7 +21,7 @@ _OF_PROMETHEUS = {"instance", "job", "le"}
 
 
 def _sources() -> str:
-    files = (_ROOT / "proxy").rglob("*.py")
+    files = [*(_ROOT / "proxy").rglob("*.py"), _ROOT / "control_plane/rollouts/metrics.py"]
     return "\n".join(file.read_text() for file in files)
 
 
@@ -30,6 +30,7 @@ def names() -> set[str]:
     """Every metric that the proxy's code writes."""
     source = _sources()
     families = set(_FAMILY.findall(source)) | set(_TUPLE.findall(source))
+    families |= set(re.findall(r"_metric\(\s*\"(figway_[a-z_]+)\"", source))
     assert len(families) > 20
     for name in re.findall(r"\.histogram\(\s*\"(figway_[a-z_]+)\"", source):
         families |= {f"{name}_{part}" for part in ("bucket", "sum", "count")}
@@ -78,6 +79,7 @@ def test_nothing_that_matters_is_missing(names: set[str]) -> None:
     quiet = {
         "figway_info", "figway_reports_total", "figway_reports_waiting", "figway_table_routes",
         "figway_control_plane_up", "figway_log_dropped_total",
+        "figway_rollout_step", "figway_rollout_steps",
         "figway_report_events_dropped_total",
         "figway_response_head_seconds", "figway_response_head_seconds_sum",
         "figway_response_head_seconds_count",
