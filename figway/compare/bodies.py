@@ -197,6 +197,7 @@ class BodyComparison:
         for text, mark in zip(texts, marks, strict=True):
             try:
                 rows.append(parse_rows(text, mark))
+                self._budget.spend(2 * sum(map(len, rows[-1])))
                 broken.append([])
             except NotThisFormat as error:
                 broken.append(error)

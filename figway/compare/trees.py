@@ -52,6 +52,7 @@ class Trees:
             return parse_xml(text, self._budget, self._depth)
         if family == "csv":
             rows = parse_rows(text, delimiter_of(text, essence))
+            self._budget.spend(2 * sum(map(len, rows)))
             return table(rows, header=has_header(rows))
         return _SIMPLE[family](text)
 

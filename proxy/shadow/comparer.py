@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.compare.answer import Answer, Context, Decoder, RawHeader
+from figway.compare.answer import Answer, BodyReader, Context, Decoder, RawHeader
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import RATED, Comparison, compare
@@ -19,6 +19,7 @@ from figway.redact.bodies import redact_body
 from figway.redact.redactor import Redactor
 from proxy.capture.message import Captured
 from proxy.shadow.pair import Pair
+from proxy.shadow.readers import readers
 
 LONGEST_BODY = 262_144
 """Characters of a redacted body that an example keeps; a longer one is left out."""
@@ -34,6 +35,7 @@ class RouteComparer:
     redactor: Redactor
     hosts: frozenset[str]
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
+    readers: Mapping[str, BodyReader] = field(default_factory=dict)
 
     @classmethod
     def make(
@@ -45,7 +47,8 @@ class RouteComparer:
     ) -> RouteComparer:
         """Raises `RuleError` and `PolicyError` for a policy that validation would refuse."""
         redactor = Redactor(key, redaction_policy(policy))
-        return cls(rule_set(policy), compared_headers(policy), redactor, hosts, decoders)
+        headers = compared_headers(policy)
+        return cls(rule_set(policy), headers, redactor, hosts, decoders, readers())
 
     def compare(self, captured: Captured, legacy: Answer, new: Answer) -> Comparison:
         """Compare two answers to one request, or one side with itself.
@@ -60,6 +63,7 @@ class RouteComparer:
             path=captured.target.partition(b"?")[0].decode("latin-1"),
             headers=self.headers,
             decoders=self.decoders,
+            readers=self.readers,
             redact=self.redactor.value,
             limits=LIMITS,
             clock=time.monotonic,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import random
 import tracemalloc
+import zipfile
 import zlib
 from collections.abc import Iterator
 
@@ -113,6 +115,21 @@ def zeros() -> bytes:
     return b"".join([*(packer.compress(block) for _ in range(HUGE >> 20)), packer.flush()])
 
 
+def zip_of(*files: tuple[str, bytes]) -> bytes:
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files:
+            archive.writestr(name, content)
+    return body.getvalue()
+
+
+def namespaces() -> bytes:
+    """Each element declares one prefix more."""
+    names = range(2000)
+    starts = "".join(f'<a xmlns:p{n}="u">' for n in names)
+    return (starts + "</a>" * len(names)).encode()
+
+
 def hostile() -> Iterator[tuple[str, bytes, str, str]]:
     """(name, body, content type, content coding)."""
     rng = random.Random(7)
@@ -149,6 +166,36 @@ def hostile() -> Iterator[tuple[str, bytes, str, str]]:
     yield "unknown charset", b"\xff" * 1000, "text/plain; charset=zip", ""
     yield "utf-16 halves", b"\x00\xd8" * 5000 + b"\x00", "text/plain; charset=utf-16", ""
     yield "noise", rng.randbytes(200_000), "text/html", ""
+    yield "zip bomb", zip_of(("a.txt", b"0" * HUGE)), "application/zip", ""
+    many = [(f"{n}.txt", b"") for n in range(5000)]
+    yield "zip of many", zip_of(*many), "application/zip", ""
+    inner = zip_of(("a.json", b"[" * 9000))
+    for _ in range(6):
+        inner = zip_of(("a.zip", inner))
+    yield "zip in zip", inner, "application/zip", ""
+    yield "broken zip", zip_of(("a.txt", b"x" * 900))[:60], "application/zip", ""
+    yield "gzip bomb as a file", zeros(), "application/gzip", ""
+    yield "msgpack depth", b"\x91" * 100_000, "application/msgpack", ""
+    yield "msgpack count", b"\xdd\xff\xff\xff\xff\x01", "application/msgpack", ""
+    yield "cbor depth", b"\x9f" * 100_000, "application/cbor", ""
+    yield "cbor count", b"\x9b" + b"\xff" * 8, "application/cbor", ""
+    nested = b"\x08\x01"
+    for _ in range(300):
+        nested = b"\x0a" + bytes([0x80 | len(nested) & 0x7F, len(nested) >> 7]) + nested
+    yield "protobuf depth", nested, "application/x-protobuf", ""
+    yield "protobuf fields", b"\x08\x01" * 40_000, "application/x-protobuf", ""
+    yield "many parts", b"--A\r\n\r\n" * 50_000, "multipart/mixed; boundary=A", ""
+    yield "part headers", b"--A\r\n" + b"a: b\r\n" * 50_000, "multipart/mixed; boundary=A", ""
+    yield "csv quotes", b'"' * 300_000, "text/csv", ""
+    yield "csv cells", b"," * 50_000, "text/csv", ""
+    yield "csv rows", b"a,b\n" * 20_000, "text/csv", ""
+    yield "jsonp", b"a(" * 100_000, "application/javascript", ""
+    yield "jsonp spaces", b"/*" + b" " * 200_000 + b"a({", "application/javascript", ""
+    yield "json lines", b"[" * 1000 + b"\n" * 200_000, "application/x-ndjson", ""
+    yield "records", b"\x1e" * 200_000, "application/json-seq", ""
+    yield "events", b"data: {\n\n" * 8_000, "text/event-stream", ""
+    yield "namespaces", namespaces(), "text/xml", ""
+    yield "spaces in a page", b"<b> </b>" * 8_000, "text/html", ""
     yield "endless parameters", b"x", "text/plain" + ";a=b" * 5000, ""
 
 
