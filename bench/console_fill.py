@@ -28,6 +28,7 @@ from control_plane.bootstrap import make_services, prepare
 from control_plane.comparisons.batches import ExampleIn
 from control_plane.comparisons.store import digest
 from control_plane.db import models
+from control_plane.publishing.service import Confirm
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from control_plane.settings import Settings
@@ -115,7 +116,9 @@ async def _publish(services: Services, size: Size) -> None:
             yield Change(Kind.ROUTE, route_id(number), _route(number))
 
     await services.publisher.change(
-        table, AuditEntry("bench", "", "table.apply", "table", "all of it")
+        table,
+        AuditEntry("bench", "", "table.apply", "table", "all of it"),
+        confirm=Confirm.EXPOSURE,
     )
     canary = [n for n in range(size.routes) if stage_of(n) is Stage.CANARY]
     for turn in range(size.revisions):
@@ -129,7 +132,7 @@ async def _publish(services: Services, size: Size) -> None:
         entry = AuditEntry(
             f"engineer {turn % 9}", "10.0.0.7", "route.flip", f"route {name}", "step by step"
         )
-        await services.publisher.change(flip, entry)
+        await services.publisher.change(flip, entry, confirm=Confirm.EXPOSURE)
 
 
 def _route(number: int) -> Route:

@@ -122,7 +122,7 @@ async def _after_a_flip(target: Target, client: httpx.AsyncClient, rounds: int) 
     for turn in range(rounds):
         body = {"weight": 4_000 + turn, "reason": "bench"}
         flipped = await client.post(
-            f"/api/v1/routes/{route}/flip", json=body, headers={"if-match": "*"}
+            f"/api/v1/routes/{route}/flip?confirm=exposure", json=body, headers={"if-match": "*"}
         )
         assert flipped.status_code == 200, flipped.text
         elapsed, spent, size = await _ask(target, client, "/console/")

@@ -59,7 +59,8 @@ async def flips(place: Place, key: str, number: int) -> dict[str, Any]:
         begun = time.perf_counter()
         found, _ = await asyncio.to_thread(
             api.call, "POST", "/routes/r0/flip", body,
-            query={"wait": "applied", "timeout": 30}, headers={"if-match": "*"},
+            query={"wait": "applied", "timeout": 30, "confirm": "exposure"},
+            headers={"if-match": "*"},
         )  # fmt: skip
         whole.append((time.perf_counter() - begun) * 1000)
         assert found["propagation"]["applied"], found["propagation"]
@@ -95,7 +96,7 @@ async def run(state: Path, legacy: str, new: str, options: argparse.Namespace) -
         begun = time.perf_counter()
         await asyncio.to_thread(
             api.send_document, "/table/apply", body, "application/json",
-            reason="bench", wait="applied", timeout=60,
+            reason="bench", wait="applied", timeout=60, confirm="exposure",
         )  # fmt: skip
         applied = (time.perf_counter() - begun) * 1000
 

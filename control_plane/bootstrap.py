@@ -20,6 +20,7 @@ from control_plane.auth.access import Anyone
 from control_plane.auth.api import router as auth_router
 from control_plane.auth.keys import ApiKey
 from control_plane.auth.service import AuthService, first_keys
+from control_plane.auth.sessions import Sessions
 from control_plane.clock import now_ms
 from control_plane.comparisons.api import router as comparisons_router
 from control_plane.comparisons.api_replays import router as replays_router
@@ -44,7 +45,11 @@ from control_plane.fleet.api import router as fleet_router
 from control_plane.fleet.service import FleetService
 from control_plane.http import headers, openapi, problems
 from control_plane.http.body_limit import BodyLimit
+from control_plane.installation.api import router as installation_router
 from control_plane.kill.api import router as kill_router
+from control_plane.kill.service import KillService
+from control_plane.proofs import exposure_policy
+from control_plane.publishing import store as table_store
 from control_plane.publishing.api import router as publishing_router
 from control_plane.publishing.compiled import LiveCompiled
 from control_plane.publishing.follow import listen
@@ -75,6 +80,7 @@ from control_plane.webhooks.watching import Watcher
 from figway.model.change import Change, Kind
 from figway.model.table import Backend, Side
 
+_KILL_S = 0.25  # how soon a press at another control plane is noticed without being told
 _ROUTERS = (
     backends_router,
     capabilities_router,
@@ -97,6 +103,7 @@ _ROUTERS = (
     webhooks_router,
     audit_router,
     auth_router,
+    installation_router,
 )
 
 
@@ -116,13 +123,16 @@ def make_services(settings: Settings) -> Services:
     watcher = Watcher(database, webhooks, evidence, state, live_seconds=settings.live_seconds)
     publisher.checks.append(approvals.check)
     publisher.riders += [webhooks.ride, approvals.ride]
-    return Services(
+    services = Services(
         settings=settings,
         database=database,
         auth=AuthService(database, failures=settings.auth_failures),
+        sessions=Sessions(database),
         state=state,
         publisher=publisher,
         history=History(database, state),
+        kill=KillService(database, tables, live),
+        adopts=[],
         compiled=LiveCompiled(),
         fleet=FleetService(database, state, live, live_seconds=settings.live_seconds),
         traffic=TrafficService(database, settings, live),
@@ -136,6 +146,9 @@ def make_services(settings: Settings) -> Services:
         tables=tables,
         live=live,
     )
+    services.publisher.policy = exposure_policy(services)
+    services.kill.riders.append(webhooks.ride_kill)
+    return services
 
 
 def make_comparisons(
@@ -166,8 +179,26 @@ async def prepare(services: Services) -> ApiKey | None:
     async with prepared(services.database):
         first = await first_keys(services.database, services.settings)
         await services.publisher.load()
+        await services.kill.refresh()
+        async with services.database.read() as connection:
+            services.adopts[:] = await table_store.adopted(connection)
         await _seed(services)
+        await _free_the_switch(services)
     return first
+
+
+async def _free_the_switch(services: Services) -> None:
+    """Take the kill switch of an older release out of the table."""
+    if not services.state.current.table.kill_switch:
+        return
+    entry = AuditEntry("system", "", "kill.on", "kill switch", "it stood in the table")
+    await services.kill.press(True, entry)
+
+    def make(_: Snapshot) -> list[Change]:
+        return [Change(Kind.SETTING, "kill_switch", False)]
+
+    entry = AuditEntry("system", "", "table.migrate", "table", "the kill switch is no part of it")
+    await services.publisher.change(make, entry, source="start")
 
 
 async def _seed(services: Services) -> None:
@@ -195,8 +226,14 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     """What runs beside the requests: following other control planes, and retention."""
     publisher, database = services.publisher, services.database
     keeper.every("following the database", services.settings.poll_seconds, publisher.refresh)
+    keeper.every("following the kill switch", _KILL_S, services.kill.refresh)
+
+    async def hear() -> None:
+        await services.kill.refresh()
+        await publisher.refresh()
+
     if database.is_postgres:
-        keeper.start("listening for revisions", listen(database.url, publisher.refresh))
+        keeper.start("listening for revisions", listen(database.url, hear))
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
     keeper.every("trimming comparisons", 60.0, services.comparisons.retention.trim)
 

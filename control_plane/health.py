@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
-from sqlalchemy import text
 
+from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced
 from control_plane.services import Svc
 
 router = APIRouter(tags=["health"])
@@ -23,10 +23,10 @@ async def live() -> Response:
     responses={503: {"description": "The database does not answer."}},
 )
 async def ready(services: Svc) -> Response:
-    """204 while the database answers, too."""
+    """204 while the database answers, and is the one that this control plane started with."""
     try:
-        async with services.database.read() as connection:
-            await connection.execute(text("SELECT 1"))
-    except Exception:
-        return Response(status_code=503, headers={"Retry-After": "2"})
+        await services.publisher.check()
+    except UNAVAILABLE as error:
+        status = "replaced" if isinstance(error, DatabaseReplaced) else "away"
+        return Response(status_code=503, headers={"Retry-After": "2", "Figway-Database": status})
     return Response(status_code=204)

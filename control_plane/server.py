@@ -16,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from control_plane.auth.keys import Role
 from control_plane.bootstrap import create_app, make_services, prepare
-from control_plane.console.sessions import Sessions
 from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError
@@ -107,7 +106,7 @@ async def serve(settings: Settings) -> int:
     )
     listener.listen(2_048)
     if settings.console_link:
-        link = await Sessions(services.database).link("start link", Role.ADMIN)
+        link = await services.sessions.link("start link", Role.ADMIN)
         address = f"{scheme}://{shown}:{port}/console/login?token={link}"
         _say(f"Console, by a link that works once within 15 minutes: {address}")
     _say(f"Admin API on {scheme}://{shown}:{port}/api/v1")

@@ -69,6 +69,7 @@ class Serverless:
                 await fleet_store.forget(connection, before)
 
         rounds: dict[str, Callable[[], Awaitable[object]]] = {
+            "kill switch": services.kill.refresh,
             "refresh": services.publisher.refresh,
             "traffic": services.traffic.trim,
             "comparisons": services.comparisons.retention.trim,
@@ -109,6 +110,7 @@ class _Fresh:
             await _answer(send, _NO_STREAM)
             return
         if abs(time.time() - self._asked) >= self._poll_s:
+            await self._services.kill.refresh()
             await self._services.publisher.refresh()
             self._asked = time.time()
         await self._app(scope, receive, send)

@@ -9,10 +9,12 @@ from fastapi import Depends, Request
 
 from control_plane.approvals.service import ApprovalService
 from control_plane.auth.service import AuthService
+from control_plane.auth.sessions import Sessions
 from control_plane.comparisons.service import ComparisonService
 from control_plane.db.engine import Database
 from control_plane.decisions.service import Decisions
 from control_plane.fleet.service import FleetService
+from control_plane.kill.service import KillService
 from control_plane.publishing.compiled import LiveCompiled
 from control_plane.publishing.history import History
 from control_plane.publishing.hub import Hub
@@ -33,9 +35,11 @@ class Services:
     settings: Settings
     database: Database
     auth: AuthService
+    sessions: Sessions
     state: TableState
     publisher: Publisher
     history: History
+    kill: KillService
     compiled: LiveCompiled
     fleet: FleetService
     traffic: TrafficService
@@ -50,6 +54,16 @@ class Services:
     """Feeds `GET /table/stream`."""
     live: Hub
     """Feeds `GET /live`."""
+    adopts: list[str]
+    """Installations whose proxies may follow this one."""
+
+    @property
+    def to_proxies(self) -> dict[str, str]:
+        """Headers of every answer that a proxy asks for, whatever its status."""
+        found = {**self.kill.headers, "Figway-Installation": self.state.installation}
+        if self.adopts:
+            found["Figway-Adopts"] = ", ".join(self.adopts)
+        return found
 
 
 def services(request: Request) -> Services:

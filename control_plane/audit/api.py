@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
@@ -89,5 +88,5 @@ def _out(row: Any) -> AuditOut:
         revision=row.revision,
         reason=row.reason,
         changes=found,
-        details=orjson.loads(row.details),
+        details=row.details,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,7 +30,7 @@ async def record(
             subject=entry.subject[:200],
             revision=revision,
             reason=entry.reason,
-            details=orjson.dumps(details or {}).decode(),
+            details=dict(details or {}),
         )
     )
 

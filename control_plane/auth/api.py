@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
 from control_plane.auth import store
 from control_plane.auth.access import Admin, Anyone
-from control_plane.auth.schemas import KeyIn, KeyMade, KeyOut, Me
+from control_plane.auth.schemas import KeyIn, KeyMade, KeyOut, Me, SessionOut
 from control_plane.auth.service import create_key, revoke_key
 from control_plane.clock import now_ms
 from control_plane.http import paging
@@ -55,7 +57,24 @@ async def make_key(body: KeyIn, actor: Admin, services: Svc) -> KeyMade:
 
 @router.delete("/keys/{prefix}", status_code=204, responses=documented(404, 409))
 async def delete_key(prefix: str, actor: Admin, services: Svc, reason: Reason = "") -> None:
-    """Revoke a key: at once here, within five seconds at other control planes."""
+    """Revoke a key: at once here, within five seconds at other control planes. Its
+    console sessions end with it."""
     entry = actor.entry("key.revoke", f"key {prefix}", reason)
     await revoke_key(services.database, prefix, entry)
     services.auth.forget(prefix)
+    services.sessions.forget_key(prefix)
+
+
+@router.get("/sessions")
+async def list_sessions(_: Admin, services: Svc) -> Page[SessionOut]:
+    """Console sessions that last, newest first. They end with their key."""
+    found = await services.sessions.listed()
+    return Page(items=[SessionOut(**asdict(line)) for line in found])
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=documented(404))
+async def end_session(session_id: str, actor: Admin, services: Svc, reason: Reason = "") -> None:
+    """End a console session: at once here, within a second at other control planes."""
+    entry = actor.entry("session.end", f"session {session_id}", reason)
+    if not await services.sessions.end_id(session_id, entry):
+        raise not_found("session", session_id)

@@ -7,17 +7,18 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from control_plane.auth.keys import Role
+from control_plane.http.limits import PLAIN_TEXT
 
 
 class KeyIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A key to make."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN_TEXT)]
     """Whose it is; stands in the audit log."""
     role: Role
     expires_in_days: Annotated[int | None, Field(ge=1, le=3_650, strict=True)] = None
     """Never, when absent."""
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] = ""
 
 
 class KeyOut(BaseModel, use_attribute_docstrings=True):
@@ -48,3 +49,17 @@ class Me(BaseModel):
     name: str
     prefix: str
     role: Role
+
+
+class SessionOut(BaseModel, use_attribute_docstrings=True):
+    """A console session."""
+
+    id: str
+    """Names it here; gives access to nothing."""
+    name: str
+    prefix: str
+    """Prefix of the key that it was begun with; empty for a one-time link."""
+    role: Role
+    address: str
+    created_ms: int
+    expires_ms: int

@@ -148,6 +148,7 @@ async def revoke_key(database: Database, prefix: str, entry: AuditEntry) -> None
             raise not_found("key", prefix)
         if await store.count(connection, Role.ADMIN, now) == 0:
             raise conflict("this is the last admin key; make another one first", "last_admin_key")
+        await store.end_sessions(connection, prefix)
         await audit.record(connection, entry, now=now, details={"prefix": prefix})
 
 

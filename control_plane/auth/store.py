@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.auth.keys import ApiKey, Role
 from control_plane.db.engine import Database
-from control_plane.db.models import KeyRow
+from control_plane.db.models import KeyRow, SessionRow
 
 
 async def find(connection: AsyncConnection, prefix: str) -> Row[tuple[KeyRow]] | None:
@@ -76,3 +76,8 @@ async def count(connection: AsyncConnection, role: Role | None, now: int) -> int
             or_(KeyRow.expires_ms.is_(None), KeyRow.expires_ms > now),
         )
     return int((await connection.execute(query)).scalar_one())
+
+
+async def end_sessions(connection: AsyncConnection, prefix: str) -> None:
+    """End the console sessions, and the links, that a key began."""
+    await connection.execute(delete(SessionRow).where(SessionRow.prefix == prefix))

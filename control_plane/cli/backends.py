@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from control_plane.cli.changing import Reason, Timeout, Wait, delete_item, put_item
+from control_plane.cli.changing import (
+    Consent,
+    Force,
+    Reason,
+    Timeout,
+    Wait,
+    Yes,
+    delete_item,
+    put_item,
+)
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import settings
@@ -77,6 +86,8 @@ def set_backend(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Create a backend, or change the given fields of one."""
     given = {
@@ -100,6 +111,7 @@ def set_backend(
         reason=reason,
         wait=wait,
         timeout=timeout,
+        consent=Consent(yes, force, reason),
     )
 
 
@@ -110,6 +122,16 @@ def remove_backend(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Delete a backend; refused while a route needs it."""
-    delete_item(shared(ctx), "backends", backend, reason=reason, wait=wait, timeout=timeout)
+    delete_item(
+        shared(ctx),
+        "backends",
+        backend,
+        reason=reason,
+        wait=wait,
+        timeout=timeout,
+        consent=Consent(yes, force, reason),
+    )

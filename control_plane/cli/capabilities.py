@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from control_plane.cli.changing import Reason, Timeout, Wait, change, delete_item, put_item
-from control_plane.cli.context import shared
+from control_plane.cli.changing import (
+    Consent,
+    Force,
+    Reason,
+    Timeout,
+    Wait,
+    Yes,
+    change,
+    delete_item,
+    put_item,
+)
+from control_plane.cli.context import default_reason, shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import basis_points, settings
 from figway.model.table import Stage
@@ -72,6 +82,8 @@ def set_capability(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Create a capability, or change the given fields of one."""
     chain = None
@@ -91,6 +103,7 @@ def set_capability(
         reason=reason,
         wait=wait,
         timeout=timeout,
+        consent=Consent(yes, force, reason),
     )
 
 
@@ -105,12 +118,14 @@ def flip_capability(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Flip every route of a capability at once: all of them, or none."""
     body = {
         "stage": stage.value if stage else None,
         "weight": None if weight is None else basis_points(weight),
-        "reason": reason or "flip of a whole capability on the command line",
+        "reason": reason or default_reason(),
     }
     change(
         shared(ctx),
@@ -120,6 +135,7 @@ def flip_capability(
         etag="*",
         wait=wait,
         timeout=timeout,
+        consent=Consent(yes, force, reason),
     )
 
 
@@ -130,6 +146,16 @@ def remove_capability(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Delete a capability; refused while a route belongs to it."""
-    delete_item(shared(ctx), "capabilities", capability, reason=reason, wait=wait, timeout=timeout)
+    delete_item(
+        shared(ctx),
+        "capabilities",
+        capability,
+        reason=reason,
+        wait=wait,
+        timeout=timeout,
+        consent=Consent(yes, force, reason),
+    )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +15,7 @@ from rich.markup import escape
 from control_plane.cli.client import Api
 from control_plane.cli.context import Shared, command_line, default_reason
 from control_plane.cli.errors import CliError, Exit
-from control_plane.cli.output import Markup, Output, console, grid, show
+from control_plane.cli.output import Markup, Output, console, errors, grid, show
 
 Reason = Annotated[
     str, typer.Option("--reason", "-r", help="Why, for the audit log.", show_default=False)
@@ -22,7 +25,38 @@ Wait = Annotated[
 ]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Seconds to wait at most.")]
 
-_POLL = 0.1
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", "-y", help="Let new serve more without proof: you have seen the evidence."
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Also against what the evidence or a proxy says; with --reason."),
+]
+
+_POLL = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What was said on the command line about a change that exposes users to new."""
+
+    yes: bool = False
+    force: bool = False
+    reason: str = ""
+
+    @property
+    def said(self) -> str | None:
+        """For the query of the call. Raises `CliError` for a force without a reason."""
+        if self.force and not self.reason:
+            raise CliError(
+                "--force takes a reason of its own",
+                hint="Say why: --force --reason '...'. It stands in the audit log.",
+                code=Exit.USAGE,
+            )
+        return "force" if self.force else "exposure" if self.yes else None
 
 
 def change(
@@ -36,34 +70,67 @@ def change(
     etag: str | None = None,
     wait: bool = False,
     timeout: float = 30.0,
+    consent: Consent | None = None,
 ) -> None:
-    """Send a change and report on it. `etag` becomes If-Match. Raises `CliError`."""
+    """Send a change and report on it. `etag` becomes If-Match.
+
+    Where new would serve more without proof, the evidence is shown and a person is asked. Raises
+    `CliError`.
+    """
     api = context.api()
     headers = {"if-match": etag} if etag else None
-    made, _ = api.call(
-        method,
-        path,
-        body,
-        query={**(query or {}), "reason": reason or default_reason()},
-        headers=headers,
+
+    def send(confirm: str | None) -> Any:
+        asked = {**(query or {}), "reason": reason or default_reason(), "confirm": confirm}
+        return api.call(method, path, body, query=asked, headers=headers)[0]
+
+    report(context, api, confirmed(send, consent), wait=wait, timeout=timeout)
+
+
+def confirmed(send: Callable[[str | None], Any], consent: Consent | None) -> Any:
+    """What `send` answers, after asking a person where it has to be confirmed. Raises
+    `CliError`."""
+    said = consent.said if consent else None
+    try:
+        return send(said)
+    except CliError as error:
+        if error.problem != "confirmation_required" or said is not None:
+            raise _unconfirmed(error) from None
+        if not sys.stdin.isatty():
+            raise _unconfirmed(error) from None
+        for finding in error.findings:
+            errors.print(f"  {escape(finding['path'])}: {escape(finding['message'])}")
+        if not typer.confirm("Do it all the same?"):
+            raise typer.Abort from None
+        return send("exposure")
+
+
+def _unconfirmed(error: CliError) -> CliError:
+    if error.problem not in ("confirmation_required", "force_required"):
+        return error
+    word = "--yes" if error.problem == "confirmation_required" else "--force --reason '...'"
+    return CliError(
+        error.message,
+        hint=f"If you have seen that and want it: repeat with {word}. Less exposure never asks.",
+        code=Exit.NOT_CONFIRMED,
+        findings=error.findings,
+        problem=error.problem,
     )
-    report(context, api, made, wait=wait, timeout=timeout)
 
 
 def report(context: Shared, api: Api, made: dict[str, Any], *, wait: bool, timeout: float) -> None:
-    """Say what came of a change, and wait for the proxies if asked to."""
-    begun = time.monotonic()
+    """Say what came of a change, and wait for the proxies if asked to. Raises `CliError` where not
+    all of them have it."""
     if context.output is Output.TABLE:
         _say(made)
-    applied = True
-    if wait and made["changed"]:
-        applied = _follow(context, api, made["revision"], begun, timeout)
+    spread = _follow(context, api, made["revision"], timeout) if wait else None
     if context.output is not Output.TABLE:
-        show({**made, "applied": applied if wait else None}, context.output)
-    if not applied:
+        show({**made, "applied": spread["applied"] if spread else None}, context.output)
+    if spread is not None and not spread["applied"]:
         raise CliError(
-            f"revision {made['revision']} is saved, but not served everywhere after {timeout:g} s",
-            hint="See who lags and why: figway fleet",
+            f"revision {made['revision']} is saved, but not served everywhere: {spread['summary']}",
+            hint="See who lags and why: figway fleet. A proxy that is gone for good: "
+            "figway fleet --forget NAME",
             code=Exit.NOT_APPLIED,
         )
 
@@ -90,42 +157,38 @@ def show_warnings(warnings: list[dict[str, Any]]) -> None:
         console.print(f"  [yellow]{escape(where)}[/yellow]: {escape(warning['message'])}")
 
 
-def _follow(context: Shared, api: Api, revision: int, begun: float, timeout: float) -> bool:
-    """Show each proxy's progress until all live ones serve `revision`."""
+def _follow(context: Shared, api: Api, revision: int, timeout: float) -> dict[str, Any]:
+    """Show each proxy's progress until all live ones serve `revision`, or the time is over."""
     quiet = context.output is not Output.TABLE
+    end = time.monotonic() + timeout
     with Live(console=console, transient=False, auto_refresh=False) as live:
         while True:
-            fleet = api.get("/fleet", limit=1_000)
-            proxies = [proxy for proxy in fleet["items"] if proxy["live"]]
-            done = all(proxy["revision"] >= revision for proxy in proxies)
-            late = time.monotonic() - begun > timeout
+            left = max(0.0, end - time.monotonic())
+            spread: dict[str, Any] = api.get(
+                f"/revisions/{revision}/propagation", timeout=min(left, _POLL)
+            )
+            waiting = any(proxy["state"] == "waiting" for proxy in spread["proxies"])
             if not quiet and console.is_terminal:
-                live.update(grid(proxies, _progress_columns(revision)), refresh=True)
-            if done or late:
+                live.update(grid(spread["proxies"], _PROGRESS), refresh=True)
+            if not waiting or not left:
                 break
-            time.sleep(_POLL)
     if not quiet:
-        served = sum(proxy["revision"] >= revision for proxy in proxies)
-        took = int((time.monotonic() - begun) * 1000)
-        noun = "proxy" if len(proxies) == 1 else "proxies"
-        console.print(f"{served} of {len(proxies)} {noun} on revision {revision} after {took} ms")
-    return done
+        console.print(escape(spread["summary"]))
+    return spread
 
 
-def _progress_columns(revision: int) -> list[tuple[str, Any]]:
-    def state(proxy: dict[str, Any]) -> Markup:
-        if proxy["revision"] >= revision:
-            return Markup("[green]serves it[/green]")
-        refused = proxy["refused"]
-        if refused and refused["revision"] >= revision:
-            return Markup("[red]refuses it[/red]")
-        return Markup("[yellow]waiting[/yellow]")
-
-    return [
-        ("PROXY", lambda proxy: proxy["instance"]),
-        ("REVISION", lambda proxy: proxy["revision"]),
-        ("STATE", state),
-    ]
+_STATES = {
+    "applied": "[green]serves it[/green]",
+    "refused": "[red]refuses it[/red]",
+    "silent": "[red]silent[/red]",
+    "foreign": "[red]follows another installation[/red]",
+    "waiting": "[yellow]waiting[/yellow]",
+}
+_PROGRESS: list[tuple[str, Any]] = [
+    ("PROXY", lambda proxy: proxy["instance"]),
+    ("REVISION", lambda proxy: proxy["revision"]),
+    ("STATE", lambda proxy: Markup(_STATES.get(proxy["state"], "waiting"))),
+]
 
 
 def put_item(
@@ -138,6 +201,7 @@ def put_item(
     reason: str,
     wait: bool,
     timeout: float,
+    consent: Consent | None = None,
 ) -> None:
     """Create an item of `kind` (`backends`, ...), or change the given fields of an existing one.
 
@@ -159,17 +223,33 @@ def put_item(
                 code=Exit.USAGE,
             ) from None
         body = {"id": item_id, **fields}
-        change(context, "POST", f"/{kind}", body, reason=reason, wait=wait, timeout=timeout)
+        change(
+            context, "POST", f"/{kind}", body,
+            reason=reason, wait=wait, timeout=timeout, consent=consent,
+        )  # fmt: skip
         return
     etag = headers["etag"]
-    change(context, "PATCH", path, fields, etag=etag, reason=reason, wait=wait, timeout=timeout)
+    change(
+        context, "PATCH", path, fields, etag=etag,
+        reason=reason, wait=wait, timeout=timeout, consent=consent,
+    )  # fmt: skip
 
 
 def delete_item(
-    context: Shared, kind: str, item_id: str, *, reason: str, wait: bool, timeout: float
+    context: Shared,
+    kind: str,
+    item_id: str,
+    *,
+    reason: str,
+    wait: bool,
+    timeout: float,
+    consent: Consent | None = None,
 ) -> None:
     """Delete an item as it is now."""
     path = f"/{kind}/{item_id}"
     _, headers = context.api().call("GET", path)
     etag = headers["etag"]
-    change(context, "DELETE", path, etag=etag, reason=reason, wait=wait, timeout=timeout)
+    change(
+        context, "DELETE", path, etag=etag,
+        reason=reason, wait=wait, timeout=timeout, consent=consent,
+    )  # fmt: skip

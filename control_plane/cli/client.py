@@ -19,6 +19,7 @@ _BY_STATUS = {
     422: Exit.REFUSED,
     428: Exit.CONFLICT,
 }
+_PROBLEM = "urn:figway:problem:"
 _HINTS = {
     401: "Give a key: export FIGWAY_ADMIN_KEY=..., or --key. `figway keys create` makes one.",
     403: "Use a key with a higher role; `figway keys list` shows whose is which.",
@@ -151,6 +152,8 @@ def _problem(response: outbound.Response) -> CliError:
         problem = response.json()
     except ValueError:
         problem = {}
+    if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(_PROBLEM):
+        return _not_ours(response)
     title = problem.get("title") or f"HTTP {response.status_code}"
     findings = problem.get("findings") or ()
     detail = "" if findings else problem.get("detail") or ""
@@ -159,4 +162,16 @@ def _problem(response: outbound.Response) -> CliError:
         hint=_HINTS.get(response.status_code, ""),
         code=_BY_STATUS.get(response.status_code, Exit.FAILED),
         findings=findings,
+        problem=str(problem["type"]).removeprefix(_PROBLEM),
+    )
+
+
+def _not_ours(response: outbound.Response) -> CliError:
+    """What answered is no control plane: the facade, another server, or something in between."""
+    url = str(response.request.url).partition("/api/v1")[0]
+    return CliError(
+        f"{url} answers {response.status_code}, and is not a control plane's admin API",
+        hint="Is it the facade? The admin API has a port of its own, 8070 unless told otherwise: "
+        "--admin-url http://127.0.0.1:8070, or FIGWAY_ADMIN_URL.",
+        code=Exit.UNREACHABLE,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from control_plane.cli.client import Api
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output
+from control_plane.plain_text import neutral
 
 DEFAULT_URL = "http://127.0.0.1:8070"
 
@@ -54,8 +56,19 @@ def asked_for(ctx: typer.Context, option: str) -> bool:
 
 def default_reason() -> str:
     """The reason recorded when none is given: who ran which kind of command, from where."""
-    user = os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
-    return f"{user}, by figway on the command line"
+    return f"{user_name()}, by figway on the command line"
+
+
+def user_name() -> str:
+    """Who runs this: the user that sudo was called by, the log-in name, or that of the user id."""
+    named = (os.environ.get(name, "") for name in ("SUDO_USER", "USER", "LOGNAME"))
+    found = next((name for name in named if name), "")
+    if not found:
+        try:
+            found = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            found = f"user {os.getuid()}"
+    return neutral(found)[:100]
 
 
 def command_line(*words: object) -> str:

@@ -26,7 +26,10 @@ class Exit(IntEnum):
     UNREACHABLE = 7
     """The control plane does not answer."""
     NOT_APPLIED = 8
-    """The change is saved, but not every proxy served it in time."""
+    """The change is saved, but not every proxy does it: one refused it, was not done in time, or
+    went silent."""
+    NOT_CONFIRMED = 9
+    """New would serve more without proof, and nobody has said so: --yes, or --force --reason."""
 
 
 class CliError(Exception):
@@ -39,9 +42,12 @@ class CliError(Exception):
         hint: str = "",
         code: Exit = Exit.FAILED,
         findings: Sequence[dict[str, Any]] = (),
+        problem: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code
         self.findings = findings
+        self.problem = problem
+        """Code of the problem that the control plane answered with."""

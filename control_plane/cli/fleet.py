@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from control_plane.cli.context import Shared, shared
+from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.output import Markup, Output, console, show
 from control_plane.cli.times import ago, clock
 
@@ -25,22 +26,49 @@ Limit = Annotated[int, typer.Option(min=1, max=1_000, help="Most lines.")]
 RouteFilter = Annotated[str, typer.Option("--route", help="Of this route only.")]
 
 
-def fleet(ctx: typer.Context) -> None:
-    """Show every proxy: its revision and lag, its last refusal, open breakers, URLs left out."""
+def fleet(
+    ctx: typer.Context,
+    forget: Annotated[
+        str, typer.Option(help="Forget this proxy: it is gone for good.", show_default=False)
+    ] = "",
+) -> None:
+    """Show every proxy: its revision and lag, the kill switch, what it refused or left out."""
     context = shared(ctx)
+    if forget:
+        query = {"reason": default_reason()}
+        context.api().call("DELETE", f"/fleet/{forget}", query=query)
+        console.print(
+            f"Proxy {escape(forget)} is forgotten. It comes back if it is heard of again."
+        )
+        return
     found = context.api().get("/fleet", limit=1_000)
     if context.output is not Output.TABLE:
         show(found, context.output)
         return
-    console.print(found["summary"])
+    console.print(escape(found["summary"]))
+    if found["kill"]["summary"] != "off":
+        console.print(f"[red]kill switch {escape(found['kill']['summary'])}[/red]")
     show(found["items"], context.output, _PROXY_COLUMNS, empty="No proxy has reported yet.")
     for proxy in found["items"]:
         if proxy["refused"]:
-            console.print(f"[red]{proxy['instance']} refuses:[/red]")
+            console.print(f"[red]{escape(proxy['instance'])} refuses:[/red]")
             for finding in proxy["refused"]["findings"]:
-                console.print(f"  {finding['code']} {finding['path']}: {finding['message']}")
+                text = f"  {finding['code']} {finding['path']}: {finding['message']}"
+                console.print(escape(text))
+        _quarantine(proxy)
         _left_out(proxy)
         _budgets_spent(proxy)
+
+
+def _quarantine(proxy: Mapping[str, Any]) -> None:
+    for item in proxy.get("quarantine", ()):
+        what = escape(f"{item['kind']} {item['id']}: {item['text']} ({item['code']})")
+        console.print(f"[red]{escape(proxy['instance'])} cannot open[/red] {what}")
+    if proxy.get("foreign"):
+        name = escape(proxy["instance"])
+        console.print(
+            f"[red]{name} follows installation {escape(proxy['installation'])}[/red], not this one"
+        )
 
 
 def _left_out(proxy: Mapping[str, Any]) -> None:
@@ -50,20 +78,19 @@ def _left_out(proxy: Mapping[str, Any]) -> None:
         workers[key] = workers.get(key, 0) + 1
     for (backend, member, state), count in workers.items():
         where = f"{count} of {len(proxy['workers'])} workers"
-        console.print(
-            f"[yellow]{proxy['instance']} leaves out[/yellow] {member} of {backend}: {state} "
-            f"({where})"
-        )
+        text = escape(f"{member} of {backend}: {state} ({where})")
+        console.print(f"[yellow]{escape(proxy['instance'])} leaves out[/yellow] {text}")
 
 
 def _budgets_spent(proxy: Mapping[str, Any]) -> None:
     for item in proxy["budgets"]:
         if item["refused"]:
-            console.print(
-                f"[yellow]{proxy['instance']} had no {item['budget']} budget left[/yellow] for "
-                f"{item['backend']}: {item['refused']} refused, {item['spent']} granted, last "
+            text = (
+                f" for {item['backend']}: {item['refused']} refused, {item['spent']} granted, last "
                 f"{ago(item['refused_ms'])}"
             )
+            lack = escape(f"{proxy['instance']} had no {item['budget']} budget left")
+            console.print(f"[yellow]{lack}[/yellow]{escape(text)}")
 
 
 def _worker_revisions(proxy: Mapping[str, Any]) -> str:
@@ -77,8 +104,7 @@ def _live(proxy: Mapping[str, Any]) -> Markup:
 
 
 def _kill(proxy: Mapping[str, Any]) -> Markup:
-    killed = proxy["kill_file"] or any(worker["kill"] for worker in proxy["workers"])
-    return Markup("[red]all to legacy[/red]" if killed else "")
+    return Markup("[red]all to legacy[/red]" if proxy["killed"] else "")
 
 
 def _breakers(proxy: Mapping[str, Any]) -> str:
@@ -178,7 +204,7 @@ def events(ctx: typer.Context, route: RouteFilter = "", limit: Limit = 50) -> No
 def audit(
     ctx: typer.Context,
     subject: Annotated[str, typer.Option(help="What it was about, such as 'route orders'.")] = "",
-    actor: Annotated[str, typer.Option(help="Whose deeds only.")] = "",
+    actor: Annotated[str, typer.Option(help="Of this actor only.")] = "",
     limit: Limit = 50,
 ) -> None:
     """Show who did what, when and why, newest first."""

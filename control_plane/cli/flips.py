@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from control_plane.cli.changing import Reason, Timeout, Wait, change
+from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Yes, change
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.parsing import basis_points
 from figway.model.table import BreakerForce, Stage
@@ -32,10 +32,12 @@ def flip(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Put a route into another stage. Going back to legacy is always possible."""
     points = None if weight is None else basis_points(weight)
-    _flip(shared(ctx), route, stage, points, reason, wait, timeout)
+    _flip(shared(ctx), route, stage, points, Consent(yes, force, reason), wait, timeout)
 
 
 def weight(
@@ -45,10 +47,12 @@ def weight(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Let new serve a share of the users (stage canary). Raising it moves nobody back."""
     points = basis_points(share)
-    _flip(shared(ctx), route, Stage.CANARY, points, reason, wait, timeout)
+    _flip(shared(ctx), route, Stage.CANARY, points, Consent(yes, force, reason), wait, timeout)
 
 
 def shadow(
@@ -70,7 +74,7 @@ def shadow(
             reason=reason, wait=wait, timeout=timeout,
         )  # fmt: skip
         return
-    _flip(context, route, Stage.SHADOW, None, reason, wait, timeout)
+    _flip(context, route, Stage.SHADOW, None, Consent(reason=reason), wait, timeout)
 
 
 def breaker(
@@ -82,11 +86,19 @@ def breaker(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
 ) -> None:
     """Force the breaker of a route open or closed, or let it decide again."""
     body = {"force": force.value, "reason": reason or default_reason()}
     change(
-        shared(ctx), "POST", f"/routes/{route}/breaker", body, etag="*", wait=wait, timeout=timeout
+        shared(ctx),
+        "POST",
+        f"/routes/{route}/breaker",
+        body,
+        etag="*",
+        wait=wait,
+        timeout=timeout,
+        consent=Consent(yes, reason=reason),
     )
 
 
@@ -95,11 +107,12 @@ def _flip(
     route: str,
     stage: Stage,
     points: int | None,
-    reason: str,
+    consent: Consent,
     wait: bool,
     timeout: float,
 ) -> None:
-    body = {"stage": stage.value, "reason": reason or default_reason()}
+    body = {"stage": stage.value, "reason": consent.reason or default_reason()}
     if points is not None:
         body["weight"] = points  # type: ignore[assignment]
-    change(context, "POST", f"/routes/{route}/flip", body, etag="*", wait=wait, timeout=timeout)
+    path = f"/routes/{route}/flip"
+    change(context, "POST", path, body, etag="*", wait=wait, timeout=timeout, consent=consent)

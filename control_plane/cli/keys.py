@@ -104,11 +104,42 @@ def revoke_key(
     prefix: Annotated[str, typer.Argument(help="The key's prefix: fgw_PREFIX_...")],
     reason: Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)] = "",
 ) -> None:
-    """Revoke a key; it stops working at once."""
+    """Revoke a key; it stops working at once, and the console sessions begun with it end."""
     query = {"reason": reason or default_reason()}
     shared(ctx).api().call("DELETE", f"/keys/{prefix}", query=query)
     console.print(f"Key {prefix} is revoked.")
     console.print("[dim]That is for good; figway keys create makes another.[/dim]")
+
+
+@keys.command("sessions")
+def list_sessions(ctx: typer.Context) -> None:
+    """Show the console sessions that last: whose, with which key, from where."""
+    context = shared(ctx)
+    show(
+        list(context.api().pages("/sessions")),
+        context.output,
+        [
+            ("ID", lambda row: row["id"]),
+            ("NAME", lambda row: row["name"]),
+            ("KEY", lambda row: row["prefix"] or "one-time link"),
+            ("ROLE", lambda row: row["role"]),
+            ("FROM", lambda row: row["address"]),
+            ("BEGUN", lambda row: ago(row["created_ms"])),
+        ],
+        empty="Nobody is logged in.",
+    )
+
+
+@keys.command("end-session")
+def end_session(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(help="The session's id: figway keys sessions")],
+    reason: Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)] = "",
+) -> None:
+    """End a console session at once; its key stays valid."""
+    query = {"reason": reason or default_reason()}
+    shared(ctx).api().call("DELETE", f"/sessions/{session}", query=query)
+    console.print(f"Session {session} has ended.")
 
 
 @keys.command("generate")

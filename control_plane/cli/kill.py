@@ -11,6 +11,7 @@ from rich.markup import escape
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
+from control_plane.cli.times import ago
 from control_plane.state_dir import default_state_dir
 
 kill = typer.Typer(
@@ -28,7 +29,9 @@ State = Annotated[
     ),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only the proxy on this host, by its file.")]
-Reason = Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)]
+Reason = Annotated[
+    str, typer.Option("--reason", "-r", help="Why, for the audit log.", show_default=False)
+]
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -41,20 +44,33 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
     """Send everything to legacy: the whole fleet, or with --local the proxy on this host.
 
     When the control plane does not answer, the proxy on this host is switched by its file,
-    which takes effect within a second and needs nothing else to work.
+    which takes effect within a second and needs nothing else to work. The command then ends with 8,
+    as nobody knows what other proxies do.
     """
+    reached = True
     if not local:
         try:
             _switch(ctx, True, reason)
             return
         except CliError as error:
-            if error.code not in (Exit.UNREACHABLE, Exit.FAILED, Exit.FORBIDDEN):
+            if error.code not in (Exit.UNREACHABLE, Exit.FAILED):
                 raise
-            files = _kill_files(state)
-            if not files:
+            if not _kill_files(state):
                 raise
             console.print(f"[yellow]{escape(error.message)}[/yellow]")
             console.print("Switching the proxy on this host by its file instead.")
+            reached = False
+    _by_file(state, reason)
+    if not reached:
+        raise CliError(
+            "only the proxy on this host was switched; nobody knows what the others do",
+            hint="Repeat it on their hosts, or as soon as the control plane answers.",
+            code=Exit.NOT_APPLIED,
+        )
+
+
+def _by_file(state: Path | None, reason: str) -> None:
+    """Switch the proxies on this host. Raises `CliError` when there is none."""
     files = _kill_files(state)
     if not files:
         raise CliError(
@@ -73,7 +89,10 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
 
 @kill.command("off")
 def off(ctx: typer.Context, local: Local = False, state: State = None, reason: Reason = "") -> None:
-    """Let the routes decide again, for the fleet or with --local for the proxy on this host."""
+    """Turn the kill switch off, for the fleet or with --local for the proxy on this host.
+
+    Each route goes back to the stage that the table holds.
+    """
     left = [file for file in _kill_files(state) if file.exists()]
     if not local:
         _switch(ctx, False, reason)
@@ -83,29 +102,50 @@ def off(ctx: typer.Context, local: Local = False, state: State = None, reason: R
         return
     for file in left:
         file.unlink(missing_ok=True)
-        console.print(f"{escape(str(file))} is removed: the routes decide again.")
+        console.print(f"{escape(str(file))} is removed: this proxy serves by its routes again.")
     if not left:
         console.print("No kill file is set on this host.")
 
 
 @kill.command("status")
 def status(ctx: typer.Context, state: State = None) -> None:
-    """Say where the switch is on: in the table, at a proxy, by a file on this host."""
+    """Say where the switch is on: for the fleet, at proxies, by a file on this host."""
     for file in _kill_files(state):
         if file.exists():
             console.print(f"[red]on[/red] by the file {escape(str(file))}")
-    found = shared(ctx).api().get("/kill")
-    console.print("[red]on[/red] for the fleet" if found["on"] else "off for the fleet")
+    api = shared(ctx).api()
+    found = api.get("/kill")
+    if found["on"]:
+        by = escape(f"{found['actor']}, {ago(found['changed_ms'])}: {found['reason']}")
+        console.print(f"[red]on[/red] for the fleet, by {by}")
+    else:
+        console.print("off for the fleet")
+    console.print(f"proxies: {escape(api.get('/fleet', limit=1)['kill']['summary'])}")
 
 
 def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
+    """Press it, and say what proxies do. Raises `CliError` 8 where not all of them do."""
     body = {"on": on, "reason": reason or default_reason()}
-    api = shared(ctx).api(timeout=5.0)
+    api = shared(ctx).api(timeout=10.0)
     made, _ = api.call("POST", "/kill", body, query={"wait": "applied", "timeout": 5})
-    target = "Everything goes to legacy" if on else "The routes decide again"
-    propagation = made.get("propagation") or {}
-    console.print(f"{target}: {propagation.get('summary') or 'revision ' + str(made['revision'])}.")
+    spread = made["propagation"]
+    if not made["changed"]:
+        console.print(f"The kill switch was {'on' if on else 'off'} already.")
+    console.print(f"Kill switch {'on' if on else 'off'}: {escape(spread['summary'])}.")
+    if not made["stored"]:
+        console.print(
+            "[yellow]The database does not answer: the switch is in force from the control plane's "
+            "memory, and stored as soon as it does.[/yellow]"
+        )
     console.print(f"[dim]Undo: figway kill {'off' if on else 'on'}[/dim]")
+    if not spread["applied"]:
+        raise CliError(
+            f"the kill switch is {'on' if on else 'off'}, and not every proxy is known to follow: "
+            f"{spread['summary']}",
+            hint="A proxy that is cut off: figway kill on --local on its host. One that is gone "
+            "for good: figway fleet --forget NAME.",
+            code=Exit.NOT_APPLIED,
+        )
 
 
 def _kill_files(state: Path | None) -> list[Path]:

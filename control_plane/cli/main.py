@@ -22,6 +22,7 @@ from control_plane.cli import (
     flips,
     force,
     ignore,
+    installation,
     keys,
     kill,
     revisions,
@@ -94,7 +95,7 @@ for module in (compare, ignore):
     module.register(app, "Compare")
 for module in (tables, revisions, backends, capabilities):
     module.register(app, "Table")
-for module in (fleet, tail, kill, webhooks, keys, completion):
+for module in (fleet, tail, kill, webhooks, keys, installation, completion):
     module.register(app, "Operate")
 
 _UsageError: Any = typer.BadParameter.__base__

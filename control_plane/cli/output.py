@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from control_plane.plain_text import escaped, is_plain, neutral
+
 
 class Output(StrEnum):
     """Forms of output."""
@@ -34,8 +36,19 @@ STAGE_STYLES = {
 # Rich drops colours and redraws by itself when the output is no terminal, or NO_COLOR is set. A
 # pipe has no width: there a row stays a line, for grep and awk.
 _PIPE_WIDTH = None if sys.stdout.isatty() else 10_000
-console = Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class PlainConsole(Console):
+    """The one that prints: whatever it is given shows, and never acts on the terminal. What holds
+    no markup of ours goes through `escape` besides."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does, with control characters shown as their numbers."""
+        super().print(*(neutral(o) if isinstance(o, str) else o for o in objects), **how)
+
+
+console = PlainConsole(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
+errors = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
 
 
 def show(
@@ -47,13 +60,20 @@ def show(
 ) -> None:
     """Print `data`: as a table of `columns` (rows are mappings), or whole as JSON or YAML."""
     if output is Output.JSON:
-        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(escaped(json.dumps(data, indent=2, ensure_ascii=False)) + "\n")
     elif output is Output.YAML:
-        sys.stdout.write(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+        sys.stdout.write(_yaml(data))
     elif not data:
         console.print(f"[dim]{escape(empty)}[/dim]")
     else:
         console.print(grid(data, columns))
+
+
+def _yaml(data: Any) -> str:
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    if not is_plain(text):
+        text = yaml.safe_dump(data, sort_keys=False)
+    return text
 
 
 def show_one(item: Any, output: Output) -> None:
@@ -86,8 +106,8 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Markup):
-        return str(value)
-    return escape(str(value))
+        return neutral(str(value))
+    return escape(neutral(str(value)))
 
 
 class Markup(str):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from control_plane.cli.changing import Reason, Timeout, Wait, change
+from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Yes, change
 from control_plane.cli.context import default_reason, shared
-from control_plane.cli.output import show, show_one
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.output import Output, console, show, show_one
 from control_plane.cli.times import clock
 
 
@@ -16,6 +18,7 @@ def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
     app.command("revisions", rich_help_panel=panel)(revisions)
     app.command("undo", rich_help_panel=panel)(undo)
+    app.command("redo", rich_help_panel=panel)(redo)
     app.command("restore", rich_help_panel=panel)(restore)
 
 
@@ -50,19 +53,65 @@ def revisions(
 def undo(
     ctx: typer.Context,
     number: Annotated[
-        int | None, typer.Argument(help="The revision to take back; the newest when left out.")
+        int | None,
+        typer.Argument(help="The revision to take back; the newest that stands when left out."),
     ] = None,
     force: Annotated[
         bool, typer.Option(help="Even if the same was changed again since; that is lost then.")
     ] = False,
+    yes: Yes = False,
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
 ) -> None:
-    """Take back what one revision did, as a new revision."""
-    path = "/revisions/undo" if number is None else f"/revisions/{number}/undo"
-    body = {"reason": reason or default_reason(), "force": force}
-    change(shared(ctx), "POST", path, body, wait=wait, timeout=timeout)
+    """Take back what one revision did, as a new revision; says first which.
+
+    Again and again it goes back step by step, and passes over undos. `figway redo` is the way
+    forward again. The kill switch is no revision: `figway kill off`.
+    """
+    _step(ctx, "undo", number, force, Consent(yes, reason=reason), wait, timeout)
+
+
+def redo(
+    ctx: typer.Context,
+    force: Annotated[
+        bool, typer.Option(help="Even if the same was changed again since; that is lost then.")
+    ] = False,
+    yes: Yes = False,
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Take back the newest undo, for as long as nothing else was changed since."""
+    _step(ctx, "redo", None, force, Consent(yes, reason=reason), wait, timeout)
+
+
+def _step(
+    ctx: typer.Context,
+    way: str,
+    number: int | None,
+    force: bool,
+    consent: Consent,
+    wait: bool,
+    timeout: float,
+) -> None:
+    context = shared(ctx)
+    body: dict[str, Any] = {"reason": consent.reason or default_reason(), "force": force}
+    path = f"/revisions/{way}" if number is None else f"/revisions/{number}/{way}"
+    if number is None:
+        step = context.api().get("/revisions/next")[way]
+        if step is None:
+            raise CliError(
+                "there is nothing to undo" if way == "undo" else "there is nothing to redo",
+                hint="figway revisions shows what was changed.",
+                code=Exit.NOT_FOUND,
+            )
+        body["expected"] = step["revision"]
+        if context.output is Output.TABLE:
+            verb = "Takes back" if way == "undo" else "Does again, by taking back"
+            what = "; ".join(step["summary"][:3])
+            console.print(f"{verb} revision {step['revision']}: {escape(what)}")
+    change(context, "POST", path, body, wait=wait, timeout=timeout, consent=consent)
 
 
 def restore(
@@ -71,7 +120,11 @@ def restore(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Go back to the whole table of a revision, taking back everything since."""
     body = {"reason": reason or default_reason()}
-    change(shared(ctx), "POST", f"/revisions/{number}/restore", body, wait=wait, timeout=timeout)
+    consent = Consent(yes, force, reason)
+    path = f"/revisions/{number}/restore"
+    change(shared(ctx), "POST", path, body, wait=wait, timeout=timeout, consent=consent)

@@ -11,7 +11,16 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 
-from control_plane.cli.changing import Reason, Timeout, Wait, delete_item, put_item
+from control_plane.cli.changing import (
+    Consent,
+    Force,
+    Reason,
+    Timeout,
+    Wait,
+    Yes,
+    delete_item,
+    put_item,
+)
 from control_plane.cli.client import Api
 from control_plane.cli.context import shared
 from control_plane.cli.output import (
@@ -113,6 +122,8 @@ def set_route(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Create a route, or change the given fields of one. A new one stands in stage legacy."""
     match = {
@@ -140,6 +151,7 @@ def set_route(
         reason=reason,
         wait=wait,
         timeout=timeout,
+        consent=Consent(yes, force, reason),
     )
 
 
@@ -150,9 +162,19 @@ def remove_route(
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
+    yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Delete a route: its requests go to legacy, as what no route matches does."""
-    delete_item(shared(ctx), "routes", route, reason=reason, wait=wait, timeout=timeout)
+    delete_item(
+        shared(ctx),
+        "routes",
+        route,
+        reason=reason,
+        wait=wait,
+        timeout=timeout,
+        consent=Consent(yes, force, reason),
+    )
 
 
 def get(

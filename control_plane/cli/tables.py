@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from control_plane.cli.changing import Reason, Timeout, Wait, report
+from control_plane.cli.changing import (
+    Consent,
+    Force,
+    Reason,
+    Timeout,
+    Wait,
+    confirmed,
+    report,
+)
 from control_plane.cli.client import Api
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
@@ -73,19 +81,40 @@ def validate(ctx: typer.Context, file: File) -> None:
 def apply(
     ctx: typer.Context,
     file: File,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", "-y", help="Do not ask; also where new would serve more without proof."
+        ),
+    ] = False,
+    force: Force = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Leave what the file does not name as it is.")
+    ] = False,
+    keep_stages: Annotated[
+        bool,
+        typer.Option(
+            "--keep-stages", help="Leave stage and weight of the routes that exist as they are."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
 ) -> None:
     """Make the table what a file says: shows the difference first. Applied twice, it changes
-    nothing the second time. What the file does not name is deleted."""
+    nothing the second time.
+
+    What the file does not name is deleted, unless --merge is given. Stage and weight are part of a
+    file: with --keep-stages an old one moves no traffic.
+    """
     context = shared(ctx)
     api = context.api()
     body, kind = _document(file)
-    planned = api.send_document("/table/apply", body, kind, dry_run="true")
+    how = {"merge": str(merge).lower(), "stages": "keep" if keep_stages else "file"}
+    planned = api.send_document("/table/apply", body, kind, dry_run="true", **how)
     _print_changes(planned)
+    _print_moves(planned)
     if dry_run or not planned["changed"]:
         return
     if not yes:
@@ -96,9 +125,15 @@ def apply(
                 code=Exit.USAGE,
             )
         typer.confirm("Apply?", abort=True)
-    made = api.send_document(
-        "/table/apply", body, kind, etag=planned["etag"], reason=reason or default_reason()
-    )
+
+    def send(confirm: str | None) -> Any:
+        more = {"confirm": confirm} if confirm else {}
+        why = reason or default_reason()
+        return api.send_document(
+            "/table/apply", body, kind, etag=planned["etag"], reason=why, **how, **more
+        )
+
+    made = confirmed(send, Consent(yes, force, reason))
     report(context, api, {**made, "changes": []}, wait=wait, timeout=timeout)
 
 
@@ -146,6 +181,17 @@ def _print_changes(found: dict[str, Any]) -> None:
         console.print(f"[{style}]{text}[/{style}]" if style else text)
     if found.get("more_changes"):
         console.print(f"[dim]and {found['more_changes']} more[/dim]")
+
+
+def _print_moves(planned: dict[str, Any]) -> None:
+    """Say that a file moves traffic of routes that exist."""
+    moved = {e["id"] for e in planned["changes"] if e["path"] in ("stage", "weight")}
+    if moved:
+        noun = "route" if len(moved) == 1 else "routes"
+        console.print(
+            f"[yellow]This moves the traffic of {len(moved)} {noun}.[/yellow] "
+            "--keep-stages leaves stage and weight as they are."
+        )
 
 
 def _print_findings(findings: list[dict[str, Any]]) -> None:

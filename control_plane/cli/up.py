@@ -300,6 +300,7 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
     lines += [
         "  figway backends set orders-new --side new --url http://127.0.0.1:9000",
         "  figway routes set orders --path '/orders/{rest=**}' --new orders-new",
-        "  figway flip orders new --wait",
+        "  figway shadow orders --sample 10% --wait",
+        "  figway compare show orders",
     ]
     return "\n".join(lines)

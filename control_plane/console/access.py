@@ -13,11 +13,11 @@ from fastapi.responses import HTMLResponse
 
 from control_plane.auth.keys import Role
 from control_plane.auth.service import Actor
+from control_plane.auth.sessions import Session, Sessions
 from control_plane.console import render
 from control_plane.console.burn_up import BurnUp
 from control_plane.console.fragment_cache import FragmentCache
 from control_plane.console.live_state import LiveSnapshot, LiveState
-from control_plane.console.sessions import Session, Sessions
 from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem
 from control_plane.publishing.edit import Edit

@@ -33,7 +33,6 @@ from control_plane.console.pages import (
     shadow,
     shadow_rules,
 )
-from control_plane.console.sessions import Sessions
 from control_plane.db.engine import UNAVAILABLE
 from control_plane.http.problems import ApiProblem
 from control_plane.services import Services
@@ -94,7 +93,7 @@ def create(services: Services) -> FastAPI:
     )
     app.state.console = Console(
         services,
-        Sessions(services.database),
+        services.sessions,
         LiveState(services),
         BurnUp(services),
         FragmentCache(),

@@ -8,13 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
-
-import orjson
-from sqlalchemy import select
+from typing import Any, NamedTuple
 
 from control_plane.console.route_row import share_of
-from control_plane.db.models import RevisionRow
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from figway.model.change import Kind
@@ -128,30 +124,24 @@ class BurnUp:
 
     async def _read(self, now: Snapshot, after: int) -> list[Step]:
         """The steps of the revisions after one, each of which is rewound to the one before."""
-        query = (
-            select(RevisionRow.number, RevisionRow.created_ms, RevisionRow.inverse)
-            .where(RevisionRow.number <= now.revision, RevisionRow.number > after)
-            .order_by(RevisionRow.number.desc())
-            .limit(_MOST_REVISIONS)
-        )
         found: list[Step] = []
         count = _Count(now.table.routes.values())
-        async with self._services.database.read() as connection:
-            for number, created_ms, inverse in (await connection.execute(query)).all():
-                self.dates[number] = created_ms
-                if not found or count.shares != found[-1][1:]:
-                    found.append(Step(created_ms, *count.shares))
-                else:
-                    found[-1] = found[-1]._replace(at_ms=created_ms)
-                _rewind(count, inverse)
+        past = await self._services.history.inverses(after, now.revision, _MOST_REVISIONS)
+        for number, created_ms, inverse in past:
+            self.dates[number] = created_ms
+            if not found or count.shares != found[-1][1:]:
+                found.append(Step(created_ms, *count.shares))
+            else:
+                found[-1] = found[-1]._replace(at_ms=created_ms)
+            _rewind(count, inverse)
         for number in sorted(self.dates)[:-_MOST_REVISIONS]:
             del self.dates[number]
         return found[::-1]
 
 
-def _rewind(count: _Count, inverse: str) -> None:
+def _rewind(count: _Count, inverse: list[dict[str, Any]]) -> None:
     """Back to how routes stood before; as plain data, of which defaults are left out."""
-    for entry in orjson.loads(inverse):
+    for entry in inverse:
         if entry["kind"] != Kind.ROUTE:
             continue
         value = entry["value"]

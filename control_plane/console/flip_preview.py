@@ -13,7 +13,7 @@ import yaml
 from control_plane.console.live_state import LiveSnapshot
 from control_plane.console.route_row import NONE, share_of
 from control_plane.http.problems import ApiProblem, FindingOut
-from control_plane.publishing.service import Make
+from control_plane.publishing.service import Make, Published
 from control_plane.routes import service
 from control_plane.routes.schemas import FlipIn
 from control_plane.services import Services
@@ -55,6 +55,8 @@ class FlipPreview:
     warnings: Sequence[FindingOut]
     affected_rpm: float
     """Requests a minute that another side would serve."""
+    drafted: Published | None = None
+    """What it would make; None where it is refused."""
 
     @property
     def typed(self) -> str:
@@ -137,8 +139,9 @@ def plan(services: Services, live: LiveSnapshot, target: FlipTarget, etag: str) 
     refusals: Sequence[FindingOut] = ()
     warnings: Sequence[FindingOut] = ()
     texts: list[str] = []
+    made: Published | None = None
     try:
-        drafted = services.publisher.draft(make)
+        drafted = made = services.publisher.draft(make)
         warnings = drafted.warnings
         texts = [str(entry) for entry in drafted.described]
     except ApiProblem as error:
@@ -153,7 +156,7 @@ def plan(services: Services, live: LiveSnapshot, target: FlipTarget, etag: str) 
     pairs = [(route, change.flip(route, target.stage, target.weight)) for route in before]
     return FlipPreview(
         target, etag, pairs, texts, refusals, warnings,
-        sum(_affected(live, was, becomes) for was, becomes in pairs),
+        sum(_affected(live, was, becomes) for was, becomes in pairs), made,
     )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control_plane.db.engine import UNAVAILABLE
-from control_plane.fleet import store as fleet_store
-from control_plane.fleet.schemas import InstanceOut, OpenBreakerIn
+from control_plane.fleet.schemas import InstanceOut, KillStandOut, OpenBreakerIn
+from control_plane.fleet.service import kill_stand
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Services
 from control_plane.traffic.schemas import RouteTraffic
@@ -26,7 +26,6 @@ _LEAST_S = 1.0
 _SHARE = 100
 _LONGEST_S = 15.0
 _STALE_S = 60.0
-_MOST_PROXIES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,8 @@ class LiveSnapshot:
     """By route, over the last `MINUTES`; `*` is everything, `-` what no route matched."""
     breakers: Mapping[str, Sequence[OpenBreakerIn]]
     """Those of live proxies that are not closed, by route."""
+    kill: KillStandOut
+    """The kill switch, as it was pressed and as live proxies do."""
     fault: str = ""
     """Why the numbers are old, when they are."""
 
@@ -59,22 +60,26 @@ class LiveSnapshot:
         proxies = tuple(
             (
                 proxy.instance, proxy.live, proxy.revision, proxy.etag, proxy.stopping,
-                proxy.kill_file, proxy.refused is not None,
+                proxy.kill_file, proxy.refused is not None, proxy.killed, proxy.silent,
+                proxy.foreign, tuple((q.kind, q.id) for q in proxy.quarantine),
                 tuple(worker.kill for worker in proxy.workers),
                 tuple((b.worker, b.route, b.backend, b.state) for b in proxy.breakers),
             )
             for proxy in self.proxies
         )  # fmt: skip
-        return self.published.revision, self.published.etag, proxies, self.fault
+        stand = (self.kill.on, self.kill.number)
+        return self.published.revision, self.published.etag, stand, proxies, self.fault
 
     @property
     def summary(self) -> str:
         """`3 of 3 proxies on revision 42`"""
         number = len(self.live_proxies)
+        silent = sum(proxy.silent for proxy in self.proxies)
+        tail = f"; {silent} silent" if silent else ""
         if not number:
-            return "no proxy connected"
+            return f"no proxy connected{tail}"
         noun = "proxy" if number == 1 else "proxies"
-        return f"{self.current} of {number} {noun} on revision {self.published.revision}"
+        return f"{self.current} of {number} {noun} on revision {self.published.revision}{tail}"
 
     @property
     def killed_hosts(self) -> list[str]:
@@ -114,16 +119,19 @@ class LiveState:
                 for breaker in proxy.breakers:
                     breakers[breaker.route].append(breaker)
         return LiveSnapshot(
-            self._services.state.current, self._proxies, self._traffic, breakers, self._fault
+            self._services.state.current,
+            self._proxies,
+            self._traffic,
+            breakers,
+            kill_stand(self._services.kill.current, [p for p in self._proxies if p.live]),
+            self._fault,
         )
 
     async def _read(self) -> None:
         services = self._services
         begun = time.monotonic()
         if begun >= self._proxies_until:
-            async with services.database.read() as connection:
-                rows = await fleet_store.page(connection, "", _MOST_PROXIES)
-            self._proxies = [services.fleet.shown(row) for row in rows]
+            self._proxies = await services.fleet.all()
             self._proxies_until = begun + _LEAST_S
         if self._reading is not None and self._reading.done():
             # Its error is raised here, to whoever asks next.

@@ -13,18 +13,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
+from control_plane.plain_text import neutral
+
 MOST_LINES = 2_000
 MOST_WIDTH = 2_000
 MOST_SHORT = 300
-
-
-def neutral(text: str) -> str:
-    """`text` with every character that acts instead of showing written as its number."""
-    return _UNSAFE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
 def finalize(value: Any) -> Any:

@@ -11,8 +11,13 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncTransaction,
+    create_async_engine,
+)
 from sqlalchemy.pool import NullPool
 
 from control_plane.settings import Settings, SettingsError
@@ -20,6 +25,16 @@ from control_plane.settings import Settings, SettingsError
 UNAVAILABLE = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that does not answer raises; a failed connect comes through as it is."""
 
+
+class OutcomeUnknown(SQLAlchemyError):
+    """The connection broke while a transaction was being committed: it may have been, or not."""
+
+
+class DatabaseReplaced(SQLAlchemyError):
+    """What answers is not the database that this process started with."""
+
+
+_BROKEN = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _SQLITE = ("journal_mode=WAL", "busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL")
 
@@ -52,6 +67,7 @@ class Database:
         self.url = url
         self.is_postgres = url.get_backend_name() == "postgresql"
         self.engine = _engine(url, pool, is_postgres=self.is_postgres)
+        self._file: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path | None:
@@ -71,8 +87,38 @@ class Database:
         Write before you read in it: SQLite takes its write lock at the first write, and refuses to
         take it over what was read before somebody else's write.
         """
-        async with self.engine.begin() as connection:
-            yield connection
+        async with self.engine.connect() as connection:
+            transaction = await connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await self._commit(transaction)
+
+    async def _commit(self, transaction: AsyncTransaction) -> None:
+        try:
+            await transaction.commit()
+        except UNAVAILABLE as error:
+            # SQLite says what became of it, as does a PostgreSQL that still answers.
+            if not self.is_postgres or not lost(error):
+                raise
+            raise OutcomeUnknown(f"the connection broke during a commit: {error}") from error
+
+    def note_file(self) -> None:
+        """Remember which file a SQLite database is. Make it private: it holds stored answers."""
+        if self.path is not None:
+            self.path.chmod(0o600)
+            self._file = _identity(self.path)
+
+    def check_file(self) -> None:
+        """Is the SQLite file still the one that was opened? Raises `DatabaseReplaced`.
+
+        A file that was deleted or replaced goes on answering whoever has it open, and forgets all
+        of it in the end.
+        """
+        if self.path is not None and self._file not in (None, _identity(self.path)):
+            raise DatabaseReplaced(f"the database file {self.path} was deleted or replaced")
 
     def insert(self, table: Any) -> Any:
         """An INSERT that knows ON CONFLICT, in the dialect of this database."""
@@ -87,6 +133,21 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def lost(error: BaseException) -> bool:
+    """Did the connection break, rather than the server refuse?"""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or not isinstance(error, IntegrityError | DataError)
+    return isinstance(error, _BROKEN)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _engine(url: URL, pool: int, *, is_postgres: bool) -> AsyncEngine:

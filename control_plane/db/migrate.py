@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ async def prepared(database: Database) -> AsyncIterator[None]:
     if (path := database.path) is not None:
         async with _file_locked(path):
             await _migrate(database)
+            database.note_file()
             yield
         return
     try:
@@ -72,8 +74,9 @@ async def prepared(database: Database) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _file_locked(path: Path) -> AsyncIterator[None]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(f"{path}-lock", "w")  # noqa: ASYNC230, SIM115
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.fdopen(os.open(f"{path}-lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise DatabaseUnreachable(
             f"the database file {path} cannot be made: {error.strerror}. "

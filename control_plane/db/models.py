@@ -6,10 +6,28 @@ the canonical form of the core has to come back byte for byte.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, Index, Integer, String, Text
+import orjson
+from sqlalchemy import BigInteger, Dialect, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class Json(TypeDecorator[Any]):
+    """JSON as text, decoded on its way out."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        """What is stored."""
+        return orjson.dumps(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """What was stored."""
+        return None if value is None else orjson.loads(value)
+
 
 BigInt = Annotated[int, mapped_column(BigInteger)]
 Name = Annotated[str, mapped_column(String(200))]
@@ -50,12 +68,43 @@ class RevisionRow(Base):
     base_etag: Mapped[str] = mapped_column(String(32))
     changes: Mapped[Document]
     inverse: Mapped[Document]
-    summary: Mapped[Document]
-    """A few lines for lists, as JSON."""
+    summary: Mapped[list[str]] = mapped_column(Json)
+    """A few lines for lists."""
     actor: Mapped[Name]
     reason: Mapped[Document]
     source: Mapped[str] = mapped_column(String(40))
     created_ms: Mapped[BigInt]
+    change_id: Mapped[str] = mapped_column(String(36), server_default="")
+    """Made by whoever made the change: finds out whether an unanswered commit was one."""
+    undoes: Mapped[int | None] = mapped_column(BigInteger)
+    """The revision that it takes back."""
+
+    __table_args__ = (Index("revisions_change", "change_id"),)
+
+
+class InstallationRow(Base):
+    """Which installation this database is; one row."""
+
+    __tablename__ = "installation"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    created_ms: Mapped[BigInt]
+    adopts: Mapped[list[str]] = mapped_column(Json)
+    """Installations whose proxies may follow this one."""
+
+
+class KillRow(Base):
+    """The kill switch; one row, or none while it was never pressed. It is no part of the table."""
+
+    __tablename__ = "kill_switch"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    on: Mapped[bool]
+    number: Mapped[BigInt]
+    """Goes up with every press."""
+    changed_ms: Mapped[BigInt]
+    actor: Mapped[Name]
+    reason: Mapped[Document]
 
 
 class AuditRow(Base):
@@ -71,7 +120,7 @@ class AuditRow(Base):
     subject: Mapped[Name]
     revision: Mapped[int | None] = mapped_column(BigInteger)
     reason: Mapped[Document]
-    details: Mapped[Document]
+    details: Mapped[dict[str, Any]] = mapped_column(Json)
     """What changed, where no revision says it."""
 
     __table_args__ = (
@@ -400,5 +449,9 @@ class SessionRow(Base):
     role: Mapped[str] = mapped_column(String(20))
     created_ms: Mapped[BigInt]
     expires_ms: Mapped[BigInt]
+    id: Mapped[str] = mapped_column(String(16), server_default="")
+    """Names it in lists; it gives access to nothing."""
+    address: Mapped[str] = mapped_column(String(64), server_default="")
+    """Where it was begun."""
 
     __table_args__ = (Index("sessions_expires", "expires_ms"),)

@@ -25,7 +25,9 @@ class WorkerIn(BaseModel, use_attribute_docstrings=True):
     started_ms: Count = 0
     """When it started, since the epoch."""
     kill: StrictBool = False
-    """It sends everything to legacy because of a kill file or signal on its host."""
+    """It sends everything to legacy."""
+    hung: StrictBool = False
+    """It said nothing for three beats."""
 
 
 class FindingIn(FindingOut):
@@ -78,6 +80,54 @@ class BudgetIn(BaseModel, use_attribute_docstrings=True):
     refused: Count = 0
     refused_ms: Count = 0
     """When something was last refused; 0 if never."""
+    now_per_s: float = 0.0
+    """What legacy serves by itself, in requests a second of the last ten seconds."""
+    granted_per_s: float = 0.0
+    """Fallbacks a second that it would take now."""
+    peak_per_s: float = 0.0
+    """The most that this proxy saw legacy carry in the last seven days."""
+    peak_ms: Count = 0
+    """When that was."""
+
+
+class OfferedIn(BaseModel, use_attribute_docstrings=True):
+    """A table that a proxy heard of last, where it is not the one that it serves."""
+
+    installation: Etag = ""
+    revision: Count = 0
+    etag: Etag = ""
+
+
+class KilledIn(BaseModel, use_attribute_docstrings=True):
+    """What the kill switch does at a proxy now, and what turned it."""
+
+    on: StrictBool = False
+    """Every live worker sends everything to legacy."""
+    workers: Count = 0
+    workers_on: Count = 0
+    control: StrictBool = False
+    """The control plane said on."""
+    number: Count = 0
+    """The press that it heard of last."""
+    file: StrictBool = False
+    signal: StrictBool = False
+    table: StrictBool = False
+    """A table of an older release said on."""
+
+
+class QuarantineIn(BaseModel, use_attribute_docstrings=True):
+    """What a proxy cannot open, and leaves out alone."""
+
+    kind: Short = ""
+    """`backend` or `route`."""
+    id: Short = ""
+    side: Short = ""
+    code: Short = ""
+    """`ca_file`, `secret`, `region`, `url`, `link_local`, `extra`, `guard`, `open`."""
+    text: Message = ""
+    since_ms: Count = 0
+    workers: Count = 0
+    routes: Annotated[list[Short], Field(max_length=100)] = []
 
 
 class AckIn(BaseModel, use_attribute_docstrings=True):
@@ -103,6 +153,16 @@ class AckIn(BaseModel, use_attribute_docstrings=True):
     budgets: Annotated[list[BudgetIn], Field(max_length=10_000)] = []
     version: Annotated[str, Field(max_length=40)] = ""
     stopping: StrictBool = False
+    lame: StrictBool = False
+    """It has announced its end, and still accepts."""
+    installation: Etag = ""
+    """The installation that it follows; empty for none yet."""
+    offered: OfferedIn | None = None
+    foreign: StrictBool = False
+    """This control plane is of another installation: the proxy does not follow its table."""
+    kill: KilledIn | None = None
+    """Absent at older proxies."""
+    quarantine: Annotated[list[QuarantineIn], Field(max_length=1_000)] = []
 
 
 class InstanceOut(AckIn):
@@ -110,12 +170,26 @@ class InstanceOut(AckIn):
 
     live: bool
     """It was heard of lately, and is not stopping."""
+    silent: bool
+    """It was heard of within a day, not lately, and did not say that it stops: it may still serve
+    what it had."""
+    killed: bool
+    """All its workers send everything to legacy, by what it said last."""
     behind: Count
     """Revisions between what it serves and the newest."""
     since_ms: Count
     """When it was first heard to serve this revision."""
     first_seen_ms: Count
     seen_ms: Count
+
+
+class KillStandOut(BaseModel, use_attribute_docstrings=True):
+    """The kill switch, as it was pressed and as proxies do."""
+
+    on: bool
+    number: int
+    summary: str
+    """`on: 3 of 3 proxies send everything to legacy`"""
 
 
 class FleetOut(BaseModel, use_attribute_docstrings=True):
@@ -130,6 +204,11 @@ class FleetOut(BaseModel, use_attribute_docstrings=True):
     """How many of those serve the newest table."""
     summary: str
     """`3 of 3 proxies on revision 42`"""
+    kill: KillStandOut
+    """The kill switch, as it was pressed and as proxies do."""
+    silent: list[str] = []
+    """Proxies that went silent within a day."""
+    installation: str = ""
     items: list[InstanceOut]
     next: str | None = None
 
@@ -138,9 +217,13 @@ class ProxyProgress(BaseModel, use_attribute_docstrings=True):
     """How far one proxy is with one revision."""
 
     instance: str
-    state: Literal["applied", "refused", "waiting"]
+    state: Literal["applied", "refused", "waiting", "silent", "foreign"]
+    """`silent`: not heard of lately, so nobody knows; `foreign`: it follows another
+    installation."""
     revision: Count
-    """What it serves."""
+    """What it serves, or served when it was last heard of."""
+    seen_ms: Count = 0
+    """When it was last heard of."""
     ms: int | None = None
     """From the revision being stored to this proxy saying that every worker serves it."""
     applied_ms: int | None = None
@@ -150,11 +233,12 @@ class ProxyProgress(BaseModel, use_attribute_docstrings=True):
 
 
 class Propagation(BaseModel, use_attribute_docstrings=True):
-    """How far the live proxies are with one revision."""
+    """How far the proxies are with one revision, or with the kill switch."""
 
     revision: Count
     applied: bool
-    """Every live proxy serves it (or none is live)."""
+    """Every proxy serves it; one that went silent within a day keeps it from being so. True, too,
+    where there is no proxy at all."""
     ms: int
     """Until the last proxy had it, or until waiting ended."""
     summary: str

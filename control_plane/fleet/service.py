@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_plane.audit import store as audit
+from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.fleet import store
-from control_plane.fleet.schemas import AckIn, InstanceOut, Propagation, ProxyProgress
+from control_plane.fleet.schemas import (
+    AckIn,
+    InstanceOut,
+    KillStandOut,
+    Propagation,
+    ProxyProgress,
+)
+from control_plane.fleet.store import StoredInstance
+from control_plane.kill.store import Kill
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import Snapshot, TableState
+from control_plane.publishing.store import etag_of
 
 _POLL_S = 0.25  # how soon an acknowledgement that reached another control plane is noticed
+
+
+State = Literal["applied", "refused", "waiting", "silent", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetOverview:
+    """How the proxies stand, together."""
+
+    live: int
+    current: int
+    """How many live ones serve the newest table."""
+    summary: str
+    silent: list[str]
+    kill: KillStandOut
 
 
 class FleetService:
@@ -39,7 +68,15 @@ class FleetService:
             await store.put(self._database, connection, ack, now_ms())
         self._heard.set()
         self._heard = asyncio.Event()
-        said = (ack.boot, ack.revision, ack.etag, ack.refused, ack.stopping, ack.kill_file)
+        said = (
+            ack.boot,
+            ack.revision,
+            ack.etag,
+            ack.refused,
+            ack.stopping,
+            ack.kill_file,
+            ack.kill,
+        )
         if self._last.get(ack.instance) != said:
             if len(self._last) > 10_000:
                 self._last.clear()
@@ -47,75 +84,187 @@ class FleetService:
             shown = ack.model_dump(mode="json", exclude={"workers", "breakers"})
             self._live.publish(event("ack", shown))
 
-    def shown(self, row: Any) -> InstanceOut:
+    def shown(self, row: StoredInstance) -> InstanceOut:
         """A stored proxy as the API shows it."""
-        ack = AckIn.model_validate_json(row.document)
         current = self._state.current
-        served = row.etag == current.etag
+        served = row.ack.etag == current.etag
         return InstanceOut(
-            **dict(ack),
-            live=not row.stopping and now_ms() - row.seen_ms <= self._live_ms,
-            behind=0 if served else max(0, current.revision - row.revision),
+            **dict(row.ack),
+            live=self._live_now(row),
+            silent=self._silent(row),
+            killed=killed(row.ack),
+            behind=0 if served else max(0, current.revision - row.ack.revision),
             since_ms=row.since_ms,
             first_seen_ms=row.first_seen_ms,
             seen_ms=row.seen_ms,
         )
 
-    async def counts(self) -> tuple[int, int]:
-        """How many proxies are live, and how many of those serve the current table."""
+    def _live_now(self, row: StoredInstance) -> bool:
+        # A window of both signs: a clock that was put back makes nobody live for an hour.
+        return not row.ack.stopping and abs(now_ms() - row.seen_ms) <= self._live_ms
+
+    def _silent(self, row: StoredInstance) -> bool:
+        return not row.ack.stopping and not self._live_now(row)
+
+    async def known(self) -> list[StoredInstance]:
+        """Every proxy that is not stopping, as it last described itself."""
         async with self._database.read() as connection:
-            rows = await store.live(connection, now_ms() - self._live_ms)
-        current = self._state.current.etag
-        return len(rows), sum(row.etag == current for row in rows)
+            rows = await store.page(connection, "", 1_000)
+        return [row for row in rows if not row.ack.stopping]
+
+    async def overview(self, kill: Kill) -> FleetOverview:
+        """How the proxies stand, together."""
+        rows = await self.known()
+        live = [row for row in rows if self._live_now(row)]
+        current = self._state.current
+        served = sum(row.ack.etag == current.etag for row in live)
+        silent = [row.ack.instance for row in rows if self._silent(row)]
+        text = f"{served} of {proxies(len(live))} on revision {current.revision}"
+        if silent:
+            text += f"; silent: {', '.join(silent[:5])}"
+        return FleetOverview(
+            len(live), served, text, silent, kill_stand(kill, [row.ack for row in live])
+        )
+
+    async def page(self, after: str, limit: int) -> list[InstanceOut]:
+        """Proxies by name."""
+        async with self._database.read() as connection:
+            rows = await store.page(connection, after, limit)
+        return [self.shown(row) for row in rows]
+
+    async def all(self) -> list[InstanceOut]:
+        """Every proxy that is known, at most a thousand."""
+        return await self.page("", 1_000)
+
+    async def forget(self, instance: str, entry: AuditEntry) -> bool:
+        """Drop a proxy that is gone for good; False if there is none."""
+        async with self._database.write() as connection:
+            done = await store.drop(connection, instance)
+            if done:
+                await audit.record(connection, entry, now=now_ms())
+        return done
 
     async def wait(self, snapshot: Snapshot, timeout: float) -> Propagation:
         """Wait until every live proxy serves `snapshot` or a later table, or has refused it.
 
         Ends after `timeout` seconds at the latest and says how far each proxy is; never raises for
-        that. A control plane that has just started has heard of nobody: for as long as a proxy may
-        be silent it also waits for those that were live when one was last heard of.
+        that. One that went silent is not waited for, and named. A control plane that has just
+        started has heard of nobody: for as long as a proxy may be silent it also waits for those
+        that were live when one was last heard of.
         """
+        later: dict[int, str | None] = {snapshot.revision: snapshot.etag}
+
+        async def one(row: StoredInstance) -> ProxyProgress:
+            return _table_progress(row, snapshot, await self._is_later(row, snapshot, later))
+
+        progress = await self._followed(one, timeout)
+        return _summed(snapshot, progress)
+
+    async def wait_for_kill(self, kill: Kill, timeout: float) -> Propagation:
+        """Wait until every live proxy does what the kill switch says; as `wait`."""
+
+        async def one(row: StoredInstance) -> ProxyProgress:
+            done = killed(row.ack) is kill.on
+            state: State = "applied" if done else "waiting"
+            return ProxyProgress(
+                instance=row.ack.instance,
+                state=state,
+                revision=row.ack.revision,
+                seen_ms=row.seen_ms,
+            )
+
+        progress = await self._followed(one, timeout)
+        return killed_summary(kill, self._state.current.revision, progress)
+
+    async def _followed(
+        self, one: Callable[[StoredInstance], Awaitable[ProxyProgress]], timeout: float
+    ) -> list[ProxyProgress]:
         deadline = asyncio.get_running_loop().time() + timeout
         while True:
             heard = self._heard
-            progress = await self._progress(snapshot)
+            progress = await self._progress(one)
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0 or all(entry.state != "waiting" for entry in progress):
-                return _summed(snapshot, progress)
-            try:
+                return progress
+            with suppress(TimeoutError):
                 await asyncio.wait_for(heard.wait(), min(left, _POLL_S))
-            except TimeoutError:
-                continue
 
-    async def _progress(self, snapshot: Snapshot) -> list[ProxyProgress]:
+    async def _progress(
+        self, one: Callable[[StoredInstance], Awaitable[ProxyProgress]]
+    ) -> list[ProxyProgress]:
         async with self._database.read() as connection:
-            since = now_ms() - self._live_ms
-            if since > self._began_ms:
-                rows = await store.live(connection, since)
-            else:
-                before = await self._live_before(connection)
-                known = await store.live(connection, 0)
-                rows = [row for row in known if row.seen_ms >= since or row.instance in before]
-        return [_one(row, snapshot) for row in rows]
+            before = await self._live_before(connection)
+            rows = await store.page(connection, "", 1_000)
+        fresh = now_ms() - self._began_ms <= self._live_ms
+        found = []
+        for row in rows:
+            if row.ack.stopping:
+                continue
+            entry = await one(row)
+            awaited = self._live_now(row) or (fresh and row.ack.instance in before)
+            if (not awaited and entry.state == "waiting") or not awaited:
+                entry.state = "silent"
+            found.append(entry)
+        return found
+
+    async def _is_later(
+        self, row: StoredInstance, snapshot: Snapshot, known: dict[int, str | None]
+    ) -> bool:
+        """Does a proxy serve a later table of this history? By number and hash: the same number may
+        stand for another table, after a restore."""
+        if row.ack.revision <= snapshot.revision:
+            return False
+        if row.ack.revision not in known:
+            async with self._database.read() as connection:
+                known[row.ack.revision] = await etag_of(connection, row.ack.revision)
+        return known[row.ack.revision] == row.ack.etag
 
     async def _live_before(self, connection: AsyncConnection) -> frozenset[str]:
         """Who was live when this control plane began; asked of the database before it changes."""
         if self._before is None:
             rows = await store.last_live(connection, self._live_ms)
-            self._before = frozenset(row.instance for row in rows)
+            self._before = frozenset(row.ack.instance for row in rows)
         return self._before
 
 
-def _one(row: Any, snapshot: Snapshot) -> ProxyProgress:
-    ack = AckIn.model_validate_json(row.document)
-    found = ProxyProgress(instance=row.instance, state="waiting", revision=row.revision)
-    if row.revision >= snapshot.revision or row.etag == snapshot.etag:
+def killed(ack: AckIn) -> bool:
+    """Do all workers of a proxy send everything to legacy, as it last said?"""
+    if ack.kill is not None:
+        return ack.kill.on
+    return ack.kill_file or (bool(ack.workers) and all(worker.kill for worker in ack.workers))
+
+
+def kill_stand(kill: Kill, acks: Sequence[AckIn]) -> KillStandOut:
+    """The kill switch as it was pressed, and what live proxies do about it."""
+    done = sum(killed(ack) for ack in acks)
+    if kill.on:
+        text = f"on: {done} of {proxies(len(acks))} send everything to legacy"
+    elif done:
+        text = f"off here, but {done} of {proxies(len(acks))} send everything to legacy"
+    else:
+        text = "off"
+    return KillStandOut(on=kill.on, number=kill.number, summary=text)
+
+
+def _table_progress(row: StoredInstance, snapshot: Snapshot, later: bool) -> ProxyProgress:
+    ack = row.ack
+    found = ProxyProgress(
+        instance=ack.instance, state="waiting", revision=ack.revision, seen_ms=row.seen_ms
+    )
+    refused = ack.refused
+    if ack.etag == snapshot.etag or later:
         found.state = "applied"
         found.ms = max(0, row.since_ms - snapshot.created_ms)
         found.applied_ms = ack.applied_ms
-    elif ack.refused is not None and ack.refused.revision >= snapshot.revision:
+    elif ack.foreign:
+        found.state = "foreign"
+    elif refused is not None and (
+        refused.etag == snapshot.etag
+        or (not refused.etag and refused.revision >= snapshot.revision)
+        or refused.revision > snapshot.revision
+    ):
         found.state = "refused"
-        found.findings = list(ack.refused.findings)
+        found.findings = list(refused.findings)
     return found
 
 
@@ -125,20 +274,62 @@ def _summed(snapshot: Snapshot, progress: list[ProxyProgress]) -> Propagation:
     ms = (
         max((entry.ms or 0 for entry in done), default=0)
         if applied
-        else now_ms() - snapshot.created_ms
+        else max(0, now_ms() - snapshot.created_ms)
     )
     if not progress:
         text = f"no proxy is live; revision {snapshot.revision} waits for the first"
     else:
-        text = f"{len(done)} of {_proxies(len(progress))} on revision {snapshot.revision}"
+        text = f"{len(done)} of {proxies(len(progress))} on revision {snapshot.revision}"
         text += f" {'in' if applied else 'after'} {ms} ms"
-    refused = sum(entry.state == "refused" for entry in progress)
-    if refused:
-        text += f"; {refused} refused it"
     return Propagation(
-        revision=snapshot.revision, applied=applied, ms=ms, summary=text, proxies=progress
+        revision=snapshot.revision,
+        applied=applied,
+        ms=ms,
+        summary=text + exceptions(progress),
+        proxies=progress,
     )
 
 
-def _proxies(number: int) -> str:
+def killed_summary(kill: Kill, revision: int, progress: list[ProxyProgress]) -> Propagation:
+    """What proxies do about the kill switch."""
+    done = sum(entry.state == "applied" for entry in progress)
+    what = "send everything to legacy" if kill.on else "serve by their routes"
+    if not progress:
+        text = f"no proxy is live; the first will {what}"
+    else:
+        text = f"{done} of {proxies(len(progress))} {what if len(progress) != 1 else _one(what)}"
+    return Propagation(
+        revision=revision,
+        applied=done == len(progress),
+        ms=max(0, now_ms() - kill.changed_ms),
+        summary=text + exceptions(progress),
+        proxies=progress,
+    )
+
+
+def _one(what: str) -> str:
+    verb, _, rest = what.partition(" ")
+    return f"{verb}s {rest}"
+
+
+_WORDS = {
+    "refused": "refused it",
+    "silent": "silent (nobody knows what it serves)",
+    "foreign": "follows another installation",
+    "waiting": "not yet",
+}
+
+
+def exceptions(progress: list[ProxyProgress]) -> str:
+    """Which proxies do not, by name."""
+    text = ""
+    for state, words in _WORDS.items():
+        names = [entry.instance for entry in progress if entry.state == state]
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            text += f"; {words}: {', '.join(names[:5])}{more}"
+    return text
+
+
+def proxies(number: int) -> str:
     return "1 proxy" if number == 1 else f"{number} proxies"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, and_, case, delete, func, select
@@ -46,25 +46,54 @@ async def put(database: Database, connection: AsyncConnection, ack: AckIn, now: 
     )
 
 
-async def page(connection: AsyncConnection, after: str, limit: int) -> Sequence[Row[Any]]:
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """A proxy as it last described itself."""
+
+    ack: AckIn
+    since_ms: int
+    """When it was first heard to serve what it serves."""
+    first_seen_ms: int
+    seen_ms: int
+
+
+async def page(connection: AsyncConnection, after: str, limit: int) -> list[StoredInstance]:
     """Proxies by name."""
     query = select(InstanceRow.__table__).where(InstanceRow.instance > after)
-    return (await connection.execute(query.order_by(InstanceRow.instance).limit(limit))).all()
+    rows = await connection.execute(query.order_by(InstanceRow.instance).limit(limit))
+    return [_stored(row) for row in rows.all()]
 
 
-async def live(connection: AsyncConnection, since_ms: int) -> Sequence[Row[Any]]:
+async def heard_since(connection: AsyncConnection, since_ms: int) -> list[StoredInstance]:
     """Proxies that were heard of since then and are not stopping."""
     query = select(InstanceRow.__table__).where(
         InstanceRow.seen_ms >= since_ms, InstanceRow.stopping.is_(False)
     )
-    return (await connection.execute(query.order_by(InstanceRow.instance))).all()
+    rows = await connection.execute(query.order_by(InstanceRow.instance))
+    return [_stored(row) for row in rows.all()]
 
 
-async def last_live(connection: AsyncConnection, span_ms: int) -> Sequence[Row[Any]]:
+async def last_live(connection: AsyncConnection, span_ms: int) -> list[StoredInstance]:
     """Proxies that were live when any was last heard of: within `span_ms` of the newest word."""
     query = select(func.max(InstanceRow.seen_ms))
     newest = (await connection.execute(query)).scalar_one_or_none()
-    return [] if newest is None else await live(connection, newest - span_ms)
+    if newest is None:
+        return []
+    live = select(InstanceRow.__table__).where(
+        InstanceRow.seen_ms >= newest - span_ms, InstanceRow.stopping.is_(False)
+    )
+    return [_stored(row) for row in (await connection.execute(live)).all()]
+
+
+def _stored(row: Row[Any]) -> StoredInstance:
+    ack = AckIn.model_validate_json(row.document)
+    return StoredInstance(ack, row.since_ms, row.first_seen_ms, row.seen_ms)
+
+
+async def drop(connection: AsyncConnection, instance: str) -> bool:
+    """Forget one proxy; False if there is none."""
+    done = await connection.execute(delete(InstanceRow).where(InstanceRow.instance == instance))
+    return bool(done.rowcount)
 
 
 async def forget(connection: AsyncConnection, before_ms: int) -> None:

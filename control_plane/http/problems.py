@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
-from control_plane.db.engine import UNAVAILABLE
+from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced, OutcomeUnknown
 
 _log = logging.getLogger(__name__)
 _BASE = "urn:figway:problem:"
@@ -147,6 +147,28 @@ def of_status(
     return ApiProblem(status, code, title, "" if detail == title else detail, headers=headers)
 
 
+def outcome_unknown(change_id: str = "") -> ApiProblem:
+    """503: the database did not say whether it stored something."""
+    which = f" (change {change_id})" if change_id else ""
+    return ApiProblem(
+        503,
+        "outcome_unknown",
+        "It is not known whether this was stored",
+        f"The database went away while it was storing it{which}. Look before you repeat it",
+        headers={"Retry-After": "2"},
+    )
+
+
+def database_replaced(error: DatabaseReplaced) -> ApiProblem:
+    """503: another database answers."""
+    return ApiProblem(
+        503,
+        "database_replaced",
+        "This is not the database that the control plane started with",
+        f"{error}. Nothing was changed, and proxies go on serving what they have",
+    )
+
+
 _UNAVAILABLE = ApiProblem(
     503,
     "database_unavailable",
@@ -191,6 +213,15 @@ def install(app: FastAPI) -> None:
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             _log.error("a statement failed: %s", error)
         return _UNAVAILABLE.response()
+
+    @app.exception_handler(OutcomeUnknown)
+    async def unknown(_request: Request, error: OutcomeUnknown) -> Response:
+        _log.error("%s", error)
+        return outcome_unknown().response()
+
+    @app.exception_handler(DatabaseReplaced)
+    async def replaced(_request: Request, error: DatabaseReplaced) -> Response:
+        return database_replaced(error).response()
 
     for kind in UNAVAILABLE:
         app.add_exception_handler(kind, unavailable)
@@ -237,7 +268,8 @@ _MEANINGS = {
     422: "The request, or the table that it would make, is wrong; `findings` say what and where.",
     428: "If-Match is missing.",
     429: "Too many failed attempts from this address, or too many streams.",
-    503: "The database does not answer; nothing was changed.",
+    503: "The database does not answer, or is not the one of the start: nothing was changed. Code "
+    "`outcome_unknown`: it is not known whether it was.",
 }
 COMMON = (400, 401, 403, 422, 429, 503)
 """What every endpoint may answer."""

@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel, StrictBool
 
-from control_plane.auth.access import Viewer
+from control_plane.auth.access import Operator, Viewer
 from control_plane.http.problems import COMMON, documented
-from control_plane.publishing.changed import Changed
-from control_plane.publishing.edit import Edit, Editing
-from control_plane.publishing.state import Snapshot
-from control_plane.routes.schemas import ReasonField
+from control_plane.kill.actions import press, stand
+from control_plane.kill.schemas import KillChanged, KillIn, KillOut
+from control_plane.publishing.changed import Timeout, Wait
 from control_plane.services import Svc
-from figway.model.change import Change, Kind
 
 router = APIRouter(tags=["kill switch"], responses=documented(*COMMON, 409, 413))
 
 
-class KillIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
-    """Pull or release the switch."""
-
-    on: StrictBool
-    """True sends everything to legacy."""
-    reason: ReasonField
-
-
-class KillOut(BaseModel):
-    """Where the switch stands."""
-
-    on: bool
-    revision: int
-
-
 @router.get("/kill")
 async def get_kill(_: Viewer, services: Svc) -> KillOut:
-    """Where the switch stands in the newest table. Kill files of single hosts show in the fleet."""
-    now = services.state.current
-    return KillOut(on=now.table.kill_switch, revision=now.revision)
+    """Where the switch stands. What the proxies do, and kill files of single hosts, show in the
+    fleet."""
+    return stand(services)
 
 
 @router.post("/kill")
-async def set_kill(body: KillIn, edit: Editing) -> Changed:
-    """Turn the kill switch on (everything to legacy) or off."""
-    return await press(edit, body)
+async def set_kill(
+    body: KillIn, actor: Operator, services: Svc, wait: Wait = None, timeout: Timeout = 10
+) -> KillChanged:
+    """Turn the kill switch on (everything to legacy, whatever the routes say) or off.
 
-
-async def press(edit: Edit, body: KillIn) -> Changed:
-    """Turn the switch on or off."""
-
-    def make(_: Snapshot) -> list[Change]:
-        return [Change(Kind.SETTING, "kill_switch", body.on)]
-
-    verb = "kill.on" if body.on else "kill.off"
-    return await edit.because(body.reason).publish(verb, "kill switch", make)
+    It is no part of the table and makes no revision: it holds whatever the table is like, and undo
+    does not touch it. While the database is away it can be turned on, and not off.
+    """
+    return await press(services, actor, body, wait, timeout)

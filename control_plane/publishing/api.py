@@ -11,7 +11,7 @@ from control_plane.auth.access import Anyone, Viewer
 from control_plane.http.preconditions import etags, quoted
 from control_plane.http.problems import COMMON, documented
 from control_plane.publishing.hub import event
-from control_plane.services import Svc
+from control_plane.services import Services, Svc
 
 router = APIRouter(tags=["publishing"], responses=documented(*COMMON))
 
@@ -34,7 +34,7 @@ async def get_table(
 ) -> Response:
     """The current table: `{revision, etag, table}`. The ETag covers the table, not its number."""
     etag = services.state.current.etag
-    headers = {"ETag": quoted(etag), "Cache-Control": "no-cache"}
+    headers = {"ETag": quoted(etag), "Cache-Control": "no-cache", **services.to_proxies}
     if etag in etags(if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(services.state.encoded(), headers=headers, media_type="application/json")
@@ -44,15 +44,15 @@ async def get_table(
 async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
     """Server-sent events: `current` at once, then `revision` for every change.
 
-    `current` is `{revision, etag}`. `revision` is `{revision, etag, base, changes}`: who has the
-    table of ETag `base` may apply `changes` and must arrive at `etag`; everybody else pulls the
-    table. `watch` is `{routes, ms}`: decisions of these routes are wanted for so long. A comment
-    comes every ten seconds. A reader that falls behind is cut off, and comes back.
+    `current` is `{revision, etag, installation}`, and `kill`, right after it and whenever the
+    kill switch is pressed, `{on, number}`. `revision` is
+    `{revision, etag, installation, base, changes}`: who has the table of ETag `base` may apply
+    `changes` and must arrive at `etag`; everybody else pulls the table. `watch` is
+    `{routes, ms}`: decisions of these routes are wanted for so long. A comment comes every ten
+    seconds. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()
-    now = services.state.current
-    first = event("current", {"revision": now.revision, "etag": now.etag})
-    return _streamed(services.tables.stream(queue, first))
+    return _streamed(services.tables.stream(queue, _current(services) + services.kill.event()))
 
 
 @router.get("/live", response_class=StreamingResponse, responses=_STREAM, tags=["fleet"])
@@ -63,9 +63,15 @@ async def stream_live(_: Viewer, services: Svc) -> StreamingResponse:
     All but `current` and `revision` are those that reached this control plane.
     """
     queue = services.live.subscribe()
+    return _streamed(services.live.stream(queue, _current(services) + services.kill.event()))
+
+
+def _current(services: Services) -> bytes:
     now = services.state.current
-    first = event("current", {"revision": now.revision, "etag": now.etag})
-    return _streamed(services.live.stream(queue, first))
+    installation = services.state.installation
+    return event(
+        "current", {"revision": now.revision, "etag": now.etag, "installation": installation}
+    )
 
 
 def _streamed(body: Any) -> StreamingResponse:

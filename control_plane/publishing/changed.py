@@ -10,12 +10,18 @@ from pydantic import BaseModel
 
 from control_plane.fleet.schemas import Propagation
 from control_plane.fleet.service import FleetService
+from control_plane.http.limits import PLAIN_TEXT
 from control_plane.http.problems import FindingOut
 from control_plane.publishing.service import Published
 from figway.model.change import FieldChange
 
 Reason = Annotated[
-    str, Query(max_length=500, description="Why; kept in the revision and the audit log.")
+    str,
+    Query(
+        max_length=500,
+        pattern=PLAIN_TEXT,
+        description="Why; kept in the revision and the audit log.",
+    ),
 ]
 Wait = Annotated[
     Literal["applied"] | None,

@@ -67,6 +67,7 @@ class Edit:
         *,
         item: tuple[Kind, str] | None = None,
         back: bool = False,
+        undoes: int | None = None,
     ) -> Changed:
         """Make the change, wait for the proxies if that was asked for, and say what came of it.
 
@@ -78,6 +79,7 @@ class Edit:
             source=self.actor.source,
             back=back,
             confirm=self.confirm,
+            undoes=undoes,
         )
         etag = self._etag(item) if item else published.after.etag
         if etag:

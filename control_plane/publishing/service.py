@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Protocol
+from uuid import uuid4
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
-from control_plane.db.engine import Database
-from control_plane.http.problems import FindingOut, conflict, not_found, refused
+from control_plane.db.engine import UNAVAILABLE, Database, DatabaseReplaced, OutcomeUnknown
+from control_plane.http.problems import FindingOut, conflict, not_found, outcome_unknown, refused
 from control_plane.publishing import store
 from control_plane.publishing.check import check
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import Snapshot, TableState
 from figway.model import change
-from figway.model.change import Change, FieldChange, UnknownItem, changes_to_data
+from figway.model.change import Change, FieldChange, Kind, UnknownItem, changes_to_data
+from figway.model.table import Table
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 5
+_FIND_OUT_S = 10.0  # how long the database is asked what became of an unanswered commit
 _STREAMED = 500
 """A larger revision is announced without its changes: proxies pull the whole table."""
 
@@ -61,6 +66,18 @@ Check = Callable[[Published, AuditEntry], Awaitable[None]]
 """May refuse a change that is otherwise right: raises `ApiProblem`."""
 
 
+class Policy(Protocol):
+    """Asks for a word before a change that exposes users to new."""
+
+    async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
+        """Raises `ApiProblem` where it was not said."""
+
+    async def findings(
+        self, before: Table, after: Table
+    ) -> tuple[list[FindingOut], list[FindingOut]]:
+        """What has to be confirmed, and what has to be forced."""
+
+
 class Publisher:
     """Changes the table, and follows the changes of other control planes."""
 
@@ -70,6 +87,8 @@ class Publisher:
         self._tables = tables
         self._live = live
         self._lock = asyncio.Lock()
+        self.policy: Policy | None = None
+        """Asks for a word where new would serve more without proof."""
         self.checks: list[Check] = []
         """Asked before every change, so that no endpoint goes around them."""
         self.riders: list[Rider] = []
@@ -83,24 +102,35 @@ class Publisher:
         source: str = "api",
         back: bool = False,
         confirm: Confirm = Confirm.NOTHING,
+        undoes: int | None = None,
         also: Rider | None = None,
     ) -> Published:
         """Make a revision. Raises `ApiProblem`: what `make` or a check raises, 422 with findings,
         409.
 
         `back` says that it leads back to what was: evidence then goes on where it stood. `also`
-        rides along with this change alone.
+        rides along with this change alone. `undoes` is the revision that it takes back.
         """
+        change_id = uuid4().hex
+        made: dict[int, Published] = {}
         async with self._lock:
             for _ in range(_ATTEMPTS):
+                # Nothing is decided on memory: the newest revision is read first, so that neither
+                # "nothing differs" nor a precondition is told of a table that is gone.
+                await self._refresh()
+                if made and (number := await self._number_of(change_id)) in made:
+                    return made[number]
                 drafted = self.draft(make, back=back)
                 if not drafted.changed:
                     return drafted
-                for asked in self.checks:
-                    await asked(drafted, entry)
-                if await self._commit(drafted, entry, source, also):
-                    return drafted
-                await self._refresh()
+                await self._ask(drafted, entry, confirm)
+                made[drafted.after.revision] = drafted
+                new = self._new(drafted, entry, source, change_id, undoes)
+                try:
+                    if await self._commit(new, also):
+                        return drafted
+                except OutcomeUnknown as error:
+                    await self._answers_again(change_id, error)
         raise conflict("others changed the table at the same time, again and again; try again")
 
     async def allowed(self, make: Make, entry: AuditEntry) -> None:
@@ -109,6 +139,31 @@ class Publisher:
         if drafted.changed:
             for asked in self.checks:
                 await asked(drafted, entry)
+
+    async def _ask(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
+        if self.policy is not None:
+            await self.policy(drafted, entry, confirm)
+        for asked in self.checks:
+            await asked(drafted, entry)
+
+    async def _number_of(self, change_id: str) -> int | None:
+        async with self._database.read() as connection:
+            found = await store.by_change(connection, change_id)
+        return None if found is None else found.number
+
+    async def _answers_again(self, change_id: str, error: Exception) -> None:
+        """Wait until the database answers, to be asked what became of a commit. Raises
+        `ApiProblem` 503 after a while: then nobody knows."""
+        _log.warning("the answer to a commit was lost: %s", error)
+        until = time.monotonic() + _FIND_OUT_S
+        while True:
+            try:
+                await self._number_of(change_id)
+                return
+            except UNAVAILABLE:
+                if time.monotonic() > until:
+                    raise outcome_unknown(change_id) from None
+                await asyncio.sleep(0.2)
 
     def draft(self, make: Make, *, back: bool = False) -> Published:
         """What `change` would do, without doing it. Raises `ApiProblem`."""
@@ -119,6 +174,7 @@ class Publisher:
         changes = tuple(
             entry
             for entry in made
+            if not _is_kill(entry)
             if entry.value is None or change.get(before.table, entry.kind, entry.id) != entry.value
         )
         if not changes:
@@ -130,17 +186,22 @@ class Publisher:
         wrong, warnings = check(before.table, table)
         if wrong:
             raise refused(wrong + warnings)
-        now = max(now_ms(), before.created_ms)
-        after = Snapshot(before.revision + 1, self._state.hasher.table(table), table, now)
+        etag = self._state.hasher.table(table)
+        after = Snapshot(before.revision + 1, etag, table, now_ms())
         described = change.describe(before.table, changes)
         return Published(before, after, True, described, warnings)
 
-    async def _commit(
-        self, drafted: Published, entry: AuditEntry, source: str, also: Rider | None
-    ) -> bool:
+    def _new(
+        self,
+        drafted: Published,
+        entry: AuditEntry,
+        source: str,
+        change_id: str,
+        undoes: int | None,
+    ) -> store.NewRevision:
         before, after = drafted.before, drafted.after
         changes = change.diff(before.table, after.table)
-        new = store.NewRevision(
+        return store.NewRevision(
             base=before,
             after=after,
             changes=changes,
@@ -148,15 +209,21 @@ class Publisher:
             summary=summary(drafted.described),
             source=source,
             entry=entry,
+            change_id=change_id,
+            undoes=undoes,
         )
+
+    async def _commit(self, new: store.NewRevision, also: Rider | None) -> bool:
+        """Write a revision; False if its base is not the newest any more."""
         try:
             async with self._database.write() as connection:
                 await store.append(self._database, connection, self._state, new)
                 for rider in (*self.riders, *([] if also is None else [also])):
                     await rider(connection, new)
-        except IntegrityError:
+        except (IntegrityError, store.BaseMoved):
             return False
-        self._advance(after, changes, entry.actor, entry.reason, new.summary)
+        entry = new.entry
+        self._advance(new.after, new.changes, entry.actor, entry.reason, new.summary)
         return True
 
     def _advance(
@@ -170,7 +237,7 @@ class Publisher:
         base = self._state.current
         self._state.advance(after, changes)
         whole = len(changes) > _STREAMED
-        told = {"revision": after.revision, "etag": after.etag}
+        told = self._told(after)
         self._tables.publish(
             event(
                 "revision",
@@ -206,43 +273,87 @@ class Publisher:
         async with self._lock:
             await self._refresh()
 
+    async def check(self) -> store.Head:
+        """What the database holds as the newest. Raises what it raises when it is away, and
+        `DatabaseReplaced` where another database answers."""
+        self._database.check_file()
+        async with self._database.read() as connection:
+            newest = await store.head(connection)
+        if newest.installation != self._state.installation:
+            raise DatabaseReplaced(
+                f"the database is another installation ({newest.installation or 'an empty one'}, "
+                f"not {self._state.installation}); restart to follow it"
+            )
+        return newest
+
     async def _refresh(self) -> None:
+        newest = await self.check()
+        current = self._state.current
+        if newest.revision == current.revision and newest.etag in ("", self._stored_etag):
+            return
+        if newest.revision <= current.revision:
+            _log.warning(
+                "the database holds revision %s (hash %s), and this process held %s (hash %s)",
+                newest.revision, newest.etag, current.revision, current.etag,
+            )  # fmt: skip
+            await self._reload()
+            return
+        await self._catch_up()
+
+    @property
+    def _stored_etag(self) -> str:
+        return self._state.stored_etag or self._state.current.etag
+
+    async def _catch_up(self) -> None:
         while True:
-            current = self._state.current
             async with self._database.read() as connection:
-                newest = await store.head(connection)
-                rows = await store.since(connection, current.revision, 100)
-            if newest < current.revision:
-                _log.warning("the database went back from %s to %s", current.revision, newest)
-                await self._reload()
-                return
+                rows = await store.since(connection, self._state.current.revision, 100)
             for row in rows:
-                changes = store.changes(row.changes)
-                if row.base_etag != self._state.current.etag:
+                table = self._next(row)
+                if table is None:
                     await self._reload()
                     return
-                table = change.apply(self._state.current.table, changes)
-                etag = self._state.hasher.table(table)
-                if etag != row.etag:
-                    await self._reload()
-                    return
-                after = Snapshot(row.number, etag, table, row.created_ms)
-                lines = store.lines(row.summary)
-                self._advance(after, changes, row.actor, row.reason, lines)
+                after = Snapshot(row.number, row.etag, table, row.created_ms)
+                self._advance(after, row.changes, row.actor, row.reason, row.summary)
             if len(rows) < 100:
                 return
 
+    def _next(self, row: store.StoredRevision) -> Table | None:
+        """The table after a revision; None if it does not build on the current one."""
+        if row.base_etag != self._stored_etag or row.number != self._state.current.revision + 1:
+            return None
+        try:
+            table = change.apply(self._state.current.table, row.changes)
+        except UnknownItem:
+            return None
+        return table if self._state.hasher.table(table) == row.etag else None
+
     async def _reload(self) -> None:
         async with self._database.read() as connection:
-            snapshot, written = await store.load(connection, self._state)
-        before = self._state.current
-        self._state.replace(snapshot, written)
+            found = await store.load(connection, self._state)
+        before, snapshot = self._state.current, found.snapshot
+        self._state.installation = found.head.installation
+        stored = found.head.etag if found.head.etag != snapshot.etag else ""
+        self._state.replace(snapshot, found.written, stored)
         if (snapshot.revision, snapshot.etag) != (before.revision, before.etag):
-            told = {"revision": snapshot.revision, "etag": snapshot.etag}
+            told = self._told(snapshot)
             self._tables.publish(event("revision", {**told, "base": "", "changes": []}))
             self._live.publish(
                 event("revision", {**told, "at_ms": snapshot.created_ms, "summary": []})
             )
+
+    def _told(self, snapshot: Snapshot) -> dict[str, Any]:
+        return {
+            "revision": snapshot.revision,
+            "etag": snapshot.etag,
+            "installation": self._state.installation,
+        }
+
+
+def _is_kill(entry: Change) -> bool:
+    """Would it turn the kill switch on? That is no part of a table any more: an old revision or an
+    old file does not turn it."""
+    return entry.kind is Kind.SETTING and entry.id == "kill_switch" and entry.value is True
 
 
 def summary(described: Iterable[FieldChange]) -> list[str]:

@@ -41,13 +41,21 @@ class TableState:
     def __init__(self) -> None:
         self.hasher = TableHasher()
         empty = Table()
-        self.current = Snapshot(0, self.hasher.table(empty), empty, 0)
+        self.empty = Snapshot(0, self.hasher.table(empty), empty, 0)
+        self.current = self.empty
+        self.installation = ""
+        """Which database the table is of."""
+        self.stored_etag = ""
+        """The stored hash of the current table, where another release wrote it differently."""
         self._written: dict[tuple[Kind, str], int] = {}
         self._encoded: tuple[str, int, bytes] = ("", -1, b"")
 
-    def replace(self, snapshot: Snapshot, written: dict[tuple[Kind, str], int]) -> None:
+    def replace(
+        self, snapshot: Snapshot, written: dict[tuple[Kind, str], int], stored_etag: str = ""
+    ) -> None:
         """Take over what the database says."""
         self.current = snapshot
+        self.stored_etag = stored_etag
         self._written = written
 
     def advance(self, snapshot: Snapshot, changes: Iterable[Change]) -> None:
@@ -58,6 +66,7 @@ class TableState:
             else:
                 self._written[entry.kind, entry.id] = snapshot.revision
         self.current = snapshot
+        self.stored_etag = ""
 
     def stored(self, kind: Kind, item_id: str) -> StoredItem | None:
         """An item of the current table."""
@@ -78,7 +87,12 @@ class TableState:
         etag, revision, body = self._encoded
         if (etag, revision) != (now.etag, now.revision):
             body = orjson.dumps(
-                {"revision": now.revision, "etag": now.etag, "table": to_data(now.table)}
+                {
+                    "revision": now.revision,
+                    "etag": now.etag,
+                    "installation": self.installation,
+                    "table": to_data(now.table),
+                }
             )
             self._encoded = (now.etag, now.revision, body)
         return body

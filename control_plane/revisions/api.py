@@ -9,13 +9,19 @@ from fastapi import APIRouter, Path, Query
 from control_plane.auth.access import Viewer
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Only, Page
-from control_plane.http.problems import COMMON, EDIT, documented, not_found
-from control_plane.publishing import store as revisions
+from control_plane.http.problems import COMMON, EDIT, documented
 from control_plane.publishing.changed import Changed, shown
 from control_plane.publishing.describe import described
 from control_plane.publishing.edit import Editing
-from control_plane.revisions import service, store
-from control_plane.revisions.schemas import DiffOut, RevisionDetail, RevisionOut, UndoIn
+from control_plane.publishing.store import RevisionHead
+from control_plane.revisions import service
+from control_plane.revisions.schemas import (
+    DiffOut,
+    RevisionDetail,
+    RevisionOut,
+    StepsOut,
+    UndoIn,
+)
 from control_plane.services import Svc
 from figway.model import change
 
@@ -37,14 +43,11 @@ async def list_revisions(
 ) -> Page[RevisionOut]:
     """Every change of the table, newest first."""
     before = paging.decode(cursor, int)
-    async with services.database.read() as connection:
-        rows, following = paging.cut(
-            await store.page(
-                connection, before=before, limit=limit + 1, actor=actor, touches=touches
-            ),
-            limit,
-            lambda row: row.number,
-        )
+    rows, following = paging.cut(
+        await services.history.page(before=before, limit=limit + 1, actor=actor, touches=touches),
+        limit,
+        lambda row: row.number,
+    )
     return Page(items=[RevisionOut(**_fields(row)) for row in rows], next=following)
 
 
@@ -71,19 +74,31 @@ async def diff_revisions(
 @router.get("/revisions/{number:int}", responses=documented(404))
 async def get_revision(number: Number, _: Viewer, services: Svc) -> RevisionDetail:
     """One revision, with every field that it changed."""
-    row = await service.stored(services, number)
-    changes, inverse = revisions.changes(row.changes), revisions.changes(row.inverse)
-    found = described(changes, inverse)
+    row = await services.history.revision(number)
+    found = described(row.changes, row.inverse)
     return RevisionDetail(**_fields(row), changes=shown(found[:_MOST_SHOWN]))
 
 
+@router.get("/revisions/next")
+async def next_steps(_: Viewer, services: Svc) -> StepsOut:
+    """What undo and redo would take back: for whoever is about to."""
+    return await service.next_steps(services)
+
+
 @router.post("/revisions/undo", responses=documented(*EDIT))
-async def undo_last(body: UndoIn, edit: Editing) -> Changed:
-    """Take back the newest revision, as a new one."""
-    number = edit.state.current.revision
-    if number == 0:
-        raise not_found("revision", "newest")
-    return await service.undo(edit, number, body)
+async def undo_next(body: UndoIn, edit: Editing) -> Changed:
+    """Take back the newest change that stands, as a new revision.
+
+    Again and again it goes back step by step: what was taken back already is passed over, and so
+    are undos. The kill switch is no revision, and is not touched.
+    """
+    return await service.undo_next(edit, body)
+
+
+@router.post("/revisions/redo", responses=documented(*EDIT))
+async def redo_next(body: UndoIn, edit: Editing) -> Changed:
+    """Take back the newest undo, for as long as nothing else was changed since."""
+    return await service.redo_next(edit, body)
 
 
 @router.post("/revisions/{number:int}/undo", responses=documented(*EDIT))
@@ -101,7 +116,7 @@ async def restore_revision(number: Number, body: UndoIn, edit: Editing) -> Chang
     return await service.restore(edit, number, body)
 
 
-def _fields(row: Any) -> dict[str, Any]:
+def _fields(row: RevisionHead) -> dict[str, Any]:
     return {
         "revision": row.number,
         "etag": row.etag,
@@ -110,5 +125,6 @@ def _fields(row: Any) -> dict[str, Any]:
         "reason": row.reason,
         "source": row.source,
         "created_ms": row.created_ms,
-        "summary": revisions.lines(row.summary),
+        "summary": row.summary,
+        "undoes": row.undoes,
     }

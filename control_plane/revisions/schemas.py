@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.limits import PLAIN_TEXT
 from control_plane.publishing.changed import FieldChangeOut
 
 
@@ -23,6 +24,8 @@ class RevisionOut(BaseModel, use_attribute_docstrings=True):
     created_ms: int
     summary: list[str]
     """What it did, in at most twenty lines."""
+    undoes: int | None = None
+    """The revision that it takes back, for an undo or a redo."""
 
 
 class RevisionDetail(RevisionOut):
@@ -44,6 +47,27 @@ class DiffOut(BaseModel, use_attribute_docstrings=True):
 class UndoIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """An undo."""
 
-    reason: Annotated[str, Field(max_length=500)] = ""
+    reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] = ""
     force: StrictBool = False
     """Also when what the revision changed was changed again since: those later changes are lost."""
+    expected: Annotated[int | None, Field(ge=0, lt=2**63, strict=True)] = None
+    """For undo and redo without a number: the revision that the caller was shown as the next."""
+
+
+class StepOut(BaseModel, use_attribute_docstrings=True):
+    """A revision that undo or redo would take back."""
+
+    revision: int
+    summary: list[str]
+    """What it did."""
+    actor: str
+    reason: str
+
+
+class StepsOut(BaseModel, use_attribute_docstrings=True):
+    """What comes next, either way; null where there is nothing."""
+
+    undo: StepOut | None
+    """The newest change that stands."""
+    redo: StepOut | None
+    """The newest undo, for as long as nothing else was changed since."""

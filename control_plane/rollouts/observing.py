@@ -16,7 +16,8 @@ from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.db.models import ReportRow
 from control_plane.fleet import store as fleet_store
-from control_plane.fleet.schemas import AckIn
+from control_plane.fleet.service import killed
+from control_plane.kill import store as kill_store
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.rollouts.ports import EvidenceSource
 from control_plane.traffic import store as traffic
@@ -85,6 +86,7 @@ class Observer:
             return None
         async with self._database.read() as connection:
             fleet = await self._fleet(connection, snapshot, now)
+            kill = (await kill_store.load(connection)).on
             age = await self._reports_age(connection, plan.stale_after_ms, now)
             reference = state.reference if state else None
             if reference is None:
@@ -101,7 +103,7 @@ class Observer:
         )
         opened, following = _hours(plan, now)
         return Observation(
-            now_ms=now, routes=seen, kill=_killed(snapshot) or bool(fleet.killed),
+            now_ms=now, routes=seen, kill=kill or bool(fleet.killed),
             live=fleet.live, current=fleet.current, refused=fleet.refused, silent=fleet.silent,
             reports_age_ms=age, hours_open=opened, hours_next=following, reference=reference,
             block=block_of(plan, state, now),
@@ -118,17 +120,17 @@ class Observer:
 
     async def _fleet(self, connection: AsyncConnection, snapshot: Snapshot, now: int) -> FleetSeen:
         found, opened = FleetSeen(), set()
-        for row in await fleet_store.live(connection, now - _SILENT_MS):
-            if now - row.seen_ms > self._live_ms:
+        for row in await fleet_store.heard_since(connection, now - _SILENT_MS):
+            if abs(now - row.seen_ms) > self._live_ms:
                 found.silent += 1
                 continue
-            ack = AckIn.model_validate_json(row.document)
-            served = row.etag == snapshot.etag
+            ack = row.ack
+            served = ack.etag == snapshot.etag
             found.live += 1
             found.current += served
             refused = ack.refused
             found.refused += refused is not None and not served
-            if ack.kill_file or any(worker.kill for worker in ack.workers):
+            if killed(ack):
                 found.killed = ack.instance
             for breaker in ack.breakers:
                 if breaker.state in _OPEN:
@@ -308,11 +310,6 @@ async def _pause(connection: AsyncConnection, now: int) -> float:
     query = select(func.max(ReportRow.at_ms), func.min(ReportRow.at_ms), func.count())
     row = (await connection.execute(query.where(ReportRow.at_ms >= now - DAY_MS))).one()
     return 0.0 if row[0] is None else (int(row[0]) - int(row[1])) / max(1, int(row[2]) - 1)
-
-
-def _killed(snapshot: Snapshot) -> bool:
-    """Whether the kill switch of the control plane is on."""
-    return snapshot.table.kill_switch
 
 
 def _hours(plan: RolloutPlan, now: int) -> tuple[bool, str]:

@@ -384,7 +384,7 @@ class RolloutService:
             self._make(found.plan, move, seen.placement),
             audited,
             source="rollout",
-            confirm=Confirm.EXPOSURE,
+            confirm=Confirm.FORCE,
             also=also,
         )
         if not published.changed:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Body
-from pydantic import BaseModel, Field, StrictInt
+from pydantic import BaseModel, StrictInt
 
-from control_plane.http.limits import MAX_FIELDS
+from control_plane.http.limits import MAX_FIELDS, ReasonField
 from figway.model.table import BreakerForce, Stage
 
 T = TypeVar("T")
@@ -15,7 +15,6 @@ T = TypeVar("T")
 Patch = Annotated[
     dict[str, Any], Body(media_type="application/merge-patch+json", max_length=MAX_FIELDS)
 ]
-ReasonField = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class ItemOut(BaseModel, Generic[T], use_attribute_docstrings=True):

@@ -102,13 +102,23 @@ async def apply_table(
     request: Request,
     edit: Editing,
     dry_run: Annotated[bool, Query(description="Only say what would change.")] = False,
+    merge: Annotated[
+        bool, Query(description="Leave what the document does not name as it is.")
+    ] = False,
+    stages: Annotated[
+        Literal["keep", "file"],
+        Query(
+            description="`file` takes stage and weight from the document; `keep` leaves those of "
+            "routes that exist as they are, so that an old file moves no traffic."
+        ),
+    ] = "file",
 ) -> Changed:
-    """Make the table what the document says: what it does not name is deleted.
+    """Make the table what the document says: what it does not name is deleted, unless `merge`.
 
     Idempotent: applied again, nothing changes and no revision is made. If-Match is the table's
-    ETag, and may be left out. The kill switch stays as it is unless the document names it, and so
-    do the plans of rollouts unless it has `rollouts`. A route that a rollout moves keeps its stage,
-    weight and sample: the document does not undo what the evidence allowed.
+    ETag, and may be left out. The kill switch is no part of a table; the plans of
+    rollouts stay as they are unless it has `rollouts`. A route that a rollout moves keeps its
+    stage, weight and sample: the document does not undo what the evidence allowed.
     """
     body, kind = await request.body(), request.headers.get("content-type", "")
     current = edit.state.current.table
@@ -122,7 +132,10 @@ async def apply_table(
 
     def make(snapshot: Snapshot) -> tuple[Change, ...]:
         check_match(edit.if_match, "the table", snapshot.etag, required=False)
-        wanted = documents.standing(document.table, snapshot.table, moving)
+        fitted = documents.fitted(
+            snapshot.table, document.table, merge=merge, keep=stages == "keep"
+        )
+        wanted = documents.standing(fitted, snapshot.table, moving)
         return change.diff(snapshot.table, wanted)
 
     if not dry_run:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -64,9 +65,35 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
             code="invalid_field", severity="error", path=error.path, message=error.message
         )
         raise refused([finding], "The table cannot be read") from None
-    if "kill_switch" not in data:
-        table = replace(table, kill_switch=current.kill_switch)
-    return TableDocument(table, plans)
+    if table.kill_switch:
+        raise invalid(
+            "kill_switch",
+            "the kill switch is no part of a table",
+            "press it with `figway kill on`, or POST /api/v1/kill",
+        )
+    return TableDocument(replace(table, kill_switch=current.kill_switch), plans)
+
+
+def fitted(current: Table, wanted: Table, *, merge: bool, keep: bool) -> Table:
+    """What a document comes to beside the current table.
+
+    `merge` keeps what the document does not name; `keep` keeps stage and weight of the routes that
+    are there: those belong to whoever moves traffic, and not to a file.
+    """
+    routes = dict(wanted.routes)
+    if keep:
+        for route_id, route in wanted.routes.items():
+            if (known := current.routes.get(route_id)) is not None:
+                routes[route_id] = replace(route, stage=known.stage, weight=known.weight)
+    if not merge:
+        return replace(wanted, routes=MappingProxyType(routes))
+    return replace(
+        wanted,
+        default_backend=wanted.default_backend or current.default_backend,
+        backends=MappingProxyType({**current.backends, **wanted.backends}),
+        capabilities=MappingProxyType({**current.capabilities, **wanted.capabilities}),
+        routes=MappingProxyType({**current.routes, **routes}),
+    )
 
 
 def standing(wanted: Table, current: Table, moving: Container[str]) -> Table:

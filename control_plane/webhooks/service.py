@@ -18,6 +18,7 @@ from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.http.problems import conflict, invalid, not_found
+from control_plane.kill.store import Kill
 from control_plane.publishing.store import NewRevision
 from control_plane.webhooks import store
 from control_plane.webhooks.forms import FORMS, OutgoingEvent, new_secret
@@ -90,18 +91,20 @@ class WebhookService:
             "revision": new.after.revision, "summary": new.summary, "actor": new.entry.actor,
             "reason": new.entry.reason, "source": new.source,
         }  # fmt: skip
-        kill = [entry for entry in new.changes if entry.id == "kill_switch"]
-        if kill and kill[-1].kind is Kind.SETTING:
-            event_type = "figway.kill.on" if kill[-1].value else "figway.kill.off"
-            await self.emit(connection, event_type, "kill switch", told)
         moves = flips(new)
         if moves:
             subject = ", ".join(move["route"] for move in moves)
             await self.emit(
                 connection, "figway.route.flipped", subject, {**told, "routes": moves[:100]}
             )
-        elif not kill:
+        else:
             await self.emit(connection, "figway.table.changed", "table", told)
+
+    async def ride_kill(self, connection: AsyncConnection, kill: Kill, source: str) -> None:
+        """A rider of the kill switch: each press is an event."""
+        told = {"number": kill.number, "actor": kill.actor, "reason": kill.reason, "source": source}
+        event_type = "figway.kill.on" if kill.on else "figway.kill.off"
+        await self.emit(connection, event_type, "kill switch", told)
 
     async def events(self, before: int | None, limit: int) -> Sequence[tuple[int, OutgoingEvent]]:
         """Events, newest first."""

@@ -16,7 +16,7 @@ from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.db.models import EventRow
 from control_plane.fleet import store as fleet_store
-from control_plane.fleet.schemas import AckIn
+from control_plane.fleet.store import StoredInstance
 from control_plane.publishing.state import TableState
 from control_plane.rollouts.ports import EvidenceSource
 from control_plane.webhooks.service import WebhookService
@@ -53,7 +53,7 @@ class Watcher:
         """Find it, and queue it."""
         now = now_ms()
         async with self._database.read() as connection:
-            proxies = await fleet_store.live(connection, now - _GONE_MS)
+            proxies = await fleet_store.heard_since(connection, now - _GONE_MS)
             query = select(EventRow.__table__).where(
                 EventRow.kind == "breaker", EventRow.at_ms >= now - _BREAKERS_MS
             )
@@ -62,8 +62,8 @@ class Watcher:
         if not (proxies or breakers or refuted):
             return
         async with self._database.write() as connection:
-            for row in proxies:
-                await self._proxy(connection, row, now)
+            for proxy in proxies:
+                await self._proxy(connection, proxy, now)
             for row in breakers:
                 await self._breaker(connection, row)
             for told in refuted:
@@ -72,16 +72,16 @@ class Watcher:
                     connection, "figway.agreement.lost", str(told["route"]), told, once=once
                 )
 
-    async def _proxy(self, connection: AsyncConnection, row: Row[Any], now: int) -> None:
-        ack = AckIn.model_validate_json(row.document)
-        if now - row.seen_ms > self._live_ms:
+    async def _proxy(self, connection: AsyncConnection, row: StoredInstance, now: int) -> None:
+        ack = row.ack
+        if abs(now - row.seen_ms) > self._live_ms:
             told = {"proxy": ack.instance, "seen_ms": row.seen_ms, "revision": ack.revision,
                     "text": f"proxy {ack.instance} fell silent without a goodbye"}  # fmt: skip
             once = f"{ack.instance} {ack.boot} {row.seen_ms}"
             await self._webhooks.emit(
                 connection, "figway.proxy.lost", ack.instance, told, once=once
             )
-        elif (refused := ack.refused) is not None and row.etag != self._state.current.etag:
+        elif (refused := ack.refused) is not None and ack.etag != self._state.current.etag:
             findings = [finding.model_dump() for finding in refused.findings[:10]]
             text = f"proxy {ack.instance} refused revision {refused.revision}"
             told = {

@@ -64,13 +64,13 @@ class Browser:
         return await self.client.get(f"/console{path}", headers={"HX-Request": "true"})
 
     async def send(self, path: str, csrf: str | None = None, **form: Any) -> httpx.Response:
-        """Send a form as htmx does."""
+        """Send a form as htmx does; whoever sends it has ticked that the evidence was seen."""
         return await self.client.post(
             f"/console{path}",
-            data=form,
+            data={"confirm": "exposure", **form},
             headers={
                 "HX-Request": "true",
-                "HX-FlipTarget": "dialog",
+                "HX-Target": "dialog",
                 "X-CSRF-Token": self.csrf if csrf is None else csrf,
             },
         )

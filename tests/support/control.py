@@ -28,12 +28,18 @@ class Control:
         self.key = key
         self.client = self.client_with(key)
 
-    def client_with(self, key: str | None, address: str = "127.0.0.1") -> httpx.AsyncClient:
-        """A client with another key, or none."""
+    def client_with(
+        self, key: str | None, address: str = "127.0.0.1", *, confirm: str = "exposure"
+    ) -> httpx.AsyncClient:
+        """A client with another key, or none. It has seen the evidence, unless told otherwise."""
+        params = {"confirm": confirm} if confirm else {}
         transport = httpx.ASGITransport(self.app, client=(address, 1234))
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return httpx.AsyncClient(
-            transport=transport, base_url="http://control/api/v1", headers=headers
+            transport=transport,
+            base_url="http://control/api/v1",
+            headers=headers,
+            params=params,
         )
 
     async def client_of(self, role: Role) -> httpx.AsyncClient:

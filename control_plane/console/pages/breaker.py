@@ -9,7 +9,6 @@ from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
 from control_plane.console.route_row import line
 from control_plane.http.problems import ApiProblem, invalid
-from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.schemas import BreakerForceIn
 from control_plane.routes.service import force_breaker
 from figway.model.change import Kind
@@ -61,8 +60,8 @@ async def _dialog(
     stored = visit.services.state.stored(Kind.ROUTE, route_id)
     newest = None
     if problem is not None and problem.status == 412:
-        newest = await stored_revision(
-            visit.services, stored.revision if stored else visit.services.state.current.revision
+        newest = await visit.services.history.revision(
+            stored.revision if stored else visit.services.state.current.revision
         )
     return await visit.page(
         "breaker.html",

@@ -12,7 +12,6 @@ from control_plane.console.flip_preview import FlipPreview, FlipTarget, plan
 from control_plane.console.route_row import RouteRow, line
 from control_plane.http.problems import ApiProblem, FindingOut, invalid
 from control_plane.publishing.state import Snapshot
-from control_plane.revisions.service import stored as stored_revision
 from control_plane.routes.schemas import FlipIn
 from control_plane.routes.service import flip, flip_capability
 from control_plane.services import Services
@@ -71,7 +70,7 @@ async def propagation(revision: int, visit: Viewing) -> Response:
 async def spread(visit: Visit, revision: int, heading: str = "") -> Response:
     """How far the proxies are with a revision, as a part that asks again until they have it."""
     services = visit.services
-    row = await stored_revision(services, revision)
+    row = await services.history.revision(revision)
     current = services.state.current
     wanted = Snapshot(row.number, row.etag, current.table, row.created_ms)
     progress = await services.fleet.wait(wanted, 0)
@@ -97,7 +96,8 @@ async def _dialog(
     shown = [line(before, live, proofs) for before, _ in planned.routes]
     newest = None
     if status == 412:
-        newest = await stored_revision(services, services.state.current.revision)
+        newest = await services.history.revision(services.state.current.revision)
+    asked, forced = await _to_confirm(services, planned)
     return await visit.page(
         "flip.html",
         status,
@@ -105,10 +105,22 @@ async def _dialog(
         lines=shown,
         fields=await _fields(services, shown[:_MOST_PROOFS]),
         cached=[] if planned.to_legacy else await _cached(services, shown[:_MOST_PROOFS]),
+        asked=asked,
+        forced=forced,
         problem=problem,
         newest=newest,
         reason=reason,
     )
+
+
+async def _to_confirm(
+    services: Services, planned: FlipPreview
+) -> tuple[list[FindingOut], list[FindingOut]]:
+    """What has to be confirmed, and what has to be forced: the policy of every change."""
+    policy, drafted = services.publisher.policy, planned.drafted
+    if drafted is None or policy is None:
+        return [], []
+    return await policy.findings(drafted.before.table, drafted.after.table)
 
 
 async def _fields(services: Services, lines: list[RouteRow]) -> dict[str, FieldsOut]:

@@ -137,8 +137,8 @@ def _worries(visit: Visit, live: LiveSnapshot, rows: list[RouteRow]) -> list[Wor
     found: list[Worry] = []
     if live.fault:
         found.append(Worry(0, "Database", live.fault, "/console/fleet"))
-    if live.published.table.kill_switch:
-        why = "the kill switch is on: everything goes to legacy"
+    if live.kill.on:
+        why = f"the kill switch is {live.kill.summary}"
         found.append(Worry(0, "Kill switch", why, "/console/audit?action=kill.on"))
     for name in live.killed_hosts:
         why = "a kill file or signal on its host sends everything to legacy"

@@ -38,6 +38,14 @@ async def make(visit: Administering) -> Response:
     return await _page(visit, made=made)
 
 
+@router.post("/sessions/{session_id}/end")
+async def end(session_id: str, visit: Administering) -> Response:
+    """End somebody's session."""
+    entry = visit.actor.entry("session.end", f"session {session_id}", "from the console")
+    await visit.services.sessions.end_id(session_id, entry)
+    return await _page(visit)
+
+
 @router.post("/keys/{prefix}/revoke")
 async def revoke(prefix: str, visit: Administering) -> Response:
     """End a key, and the sessions that were begun with it."""
@@ -45,7 +53,7 @@ async def revoke(prefix: str, visit: Administering) -> Response:
         await delete_key(prefix, visit.actor, visit.services, visit.form.get("reason", ""))
     except ApiProblem as error:
         return await _page(visit, problem=error, status=error.status)
-    return await _page(visit, said=f"Revoked {prefix}. Its sessions end within five seconds.")
+    return await _page(visit, said=f"Revoked {prefix}. Its sessions have ended.")
 
 
 def _key(name: str, role: str, days: int | None) -> KeyIn:
@@ -76,4 +84,5 @@ async def _page(
         problem=problem,
         said=said,
         now=now_ms(),
+        sessions=await visit.services.sessions.listed(),
     )

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from control_plane.console.access import Operating, Viewing
-from control_plane.console.pages.flips import spread
+from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.http.problems import ApiProblem, invalid
-from control_plane.kill.api import KillIn, press
+from control_plane.kill.actions import press
+from control_plane.kill.schemas import KillIn
 
 router = APIRouter()
 
@@ -21,20 +21,38 @@ async def ask(visit: Viewing) -> Response:
 
 
 @router.post("/kill")
-async def pull(visit: Operating) -> Response:
-    """Pull or release it."""
+async def set_kill(visit: Operating) -> Response:
+    """Turn it on or off."""
     wanted = visit.form.get("on") == "1"
     reason = visit.form.get("reason", "").strip()
     try:
         if not 0 < len(reason) <= 500:
             raise invalid("reason", "say why, in at most 500 characters")
-        changed = await press(visit.edit(), KillIn(on=wanted, reason=reason))
+        await press(visit.services, visit.actor, KillIn(on=wanted, reason=reason))
     except ApiProblem as error:
         return await visit.page("kill.html", error.status, problem=error)
-    heading = "Everything goes to legacy" if wanted else "The routes speak again"
-    response = await spread(visit, changed.revision, heading=heading)
+    response = await progress(visit)
     response.headers["HX-Trigger"] = "figway:change"
     return response
+
+
+@router.get("/kill/progress")
+async def progress(visit: Viewing) -> Response:
+    """What the proxies do about the switch; a part that asks again until all do."""
+    return await _progress(visit)
+
+
+async def _progress(visit: Visit) -> Response:
+    services = visit.services
+    found = await services.fleet.wait_for_kill(services.kill.current, 0)
+    waiting = any(proxy.state == "waiting" for proxy in found.proxies)
+    return await visit.page(
+        "killed.html",
+        spread=found,
+        kill=services.kill.current,
+        stored=services.kill.stored,
+        again=waiting and found.ms < 30_000,
+    )
 
 
 @router.get("/status")

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from control_plane.auth.keys import Role
+from control_plane.auth.sessions import SESSION_MS
 from control_plane.console import render
 from control_plane.console.access import COOKIE, Leaving, console, own_origin
-from control_plane.console.sessions import SESSION_MS
 from control_plane.http.problems import ApiProblem
 
 router = APIRouter()
@@ -28,11 +28,12 @@ async def log_in(request: Request) -> Response:
     async with request.form() as form:
         given = {name: str(value)[:2_000] for name, value in form.items()}
     there, found = _inside(given.get("next", "")), console(request)
+    address = request.client.host if request.client else ""
     try:
         if not own_origin(request):
             raise ApiProblem(403, "csrf", "Not from this console", "open the log-in page itself")
         if given.get("token"):
-            session = await found.sessions.redeem(given["token"])
+            session = await found.sessions.redeem(given["token"], address)
             if session is None:
                 raise ApiProblem(
                     401,
@@ -42,7 +43,6 @@ async def log_in(request: Request) -> Response:
                     "with a key",
                 )
         else:
-            address = request.client.host if request.client else ""
             actor = await found.services.auth.authenticate(
                 given.get("key", "").strip(), address, "console"
             )
@@ -50,6 +50,8 @@ async def log_in(request: Request) -> Response:
                 raise ApiProblem(403, "forbidden", "Not for people", "this key is a proxy's")
             session = await found.sessions.start(actor)
     except ApiProblem as error:
+        if error.status != 429:  # beyond that it would be a flood
+            await found.sessions.failed(address, error.title)
         wrong = f"{error.title}: {error.detail}"
         context = {"next": there, "token": "", "expired": False, "wrong": wrong}
         answer = render.page(request, "login.html", context, error.status)
@@ -72,7 +74,8 @@ async def log_in(request: Request) -> Response:
 @router.post("/logout")
 async def log_out(visit: Leaving) -> Response:
     """End the session."""
-    await visit.console.sessions.end(visit.session.token)
+    entry = visit.actor.entry("session.end", "own session")
+    await visit.console.sessions.end(visit.session.token, entry)
     response = RedirectResponse(f"{_HOME}/login", 303)
     response.delete_cookie(COOKIE, path=_HOME)
     return response

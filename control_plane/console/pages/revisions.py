@@ -9,7 +9,6 @@ from control_plane.console.pages.flips import spread
 from control_plane.http.problems import ApiProblem
 from control_plane.revisions.api import get_revision
 from control_plane.revisions.schemas import UndoIn
-from control_plane.revisions.service import stored
 from control_plane.revisions.service import undo as take_back
 
 router = APIRouter()
@@ -25,7 +24,7 @@ async def show(number: int, visit: Viewing) -> Response:
 @router.post("/revisions/{number}/undo")
 async def undo(number: int, visit: Operating) -> Response:
     """Take a revision back."""
-    row = await stored(visit.services, number)
+    row = await visit.services.history.revision(number)
     body = UndoIn(reason=visit.form.get("reason", "")[:500], force=bool(visit.form.get("force")))
     try:
         changed = await take_back(visit.edit(), number, body)

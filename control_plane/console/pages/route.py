@@ -13,8 +13,6 @@ from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.route_row import line
 from control_plane.http.problems import not_found
-from control_plane.publishing import store as publishing
-from control_plane.revisions import store as revisions
 from control_plane.traffic.schemas import PointOut, SideOut
 from figway.model.change import Kind
 from figway.model.codec import to_data
@@ -78,12 +76,9 @@ async def _now(visit: Visit, route_id: str) -> dict[str, Any]:
 async def _rest(visit: Visit, route_id: str) -> dict[str, Any]:
     """What the page shows besides."""
     services, route = visit.services, found(visit, route_id)
-    async with services.database.read() as connection:
-        past = await revisions.page(
-            connection, before=None, limit=_REVISIONS, actor="", touches=f"route {route_id}"
-        )
+    past = await services.history.page(limit=_REVISIONS, touches=f"route {route_id}")
     return {
-        "past": [(entry, _about(route_id, publishing.lines(entry.summary))) for entry in past],
+        "past": [(entry, _about(route_id, entry.summary)) for entry in past],
         "document": yaml.safe_dump(
             {"routes": {route.id: to_data(route)}}, sort_keys=False, allow_unicode=True
         ),
@@ -109,14 +104,8 @@ async def traffic(route_id: str, visit: Viewing, range: Range = "1h") -> JSONRes
     until = now_ms()
     since = until - seconds * 1_000
     series = await visit.services.traffic.series(route_id, since, until, step)
-    async with visit.services.database.read() as connection:
-        past = await revisions.page(
-            connection,
-            before=None,
-            limit=100,
-            actor="",
-            touches="" if route_id == "*" else f"route {route_id}",
-        )
+    touches = "" if route_id == "*" else f"route {route_id}"
+    past = await visit.services.history.page(limit=100, touches=touches)
     points = {point.at_ms: point for point in series.points}
     times = list(builtins.range(series.from_ms, until, step * 1_000))
     return JSONResponse(
@@ -127,7 +116,7 @@ async def traffic(route_id: str, visit: Viewing, range: Range = "1h") -> JSONRes
                 {
                     "at": entry.created_ms / 1_000,
                     "revision": entry.number,
-                    "text": "; ".join(publishing.lines(entry.summary))[:200],
+                    "text": "; ".join(entry.summary)[:200],
                 }
                 for entry in past
                 if entry.created_ms >= since

@@ -6,11 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import select
 
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.route_row import SORTS, RouteRow, line, ordered
-from control_plane.db.models import RevisionRow
 from control_plane.routes.service import matching
 from figway.model.change import Kind
 from figway.model.table import Stage
@@ -78,11 +76,6 @@ def _link(asked: dict[str, str], number: int, more: dict[str, Any]) -> str:
 
 
 async def _date(visit: Visit, rows: list[RouteRow]) -> None:
-    numbers = {row.changed for row in rows}
-    query = select(RevisionRow.number, RevisionRow.created_ms).where(
-        RevisionRow.number.in_(numbers)
-    )
-    async with visit.services.database.read() as connection:
-        dates = {row.number: row.created_ms for row in (await connection.execute(query)).all()}
+    dates = await visit.services.history.dates(row.changed for row in rows)
     for row in rows:
         row.changed_ms = dates.get(row.changed, 0)

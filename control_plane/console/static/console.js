@@ -56,9 +56,37 @@
     const note = $("#lost");
     if (note && note.hidden === yes) note.hidden = !yes;
   };
+  // How old is what is shown: the time since the control plane last answered anything. A hung one
+  // sends no error, so age alone tells; after five seconds the page is grey and says so.
+  const STALE_MS = 5000;
+  let heard = performance.now();
+  const fresh = () => { heard = performance.now(); aged(); };
+  const aged = () => {
+    const age = performance.now() - heard, stale = age > STALE_MS, label = $("#age");
+    document.body.classList.toggle("stale", stale);
+    if (!label) return;
+    label.hidden = !stale;
+    label.textContent = stale ? `What you see is ${Math.floor(age / 1000)} s old` : "";
+    if (stale && age > 3 * STALE_MS) lost(true);
+  };
+  setInterval(aged, 500);
   document.addEventListener("htmx:sendError", () => lost(true));
-  document.addEventListener("htmx:timeout", () => lost(true));
-  document.addEventListener("htmx:afterOnLoad", () => lost(false));
+  document.addEventListener("htmx:timeout", (event) => {
+    lost(true);
+    if (event.detail.elt.closest("form")) say("No answer after 15 seconds: it is not known whether it was done.");
+  });
+  document.addEventListener("htmx:afterOnLoad", (event) => {
+    if (event.detail.xhr.status < 500) { fresh(); lost(false); }
+  });
+  // A press answers at once, and ends: with the answer, or with the timeout.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const form = event.detail.elt.closest("form[hx-post]");
+    if (form) form.classList.add("sent");
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const form = event.detail.elt.closest("form[hx-post]");
+    if (form) form.classList.remove("sent");
+  });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr, target } = event.detail;
     const ours = xhr.getResponseHeader("HX-Retarget") || target.id === "dialog";
@@ -82,7 +110,8 @@
     const start = () => {
       if (stream || document.hidden || !$("#status")) return;
       stream = new EventSource("/console/live" + (feed ? `?route=${encodeURIComponent(feed.dataset.feed)}` : ""));
-      stream.addEventListener("current", () => lost(false));
+      stream.addEventListener("current", () => { lost(false); fresh(); });
+      stream.addEventListener("kill", () => htmx.trigger(document.body, "figway:change"));
       for (const name of ["revision", "ack", "breaker", "comparisons"]) {
         stream.addEventListener(name, (event) => {
           htmx.trigger(document.body, "figway:change");

@@ -6,12 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from control_plane.audit import changes as audit_changes
 from control_plane.comparisons import examples, fields, views
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.judged import Judged
+from control_plane.db.models import RevisionRow
 from control_plane.publishing import store as publishing
 from control_plane.publishing.describe import described
 from figway.model.change import changes_from_data
@@ -168,9 +169,11 @@ async def test_of_a_huge_revision_the_audit_takes_apart_what_it_shows(
 ) -> None:
     await _routes(control, 450)
     async with control.services.database.read() as connection:
-        row = await publishing.revision(connection, 1)
-    assert row is not None
-    whole = described(publishing.changes(row.changes), publishing.changes(row.inverse))
+        stored = await publishing.revision(connection, 1)
+        columns = select(RevisionRow.changes, RevisionRow.inverse)
+        row = (await connection.execute(columns.where(RevisionRow.number == 1))).one()
+    assert stored is not None
+    whole = described(stored.changes, stored.inverse)
     assert audit_changes.first_changes(row.changes, row.inverse, 10_000) == list(whole)
     decoded = 0
 

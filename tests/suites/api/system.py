@@ -50,7 +50,10 @@ class System:
     def client(self, role: Role = Role.ADMIN) -> httpx.Client:
         """A client with the key of a role."""
         headers = {"authorization": f"Bearer {self.keys[role]}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=30)
+        return httpx.Client(
+            base_url=self.url, headers=headers, trust_env=False, timeout=30,
+            params={"confirm": "exposure"},
+        )  # fmt: skip
 
 
 @contextmanager
@@ -85,7 +88,9 @@ def system(state: Path, **more: str) -> Iterator[System]:
 
 def _seeded(url: str, admin: str) -> System:
     headers = {"authorization": f"Bearer {admin}"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+    with httpx.Client(
+        base_url=url, headers=headers, trust_env=False, params={"confirm": "exposure"}
+    ) as client:
 
         def post(path: str, body: Any) -> dict[str, Any]:
             answer = client.post(path, json=body)

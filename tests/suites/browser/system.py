@@ -137,6 +137,7 @@ class System:
         self.admin = line.split()[-1].removesuffix("/api/v1")
         self.link = next(x for x in self.control.lines if "/console/login?token" in x).split()[-1]
         self.api = httpx.Client(
+            params={"confirm": "exposure"},
             base_url=f"{self.admin}/api/v1",
             headers={"authorization": f"Bearer {self.key}"},
             trust_env=False,

@@ -47,7 +47,11 @@ class Whole:
             if not path.endswith("/flip"):
                 del headers["if-match"]
             answer = await client.request(
-                method, f"{self.place.admin}/api/v1{path}", json=body, headers=headers, params=query
+                method,
+                f"{self.place.admin}/api/v1{path}",
+                json=body,
+                headers=headers,
+                params=query | {"confirm": "exposure"},
             )
             assert answer.status_code < 300, answer.text
             return answer.json()
@@ -63,6 +67,7 @@ class Whole:
             answer = await client.post(
                 f"{self.place.admin}/api/v1/routes/moved/flip",
                 json={"stage": stage, "reason": "test"},
+                params={"confirm": "exposure"},
                 headers={"authorization": f"Bearer {self.key}", "if-match": "*"},
             )
             return int(answer.status_code)

@@ -53,7 +53,7 @@ class System:
         api = self.api
         headers = {"if-match": "*"} if path.endswith("/flip") else None
         answer, _ = await asyncio.to_thread(
-            api.call, method, path, body, query=query or None, headers=headers
+            api.call, method, path, body, query={**query, "confirm": "exposure"}, headers=headers
         )
         return answer
 
@@ -73,7 +73,7 @@ class System:
         body = json.dumps(wanted).encode()
         return await asyncio.to_thread(
             api.send_document, "/table/apply", body, "application/json",
-            reason="the story's routes", wait="applied",
+            reason="the story's routes", wait="applied", confirm="exposure",
         )  # fmt: skip
 
     async def stats(self) -> dict[str, int]:

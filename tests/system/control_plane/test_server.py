@@ -129,12 +129,17 @@ def test_the_stream_tells_what_changed(tmp_path: Path) -> None:
             with client.stream("GET", "/table/stream") as stream:
                 assert stream.headers["content-type"].startswith("text/event-stream")
                 events = _events(stream)
-                assert next(events) == ("current", {"revision": 1, "etag": hasher.table(table)})
+                name, told = next(events)
+                assert (name, told["revision"]) == ("current", 1)
+                assert told["etag"] == hasher.table(table)
+                assert next(events) == ("kill", {"on": False, "number": 0})
                 backend = {"id": "fn", "side": "new", "url": "http://127.0.0.1:9001"}
                 client.post("/backends", json=backend).raise_for_status()
                 client.post("/routes", json=ROUTE).raise_for_status()
                 flip = {"weight": 100, "reason": "r"}
-                client.post("/routes/orders/flip", json=flip, headers={"if-match": "*"})
+                client.post(
+                    "/routes/orders/flip?confirm=exposure", json=flip, headers={"if-match": "*"}
+                )
                 for revision in (2, 3, 4):
                     name, told = next(events)
                     assert (name, told["revision"]) == ("revision", revision)

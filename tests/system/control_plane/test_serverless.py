@@ -114,15 +114,15 @@ def test_a_change_in_one_sandbox_is_seen_by_another(sandboxes: Make) -> None:
     assert ask(other, "GET", "/api/v1/table")[1]["revision"] == before + 1
     route = {"id": "a", "match": {"path": "/a"}, "stage": "legacy", "new": "new"}
     assert ask(other, "POST", "/api/v1/routes", route)[0] in (200, 201)
-    status, shown = ask(one, "POST", "/api/v1/routes/a/flip", {"stage": "new", "reason": "try"})
+    status, shown = ask(one, "POST", "/api/v1/routes/a/flip", {"stage": "shadow", "reason": "try"})
     assert status == 428, shown  # If-Match is asked for here too
     _, fields, _ = read_answer(one.handle(event_of("GET", "/api/v1/routes/a"), CONTEXT))
     etag = next(value for name, value in fields if name.lower() == "etag")
-    flip = {"stage": "new", "reason": "try"}
+    flip = {"stage": "shadow", "reason": "try"}
     status, shown = ask(one, "POST", "/api/v1/routes/a/flip", flip, if_match=etag)
     assert status == 200, shown
     table = ask(other, "GET", "/api/v1/table", key=PROXY)[1]
-    assert [route["stage"] for route in table["table"]["routes"]] == ["new"]
+    assert [route["stage"] for route in table["table"]["routes"]] == ["shadow"]
     status, _ = ask(other, "POST", "/api/v1/routes/a/flip", flip, if_match=etag)
     assert status == 412  # trap 54: the other sandbox's change is not lost
 

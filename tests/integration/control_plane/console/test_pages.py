@@ -216,7 +216,7 @@ async def test_the_kill_switch(control: Control) -> None:
     visitor = await browser(control, Role.OPERATOR)
     assert (await visitor.send("/kill", on="1", reason="")).status_code == 422
     done = await visitor.send("/kill", on="1", reason="it burns")
-    assert "Everything goes to legacy" in done.text
+    assert "The kill switch is on" in done.text
     assert (await control.get("/kill"))["on"] is True
     for path in SCREENS:
         assert "Kill switch on" in (await visitor.page(path)).text

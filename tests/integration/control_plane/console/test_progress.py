@@ -80,10 +80,10 @@ async def test_of_a_flip_one_revision_is_read(control: Control, monkeypatch: Any
     for weight in range(100, 120):
         await control.flip(weight)
     burn_up = BurnUp(control.services)
-    rewound: list[str] = []
+    rewound: list[object] = []
     rewind = progress._rewind
 
-    def noted(count: Any, inverse: str) -> None:
+    def noted(count: Any, inverse: list[dict[str, Any]]) -> None:
         rewound.append(inverse)
         rewind(count, inverse)
 

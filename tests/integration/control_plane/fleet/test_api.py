@@ -15,9 +15,11 @@ OUT = [
     for number in (0, 1)
 ]  # fmt: skip
 BUDGETS = [
-    {"backend": "legacy", "budget": "fallback", "spent": 12, "refused": 3, "refused_ms": 1},
-    {"backend": "fn", "budget": "retry", "spent": 4, "refused": 0, "refused_ms": 0},
-]
+    {"backend": "legacy", "budget": "fallback", "spent": 12, "refused": 3, "refused_ms": 1,
+     "now_per_s": 1.0, "granted_per_s": 10.0, "peak_per_s": 4.0, "peak_ms": 1},
+    {"backend": "fn", "budget": "retry", "spent": 4, "refused": 0, "refused_ms": 0,
+     "now_per_s": 0.0, "granted_per_s": 0.0, "peak_per_s": 0.0, "peak_ms": 0},
+]  # fmt: skip
 
 
 async def told(control: Control) -> None:

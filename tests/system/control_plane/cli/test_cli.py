@@ -24,7 +24,7 @@ def undo(figway: Installation, printed: str) -> str:
     """Type the undo that a change printed."""
     found = _UNDO.search(printed)
     assert found, printed
-    return figway.ok(*found.group(1).split(), "--wait")
+    return figway.ok(*found.group(1).split(), "--yes", "--wait")
 
 
 def table(figway: Installation) -> Any:
@@ -64,12 +64,12 @@ def test_a_route_moves_and_comes_back(figway: Installation) -> None:
     """Flip, weight, shadow and undo move real requests; each change prints its undo."""
     route(figway, "moves")
     assert figway.side("/moves/1") == "legacy"
-    said = figway.ok("flip", "moves", "new", "--wait", "--reason", "because")
+    said = figway.ok("flip", "moves", "new", "--yes", "--wait", "--reason", "because")
     assert "1 of 1 proxy on revision" in said
     assert figway.side("/moves/1") == "new"
     undo(figway, said)
     assert figway.side("/moves/1") == "legacy"
-    said = figway.ok("weight", "moves", "100%", "--wait")
+    said = figway.ok("weight", "moves", "100%", "--yes", "--wait")
     assert figway.side("/moves/1") == "new"
     undo(figway, said)
     assert figway.side("/moves/1") == "legacy"
@@ -111,7 +111,7 @@ def test_every_change_prints_an_undo_that_works(figway: Installation, change: st
 def test_the_kill_switch_takes_everything_to_legacy(figway: Installation) -> None:
     """On and off for the fleet, each naming the other as its undo."""
     route(figway, "killed")
-    figway.ok("flip", "killed", "new", "--wait")
+    figway.ok("flip", "killed", "new", "--yes", "--wait")
     assert "Undo: figway kill off" in figway.ok("kill", "on")
     assert figway.side("/killed/1") == "legacy"
     assert "on for the fleet" in figway.ok("kill", "status")
@@ -179,11 +179,11 @@ def test_what_reads_prints_tables_json_and_yaml(figway: Installation, words: str
 def test_a_change_can_be_read_by_a_program(figway: Installation) -> None:
     """-o json gives the revision, the changes, the undo, and whether all proxies serve it."""
     route(figway, "programmed")
-    found = json.loads(figway.ok("weight", "programmed", "25%", "--wait", "-o", "json"))
+    found = json.loads(figway.ok("weight", "programmed", "25%", "--yes", "--wait", "-o", "json"))
     assert found["applied"] is True
     assert found["changed"] is True
     assert found["undo"]["cli"] == f"figway undo {found['revision']}"
-    again = json.loads(figway.ok("weight", "programmed", "25%", "-o", "json"))
+    again = json.loads(figway.ok("weight", "programmed", "25%", "--yes", "-o", "json"))
     assert again["changed"] is False
 
 
@@ -334,7 +334,7 @@ def test_a_silent_proxy_is_named_after_the_wait(figway: Installation) -> None:
             "version": "0", "stopping": False}  # fmt: skip
     headers = {"authorization": f"Bearer {figway.key}"}
     assert requests.post(admin, json=body, headers=headers, timeout=5).status_code == 204
-    done = figway.run("flip", "waited", "new", "--wait", "--timeout", "0.5")
+    done = figway.run("flip", "waited", "new", "--yes", "--wait", "--timeout", "0.5")
     assert done.code == Exit.NOT_APPLIED, done
     assert "is saved, but not served everywhere" in done.err
     assert figway.side("/waited/1") == "new"

@@ -37,15 +37,17 @@ class Three:
         """Send a form of the console."""
         answer = self.browser.post(
             f"/console{path}",
-            data={"csrf": self._csrf, **form},
-            headers={"HX-Request": "true", "HX-FlipTarget": "dialog"},
+            data={"csrf": self._csrf, "confirm": "exposure", **form},
+            headers={"HX-Request": "true", "HX-Target": "dialog"},
         )
         assert answer.status_code == 200, answer.text
         return answer.text
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """A call of the API."""
-        answer = self.api.request(method, path, json=body, headers={"if-match": "*"})
+        answer = self.api.request(
+            method, path, json=body, headers={"if-match": "*"}, params={"confirm": "exposure"}
+        )
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
@@ -140,7 +142,9 @@ DEEDS: dict[str, tuple[Way, Way, Way, Way, Way]] = {
         lambda t: t.call(
             "POST", "routes/orders/flip", {"stage": "canary", "weight": 2_500, "reason": WHY}
         ),
-        lambda t: t.cli.text("flip", "orders", "canary", "--weight", "25%", "--reason", WHY),
+        lambda t: t.cli.text(
+            "flip", "orders", "canary", "--weight", "25%", "--yes", "--reason", WHY
+        ),
         _undo_last,
     ),
     "flip a capability": (
@@ -150,7 +154,7 @@ DEEDS: dict[str, tuple[Way, Way, Way, Way, Way]] = {
             etag=t.etag("table"),
         ),
         lambda t: t.call("POST", "capabilities/shop/flip", {"stage": "new", "reason": WHY}),
-        lambda t: t.cli.text("capabilities", "flip", "shop", "new", "--reason", WHY),
+        lambda t: t.cli.text("capabilities", "flip", "shop", "new", "--yes", "--reason", WHY),
         _undo_last,
     ),
     "force a breaker": (

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
+from control_plane.audit import store as audit
+from control_plane.audit.entry import AuditEntry
 from control_plane.auth import store as keys
 from control_plane.auth.keys import Role
 from control_plane.auth.service import Actor
@@ -22,7 +24,7 @@ from control_plane.db.models import SessionRow
 
 SESSION_MS = 12 * 3_600_000
 LINK_MS = 15 * 60_000
-_FRESH_MS = 5_000  # a session that ended elsewhere dies here within this time
+_FRESH_MS = 1_000  # a session that ended at another control plane dies here within this time
 _STALE_MS = 3_600_000  # without the database, a session seen lately stays valid for this long
 _MOST_CACHED = 10_000
 
@@ -47,6 +49,29 @@ class Session:
         return Actor(self.name, self.prefix or "console", self.role, address, "console")
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLine:
+    """A session in a list; nothing of it gives access."""
+
+    id: str
+    name: str
+    prefix: str
+    role: str
+    address: str
+    created_ms: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    kind: str
+    name: str
+    prefix: str
+    role: Role
+    lasts_ms: int
+    address: str
+
+
 class Sessions:
     """Makes, finds and ends sessions."""
 
@@ -56,13 +81,16 @@ class Sessions:
 
     async def link(self, name: str, role: Role, prefix: str = "") -> str:
         """A token that logs in once, within a quarter of an hour."""
-        return await self._make("link", name, prefix, role, LINK_MS)
+        return await self._make(
+            _New("link", name, prefix, role, LINK_MS, ""), "session.link", f"link for {role.value}"
+        )
 
     async def start(self, actor: Actor) -> str:
         """A session for somebody who has shown a key; its token."""
-        return await self._make("session", actor.name, actor.prefix, actor.role, SESSION_MS)
+        new = _New("session", actor.name, actor.prefix, actor.role, SESSION_MS, actor.address)
+        return await self._make(new, "session.start", f"key {actor.prefix}")
 
-    async def redeem(self, link: str) -> str | None:
+    async def redeem(self, link: str, address: str = "") -> str | None:
         """A session for a link, whose only use this is; None if it was used or is too old."""
         async with self._database.write() as connection:
             found = await connection.execute(
@@ -77,7 +105,8 @@ class Sessions:
             row = found.one_or_none()
         if row is None:
             return None
-        return await self._make("session", row.name, row.prefix, Role(row.role), SESSION_MS)
+        new = _New("session", row.name, row.prefix, Role(row.role), SESSION_MS, address)
+        return await self._make(new, "session.start", "one-time link")
 
     async def find(self, token: str) -> Session | None:
         """The session of a cookie, while it lasts."""
@@ -96,11 +125,47 @@ class Sessions:
             return None
         return known
 
-    async def end(self, token: str) -> None:
-        """Log out."""
-        self._cached.pop(_hash(token), None)
+    async def failed(self, address: str, why: str) -> None:
+        """Note an attempt that failed."""
+        entry = AuditEntry("somebody", address, "session.failed", "console log-in", why[:500])
         async with self._database.write() as connection:
-            await connection.execute(delete(SessionRow).where(SessionRow.hash == _hash(token)))
+            await audit.record(connection, entry, now=now_ms())
+
+    async def listed(self) -> list[SessionLine]:
+        """Sessions that last, newest first; a thousand at most."""
+        columns = [SessionRow.__table__.c[entry.name] for entry in fields(SessionLine)]
+        query = select(*columns).where(
+            SessionRow.kind == "session", SessionRow.expires_ms > now_ms()
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                query.order_by(SessionRow.created_ms.desc()).limit(1_000)
+            )
+            return [SessionLine(**row._mapping) for row in rows.all()]
+
+    async def end(self, token: str, entry: AuditEntry) -> None:
+        """Log out."""
+        await self._end(SessionRow.hash == _hash(token), entry)
+
+    async def end_id(self, session_id: str, entry: AuditEntry) -> bool:
+        """End somebody's session; False if there is none."""
+        if not session_id:
+            return False
+        return await self._end(SessionRow.id == session_id, entry)
+
+    def forget_key(self, prefix: str) -> None:
+        """The key is revoked: its sessions end here at once."""
+        for hashed, (_, found) in list(self._cached.items()):
+            if found.prefix == prefix:
+                del self._cached[hashed]
+
+    async def _end(self, which: ColumnElement[bool], entry: AuditEntry) -> bool:
+        async with self._database.write() as connection:
+            done = await connection.execute(delete(SessionRow).where(which))
+            if done.rowcount:
+                await audit.record(connection, entry, now=now_ms())
+        self._cached.clear()
+        return bool(done.rowcount)
 
     async def _load(self, token: str, hashed: str, now: int) -> Session | None:
         async with self._database.read() as connection:
@@ -122,21 +187,26 @@ class Sessions:
         self._cached[hashed] = (now, found)
         return found
 
-    async def _make(self, kind: str, name: str, prefix: str, role: Role, lasts_ms: int) -> str:
+    async def _make(self, new: _New, action: str, subject: str) -> str:
         token, now = secrets.token_urlsafe(32), now_ms()
+        who = f"{new.name} ({new.prefix})" if new.prefix else new.name
         async with self._database.write() as connection:
             await connection.execute(delete(SessionRow).where(SessionRow.expires_ms <= now))
             await connection.execute(
                 insert(SessionRow).values(
                     hash=_hash(token),
-                    kind=kind,
-                    name=name,
-                    prefix=prefix,
-                    role=role.value,
+                    id=_hash(token)[:12],
+                    kind=new.kind,
+                    name=new.name,
+                    prefix=new.prefix,
+                    role=new.role.value,
                     created_ms=now,
-                    expires_ms=now + lasts_ms,
+                    expires_ms=now + new.lasts_ms,
+                    address=new.address[:64],
                 )
             )
+            entry = AuditEntry(who, new.address, action, subject)
+            await audit.record(connection, entry, now=now, details={"session": _hash(token)[:12]})
         return token
 
 

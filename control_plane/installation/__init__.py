@@ -1,0 +1,1 @@
+"""Which installation this is, and whose proxies may follow it."""

@@ -1,0 +1,180 @@
+"""One policy for every change: more exposure without proof asks, less exposure never does.
+
+It stands in the publisher, where every change passes: API, command line, console, `apply`, undo.
+A change exposes users when new would serve more of them, or serve the same ones otherwise than what
+was compared: a larger share, another backend, another address of the backend, a wider match, a
+breaker that does not open any more, legacy that is not asked any more. Evidence that proves new
+lets it pass. Without, the caller has to say that it was seen (`Confirm.EXPOSURE`); against evidence
+that new is wrong, or where a live proxy cannot open what it would call, it takes `Confirm.FORCE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from control_plane.audit.entry import AuditEntry
+from control_plane.http.problems import ApiProblem, FindingOut
+from control_plane.publishing.service import Confirm, Published
+from figway.model.table import Backend, BreakerForce, Route, Stage, Table
+
+WHOLE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """A route of which new would serve more, or otherwise; and how."""
+
+    route: str
+    why: str
+    backend: str
+    needs_proof: bool = True
+    """False: no evidence can speak for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What the evidence says of a route, with the figures."""
+
+    standing: Literal["proven", "promising", "refuted", "not_enough_data"]
+    text: str
+
+
+NOTHING_COMPARED = Proof("not_enough_data", "nothing was compared yet")
+Evidence = Callable[[Iterable[str]], Awaitable[Mapping[str, Proof]]]
+Unopened = Callable[[], Awaitable[Mapping[str, str]]]
+"""Backends that a live proxy cannot open, and why."""
+
+
+def share(route: Route | None) -> int:
+    """Basis points of the sticky keys that new serves."""
+    if route is None:
+        return 0
+    if route.stage is Stage.CANARY:
+        return route.weight
+    return WHOLE if route.stage in (Stage.NEW, Stage.RETIRED) else 0
+
+
+def exposed(before: Table, after: Table) -> list[Exposed]:
+    """Where users would be exposed to what they were not. Only what differs is looked at."""
+    found = []
+    changed = _changed_backends(before, after)
+    for route_id, route in after.routes.items():
+        known = before.routes.get(route_id)
+        if known is route and route.new not in changed:
+            continue
+        if why := _why(known, route, changed):
+            found.append(Exposed(route_id, why, route.new))
+    found += [
+        Exposed(route_id, "it is retired, and its requests would go to legacy again", "", False)
+        for route_id, route in before.routes.items()
+        if route_id not in after.routes and route.stage is Stage.RETIRED
+    ]
+    return found
+
+
+def _changed_backends(before: Table, after: Table) -> set[str]:
+    """Backends that are somewhere else, or something else, than they were."""
+    if before.backends is after.backends:
+        return set()
+    return {
+        backend_id
+        for backend_id, backend in after.backends.items()
+        if (known := before.backends.get(backend_id)) is not None
+        and known is not backend
+        and _address(known) != _address(backend)
+    }
+
+
+def _address(backend: Backend) -> tuple[object, ...]:
+    names = ("kind", "side", "url", "urls", "members", "function", "region", "endpoint_url")
+    return tuple(getattr(backend, name, None) for name in names)
+
+
+def _why(before: Route | None, after: Route, changed: set[str]) -> str:
+    was, becomes = share(before), share(after)
+    if becomes > was:
+        return f"new would serve {becomes / 100:g}% instead of {was / 100:g}%"
+    if not becomes or before is None:
+        return ""
+    if after.stage is Stage.RETIRED is not before.stage:
+        return "retired: legacy would never be asked again, also when new fails"
+    if before.stage is Stage.RETIRED and after.stage is not Stage.RETIRED:
+        return ""
+    if after.new != before.new:
+        return f"backend {after.new} instead of {before.new} would serve {becomes / 100:g}%"
+    if after.new in changed:
+        return f"backend {after.new} would be another one, and serves {becomes / 100:g}%"
+    if after.match != before.match:
+        return f"other requests would match, of which new serves {becomes / 100:g}%"
+    return _unguarded(before, after)
+
+
+def _unguarded(before: Route, after: Route) -> str:
+    was, becomes = before.breaker.force, after.breaker.force
+    if becomes is not was and (becomes is BreakerForce.CLOSED or was is BreakerForce.OPEN):
+        return "its breaker would let requests through to new"
+    if before.breaker.enabled and not after.breaker.enabled:
+        return "without a breaker, new would be called while it fails"
+    if before.fallback.enabled and not after.fallback.enabled:
+        return "without fallback, users would see new's failures"
+    return ""
+
+
+class ExposurePolicy:
+    """Asks where it has to. Implements `control_plane.publishing.service.Policy`."""
+
+    def __init__(self, evidence: Evidence, unopened: Unopened) -> None:
+        self._evidence = evidence
+        self._unopened = unopened
+
+    async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
+        """Raises `ApiProblem` 409: `confirmation_required` or `force_required`."""
+        if confirm is Confirm.FORCE and not entry.reason.strip():
+            raise ApiProblem(
+                422, "reason_required", "A reason is required", "say why this is forced"
+            )
+        if confirm is Confirm.FORCE:
+            return
+        asked, forced = await self.findings(drafted.before.table, drafted.after.table)
+        if forced:
+            raise _needs("force_required", "This has to be forced", forced + asked, "force")
+        if asked and confirm is Confirm.NOTHING:
+            raise _needs("confirmation_required", "New would serve more", asked, "exposure")
+
+    async def findings(
+        self, before: Table, after: Table
+    ) -> tuple[list[FindingOut], list[FindingOut]]:
+        """What has to be confirmed, and what has to be forced."""
+        found = exposed(before, after)
+        if not found:
+            return [], []
+        proofs = await self._evidence([entry.route for entry in found])
+        closed = await self._unopened()
+        asked: list[FindingOut] = []
+        forced: list[FindingOut] = []
+        for entry in found:
+            proof = proofs.get(entry.route, NOTHING_COMPARED)
+            if entry.backend in closed:
+                text = f"a live proxy cannot open {entry.backend}: {closed[entry.backend]}"
+                forced.append(_finding("cannot_open", entry, text))
+            elif not entry.needs_proof:
+                asked.append(_finding("exposure", entry, ""))
+            elif proof.standing == "refuted":
+                forced.append(_finding("refuted", entry, proof.text))
+            elif proof.standing != "proven":
+                asked.append(_finding("unproven", entry, proof.text))
+        return asked, forced
+
+
+def _finding(code: str, entry: Exposed, evidence: str) -> FindingOut:
+    text = f"{entry.why}; evidence: {evidence}" if evidence else entry.why
+    return FindingOut(code=code, severity="warning", path=f"route {entry.route}", message=text)
+
+
+def _needs(code: str, title: str, findings: list[FindingOut], word: str) -> ApiProblem:
+    first = findings[0]
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    detail = f"{first.path}: {first.message}{more}. Repeat with confirm={word} if it is meant"
+    return ApiProblem(409, code, title, detail, findings=findings[:100])

@@ -1,0 +1,1 @@
+"""The publisher: one truth among control planes."""

@@ -1,0 +1,181 @@
+"""One policy where every change passes: more exposure without proof asks, less never does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from control_plane.publishing.exposure import Proof
+from control_plane.publishing.service import Confirm
+from tests.support.console import browser
+from tests.support.control import Control
+
+ASKED = "urn:figway:problem:confirmation_required"
+FORCED = "urn:figway:problem:force_required"
+PATCH = {"content-type": "application/merge-patch+json", "if-match": "*"}
+
+
+def unsaid(control: Control) -> httpx.AsyncClient:
+    """A client that has said nothing about evidence."""
+    return control.client_with(control.key, confirm="")
+
+
+async def at(control: Control, stage: str) -> None:
+    body = {"stage": stage, "reason": "r"}
+    answer = await control.client.post("/routes/orders/flip", json=body, headers={"if-match": "*"})
+    assert answer.status_code == 200, answer.text
+
+
+def flip(stage: str, weight: int | None = None) -> tuple[str, str, dict[str, Any]]:
+    body = {"stage": stage, "reason": "r"} | ({} if weight is None else {"weight": weight})
+    return "POST", "/routes/orders/flip", body
+
+
+OTHER = {"id": "other", "side": "new", "url": "http://127.0.0.1:9"}
+MORE = [
+    ("legacy", *flip("canary", 1)),
+    ("legacy", *flip("new")),
+    ("new", *flip("retired")),
+    ("new", "PATCH", "/routes/orders", {"new": "other"}),
+    ("new", "PATCH", "/backends/fn", {"url": "http://127.0.0.1:9"}),
+    ("new", "PATCH", "/routes/orders", {"match": {"path": "/{all=**}"}}),
+    ("new", "PATCH", "/routes/orders", {"breaker": {"force": "closed"}}),
+    ("new", "PATCH", "/routes/orders", {"fallback": {"enabled": False}}),
+    ("retired", "DELETE", "/routes/orders", None),
+]
+LESS = [
+    ("new", *flip("legacy")),
+    ("new", *flip("shadow")),
+    ("new", *flip("canary", 5_000)),
+    ("legacy", *flip("shadow")),
+    ("retired", *flip("new")),
+    ("new", "DELETE", "/routes/orders", None),
+    ("new", "PATCH", "/routes/orders", {"breaker": {"force": "open"}}),
+    ("new", "PATCH", "/routes/orders", {"description": "words"}),
+    ("legacy", "PATCH", "/backends/fn", {"url": "http://127.0.0.1:9"}),
+    ("legacy", "PATCH", "/routes/orders", {"new": "other"}),
+]
+
+
+@pytest.mark.parametrize(("stage", "method", "path", "body"), MORE)
+async def test_more_exposure_asks(
+    control: Control, stage: str, method: str, path: str, body: Any
+) -> None:
+    """B5: by whatever way; and in words that say what new would serve, and what is known."""
+    await control.seed()
+    await control.post("/backends", OTHER)
+    await at(control, stage)
+    before = control.services.state.current
+    headers = PATCH if method == "PATCH" else {"if-match": "*"}
+    async with unsaid(control) as client:
+        answer = await client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == 409, answer.text
+        problem = answer.json()
+        assert problem["type"] == ASKED
+        [finding] = problem["findings"]
+        assert finding["path"] == "route orders"
+        if method != "DELETE":
+            assert "evidence: nothing was compared yet" in finding["message"]
+        assert control.services.state.current is before
+        again = await client.request(
+            method, path, json=body, headers=headers, params={"confirm": "exposure"}
+        )
+        assert again.status_code == 200, again.text
+
+
+@pytest.mark.parametrize(("stage", "method", "path", "body"), LESS)
+async def test_less_exposure_never_asks(
+    control: Control, stage: str, method: str, path: str, body: Any
+) -> None:
+    """B5: nothing stands between an operator and legacy."""
+    await control.seed()
+    await control.post("/backends", OTHER)
+    await at(control, stage)
+    headers = PATCH if method == "PATCH" else {"if-match": "*"}
+    async with unsaid(control) as client:
+        answer = await client.request(method, path, json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
+async def test_undo_and_apply_are_held_to_it(control: Control) -> None:
+    """B5: a way back to new is a way to new."""
+    await control.seed()
+    await at(control, "new")
+    exported = (await control.client.get("/table/export")).text
+    await at(control, "legacy")
+    yaml = {"content-type": "application/yaml"}
+    async with unsaid(control) as client:
+        for answer in (
+            await client.post("/revisions/undo", json={}),
+            await client.post("/table/apply", content=exported, headers=yaml),
+        ):
+            assert answer.json()["type"] == ASKED, answer.text
+        kept = await client.post(
+            "/table/apply", content=exported, headers=yaml, params={"stages": "keep"}
+        )
+        assert kept.json()["changed"] is False
+
+
+async def _evidence(control: Control, standing: Any) -> None:
+    policy: Any = control.services.publisher.policy
+
+    async def evidence(routes: Any) -> dict[str, Proof]:
+        return {route: Proof(standing, "900 of 1000 pairs match") for route in routes}
+
+    policy._evidence = evidence
+
+
+async def test_proof_lets_it_pass(control: Control) -> None:
+    """B5: who has evidence is not asked."""
+    await control.seed()
+    await _evidence(control, "proven")
+    async with unsaid(control) as client:
+        answer = await client.post(
+            "/routes/orders/flip", json={"stage": "new", "reason": "r"}, headers={"if-match": "*"}
+        )
+        assert answer.status_code == 200, answer.text
+
+
+async def test_against_the_evidence_it_takes_force_and_a_reason(control: Control) -> None:
+    """B5: a word is not enough where new is known to be wrong."""
+    await control.seed()
+    await _evidence(control, "refuted")
+    answer = await control.flip(100)
+    assert answer.json()["type"] == FORCED
+    assert "900 of 1000" in answer.text
+    assert (await control.flip(100, confirm="force")).status_code == 200
+
+
+async def test_what_a_live_proxy_cannot_open_takes_force(control: Control) -> None:
+    """B1: a flip to it is refused unless forced, and says which proxy and why."""
+    await control.seed()
+    closed = {"kind": "backend", "id": "fn", "side": "new", "code": "region", "text": "no region"}
+    await control.ack("p-1", 1, "x", quarantine=[closed])
+    answer = await control.flip(100)
+    assert answer.json()["type"] == FORCED
+    assert "no region (p-1)" in answer.text
+    assert (await control.flip(100, confirm="force")).status_code == 200
+
+
+async def test_the_console_asks_the_same(control: Control) -> None:
+    """B5: the dialog shows what is asked, and the form without it is refused."""
+    await control.seed()
+    visitor = await browser(control)
+    page = await visitor.page("/routes/orders/flip?stage=canary&percent=25")
+    assert "New would serve more without proof" in page.text
+    etag = next(a["value"] for a in page.all("input") if a.get("name") == "etag")
+    form = {"stage": "canary", "percent": "25", "etag": etag, "reason": "r"}
+    refused = await visitor.send("/routes/orders/flip", **form, confirm="")
+    assert refused.status_code == 409
+    assert (await visitor.send("/routes/orders/flip", **form)).status_code == 200
+    back = await visitor.page("/routes/orders/flip?stage=legacy")
+    assert "without proof" not in back.text
+
+
+async def test_the_system_itself_is_held_to_it(control: Control) -> None:
+    """B5: no caller of the publisher goes round it by accident."""
+    await control.seed()
+    assert control.services.publisher.policy is not None
+    assert Confirm("") is Confirm.NOTHING
