@@ -19,7 +19,7 @@ from control_plane.revisions.schemas import (
     DiffOut,
     RevisionDetail,
     RevisionOut,
-    StepsOut,
+    UndoStepsOut,
     UndoIn,
 )
 from control_plane.services import Svc
@@ -80,7 +80,7 @@ async def get_revision(number: Number, _: Viewer, services: Svc) -> RevisionDeta
 
 
 @router.get("/revisions/next")
-async def next_steps(_: Viewer, services: Svc) -> StepsOut:
+async def next_steps(_: Viewer, services: Svc) -> UndoStepsOut:
     """What undo and redo would take back: for whoever is about to."""
     return await service.next_steps(services)
 

@@ -54,7 +54,7 @@ class UndoIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """For undo and redo without a number: the revision that the caller was shown as the next."""
 
 
-class StepOut(BaseModel, use_attribute_docstrings=True):
+class UndoStepOut(BaseModel, use_attribute_docstrings=True):
     """A revision that undo or redo would take back."""
 
     revision: int
@@ -64,10 +64,10 @@ class StepOut(BaseModel, use_attribute_docstrings=True):
     reason: str
 
 
-class StepsOut(BaseModel, use_attribute_docstrings=True):
+class UndoStepsOut(BaseModel, use_attribute_docstrings=True):
     """What comes next, either way; null where there is nothing."""
 
-    undo: StepOut | None
+    undo: UndoStepOut | None
     """The newest change that stands."""
-    redo: StepOut | None
+    redo: UndoStepOut | None
     """The newest undo, for as long as nothing else was changed since."""

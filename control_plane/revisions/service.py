@@ -15,7 +15,7 @@ from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot
 from control_plane.publishing.store import Step
-from control_plane.revisions.schemas import StepOut, StepsOut, UndoIn
+from control_plane.revisions.schemas import UndoStepOut, UndoStepsOut, UndoIn
 from control_plane.services import Services
 from figway.model import change
 from figway.model.change import Change
@@ -54,7 +54,7 @@ async def restore_make(services: Services, number: int) -> Make:
     return make
 
 
-async def next_steps(services: Services) -> StepsOut:
+async def next_steps(services: Services) -> UndoStepsOut:
     """What undo and redo would take back next."""
     undo = redo = None
     cancelled: set[int] = set()
@@ -71,7 +71,7 @@ async def next_steps(services: Services) -> StepsOut:
             if stands:
                 undo = step
                 break
-    return StepsOut(undo=_out(undo), redo=_out(redo))
+    return UndoStepsOut(undo=_out(undo), redo=_out(redo))
 
 
 async def _is_redo(services: Services, step: Step) -> bool:
@@ -80,10 +80,12 @@ async def _is_redo(services: Services, step: Step) -> bool:
     return (await services.history.revision(step.undoes)).undoes is not None
 
 
-def _out(step: Step | None) -> StepOut | None:
+def _out(step: Step | None) -> UndoStepOut | None:
     if step is None:
         return None
-    return StepOut(revision=step.number, summary=step.summary, actor=step.actor, reason=step.reason)
+    return UndoStepOut(
+        revision=step.number, summary=step.summary, actor=step.actor, reason=step.reason
+    )
 
 
 async def undo(edit: Edit, number: int, body: UndoIn) -> Changed:
