@@ -19,8 +19,8 @@ from control_plane.revisions.schemas import (
     DiffOut,
     RevisionDetail,
     RevisionOut,
-    UndoStepsOut,
     UndoIn,
+    UndoStepsOut,
 )
 from control_plane.services import Svc
 from figway.model import change

@@ -15,7 +15,7 @@ from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot
 from control_plane.publishing.store import Step
-from control_plane.revisions.schemas import UndoStepOut, UndoStepsOut, UndoIn
+from control_plane.revisions.schemas import UndoIn, UndoStepOut, UndoStepsOut
 from control_plane.services import Services
 from figway.model import change
 from figway.model.change import Change

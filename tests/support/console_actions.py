@@ -12,6 +12,7 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "POST /revisions/{number}/undo": (("POST /revisions/{number}/undo", "undo"),),
     "POST /kill": (("POST /kill", "kill on"), ("POST /kill", "kill off")),
     "POST /keys": (("POST /keys", "keys create"),),
+    "POST /sessions/{session_id}/end": (("DELETE /sessions/{session_id}", "keys end-session"),),
     "POST /keys/{prefix}/revoke": (("DELETE /keys/{prefix}", "keys revoke"),),
     "POST /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules", "ignore add"),),
     "POST /shadow/{route_id}/rule/remove": (

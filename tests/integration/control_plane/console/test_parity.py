@@ -18,25 +18,6 @@ from figway.model.change import Kind
 from figway.rollout.state import EventKind
 from tests.support.console_actions import ACTIONS
 
-ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
-    # what the console takes: each way of the API (method and path), with its command
-    "POST /{kind}/{item_id}/flip": (
-        ("POST /routes/{route_id}/flip", "flip"),
-        ("POST /capabilities/{capability_id}/flip", "capabilities flip"),
-    ),
-    "POST /routes/{route_id}/breaker": (("POST /routes/{route_id}/breaker", "breaker"),),
-    "POST /revisions/{number}/undo": (("POST /revisions/{number}/undo", "undo"),),
-    "POST /kill": (("POST /kill", "kill on"), ("POST /kill", "kill off")),
-    "POST /keys": (("POST /keys", "keys create"),),
-    "POST /sessions/{session_id}/end": (("DELETE /sessions/{session_id}", "keys end-session"),),
-    "POST /keys/{prefix}/revoke": (("DELETE /keys/{prefix}", "keys revoke"),),
-    "POST /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules", "ignore add"),),
-    "POST /shadow/{route_id}/rule/remove": (
-        ("DELETE /routes/{route_id}/rules/{rule_id}", "ignore rm"),
-    ),
-    "POST /shadow/{route_id}/noise": (("POST /routes/{route_id}/noise", "compare noise"),),
-    "POST /shadow/{route_id}/replay": (("POST /comparisons/replays", "compare replay"),),
-}
 VIEWS = {
     "GET /": (("GET /traffic/summary", "traffic"),),
     "GET /routes": (("GET /routes", "get"),),
