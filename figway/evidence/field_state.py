@@ -9,10 +9,10 @@ from typing import Literal
 
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import ComparisonRule, RuleSet
-from figway.evidence.forms import CLOCK_MS, GROWN, Form
+from figway.evidence.forms import CLOCK_MS, GROWN, JITTER_TIMES, Form
 from figway.evidence.knowledge import DEEP, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.marks import Mark
-from figway.evidence.seen import place_of_field
+from figway.evidence.seen import BEYOND, place_of_field
 from figway.evidence.sequential import log_evidence
 from figway.evidence.sketches import Odd, PlaceSketch, varies_differently
 from figway.evidence.values import VOLATILE
@@ -101,6 +101,8 @@ class FieldState:
             return "excused" if self.word else "counts"
         if self.rule:
             return "excused"
+        if self.path == BEYOND and mark is Mark.SETTLED:  # it found no room, and is named
+            return "counts"
         plain = _PLAIN.get(mark)
         if plain is not None:
             return plain
@@ -123,7 +125,10 @@ class FieldState:
             return "counts" if looks.settled >= DEEP or self.wavers_more else "unconfirmed"
         if self.settled:
             return "counts"
-        return "form_alone" if self.by_form_alone else "unconfirmed"
+        if not self.by_form_alone:
+            return "unconfirmed"
+        known = self.form is not None and self.form.kind in ("token", "instant")
+        return "excused" if known else "form_alone"
 
     @property
     def settled(self) -> bool:
@@ -164,10 +169,11 @@ class FieldState:
             return False
         if not sketch.new.only(form.natures):
             return False
+        if form.kind == "instant":
+            offset = abs(sketch.offset_ms) / max(1, sketch.moments)
+            return offset <= JITTER_TIMES * form.spread_ms + CLOCK_MS
         tokens = form.tokens
-        return form.kind == "instant" or (
-            tokens.low <= sketch.new.low and sketch.new.high <= tokens.high
-        )
+        return tokens.low <= sketch.new.low and sketch.new.high <= tokens.high
 
     @property
     def by_form_alone(self) -> bool:

@@ -222,7 +222,7 @@ class Form:
         if self._chosen:
             return "choice"
         whole = self.natures == {"integer"}
-        return "counter" if whole and self.rising and self.looks >= 3 else "number"
+        return "counter" if whole and self.rising and self.looks >= GROWN else "number"
 
     def _textual(self) -> FormKind:
         if self.slots and self.skeleton:

@@ -28,7 +28,8 @@ from figway.evidence.sequential import (
     interval,
     needs_more,
 )
-from figway.evidence.window import BuildEvidence, Entries
+from figway.evidence.sketches import stands_still
+from figway.evidence.window import OWN, BuildEvidence, Entries
 
 GOALS = (0.99, 0.995, 0.999)
 ALPHA = 0.05
@@ -346,6 +347,11 @@ def _reasons(
             "shape_missing", f"compared less than {SHAPE_PAIRS} times: {'; '.join(shapes)}"
         )
     yield from _share_reasons(evidence, now, sums, rated)
+    for place, sketch in evidence.sketches.items():
+        if place.endswith(OWN) and stands_still(sketch):
+            path = place.removesuffix(OWN)
+            text = f"{path} varies differently: legacy {sketch.text(0)}, new {sketch.text(1)}"
+            yield Reason("varies_differently", text, path)
     for item in fields:
         if item.standing == "likely_real":
             text = f"{item.path} differs nearly always; legacy was not looked at again there"

@@ -272,8 +272,11 @@ class Knowledge:
             fit = known.form.fit(*seen.readings, apart_ms, self._digest)
             if fit == "opaque":
                 return Mark.OPAQUE
-            if fit == "yes" and (not known.form.always or known.form.kind == "instant"):
+            instant = known.form.kind == "instant"
+            if fit == "yes" and (instant or not known.form.always):
                 return Mark.FORM
+            if fit == "no" and instant:
+                return Mark.BEYOND  # a clock that stood still between two looks is one all the same
             if look.legacy is not None:
                 self.forms.repeated(seen, look.legacy)
         if look.new is None or (look.before and self._moves(seen.place)):

@@ -179,6 +179,19 @@ def varies_differently(sketch: PlaceSketch, alpha: float = ALPHA) -> Odd | None:
     return odd if evidence >= math.log(len(tested) / alpha) else None
 
 
+STILL_PAIRS = 20
+STILL_VALUES = 10
+
+
+def stands_still(sketch: PlaceSketch) -> bool:
+    """Whether new gives one value for all, of a kind that legacy gives many of.
+
+    For values that are the server's own (a session's cookie, an ETag), which nobody compares.
+    """
+    many = sketch.distinct(0) >= STILL_VALUES
+    return sketch.pairs >= STILL_PAIRS and sketch.distinct(1) == 1 and many
+
+
 def uneven(one: int, other: int) -> float:
     """The logarithm of the evidence against "each is the odd one equally often"."""
     return log_evidence(0.5, one, one + other, 2.0, 2.0)

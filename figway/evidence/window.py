@@ -25,6 +25,8 @@ Entry = tuple[str, str]
 """Field, mark."""
 Entries = tuple[Entry, ...]
 NO_DIFFERENCE: Entries = ()
+OWN = "|own"
+"""Ends the place of a value that is the server's own, and not compared by value."""
 MORE: Entries = ((f"{BEYOND}|changed", Mark.SETTLED.value),)
 """The signature of all that found no room: mismatches."""
 _DISTINCT_NAMES = ("new", "legacy", "both")

@@ -104,7 +104,8 @@ class Replayer:
 
 def _differs(compared: ComparedRoute, pair: Pair) -> bool:
     """Whether a difference counts that no rule, word or form covers; without a second look."""
-    pair.seen = list(occurrences(pair.comparison))
+    own = compared.build_paths
+    pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
     for seen in pair.seen:
         covered = seen.field in compared.words or seen.path in compared.words
         mark = Mark.COVERED if covered else compared.state.knowledge.first(seen, 0.0)

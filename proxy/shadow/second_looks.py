@@ -120,9 +120,10 @@ class SecondLooks:
 
     def _first(self, compared: ComparedRoute, pair: Pair) -> None:
         """What can be said without a look."""
+        own = compared.build_paths
         if pair.stage is Stage.ASKED:
             pair.stage = Stage.COMPARED
-            pair.seen = list(occurrences(pair.comparison)) if pair.comparison.differences else []
+            pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
             pair.marks = [None] * len(pair.seen)
         knowledge, words = compared.state.knowledge, compared.words
         for at in pair.open:

@@ -37,6 +37,8 @@ class ComparedRoute:
     """Share of pairs that look at legacy alone whether they differ or not, in basis points."""
     words: frozenset[str]
     """Fields and paths that a person called noise: no look is spent on them."""
+    build_paths: frozenset[str]
+    """The header that names new's build: that it differs is not news."""
 
 
 class ShadowTable:
@@ -119,7 +121,8 @@ class ShadowTable:
             if (learned := self._learned.pop((plan.route_id, window), None)) is not None:
                 state.restore(learned)
         words = frozenset(field for field, noise in overruled(policy).items() if noise)
-        return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words)
+        build = frozenset({f"header:{plan.new.build_header}"} if plan.new.build_header else ())
+        return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words, build)
 
     def restore(self, windows: Iterable[Mapping[str, Any]]) -> None:
         """Take in what an earlier life learned of windows, also of those that come yet."""

@@ -16,7 +16,7 @@ from figway.evidence.repeating import signed_in
 from figway.evidence.requests import Shape, request_hash, shape_of
 from figway.evidence.seen import Seen
 from figway.evidence.sketches import PlaceSketch
-from figway.evidence.window import BuildEvidence, add_counts
+from figway.evidence.window import OWN, BuildEvidence, add_counts
 from proxy.capture.message import Captured
 from proxy.shadow.pair import Pair
 from proxy.shadow.rows import RouteRow, RowSet
@@ -123,7 +123,7 @@ class Tally:
                 _sketched(evidence, seen.place, seen, pair.apart_ms, state)
         for at in pair.comparison.own_values:
             seen = Seen(at.exact, at.exact, "changed", "", at.legacy, at.new)
-            _sketched(evidence, f"{at.exact}|own", seen, pair.apart_ms, state)
+            _sketched(evidence, f"{at.exact}{OWN}", seen, pair.apart_ms, state)
 
     def own(
         self, compared: ComparedRoute, captured: Captured, own: Comparison, *, natural: bool

@@ -1,0 +1,234 @@
+"""Second looks through the whole engine: sides that are scripts, thousands of pairs, no sockets."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from figway.compare.rules import ComparisonRule
+from figway.evidence.judgement import Judgement
+from figway.model.table import LegacyReads, NoiseOverrule, NoiseWord, RuleKind, Side
+from tests.support.shadow_engine import (
+    Asked,
+    EngineWorld,
+    Said,
+    engine_world,
+    replaced,
+    route_of,
+)
+
+CHANCE = random.Random(17)
+
+
+def answers(**fields: Callable[[], Any]) -> Callable[[Asked], Said]:
+    """A side: the number asked for, a price by it, and fields made anew each time."""
+
+    def answer(asked: Asked) -> Said:
+        number = int(asked.target.split("/")[2].partition("?")[0])
+        data = {"id": number, "price": number * 3 % 17}
+        return Said(json.dumps({**data, **{k: make() for k, make in fields.items()}}).encode())
+
+    return answer
+
+
+async def fed(world: EngineWorld, pairs: int, numbers: int = 150) -> Judgement:
+    """Serve so many requests, and judge."""
+    for at in range(pairs):
+        world.serve(f"/r/{at % numbers}")
+        if at % 10 == 9:
+            await world.settle(1)
+    await world.end()
+    return world.judged()
+
+
+def standings(judged: Judgement) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in judged.fields:  # the one that deserves most attention comes first
+        found.setdefault(item.path, item.standing)
+    return found
+
+
+async def test_a_settled_difference_counts_after_looks_and_then_at_once() -> None:
+    async with engine_world(answers(), answers(price=lambda: 99)) as w:
+        judged = await fed(w, 300)
+        assert (judged.match, judged.mismatch) == (0, 300)
+        assert standings(judged) == {"$.price": "real"}
+        assert judged.standing(0.995) == "refuted"
+        # Every pair differs, and one in twenty is looked at once the field is settled.
+        assert w.only.reads["legacy"] < 100
+
+
+async def test_one_wrong_answer_in_ten_is_unsteady_and_not_stale() -> None:
+    wrong = lambda: 99 if CHANCE.random() < 0.1 else 5  # noqa: E731
+    async with engine_world(answers(total=lambda: 5), answers(total=wrong)) as w:
+        judged = await fed(w, 400)
+        assert judged.stale == 0
+        assert 20 <= judged.mismatch <= 65
+        assert judged.unsteady == judged.mismatch
+        assert standings(judged) == {"$.total": "unsteady"}
+
+
+async def test_data_that_moved_on_is_stale_and_unrated() -> None:
+    def legacy(asked: Asked) -> Said:
+        return Said(json.dumps({"stock": 2 if asked.copied else 1}).encode())
+
+    async with engine_world(legacy, lambda asked: Said(b'{"stock": 2}'), percent=100) as w:
+        w.serve("/r/1")
+        await w.settle()
+        assert w.verdicts == {"stale": 1}
+        assert w.judged().rated == 0
+
+
+async def test_a_failure_of_new_is_a_difference() -> None:
+    """A new that fails on one per cent, and on forty, is never proven."""
+    for share in (0.01, 0.4):
+        plain = answers()
+
+        def failing(
+            asked: Asked, share: float = share, plain: Callable[[Asked], Said] = plain
+        ) -> Said:
+            return Said(b"", 503) if CHANCE.random() < share else plain(asked)
+
+        async with engine_world(plain, failing) as w:
+            judged = await fed(w, 1_200)
+            assert judged.new_failed > 0
+            assert judged.agreement is not None
+            assert judged.agreement < 1
+            assert judged.standing(0.995) != "proven"
+            assert w.only.failed["new"] == {"503": judged.new_failed}
+
+
+async def test_noise_of_a_form_is_excused_and_what_is_outside_it_is_not() -> None:
+    def new() -> str:
+        return "short" if next(turn) % 50 == 49 else str(uuid.uuid4())
+
+    turn = itertools.count()
+    async with engine_world(answers(rid=lambda: str(uuid.uuid4())), answers(rid=new)) as w:
+        judged = await fed(w, 600)
+        assert 5 <= judged.mismatch <= 20
+        assert judged.match + judged.mismatch + judged.unconfirmed == 600
+        assert standings(judged)["$.rid"] == "real"
+
+
+async def test_a_uuid_that_new_never_changes_varies_differently() -> None:
+    fixed = str(uuid.uuid4())
+    legacy = answers(rid=lambda: str(uuid.uuid4()))
+    async with engine_world(legacy, answers(rid=lambda: fixed)) as w:
+        judged = await fed(w, 400)
+        assert standings(judged) == {"$.rid": "varies_differently"}
+        reasons = {reason.code: reason.text for reason in judged.reasons}
+        assert "new 1 value in" in reasons["varies_differently"]
+        assert judged.standing(0.99) != "proven"
+
+
+async def test_a_clock_an_hour_off_is_a_difference() -> None:
+    def clock(ahead: float) -> Callable[[], str]:
+        return lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ahead))
+
+    legacy, new = answers(at=clock(0)), answers(at=clock(3_600))
+    async with engine_world(legacy, new, percent=100) as w:
+        for _ in range(4):
+            await fed(w, 40)
+            time.sleep(0.5)  # noqa: ASYNC251 - legacy's clock has to move
+        judged = await fed(w, 200)
+        assert judged.match == 0
+        assert standings(judged) == {"$.at": "real"}
+
+
+async def test_without_reads_what_cannot_be_known_is_unconfirmed_and_never_false() -> None:
+    """`never`, and no request comes twice: nothing is proven, nothing refuted."""
+    route = route_of(LegacyReads.NEVER)
+    async with engine_world(answers(), answers(price=lambda: 99), route) as w:
+        judged = await fed(w, 200, numbers=10_000)
+        assert (judged.match, judged.mismatch, judged.unconfirmed) == (0, 0, 200)
+        assert standings(judged) == {"$.price": "likely_real"}
+        assert [asked for asked in w.seen[Side.LEGACY] if asked.copied] == []
+        text = next(reason.text for reason in judged.reasons if reason.code == "unconfirmed")
+        assert "shadow.legacy_reads" in text
+
+
+async def test_form_alone_excuses_provisionally_and_says_so() -> None:
+    both = answers(rid=lambda: str(uuid.uuid4()))
+    async with engine_world(both, both, route_of(LegacyReads.NEVER)) as w:
+        judged = await fed(w, 300, numbers=10_000)
+        assert judged.mismatch == 0
+        assert judged.form_alone > 150
+        assert "form_alone" in {reason.code for reason in judged.reasons}
+        assert standings(judged) == {"$.rid": "form_alone"}
+
+
+async def test_natural_repeats_stand_in_for_reads() -> None:
+    """Half of the traffic repeats: noise is learned, and a difference settled, without one read."""
+    legacy = answers(rid=lambda: str(uuid.uuid4()))
+    new = answers(rid=lambda: str(uuid.uuid4()), price=lambda: 99)
+    async with engine_world(legacy, new, route_of(LegacyReads.NEVER)) as w:
+        judged = await fed(w, 400, numbers=40)
+        assert [asked for asked in w.seen[Side.LEGACY] if asked.copied] == []
+        assert standings(judged) == {"$.price": "real", "$.rid": "noise"}
+        assert judged.mismatch > 300
+
+
+async def test_words_and_ignore_rules_change_what_was_counted_before() -> None:
+    async with engine_world(answers(), answers(price=lambda: 99)) as w:
+        assert (await fed(w, 100)).mismatch == 100
+        rule = ComparisonRule(id="known", kind=RuleKind.IGNORE, target="$.price")
+        w.change(replaced(w.route, rules=(rule,)))
+        assert (w.judged().match, w.judged().mismatch) == (100, 0)
+        word = NoiseOverrule(field="$.price", word=NoiseWord.NOISE)
+        w.change(replaced(w.route, rules=(), noise_overrules=(word,)))
+        assert (w.judged().match, w.judged().mismatch) == (100, 0)
+        w.change(replaced(w.route, noise_overrules=()))
+        assert (w.judged().match, w.judged().mismatch) == (0, 100)
+
+
+async def test_what_was_learned_survives_the_worker() -> None:
+    both = answers(rid=lambda: str(uuid.uuid4()))
+    async with engine_world(both, both) as w:
+        await fed(w, 100)
+        learned, read = w.learned, w.only.reads["legacy"]
+        await w.engine.close()
+        w.make()
+        w.engine.restore(learned)
+        judged = await fed(w, 100)
+        assert (judged.match, judged.unconfirmed) == (200, 0)
+        assert w.only.reads["legacy"] - read <= 20  # the sample and the audit, no learning anew
+
+
+async def test_another_build_of_new_has_evidence_of_its_own() -> None:
+    build = {"now": b"1"}
+
+    def new(asked: Asked) -> Said:
+        said = answers(price=lambda: 99)(asked) if build["now"] == b"1" else answers()(asked)
+        return Said(said.body, 200, [*said.headers, (b"X-App-Version", build["now"])])
+
+    async with engine_world(answers(), new) as w:
+        await fed(w, 60)
+        build["now"] = b"2"
+        await fed(w, 60)
+        assert w.judged("1").mismatch == 60
+        assert (w.judged("2").match, w.judged("2").mismatch) == (60, 0)
+
+
+async def test_copies_of_one_request_prove_nothing() -> None:
+    async with engine_world(answers(), answers()) as w:
+        judged = await fed(w, 1_200, numbers=1)
+        assert judged.match == 1_200
+        assert judged.standing(0.995) == "promising"
+        assert [reason.text for reason in judged.reasons] == ["one request, compared 1200 times"]
+
+
+async def test_a_shape_that_was_never_compared_is_named() -> None:
+    def new(asked: Asked) -> Said:
+        return answers()(asked)
+
+    async with engine_world(answers(), new) as w:
+        await fed(w, 300)
+        for number in range(5):
+            w.serve(f"/r/{number}?sort=name")
+        await w.end()
+        assert w.judged().shapes_missing == ("200 application/json with sort (5 of 5)",)
