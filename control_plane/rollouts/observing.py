@@ -200,7 +200,7 @@ class Observer:
 
 
 @dataclass(slots=True)
-class Bucket:
+class LoadBucket:
     """Both sides in one bucket of time."""
 
     legacy: Sums = field(default_factory=Sums)
@@ -212,11 +212,11 @@ class RouteLoad:
     """What both sides of a route did, by bucket of time."""
 
     threshold: int
-    whole: dict[int, Bucket] = field(default_factory=lambda: defaultdict(Bucket))
-    recent: dict[int, Bucket] = field(default_factory=lambda: defaultdict(Bucket))
+    whole: dict[int, LoadBucket] = field(default_factory=lambda: defaultdict(LoadBucket))
+    recent: dict[int, LoadBucket] = field(default_factory=lambda: defaultdict(LoadBucket))
     new_per_s: float = 0.0
 
-    def add(self, into: dict[int, Bucket], at: int, side: str, sums: Sums) -> None:
+    def add(self, into: dict[int, LoadBucket], at: int, side: str, sums: Sums) -> None:
         """Add a row of traffic."""
         bucket = into[at]
         (bucket.new if side == "new" else bucket.legacy).add(sums)
@@ -236,7 +236,7 @@ class RouteLoad:
         )  # fmt: skip
 
 
-def counted(buckets: Iterable[Bucket], threshold: int) -> tuple[CallCounts, CallCounts]:
+def counted(buckets: Iterable[LoadBucket], threshold: int) -> tuple[CallCounts, CallCounts]:
     """Legacy and new as they are judged.
 
     What legacy served because new could not is a request and a failure of new, not one of legacy.

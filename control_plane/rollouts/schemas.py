@@ -17,7 +17,7 @@ PlanIn = Annotated[dict[str, Any], Field(max_length=50)]
 """A plan as it is written in a document; read by `figway.rollout.parsing`."""
 
 
-class ReasonOut(BaseModel, use_attribute_docstrings=True):
+class RolloutReasonOut(BaseModel, use_attribute_docstrings=True):
     """Why a rollout stands where it does, or moved."""
 
     code: str
@@ -84,7 +84,7 @@ class RolloutOut(BaseModel, use_attribute_docstrings=True):
     since_ms: int
     """Since when it stands for what it stands for."""
     age_s: int
-    reasons: list[ReasonOut]
+    reasons: list[RolloutReasonOut]
     gates: list[JudgedOut]
     guards: list[JudgedOut]
     build: str
@@ -145,7 +145,7 @@ class TimelineOut(BaseModel, use_attribute_docstrings=True):
     phase: str
     waiting_for: str
     step: int
-    reasons: list[ReasonOut]
+    reasons: list[RolloutReasonOut]
     revision: int | None
     """The revision that it made."""
     actor: str
@@ -155,7 +155,7 @@ class TimelineOut(BaseModel, use_attribute_docstrings=True):
 def timeline_out(entry: TimelineEntry) -> TimelineOut:
     """A line as the API shows it."""
     reasons = [
-        ReasonOut(code=r.code, text=r.text, value=r.value, bound=r.bound, n=r.n)
+        RolloutReasonOut(code=r.code, text=r.text, value=r.value, bound=r.bound, n=r.n)
         for r in entry.reasons
     ]
     return TimelineOut(

@@ -18,7 +18,7 @@ from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.db.models import ComparedMinuteRow
 from control_plane.http.problems import not_found
-from control_plane.rollouts.observing import Bucket, counted
+from control_plane.rollouts.observing import LoadBucket, counted
 from control_plane.rollouts.schemas import SimulatedOut, SimulationOut
 from control_plane.traffic import store as traffic
 from control_plane.traffic.sums import Sums, of_row
@@ -81,7 +81,7 @@ class Sides:
 class Recorded:
     """One minute of one route."""
 
-    load: Bucket = field(default_factory=Bucket)
+    load: LoadBucket = field(default_factory=LoadBucket)
     pairs: dict[str, int] = field(default_factory=dict)
 
 
@@ -273,11 +273,11 @@ class Player:
         )
 
 
-def _as_if(recorded: Recorded, share: float) -> Bucket:
+def _as_if(recorded: Recorded, share: float) -> LoadBucket:
     """The minute as if new had served that share of the requests."""
     legacy, new = recorded.load.legacy, recorded.load.new
     requests = legacy.requests + new.requests
-    made = Bucket()
+    made = LoadBucket()
     made.legacy = _scaled(legacy if legacy.requests else new, requests * (1 - share))
     if new.requests:
         made.new = _scaled(new, requests * share)

@@ -31,7 +31,7 @@ _LEASE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Delivered:
     """What came of an attempt. `status` is None when there was no answer."""
 
     status: int | None
@@ -89,7 +89,7 @@ class Sender:
     ) -> None:
         if endpoint is None or event is None or endpoint.disabled_ms is not None:
             result: dict[str, Any] = {"status": "failed", "last_error": "nothing is left to send"}
-            sent = Sent(None)
+            sent = Delivered(None)
         else:
             sent = await self._send(endpoint, event)
             result = outcome(found, sent, now_ms())
@@ -98,14 +98,16 @@ class Sender:
             if sent.status == 410 and endpoint is not None:
                 await store.disable(connection, endpoint.id, "it answered 410 Gone", now_ms())
 
-    async def _send(self, endpoint: WebhookEndpoint, event: OutgoingEvent) -> Sent:
+    async def _send(self, endpoint: WebhookEndpoint, event: OutgoingEvent) -> Delivered:
         ready = message(endpoint.form, event, endpoint.secret, int(time.time()))
         return await self.post(endpoint.url, ready.headers, ready.body, TIMEOUT_S)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> Sent:
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> Delivered:
         """POST; never raises. The answer's body is not read."""
         if reason := await forbidden(url):
-            return Sent(None, reason)
+            return Delivered(None, reason)
         if self._client is None:
             self._client = outbound.AsyncClient(follow_redirects=False, trust_env=False)
         try:
@@ -117,9 +119,9 @@ class Sender:
             ):
                 after = response.headers.get("retry-after", "")
                 wait = min(int(after), 86_400) if after.isdecimal() else 0
-                return Sent(response.status_code, f"HTTP {response.status_code}", wait)
+                return Delivered(response.status_code, f"HTTP {response.status_code}", wait)
         except (outbound.HTTPError, outbound.InvalidURL, TimeoutError, OSError) as error:
-            return Sent(None, (str(error) or type(error).__name__)[:300])
+            return Delivered(None, (str(error) or type(error).__name__)[:300])
 
     async def ask(self, url: str, question: Mapping[str, object]) -> Said:
         """Ask an external check with a signed body: 200 passes, 409 is a breach, all else holds.
@@ -146,7 +148,7 @@ class Sender:
             await leases.release(connection, "webhooks", self._owner)
 
 
-def outcome(found: WebhookDelivery, sent: Sent, now: int) -> dict[str, Any]:
+def outcome(found: WebhookDelivery, sent: Delivered, now: int) -> dict[str, Any]:
     """What is kept of an attempt."""
     attempts = found.attempts + 1
     kept: dict[str, Any] = {"attempts": attempts, "last_status": sent.status}

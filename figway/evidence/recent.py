@@ -23,7 +23,7 @@ class Kept(Generic[T]):
     value: T
 
 
-class Recent(Generic[T]):
+class RecentAnswers(Generic[T]):
     """The newest value of each key. The oldest go first; `size` is what a value holds."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, most: int = MOST_ENTRIES) -> None:

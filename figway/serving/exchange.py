@@ -212,6 +212,7 @@ class Exchange:
         "_admission",
         "_breaker",
         "_budget",
+        "_doubtful",
         "_kept",
         "_keyed",
         "_method",
@@ -246,6 +247,7 @@ class Exchange:
         self._keyed = keyed
         self._kept = True
         self._retired = retired
+        self._doubtful = False  # an attempt that was repeated may have run all the same
         self._retried = False
         self._breaker = breaker
         self._budget = budget
@@ -366,6 +368,7 @@ class Exchange:
     def _again(self, kind: FailureKind, sent: Sent, now: int) -> Action | None:
         """Another attempt on the same side, where one may help and is allowed."""
         if kind is FailureKind.STALE and self._may_send_again(sent, now):
+            self._doubtful = sent is not Sent.NOTHING
             self._retried = True
             return self._try(self.side, now)
         if self.retry is not None and kind in _ELSEWHERE and self._may_retry(sent, now):
@@ -381,7 +384,7 @@ class Exchange:
                 self._abandon()  # the size of a message says nothing about the backend's health
             else:
                 self._tell_breaker(True, now, hung=kind is FailureKind.TIMEOUT)
-        refused = self._why_not(now, rule_3=sent is not Sent.NOTHING)
+        refused = self._why_not(now, rule_3=sent is not Sent.NOTHING or self._doubtful)
         if refused is None:
             return self._fall_back(kind.value, now)
         self.no_fallback = refused

@@ -23,7 +23,7 @@ MOST_MS = 60_000
 
 
 @dataclass(slots=True)
-class Quarantined:
+class QuarantinedItem:
     """One that is left out. `kept` says that its definition before is used on."""
 
     kind: str
@@ -55,8 +55,8 @@ class Quarantine:
         self.deadline = NEVER
         self._again = again
         self._on_change = on_change
-        self._backends: dict[str, Quarantined] = {}
-        self._routes: dict[str, Quarantined] = {}
+        self._backends: dict[str, QuarantinedItem] = {}
+        self._routes: dict[str, QuarantinedItem] = {}
         self._due: dict[str, int] = {}
 
     def __contains__(self, backend_id: str) -> bool:
@@ -76,7 +76,7 @@ class Quarantine:
         code, text = code_of(error), text_of(error)
         item = self._backends.get(backend.id)
         if item is None:
-            item = self._backends[backend.id] = Quarantined(
+            item = self._backends[backend.id] = QuarantinedItem(
                 "backend", backend.id, backend.side.value, code, text, int(time() * 1_000)
             )
             self._on_change()
@@ -105,7 +105,7 @@ class Quarantine:
         """The routes that cannot be served, and why."""
         before, now_ms = self._routes, int(time() * 1_000)
         self._routes = {
-            route: before.get(route) or Quarantined("route", route, "", "extra", why, now_ms)
+            route: before.get(route) or QuarantinedItem("route", route, "", "extra", why, now_ms)
             for route, why in routes.items()
         }
         if before.keys() != self._routes.keys():

@@ -14,7 +14,7 @@ from figway.evidence.window import MORE, Entries, entries_of
 from proxy.capture.message import Captured
 
 
-class Stage(StrEnum):
+class PairStage(StrEnum):
     """asked -> compared -> (held ->) looked -> ended; a pair may end from every stage."""
 
     ASKED = "asked"
@@ -43,7 +43,7 @@ class Pair:
     seen: list[Seen] = field(default_factory=list)
     marks: list[Mark | None] = field(default_factory=list)
     """Of each of `seen`; None for one that takes a second look."""
-    stage: Stage = Stage.ASKED
+    stage: PairStage = PairStage.ASKED
     why: str = ""
     """Why there was no second look."""
     refusal: str = ""

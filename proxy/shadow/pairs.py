@@ -20,7 +20,7 @@ from proxy.capture.message import Captured
 from proxy.shadow.asking import OURS, Asking
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.examples import Quota
-from proxy.shadow.pair import Pair, Stage
+from proxy.shadow.pair import Pair, PairStage
 from proxy.shadow.read_throttle import ReadThrottle
 from proxy.shadow.second_looks import SecondLooks
 from proxy.shadow.settings import ShadowSettings
@@ -159,7 +159,7 @@ class Pairs:
 
     def gone(self, pair: Pair) -> None:
         """Its route or window is no more."""
-        pair.stage = Stage.ENDED
+        pair.stage = PairStage.ENDED
         self._skip(pair.captured, "table_moved")
 
     async def guarded(self, pair: Pair, work: Coroutine[Any, Any, None]) -> None:
@@ -167,14 +167,14 @@ class Pairs:
         try:
             await work
         except asyncio.CancelledError:
-            if pair.stage is not Stage.ENDED:
-                pair.stage = Stage.ENDED
+            if pair.stage is not PairStage.ENDED:
+                pair.stage = PairStage.ENDED
                 self._drop(pair.captured, "stopping")
             raise
         except Exception as error:
-            if pair.stage is Stage.ENDED:
+            if pair.stage is PairStage.ENDED:
                 raise
-            pair.stage = Stage.ENDED
+            pair.stage = PairStage.ENDED
             pair.comparison = Comparison("compare_error", reason=type(error).__name__)
             self._ended(pair.captured)
             self.tally.compared(None, pair, "compare_error", None)
@@ -192,7 +192,7 @@ class Pairs:
         asked_ms = time.time() * 1_000
         answer = await self._asking.first(queue, captured)
         if answer.failure in OURS:
-            pair.stage = Stage.ENDED
+            pair.stage = PairStage.ENDED
             self._drop(captured, "backend_busy")
             return
         if captured.side == Side.LEGACY:
@@ -229,7 +229,7 @@ class Pairs:
                 example = await self.thread.do(make)
             except Exception:  # a body that cannot be redacted is not kept
                 example = None
-        pair.stage = Stage.ENDED
+        pair.stage = PairStage.ENDED
         self._ended(captured)
         self.tally.compared(compared, pair, ended, example)
 

@@ -22,14 +22,14 @@ from figway.compare.verdict import RATED, Comparison
 from figway.evidence.knowledge import Look
 from figway.evidence.marks import Mark
 from figway.evidence.occurrences import changes, occurrences
-from figway.evidence.recent import Kept, Recent
+from figway.evidence.recent import Kept, RecentAnswers
 from figway.evidence.repeating import repeat_key
 from figway.evidence.seen import Changes, Seen
 from figway.message.http import SAFE_METHODS
 from figway.model.table import WEIGHT_SCALE, Side
 from proxy.shadow.asking import Asking, raw_headers
 from proxy.shadow.backend_queue import now_ms
-from proxy.shadow.pair import Pair, Stage
+from proxy.shadow.pair import Pair, PairStage
 from proxy.shadow.table import ComparedRoute, ShadowTable
 from proxy.shadow.tally import Tally
 from proxy.shadow.thread import CompareThread
@@ -93,7 +93,7 @@ class SecondLooks:
         self._tally = tally
         self._spawn = spawn
         self._ends = ends
-        self._recent: Recent[Pair] = Recent()
+        self._recent: RecentAnswers[Pair] = RecentAnswers()
         self._held: defaultdict[tuple[str, str], deque[Pair]] = defaultdict(deque)
         self._by_key: defaultdict[bytes, list[Pair]] = defaultdict(list)
         self._held_bytes = 0
@@ -121,8 +121,8 @@ class SecondLooks:
     def _first(self, compared: ComparedRoute, pair: Pair) -> None:
         """What can be said without a look."""
         own = compared.build_paths
-        if pair.stage is Stage.ASKED:
-            pair.stage = Stage.COMPARED
+        if pair.stage is PairStage.ASKED:
+            pair.stage = PairStage.COMPARED
             pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
             pair.marks = [None] * len(pair.seen)
         knowledge, words = compared.state.knowledge, compared.words
@@ -180,7 +180,7 @@ class SecondLooks:
         known = self._recent.get(key, now)
         self._recent.put(key, pair, pair.size, now)
         for waiting in self._by_key.pop(key, ()):
-            if waiting.stage is Stage.HELD:
+            if waiting.stage is PairStage.HELD:
                 self._unhold(waiting)
                 work = self._ends.guarded(waiting, self._repeated(waiting, pair))
                 self._spawn(work, "natural repeat")
@@ -281,7 +281,7 @@ class SecondLooks:
         for at in range(len(pair.seen)) if places is None else places:
             if pair.marks[at] is not Mark.COVERED:
                 pair.marks[at] = self._second(compared, pair, pair.seen[at], look)
-        pair.stage = Stage.LOOKED
+        pair.stage = PairStage.LOOKED
         self._plan_late(compared, pair)
 
     def _second(self, compared: ComparedRoute, pair: Pair, seen: Seen, look: Look) -> Mark:
@@ -297,14 +297,14 @@ class SecondLooks:
     # -- waiting -------------------------------------------------------------------------------
 
     def _hold(self, pair: Pair) -> None:
-        pair.stage = Stage.HELD
+        pair.stage = PairStage.HELD
         self._held[pair.captured.route, pair.captured.window].append(pair)
         self._held_bytes += pair.size
         if pair.refusal:
             self._by_key[_key(pair)].append(pair)
 
     def _unhold(self, pair: Pair) -> None:
-        pair.stage = Stage.LOOKED
+        pair.stage = PairStage.LOOKED
         self._held_bytes -= pair.size
 
     def tick(self, *, hurry: bool = False) -> None:
@@ -321,7 +321,7 @@ class SecondLooks:
         waiting = self._held[window]
         while waiting:
             pair = waiting[0]
-            if pair.stage is not Stage.HELD:
+            if pair.stage is not PairStage.HELD:
                 waiting.popleft()
                 continue
             compared = self._compared(pair)

@@ -32,7 +32,7 @@ def digest_with(key: bytes) -> Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedShape:
     """A pair of answers that natural repeats are compared with."""
 
     captured: Captured

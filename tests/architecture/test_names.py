@@ -20,9 +20,9 @@ PLANES = ("figway", "proxy", "control_plane")
 GLOSSARY = ROOT / "docs" / "concepts" / "glossary.md"
 
 SHARED = {
-    "Answer", "Child", "ChunkedReader", "Credentials", "Door", "EventKind", "Exit", "Findings",
+    "Answer", "Child", "Credentials", "Door", "EventKind", "Exit", "Findings",
     "Format", "Goal", "Look", "Pairs", "PatternError", "Place", "Reading", "Reason",
-    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Shown", "Step",
+    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step",
     "Surroundings", "TableState", "Tally", "TaskKeeper",
 }  # fmt: skip
 """Public classes of two modules."""

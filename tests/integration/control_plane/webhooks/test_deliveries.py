@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from control_plane.webhooks.delivery import WAITS_S, Sent, forbidden, outcome
+from control_plane.webhooks.delivery import WAITS_S, Delivered, forbidden, outcome
 from control_plane.webhooks.forms import signature
 from control_plane.webhooks.store import WebhookDelivery
 from tests.support.control import Control
@@ -203,13 +203,13 @@ def test_the_pauses_between_attempts() -> None:
         number=1, event="e", endpoint="h", status="waiting", attempts=0, next_ms=0, at_ms=0,
         last_status=None, last_error="",
     )  # fmt: skip
-    assert outcome(found, Sent(503, "HTTP 503"), 0)["next_ms"] == WAITS_S[0] * 1_000
-    assert outcome(found, Sent(429, "HTTP 429", 90), 0)["next_ms"] == 90_000
+    assert outcome(found, Delivered(503, "HTTP 503"), 0)["next_ms"] == WAITS_S[0] * 1_000
+    assert outcome(found, Delivered(429, "HTTP 429", 90), 0)["next_ms"] == 90_000
     late = WebhookDelivery(
         number=1, event="e", endpoint="h", status="waiting", attempts=len(WAITS_S), next_ms=0,
         at_ms=0, last_status=None, last_error="",
     )  # fmt: skip
-    assert outcome(late, Sent(None, "no answer"), 0)["status"] == "failed"
+    assert outcome(late, Delivered(None, "no answer"), 0)["status"] == "failed"
 
 
 def test_the_vector_of_the_specification() -> None:

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
 from figway.model.table import (
     BreakerForce,
     BreakerPolicy,
@@ -370,15 +370,18 @@ class Life(RuleBasedStateMachine):
         self.was = side
         self._do(self.exchange.start(0), sent=False)
 
-    def _do(self, action: Action, *, sent: bool) -> None:
-        """Check the step that follows an attempt of which the backend saw something or not."""
+    def _do(self, action: Action, *, sent: bool, same_side: bool = False) -> None:
+        """Check the step that follows an attempt of which the backend saw something or not.
+
+        `same_side`: what may be repeated there only (RFC 9110, 9.2.2) may go there again."""
         if action.do is Do.NOTHING:  # too late: no attempt was under way
             return
         self.possibly_run += sent
         if action.do is Do.TRY:
             assert self.answers == 0
             assert self.kept
-            assert not self.possibly_run or self.may_repeat
+            again = same_side and action.side is self.was
+            assert not self.possibly_run or self.may_repeat or again
             assert self.now < self.exchange.deadline_at
             if action.side is not self.was:
                 assert action.side is Side.LEGACY
@@ -406,7 +409,8 @@ class Life(RuleBasedStateMachine):
     @rule(kind=st.sampled_from([*ALL_KINDS, STALE, STALE]), sent=st.sampled_from(list(Sent)))
     def fail(self, kind: FailureKind, sent: Sent) -> None:
         action = self.exchange.failed(kind, sent, self.now)
-        self._do(action, sent=sent is SOME_SENT)
+        stale = kind is FailureKind.STALE and self.method in REPEATABLE_METHODS
+        self._do(action, sent=sent is SOME_SENT, same_side=stale)
 
     @rule()
     def deadline(self) -> None:

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from figway.message.http import IDEMPOTENT_METHODS, SAFE_METHODS
+from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
 from figway.model.table import (
     BreakerPolicy,
     FallbackBudgetPolicy,
@@ -37,6 +37,7 @@ class Life:
     """One request, and what both sides and its client have seen of it."""
 
     exchange: Exchange
+    method: str
     may_repeat: bool
     may_fall_back: bool
     kept: bool = True
@@ -129,7 +130,7 @@ class Crowd(RuleBasedStateMachine):
             or (idempotent and method in IDEMPOTENT_METHODS)
             or (keyed and by_key)
         )
-        life = Life(exchange, may_repeat, enabled and not retired)
+        life = Life(exchange, method, may_repeat, enabled and not retired)
         self.lives.append(life)
         second = self.now // 1000
         if side is Side.LEGACY:
@@ -162,7 +163,9 @@ class Crowd(RuleBasedStateMachine):
     def fail(self, which: int, kind: FailureKind, sent: Sent) -> None:
         life = self._pick(self.trying, which)
         seen = sent is Sent.SOME
-        self._do(life, life.exchange.failed(kind, sent, self.now), executed=seen)
+        stale = kind is FailureKind.STALE and life.method in REPEATABLE_METHODS
+        action = life.exchange.failed(kind, sent, self.now)
+        self._do(life, action, executed=seen, same_side=stale)
 
     @precondition(lambda self: self.trying)
     @rule(which=st.integers(0, 5))
@@ -203,13 +206,14 @@ class Crowd(RuleBasedStateMachine):
 
     # -- what must follow --------------------------------------------------------------------
 
-    def _do(self, life: Life, action: Action, *, executed: bool) -> None:
+    def _do(self, life: Life, action: Action, *, executed: bool, same_side: bool = False) -> None:
         exchange, second = life.exchange, self.now // 1000
         life.executed += executed
         if action.do is Do.TRY:
             assert action.side is not None
             assert not life.answers, "asked again after the answer"
-            assert not life.executed or life.may_repeat, "a write was sent twice"
+            again = same_side and action.side is life.asked[-1]
+            assert not life.executed or life.may_repeat or again, "a write was sent twice"
             assert life.kept or not life.asked, "sent again without its body"
             before = life.asked[-1] if life.asked else None
             if before is Side.LEGACY:
