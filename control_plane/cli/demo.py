@@ -82,7 +82,7 @@ def _run(state: Path, workers: int, rate: float) -> None:
             console.print(console_link(group))
             traffic = asyncio.Task(visitors(place.facade, rate), name="visitors")
             try:
-                await watch(group)
+                await watch(group, place)
             finally:
                 traffic.cancel()
                 await asyncio.gather(traffic, return_exceptions=True)

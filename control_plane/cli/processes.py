@@ -107,6 +107,16 @@ class Group:
                 return child
         raise KeyError(name)
 
+    async def again(self, child: Child, ready: Ready) -> None:
+        """Start a process that ended once more, and wait until it is ready, as `start` does."""
+        await _stop(child)
+        place = self._children.index(child)
+        del self._children[place]
+        try:
+            await self.start(child.name, child.command, ready=ready, env=child.env)
+        finally:  # whoever starts first stops last, also after this
+            self._children.insert(place, self._children.pop())
+
     async def first_to_end(self) -> Child:
         """Wait until one of the processes ends, and return it."""
         waits = {

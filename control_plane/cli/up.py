@@ -24,6 +24,7 @@ from control_plane.cli.output import console
 from control_plane.cli.processes import DRAIN_S, Group, ProcessFailed, answers, python_module
 
 LOOPBACK = "127.0.0.1"
+CONTROL_PLANE = "control plane"
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -65,7 +66,7 @@ def up(
             fresh = await start_figway(group, place, legacy, workers)
             console.print(_welcome(place, legacy, fresh))
             console.print(console_link(group))
-            await watch(group)
+            await watch(group, place)
 
     with alone(state):
         run(work)
@@ -143,7 +144,7 @@ async def start_figway(group: Group, place: Place, legacy: str, workers: int) ->
     fresh = "" if place.database.exists() else str(generate())
     try:
         await group.start(
-            "control plane",
+            CONTROL_PLANE,
             python_module("control_plane"),
             env=place.environment(
                 "control",
@@ -185,15 +186,33 @@ def _check_stored_legacy(place: Place, legacy: str) -> None:
 
 def console_link(group: Group) -> str:
     """The one-time link that the control plane printed, as a line of the welcome."""
-    printed = (line for line in group.child("control plane").lines if "/console/login?" in line)
+    printed = (line for line in group.child(CONTROL_PLANE).lines if "/console/login?" in line)
     link = next(printed, "").rpartition(" ")[2]
     return f"\n[bold]Console, log in once by this link[/bold]  {escape(link)}" if link else ""
 
 
-async def watch(group: Group) -> NoReturn:
-    """Wait for as long as all is well. Raises `ProcessFailed` when a process ends by itself."""
-    child = await group.first_to_end()
-    raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
+AGAIN_S = (0.2, 1.0, 3.0, 10.0)
+"""How long each further start of a dead control plane waits; the last holds for all that follow."""
+
+
+async def watch(group: Group, place: Place) -> NoReturn:
+    """Wait for as long as all is well. The facade serves on without its control plane, which is
+    started again. Raises `ProcessFailed` when another process ends by itself."""
+    deaths = 0
+    while True:
+        child = await group.first_to_end()
+        if child.name != CONTROL_PLANE:
+            raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
+        console.print(
+            f"The control plane ended: {escape(child.last_words())}. The facade serves on; "
+            f"the control plane is started again (log: {escape(str(child.log))})."
+        )
+        await asyncio.sleep(AGAIN_S[min(deaths, len(AGAIN_S) - 1)])
+        deaths += 1
+        with suppress(ProcessFailed):
+            await group.again(child, answers(f"{place.admin}/ready"))
+            console.print("The control plane is back.")
+            deaths = 0
 
 
 def run(work: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -84,6 +84,7 @@ class FallbackBudget:
         allowance = max(policy.percent * own / 100, policy.min_per_s / self._parts)
         if self.peak and isinstance(policy, FallbackBudgetPolicy) and policy.carried_percent:
             peak = (self.peak + 3 * sqrt(self.peak)) * policy.carried_percent / 100
-            now = max(load.own(second), own)
+            # Not the mean: what a route that has just moved away brought is not carried any more.
+            now = max(load.own(second), load.own(second - 1))
             allowance = max(allowance, peak - now)
         return allowance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sqlite3
@@ -173,3 +174,27 @@ def test_an_applications_own_database_is_not_touched(figway: Installation, tmp_p
     assert not theirs.exists()
     assert (figway.state / "control" / "figway.sqlite3").exists()
     assert figway.stop() == 0
+
+
+def control_plane_of(figway: Installation) -> set[int]:
+    """The control plane's process."""
+    words = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in figway.processes()}
+    return {pid for pid, line in words.items() if b"\0control_plane\0" in line}
+
+
+def test_a_dead_control_plane_is_started_again(figway: Installation) -> None:
+    """B7: the facade serves on, and the next change goes through."""
+    figway.start()
+    (before,) = control_plane_of(figway)
+    os.kill(before, signal.SIGKILL)
+    assert figway.side("/orders") == "legacy"
+    until = time.monotonic() + 60
+    while "The control plane is back." not in figway.text:
+        assert figway.side("/orders") == "legacy"
+        assert time.monotonic() < until, figway.text
+        time.sleep(0.1)
+    assert "The facade serves on" in figway.text
+    assert control_plane_of(figway) != {before}
+    figway.ok("backends", "set", "fn", "--side", "new", "--url", "http://127.0.0.1:1")
+    assert figway.stop() == 0
+    assert gone(figway)

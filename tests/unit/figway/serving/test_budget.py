@@ -99,6 +99,8 @@ def test_legacy_may_carry_what_it_is_known_to_have_carried() -> None:
     assert granted(budget, 7_000) == 50 + 22 - 40, "less what it carries now"
     budget.policy = FallbackBudgetPolicy(carried_percent=0)
     assert granted(budget, 8_000) == 10, "an operator may want less"
+    budget.policy = FallbackBudgetPolicy()
+    assert granted(budget, 9_000) == 50 + 22, "what moved away a moment ago is not carried now"
 
 
 def test_workers_share_one_budget() -> None:
