@@ -47,7 +47,9 @@ class HeaderRow:
 
     @property
     def tag(self) -> str:
-        """The same in two words."""
+        """The same in few words."""
+        if self.name.lower() in _OWN_VALUES:
+            return "the server's own value"
         return "not compared" if self.can_compare else "same meaning"
 
 
@@ -84,6 +86,8 @@ def _header_row(
     return HeaderRow(shown, legacy, new, False, reason or _SAME, bool(reason))
 
 
+_OWN_VALUES = frozenset({"etag", "last-modified"})
+"""Compared by presence and strength: each server makes its own value."""
 _SAME = "read by its own grammar, it says the same on both sides"
 
 

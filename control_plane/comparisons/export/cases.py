@@ -108,26 +108,20 @@ class Case:
                 return "none", None
         return ("text", text) if family == "text" else ("none", None)
 
-    def as_data(self, rules: list[dict[str, Any]], noise: list[dict[str, Any]]) -> dict[str, Any]:
+    def as_data(self) -> dict[str, Any]:
         """As the exported test file takes it."""
-        kind, value = self.expected
-        wanted = {name: self.header(name) for name in ("content-type", "location")}
+        names = ("status", "headers", "body", "body_kind")
         return {
             "name": self.name,
+            "at_ms": self.at_ms,
             "method": self.request["method"],
             "target": self.target,
             "headers": [list(pair) for pair in self.headers],
+            "hosts": [v.lower() for n, v in self.request["headers"] if n.lower() == "host"],
             "credentials": self.credentials,
             "body": base64.b64encode(self.body).decode(),
             "skip": self.skip,
-            "expect": {
-                "status": self.legacy["status"],
-                "headers": {name: text for name, text in wanted.items() if text is not None},
-                "kind": kind,
-                "body": value,
-            },
-            "rules": rules,
-            "noise": noise,
+            "legacy": {name: self.legacy[name] for name in names},
         }
 
 

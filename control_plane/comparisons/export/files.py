@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from http import HTTPStatus
@@ -13,11 +14,10 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from control_plane.comparisons.export import hurl, templates
+from control_plane.comparisons.export import bundle, hurl, templates
 from control_plane.comparisons.export.cases import Case, noise_data, rules_data
-from figway.compare.rules import RuleSet
-
-_MARK = "CASES: list[dict[str, Any]] = []\n"
+from control_plane.comparisons.export.templates import regression
+from figway.compare.rules import RuleSet, rule_data
 
 
 class Format(StrEnum):
@@ -42,28 +42,72 @@ def file_name(route: str, form: Format) -> str:
     return f"test_{plain}{_SUFFIXES[form]}" if form is Format.PYTEST else plain + _SUFFIXES[form]
 
 
-def written(
-    route: str, form: Format, cases: Sequence[Case], rules: RuleSet, noise: frozenset[str]
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the cases of a route are held to."""
+
+    rules: RuleSet
+    headers: tuple[str, ...]
+    """Compared besides."""
+    hosts: frozenset[str]
+    """Of backends: in Location they mean the facade."""
+    excused: frozenset[str]
+    """Fields that are noise now."""
+    forms: Mapping[str, dict[str, Any]]
+    """Of these, the forms that legacy varies in."""
+
+    def settings(self) -> dict[str, Any]:
+        """As the exported test file takes it."""
+        return {
+            "rules": [rule_data(rule) for rule in self.rules.rules],
+            "headers": list(self.headers),
+            "hosts": sorted(self.hosts),
+            "excused": sorted(self.excused),
+            "forms": dict(self.forms),
+        }
+
+
+def written(route: str, form: Format, cases: Sequence[Case], basis: Basis) -> str:
     """The file."""
     if form is Format.HAR:
         return har(cases)
     if form is Format.HURL:
-        return hurl.written(route, cases, rules_data(rules), noise_data(noise))
-    return _pytest(route, cases, rules_data(rules), noise_data(noise))
+        return hurl.written(route, cases, rules_data(basis.rules), noise_data(basis.excused))
+    return _pytest(route, cases, basis)
 
 
-def _pytest(
-    route: str, cases: Sequence[Case], rules: list[dict[str, Any]], noise: list[dict[str, Any]]
-) -> str:
+def _pytest(route: str, cases: Sequence[Case], basis: Basis) -> str:
     template = (files(templates) / "regression.py").read_text("utf-8")
     head, rest = template.split('"""', 2)[1:]
-    name = file_name(route, Format.PYTEST)
-    data = [case.as_data(rules, noise) for case in cases]
-    # In JSON three quotes never follow each other, so that the text ends where it should.
-    text = json.dumps(data, indent=1)
-    written = f'CASES: list[dict[str, Any]] = json.loads(\n    r"""\n{text}\n"""\n)\n'
-    return f'"""{head.format(name=name)}"""{rest.replace(_MARK, written)}'
+    settings = basis.settings()
+    data = [case.as_data() for case in cases]
+    wrong = [case["name"] for case in data if any(_itself(case, settings))]
+    kept = [case for case in data if case["name"] not in wrong]
+    head = head.format(name=file_name(route, Format.PYTEST)) + _left_out(wrong)
+    for mark, value in (("CASES: list[dict[str, Any]] = []", kept),
+                        ("SETTINGS: dict[str, Any] = {}", settings)):  # fmt: skip
+        # In JSON three quotes never follow each other, so that the text ends where it should.
+        text = json.dumps(value, indent=1)
+        made = f'{mark.rpartition(" = ")[0]} = json.loads(\n    r"""\n{text}\n"""\n)'
+        rest = rest.replace(mark, made, 1)
+    rest = rest.replace('COMPARER = ""', f'COMPARER = """\n{bundle.comparer()}\n"""', 1)
+    return f'"""{head}"""{rest}'
+
+
+def _itself(case: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    """What legacy's stored answer would fail by: a case that it fails proves nothing."""
+    return regression.differences(case, case["legacy"], settings)
+
+
+def _left_out(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    lines = "".join(f"    {_plain(name)}\n" for name in names)
+    return f"\nLeft out, as legacy's own answer does not pass them:\n\n{lines}"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in '"\\' else "?" for c in text)
 
 
 def har(cases: Sequence[Case]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.export import files
 from control_plane.comparisons.export.cases import Case
-from control_plane.comparisons.export.files import Format
-from control_plane.comparisons.preview import MOST_BYTES
+from control_plane.comparisons.export.files import Basis, Format
+from control_plane.comparisons.judged import Judged
+from control_plane.comparisons.preview import MOST_BYTES, Surroundings
 from control_plane.comparisons.previews import excused
 from control_plane.comparisons.rules import route_of
 from control_plane.comparisons.stored_pairs import StoredPairs
@@ -36,11 +38,28 @@ class Exports:
         rows = await self._pairs.whole(wanted, limit, MOST_BYTES)
         if not rows:
             raise not_found(f"stored comparison of route {route.id!r} with these filters", "any")
-        noise = excused((await self._views.judged([route.id])).get(route.id))
-        rules = rule_set(route.comparison)
+        judged = (await self._views.judged([route.id])).get(route.id)
+        around = Surroundings.of(self._state.current.table, route, excused(judged))
+        basis = Basis(
+            rule_set(route.comparison),
+            around.headers,
+            around.backend_hosts,
+            around.noise,
+            _forms(judged),
+        )
 
         def write() -> str:
-            cases = [Case.of(row) for row in rows]
-            return files.written(route.id, form, cases, rules, noise)
+            return files.written(route.id, form, [Case.of(row) for row in rows], basis)
 
         return await asyncio.to_thread(write)
+
+
+def _forms(judged: Judged | None) -> dict[str, dict[str, Any]]:
+    """By field, the form in which legacy varies there."""
+    if judged is None:
+        return {}
+    return {
+        one.field: one.state.form.to_data()
+        for one in judged.judgement.fields
+        if one.state.form is not None
+    }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import json
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import threading
@@ -35,12 +38,15 @@ def _new_service(answers: Answers) -> Iterator[tuple[str, list[Any]]]:
         def do_GET(self) -> None:
             seen.append((self.path, dict(self.headers)))
             status, headers, text = answers.get(self.path, (404, {}, ""))
+            if self.path == "/private" and "authorization" not in self.headers:
+                status, text = 401, ""
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(text.encode())))
+            raw = text.encode("latin-1" if "image" in str(headers) else "utf-8")
+            self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
-            self.wfile.write(text.encode())
+            self.wfile.write(raw)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -78,7 +84,7 @@ SENT = "/orders/1?q=%7Bx%7D&y[]=%C3%A9"
 
 def _cases() -> list[dict[str, Any]]:
     text = [["Content-Type", "text/plain; charset=utf-8"]]
-    moved = [["Location", "http://legacy.internal/there"]]
+    moved = [["Location", "http://127.0.0.1:9000/there"]]
     private = request("/private")
     private["headers"].append(["Authorization", "Bearer [redacted:credentials:00112233]"])
     write = request("/write", method="POST", body="a=1", body_kind="text")
@@ -129,8 +135,8 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 GOOD: Answers = {
     SENT: (200, JSON, json.dumps(ALIKE)),
-    "/text": (200, {"Content-Type": "text/plain"}, "hello\n"),
-    "/moved": (302, {"Location": "https://shop.example/there", **JSON}, ""),
+    "/text": (200, {"Content-Type": "text/plain"}, "hello"),
+    "/moved": (302, {"Location": "https://shop.example/there"}, ""),
     "/private": (200, JSON, '{"a": 1.0}'),
 }
 
@@ -148,16 +154,16 @@ def test_the_pytest_file_holds_new_to_legacys_answers(exported: Path) -> None:
     with _new_service(GOOD) as (base, seen):
         ran = _pytest(exported, base)
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert "3 passed, 3 skipped" in ran.stdout, ran.stdout
+        assert "4 passed, 3 skipped" in ran.stdout, ran.stdout
         for why in ("needs Authorization", "not safe", "held a secret"):
             assert why in ran.stdout
-        assert {path for path, _ in seen} == {SENT, "/text", "/moved"}
+        assert {path for path, _ in seen} == {SENT, "/text", "/moved", "/private"}
         headers = dict(seen)[SENT]
         assert headers["Accept"] == "application/json"
         assert "User-Agent" not in headers
         # With credentials, the case that needs them runs as well.
         ran = _pytest(exported, base, FIGWAY_HEADERS='{"Authorization": "Bearer t"}')
-        assert "4 passed, 2 skipped" in ran.stdout, ran.stdout
+        assert "5 passed, 2 skipped" in ran.stdout, ran.stdout
         assert dict(seen)["/private"]["authorization"] == "Bearer t"
 
 
@@ -165,11 +171,11 @@ def test_the_pytest_file_holds_new_to_legacys_answers(exported: Path) -> None:
     ("path", "change", "word"),
     [
         ("/orders", {"price": 10.5}, "$.price: changed"),
-        ("/orders", {"tags": ["a", "c"]}, "$.tags[0]: changed"),
+        ("/orders", {"tags": ["a", "c"]}, "$.tags[1]: changed"),
         ("/orders", {"items": [{"id": 2, "price": 7}]}, "$.items[0]: missing"),
         ("/orders", {"owner": None, "extra": 1}, "$.extra: added"),
         ("/orders", {"nonce": None}, "$.nonce: type"),
-        ("/text", "bye", "$: changed"),
+        ("/text", "bye", "$[0]: changed"),
         ("/moved", {"Location": "/elsewhere"}, "header:location: changed"),
         ("/orders", 404, "status: changed: legacy 200, new 404"),
         ("/orders", "<html>", "$: format"),
@@ -202,8 +208,6 @@ def test_the_pytest_file_finds_what_differs(
 
 @pytest.fixture(scope="module")
 def exported_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import asyncio
-
     from tests.support.control import control_plane
 
     home = tmp_path_factory.mktemp("export")
@@ -226,8 +230,8 @@ def test_the_pytest_file_runs_by_itself(exported_once: Path) -> None:
             capture_output=True, text=True, cwd=exported_once.parent, check=False,
         )  # fmt: skip
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert "3 failed, 3 skipped" in ran.stdout
-    assert len(seen) == 3
+    assert "4 failed, 1 passed, 2 skipped" in ran.stdout, ran.stdout
+    assert len(seen) == 4
 
 
 async def test_the_hurl_file_is_hurl(control: Control) -> None:
@@ -274,4 +278,90 @@ async def test_the_har_file_is_har(control: Control) -> None:
     written = next(e for e in log["entries"] if e["request"]["method"] == "POST")
     assert written["request"]["postData"]["text"] == "a=1"
     moved = next(e for e in log["entries"] if e["response"]["status"] == 302)
-    assert moved["response"]["redirectURL"] == "http://legacy.internal/there"
+    assert moved["response"]["redirectURL"] == "http://127.0.0.1:9000/there"
+
+
+def _typed(kind: str, body: str, **more: str) -> dict[str, Any]:
+    return answer(body, headers=[["Content-Type", kind], *map(list, more.items())])
+
+
+PIXELS = base64.b64encode(bytes(range(200))).decode()
+OTHER_PIXELS = base64.b64encode(bytes(range(1, 201))).decode()
+KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "json": (_typed("application/json", '{"a": 1}'), _typed("application/json", '{"a": 2}')),
+    "html": (
+        _typed("text/html", "<p>pay <b>now</b> later</p>"),
+        _typed("text/html", "<p>pay now <b>later</b></p>"),
+    ),
+    "xml": (
+        _typed("application/xml", '<a b="1"><c>x</c></a>'),
+        _typed("application/xml", '<a b="1"><c>y</c></a>'),
+    ),
+    "text": (_typed("text/plain", "one\ntwo\n"), _typed("text/plain", "one\n2\n")),
+    "csv": (_typed("text/csv", "id,n\n1,2\n"), _typed("text/csv", "id,n\n1,3\n")),
+    "binary": (
+        _typed("image/x-own", PIXELS) | {"body_kind": "base64"},
+        _typed("image/x-own", OTHER_PIXELS) | {"body_kind": "base64"},
+    ),
+    "header": (
+        _typed("application/json", "{}", Vary="Origin"),
+        _typed("application/json", "{}", Vary="Accept"),
+    ),
+    "status": (_typed("text/plain", "a"), _typed("text/plain", "a") | {"status": 404}),
+}
+
+
+def _served(side: dict[str, Any]) -> tuple[int, dict[str, str], str]:
+    raw = base64.b64decode(side["body"]) if side["body_kind"] == "base64" else None
+    text = side["body"] if raw is None else raw.decode("latin-1")
+    return side["status"], dict(side["headers"]), text
+
+
+async def test_an_export_fails_before_a_fix_and_passes_after_it(
+    control: Control, tmp_path: Path
+) -> None:
+    """U10: on every kind it covers, and on every Python that it names; legacy itself passes."""
+    await control.seed()
+    pairs = [example(*sides, request=request(f"/{kind}")) for kind, sides in KINDS.items()]
+    await send(control, 1, evidenced(10, examples=pairs))
+    answered = await control.client.get("/comparisons/routes/orders/export")
+    file = tmp_path / "test_orders.py"
+    file.write_text(answered.text, encoding="utf-8")
+    assert "Left out" not in answered.text
+    legacy, new = ({f"/{kind}": _served(sides[n]) for kind, sides in KINDS.items()} for n in (0, 1))
+    pythons = [found for n in range(11, 15) if (found := _python(n))]
+    assert pythons
+    for python in pythons:
+        for answers, code, said in (
+            (new, 1, f"{len(KINDS)} failed"),
+            (legacy, 0, f"{len(KINDS)} passed"),
+        ):
+            with _new_service(answers) as (base, _):
+                ran = await asyncio.to_thread(
+                    subprocess.run, [python, "-S", str(file), base],
+                    capture_output=True, text=True, cwd=tmp_path, check=False,
+                )  # fmt: skip
+            assert ran.returncode == code, (python, ran.stdout + ran.stderr)
+            assert said in ran.stdout, (python, ran.stdout + ran.stderr)
+
+
+def _python(minor: int) -> str | None:
+    """An interpreter of this version that runs here."""
+    name = shutil.which(f"python3.{minor}")
+    if name is None:
+        return None
+    ran = subprocess.run([name, "-c", "pass"], capture_output=True, check=False)
+    return name if ran.returncode == 0 else None
+
+
+async def test_a_run_in_which_every_case_is_skipped_fails(control: Control, tmp_path: Path) -> None:
+    """U10."""
+    await control.seed()
+    write = example({"a": 1}, {"a": 2}, request=request("/w", method="POST"))
+    await send(control, 1, evidenced(10, examples=[write]))
+    answered = await control.client.get("/comparisons/routes/orders/export")
+    file = tmp_path / "test_orders.py"
+    file.write_text(answered.text, encoding="utf-8")
+    ran = await asyncio.to_thread(_pytest, file, "http://127.0.0.1:9")
+    assert ran.returncode == 1, ran.stdout
+    assert "every case was skipped" in ran.stdout
