@@ -273,7 +273,9 @@ pytest = _pytest()
 
 if pytest is not None:
 
-    @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+    @pytest.mark.parametrize(  # type: ignore[untyped-decorator]
+        "case", CASES, ids=[case["name"] for case in CASES]
+    )
     def test_answers_as_legacy_does(case: dict[str, Any]) -> None:
         """The new service answers as legacy did."""
         try:
