@@ -9,6 +9,7 @@ from importlib.metadata import version
 from uuid import uuid4
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse
 from starlette.routing import BaseRoute
 
 from control_plane import health
@@ -43,7 +44,7 @@ from control_plane.explain.api import router as explain_router
 from control_plane.fleet import store as fleet_store
 from control_plane.fleet.api import router as fleet_router
 from control_plane.fleet.service import FleetService
-from control_plane.http import headers, openapi, problems
+from control_plane.http import headers, openapi, problems, reference
 from control_plane.http.body_limit import BodyLimit
 from control_plane.installation.api import router as installation_router
 from control_plane.kill.api import router as kill_router
@@ -266,9 +267,20 @@ def _endpoints() -> tuple[BaseRoute, ...]:
     async def description(_: Anyone, request: Request) -> dict[str, object]:
         return openapi.describe(request.app)
 
+    root = APIRouter()
+
+    @root.get("/openapi.json", include_in_schema=False)
+    async def described(request: Request) -> dict[str, object]:
+        return openapi.describe(request.app)
+
+    @root.get("/docs", include_in_schema=False)
+    async def reference_page(request: Request) -> HTMLResponse:
+        return HTMLResponse(reference.page(openapi.describe(request.app)))
+
     holder = FastAPI(generate_unique_id_function=openapi.operation_id)
     holder.router.routes.clear()
     holder.include_router(api)
+    holder.include_router(root)
     return tuple(holder.router.routes)
 
 

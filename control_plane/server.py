@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import signal
 import socket
 import sys
@@ -53,6 +54,7 @@ class Server(uvicorn.Server):
 
 def main(settings: Settings | None = None) -> int:
     """Run until a signal comes; the exit code."""
+    os.umask(0o077)  # databases, locks, logs: nothing here is for others to read
     try:
         return asyncio.run(serve(settings or Settings()))
     except ValidationError as error:

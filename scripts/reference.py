@@ -11,6 +11,7 @@ import argparse
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import Any
 
 import typer
 
+from control_plane.bootstrap import create_app, make_services
 from control_plane.cli.errors import Exit as CliExit
 from control_plane.cli.main import app
+from control_plane.http import openapi, reference
 from control_plane.server import Exit as ControlExit
 from control_plane.settings import Settings as ControlSettings
 from control_plane.tables.schema import document_schema
@@ -270,7 +273,26 @@ def findings_page() -> str:
     ])  # fmt: skip
 
 
+def api_page() -> str:
+    """Every call of the admin API."""
+    with tempfile.TemporaryDirectory() as folder:
+        services = make_services(ControlSettings(database_url=f"sqlite:///{folder}/none.sqlite3"))
+        document = openapi.describe(create_app(services))
+    lines = [
+        "# Admin API", "", _MADE, "",
+        "Every call below `/api/v1` takes an API key: `Authorization: Bearer fgw_...`. The control "
+        "plane serves this page at `/docs` and the OpenAPI description at `/openapi.json`, both "
+        "without a key: they hold nothing of the installation. Errors are problem details (RFC "
+        "9457); an edit of what exists carries If-Match with the ETag that the last answer gave; "
+        "where new would serve more without proof, an edit answers 409 until it says "
+        "`confirm=exposure`.", "",
+        *reference.markdown(document),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
 PAGES = {
+    "api.md": api_page,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "table.md": table_page,

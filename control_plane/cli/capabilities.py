@@ -113,7 +113,7 @@ def flip_capability(
     capability: CapabilityId,
     stage: Annotated[Stage | None, typer.Argument(help="The stage to go to.")] = None,
     weight: Annotated[
-        str | None, typer.Option(help="Per cent of the keys for new: stage canary.")
+        str | None, typer.Option(help="Share of the keys for new, with stage canary: 25%.")
     ] = None,
     reason: Reason = "",
     wait: Wait = False,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from control_plane.cli.client import Api
 from control_plane.cli.context import shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, percent, show, stage
@@ -59,6 +60,24 @@ def explain(
         show(found, context.output)
         return
     _print(found["explanation"], draft=found["draft"])
+    _now(api, found["explanation"]["route_id"])
+
+
+def _now(api: Api, route: str) -> None:
+    """What proxies do otherwise than the table says at present."""
+    fleet = api.get("/fleet", limit=1_000)
+    if fleet["kill"]["summary"] != "off":
+        console.print(f"[red]       now[/red]  kill switch {escape(fleet['kill']['summary'])}")
+    states = sorted(
+        f"{item['state'].replace('_', '-')} at {proxy['instance']}"
+        for proxy in fleet["items"]
+        if proxy["live"]
+        for item in proxy["breakers"]
+        if item["route"] == route
+    )
+    if states:
+        text = escape(f"breaker {', '.join(dict.fromkeys(states))}: legacy serves there")
+        console.print(f"[red]       now[/red]  {text}")
 
 
 def _header(text: str) -> list[str]:

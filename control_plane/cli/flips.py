@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Yes, change
 from control_plane.cli.context import Shared, default_reason, shared
+from control_plane.cli.output import Output, console
 from control_plane.cli.parsing import basis_points
-from figway.model.table import BreakerForce, Stage
+from figway.model.table import WEIGHT_SCALE, BreakerForce, Stage
 
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]
 
@@ -27,7 +28,7 @@ def flip(
     route: RouteId,
     stage: Annotated[Stage, typer.Argument(help="legacy, shadow, canary, new or retired.")],
     weight: Annotated[
-        str | None, typer.Option(help="Per cent of the keys for new, with stage canary.")
+        str | None, typer.Option(help="Share of the keys for new, with stage canary: 25%.")
     ] = None,
     reason: Reason = "",
     wait: Wait = False,
@@ -43,7 +44,7 @@ def flip(
 def weight(
     ctx: typer.Context,
     route: RouteId,
-    share: Annotated[str, typer.Argument(help="Per cent of the keys for new: 1, 25%, 0.5%.")],
+    share: Annotated[str, typer.Argument(help="Share of the keys for new: 1%, 25%, 0.5%.")],
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
@@ -67,14 +68,25 @@ def shadow(
 ) -> None:
     """Keep legacy serving, copy requests to new, and compare the answers."""
     context = shared(ctx)
-    if sample is not None:
-        fields = {"shadow": {"sample": basis_points(sample)}, "stage": Stage.SHADOW.value}
-        change(
-            context, "PATCH", f"/routes/{route}", fields, etag="*",
-            reason=reason, wait=wait, timeout=timeout,
-        )  # fmt: skip
-        return
-    _flip(context, route, Stage.SHADOW, None, Consent(reason=reason), wait, timeout)
+    points = _sample(context, route) if sample is None else basis_points(sample)
+    fields: dict[str, Any] = {"stage": Stage.SHADOW.value}
+    if points is not None:
+        fields["shadow"] = {"sample": points}
+    change(
+        context, "PATCH", f"/routes/{route}", fields, etag="*",
+        reason=reason, wait=wait, timeout=timeout,
+    )  # fmt: skip
+
+
+def _sample(context: Shared, route: str) -> int | None:
+    """The sample to set where none was given: a tenth, unless somebody has chosen one already.
+    All of it would double the load on new at once."""
+    found = context.api().get(f"/routes/{route}")
+    if found["shadow"]["sample"] != WEIGHT_SCALE or found["stage"] == Stage.SHADOW.value:
+        return None
+    if context.output is Output.TABLE:
+        console.print("Copies 10% of the requests; --sample 100% copies all of them.")
+    return WEIGHT_SCALE // 10
 
 
 def breaker(

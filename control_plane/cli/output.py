@@ -99,7 +99,7 @@ def stage(name: str) -> str:
 
 def percent(weight: int | None) -> str:
     """Basis points as a percentage, without needless digits."""
-    return "" if weight is None else f"{weight / 100:g} %"
+    return "" if weight is None else f"{weight / 100:g}%"
 
 
 def _cell(value: object) -> str:

@@ -6,24 +6,22 @@ import json
 from typing import Any
 
 from control_plane.cli.errors import CliError, Exit
+from figway.model import share
 
 _KINDS = {"^=": "prefix", "$=": "suffix", "*=": "contains", "=": "exact"}
 
 
 def basis_points(text: str) -> int:
-    """`25`, `25%` or `0.5%` as basis points. Raises `CliError`."""
+    """`25%` or `0.5%` as basis points. Raises `CliError`, also for a number without the sign: in a
+    table and in the API 25 is 0.25%, and nobody should have to know."""
     try:
-        share = float(text.strip().removesuffix("%").strip())
+        return share.basis_points(text)
     except ValueError:
-        share = -1.0
-    points = round(share * 100)
-    if not 0 <= share <= 100 or abs(share * 100 - points) > 1e-6:
         raise CliError(
             f"{text!r} is not a share",
-            hint="Give per cent from 0 to 100, in steps of 0.01: 25, 25% or 0.5%",
+            hint="Write it with its sign, from 0% to 100% in steps of 0.01%: 25%, or 0.5%",
             code=Exit.USAGE,
-        )
-    return points
+        ) from None
 
 
 def condition(text: str) -> dict[str, str]:

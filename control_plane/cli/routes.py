@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.live import Live
+from rich.markup import escape
 
 from control_plane.cli.changing import (
     Consent,
@@ -185,11 +186,29 @@ def get(
     """Show every route with stage, share, and both sides' traffic side by side."""
     context = shared(ctx)
     api = context.api()
+    if context.output is Output.TABLE:
+        _warnings(api)
     if not watch or context.output is not Output.TABLE:
         show(_with_traffic(api, minutes), context.output, _TRAFFIC_COLUMNS, empty=_EMPTY)
         return
     with suppress(KeyboardInterrupt):  # the way to end it
         _watch(api, minutes)
+
+
+def _warnings(api: Api) -> None:
+    """What makes the table's stages untrue at present: the kill switch, open breakers."""
+    fleet = api.get("/fleet", limit=1_000)
+    if fleet["kill"]["summary"] != "off":
+        console.print(f"[red]kill switch {escape(fleet['kill']['summary'])}[/red]")
+    breakers = {
+        f"{item['route']} ({item['state'].replace('_', '-')})"
+        for proxy in fleet["items"]
+        if proxy["live"]
+        for item in proxy["breakers"]
+    }
+    if breakers:
+        names = escape(", ".join(sorted(breakers)[:20]))
+        console.print(f"[red]breakers not closed[/red], legacy serves in their place: {names}")
 
 
 def _watch(api: Api, minutes: int) -> None:
@@ -206,8 +225,12 @@ def _watch(api: Api, minutes: int) -> None:
 
 
 def _with_traffic(api: Api, minutes: int) -> list[dict[str, Any]]:
-    traffic = {row["route"]: row for row in api.pages("/traffic/summary", minutes=minutes)}
-    rows = [{**row, "traffic": traffic.get(row["item"]["id"])} for row in api.pages("/routes")]
+    pages = api.pages("/traffic/summary", minutes=minutes, limit=10_000)
+    traffic = {row["route"]: row for row in pages}
+    rows = [
+        {**row, "traffic": traffic.get(row["item"]["id"])}
+        for row in api.pages("/routes", limit=1_000)
+    ]
     if "-" in traffic:
         item = {"id": "-", "stage": "legacy", "weight": 0, "new": "", "match": _ANYTHING}
         rows.append({"item": item, "traffic": traffic["-"]})

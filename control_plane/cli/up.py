@@ -76,7 +76,7 @@ def up(
 def alone(state: Path) -> Iterator[None]:
     """Hold the state folder, so that two do not write in it at once. Raises `CliError`."""
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        private(state)
         lock = (state / "lock").open("a")
     except OSError as error:
         raise CliError(
@@ -92,6 +92,16 @@ def alone(state: Path) -> Iterator[None]:
                 hint="Stop that one, or choose another folder with --state FOLDER.",
             ) from None
         yield
+
+
+def private(state: Path) -> None:
+    """Make the state folder, and what lies below it, their owner's alone: stored answers of users,
+    keys, logs with the link of the console. Later files come private by the umask."""
+    os.umask(0o077)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (state, *state.rglob("*")):
+        if not path.is_symlink() and path.stat().st_uid == os.getuid():
+            path.chmod(0o700 if path.is_dir() else path.stat().st_mode & 0o700)
 
 
 class Place:

@@ -24,7 +24,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def weight(points: int) -> str:
     """Basis points as per cent."""
-    return f"{points / 100:g} %"
+    return f"{points / 100:g}%"
 
 
 def rate(per_second: float | None) -> str:

@@ -40,7 +40,7 @@ class FieldChangeOut(BaseModel, use_attribute_docstrings=True):
     before: Any
     after: Any
     text: str
-    """`route orders: weight 100 -> 2500`"""
+    """`route orders: weight 1% -> 25%`"""
 
 
 class Undo(BaseModel, use_attribute_docstrings=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Body
-from pydantic import BaseModel, StrictInt
+from pydantic import BaseModel, BeforeValidator, Field, StrictInt
 
 from control_plane.http.limits import MAX_FIELDS, ReasonField
+from figway.model.share import basis_points
 from figway.model.table import BreakerForce, Stage
 
 T = TypeVar("T")
@@ -34,11 +35,22 @@ class Expected(BaseModel, extra="forbid"):
     weight: StrictInt | None = None
 
 
+def _points(value: object) -> object:
+    return basis_points(value) if isinstance(value, str) else value
+
+
+Weight = Annotated[
+    StrictInt,
+    BeforeValidator(_points),
+    Field(description="Basis points, 0 to 10 000; `25%` as a text is taken as well."),
+]
+
+
 class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A flip: another stage, another weight, or both. A weight alone means stage canary."""
 
     stage: Stage | None = None
-    weight: StrictInt | None = None
+    weight: Weight | None = None
     """Share of sticky keys that new serves, in basis points: 0 to 10 000."""
     reason: ReasonField
     """Why; kept in the revision and the audit log."""

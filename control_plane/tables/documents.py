@@ -6,8 +6,9 @@ yesterday's file must not send traffic back to what an operator has just switche
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,9 @@ import yaml
 
 from control_plane.http.problems import ApiProblem, FindingOut, invalid, refused
 from control_plane.publishing.check import shown
+from figway.model.change import SHARES
 from figway.model.codec import CodecError, from_data, to_data
+from figway.model.share import basis_points, share
 from figway.model.table import Table
 from figway.rollout.parsing import parse_plan, plan_to_data
 from figway.rollout.plan import RolloutPlan
@@ -44,6 +47,8 @@ def export(table: Table, kind: str, plans: Iterable[RolloutPlan] = ()) -> bytes:
         chosen["rollouts"] = rollouts
     if kind == "json":
         return orjson.dumps(chosen, option=orjson.OPT_INDENT_2) + b"\n"
+    for route in chosen.get("routes", ()):
+        _each_share(route, _written)
     text: str = yaml.dump(
         chosen, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
     )
@@ -57,6 +62,10 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
     data = _parsed(body, content_type)
     if not isinstance(data, dict):
         raise invalid("$", "expected an object with backends, capabilities and routes")
+    is_json = "json" in content_type
+    for number, route in enumerate(_dicts(data.get("routes"))):
+        where = f"routes[{route.get('id', number)}]"
+        _each_share(route, partial(_points, where, is_json))
     plans = _plans(data.pop("rollouts")) if "rollouts" in data else None
     try:
         table = from_data(Table, data)
@@ -72,6 +81,43 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
             "press it with `figway kill on`, or POST /api/v1/kill",
         )
     return TableDocument(replace(table, kill_switch=current.kill_switch), plans)
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _each_share(route: dict[str, Any], change: Callable[[Any, str], Any]) -> None:
+    """Change every share of a route, wherever it stands."""
+    for name in SHARES:
+        *folders, last = name.split(".")
+        found: Any = route
+        for folder in folders:
+            found = found.get(folder) if isinstance(found, dict) else None
+        if isinstance(found, dict) and last in found:
+            found[last] = change(found[last], name)
+
+
+def _written(points: Any, _: str) -> Any:
+    return share(points) if isinstance(points, int) else points
+
+
+def _points(place: str, is_json: bool, value: Any, name: str) -> Any:
+    """A share as basis points: `25%` everywhere; a bare number only in JSON, where machines write
+    basis points."""
+    where = f"{place}.{name}"
+    if isinstance(value, str):
+        try:
+            return basis_points(value)
+        except ValueError as error:
+            raise invalid(where, str(error)) from None
+    if is_json or value == 0 or not isinstance(value, int) or isinstance(value, bool):
+        return value
+    raise invalid(
+        where,
+        f"{value} may mean {value}% or {value / 100:g}%: write the share with its sign",
+        f"write {value / 100:g}% if it came from an export of an older release",
+    )
 
 
 def fitted(current: Table, wanted: Table, *, merge: bool, keep: bool) -> Table:

@@ -154,7 +154,27 @@ def _losers(compiled: CompiledTable, head: RequestHead, plan: Plan) -> tuple[Los
             continue
         why = _REFUSALS.get(candidate.refused, f"{plan.route_id} is more specific")
         losers[candidate.route_id] = Loser(candidate.route_id, why)
+    if plan.route is None:
+        for near in compiled.matcher.candidates(_OtherSlash(head)):
+            why = "its path ends without a slash, and this one with one"
+            if not head.path.endswith(b"/"):
+                why = "its path ends with a slash, and this one without"
+            losers.setdefault(near.route_id, Loser(near.route_id, why))
     return tuple(losers.values())
+
+
+class _OtherSlash:
+    """The same request with the slash at its end taken away, or added."""
+
+    def __init__(self, head: RequestHead) -> None:
+        self._head = head
+        self.path = head.path.rstrip(b"/") if head.path.endswith(b"/") else head.path + b"/"
+        self.method, self.query, self.host = head.method, head.query, head.host
+        self.client = head.client
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first value of a header."""
+        return self._head.get(name)
 
 
 def _variables(plan: Plan, head: RequestHead) -> dict[str, str]:

@@ -36,6 +36,10 @@ _FIELDS = {Kind.BACKEND: "backends", Kind.CAPABILITY: "capabilities", Kind.ROUTE
 _SETTINGS: dict[str, type] = {"default_backend": str, "kill_switch": bool}
 
 
+SHARES = ("weight", "shadow.sample", "comparison.noise_sample")
+"""Fields of a route in basis points; people read and write them as `25%`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Puts `value` under (kind, id), or deletes it when `value` is None."""
@@ -59,7 +63,8 @@ class FieldChange:
         where = f"{self.kind.value} {self.id}"
         if self.path == "":
             return f"{where}: {'added' if self.before is None else 'deleted'}"
-        return f"{where}: {self.path} {_show(self.before)} -> {_show(self.after)}"
+        shown = _share if self.path in SHARES else _show
+        return f"{where}: {self.path} {shown(self.before)} -> {shown(self.after)}"
 
 
 class UnknownItem(LookupError):
@@ -238,6 +243,11 @@ def _leaves(path: str, old: Any, new: Any) -> list[tuple[str, Any, Any]]:
             found.extend(_leaves(inner, old.get(name), new.get(name)))
         return found
     return [] if old == new else [(path, old, new)]
+
+
+def _share(value: Any) -> str:
+    """Basis points as people write a share."""
+    return f"{value / 100:g}%" if isinstance(value, int) else _show(value)
 
 
 def _show(value: Any) -> str:

@@ -80,7 +80,10 @@ class Pattern:
 def parse(template: str) -> Pattern:
     """Read a template. Raises `PatternError`."""
     if not template.startswith("/"):
-        raise PatternError("a template begins with a slash", 0, f"write /{template}")
+        hint = f"write /{template}"
+        if template[:1] in ("^", "~") or "\\" in template or "(" in template:
+            hint = "a template is no regular expression: write /orders/{id}, or /files/{rest=**}"
+        raise PatternError("a template begins with a slash", 0, hint)
     if len(template) > MAX_TEMPLATE:
         raise PatternError("the template is too long", MAX_TEMPLATE, f"at most {MAX_TEMPLATE}")
     texts = template.split("/")

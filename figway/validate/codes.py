@@ -47,6 +47,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "split_reshuffled": "A change of salt or chain moves users of a canary between the sides.",
         # routes: what they match
         "template_invalid": "A path template cannot be read.",
+        "literal_like_a_variable": "A literal is written as other routers write a variable.",
         "literal_never_matches": "A literal of a template can never match a request.",
         "host_duplicate": "A route names a host twice.",
         "method_invalid": "A method is not a token.",

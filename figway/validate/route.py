@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations
@@ -66,6 +67,10 @@ def check(route: Route, table: Table, findings: Findings) -> None:
 # -- what it matches ---------------------------------------------------------------------------
 
 
+_OTHER_VARIABLE = re.compile(r":([A-Za-z_]\w*)\??|\$([A-Za-z_]\w*)")
+"""How other routers write a variable: `:id`, `:id?`, `$id`."""
+
+
 def _match(match: RouteMatch, path: str, findings: Findings) -> None:
     try:
         pattern = parse(match.path)
@@ -77,6 +82,10 @@ def _match(match: RouteMatch, path: str, findings: Findings) -> None:
                 message = f"the literal {segment.decode()!r} can never match: {why}"
                 hint = "write the plain character, or a variable"
                 findings.warning("literal_never_matches", f"{path}.path", message, hint)
+            elif segment and (name := _OTHER_VARIABLE.fullmatch(segment.decode())):
+                message = f"{segment.decode()!r} is taken as it stands, not as a variable"
+                hint = f"write {{{name[1] or name[2]}}} to take any segment there"
+                findings.warning("literal_like_a_variable", f"{path}.path", message, hint)
     if match.hosts:
         _hosts(match.hosts, f"{path}.hosts", findings)
     if match.methods:

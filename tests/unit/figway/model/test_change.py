@@ -89,7 +89,7 @@ def test_a_flip_reads_as_a_sentence() -> None:
     told = [str(entry) for entry in describe(before, [Change(Kind.ROUTE, "orders", flipped)])]
     assert told == [
         "route orders: stage legacy -> canary",
-        "route orders: weight 0 -> 2500",
+        "route orders: weight 0% -> 25%",
     ]
     assert str(describe(before, [Change(Kind.ROUTE, "orders", None)])[0]) == "route orders: deleted"
     setting = Change(Kind.SETTING, "kill_switch", True)

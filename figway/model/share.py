@@ -1,0 +1,23 @@
+"""A share as people write it, `25%`, and as the table keeps it, 2 500 basis points."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+_SHARE = re.compile(r"\s*(\d{1,3}(?:[.,]\d{1,4})?)\s*%\s*")
+
+
+def basis_points(text: str) -> int:
+    """`25%` as 2 500. Raises ValueError for what is no share from 0% to 100% in steps of
+    0.01%, a number without the sign among it: 25 may mean 25% or 0.25%."""
+    found = _SHARE.fullmatch(text)
+    points = Decimal(found[1].replace(",", ".")) * 100 if found else Decimal(-1)
+    if not 0 <= points <= 10_000 or points != int(points):
+        raise ValueError(f"{text!r} is not a share: write 25%, or 0.5%")
+    return int(points)
+
+
+def share(points: int) -> str:
+    """2 500 as `25%`."""
+    return f"{points / 100:g}%"
