@@ -11,11 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from figway.compare.align_content import matches
 from figway.compare.canonical_json import Value, fingerprint
 from figway.compare.limits import Budget
 
 _IDENTITIES = ("id", "_id", "uuid", "key", "code", "sku", "slug", "reference", "ref", "name", "@id")
 _MOST_BY_LIKENESS = 50
+_FEW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,41 @@ def by_position(legacy: Sequence[Value], new: Sequence[Value]) -> Alignment:
         tuple(range(middle, len(legacy) - end)),
         tuple(range(middle, len(new) - end)),
     )
+
+
+def by_content(legacy: Sequence[Value], new: Sequence[Value], budget: Budget) -> Alignment:
+    """Equal elements belong to each other, in order; what stands between two of them does by place.
+
+    Where the two differ in too much for that, all belongs by position.
+    """
+    found = matches(legacy, new, budget)
+    if found is None:
+        return by_position(legacy, new)
+    pairs: list[tuple[int, int]] = []
+    missing: list[int] = []
+    added: list[int] = []
+    here = there = 0
+    for left, right in (*found, (len(legacy), len(new))):
+        together = min(left - here, right - there)
+        pairs += [(here + at, there + at) for at in range(together)]
+        missing += range(here + together, left)
+        added += range(there + together, right)
+        if left < len(legacy) and right < len(new):
+            pairs.append((left, right))
+        here, there = left + 1, right + 1
+    return Alignment(tuple(pairs), tuple(missing), tuple(added))
+
+
+def shifts(legacy: Sequence[Value], new: Sequence[Value]) -> bool:
+    """Whether by position more than a few elements differ, as after one that was left out."""
+    if len(legacy) != len(new):
+        return bool(legacy and new)
+    unequal = 0
+    for one, other in zip(legacy, new, strict=True):
+        unequal += one != other
+        if unequal > _FEW:
+            return True
+    return False
 
 
 def by_key(legacy: Sequence[Value], new: Sequence[Value], key: str) -> Alignment:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from figway.compare.canonical_json import NotThisFormat, Value, members
 from figway.compare.decode import MediaType
 from figway.compare.header_fields import assignment, split
-from figway.compare.header_readers import Surroundings, read
+from figway.compare.header_readers import AnswerContext, read
 
 _MOST_PARTS = 1000
 _BREAK = re.compile(rb"\r?\n\r?\n")
@@ -103,7 +103,7 @@ def _decoded(content: bytes, headers: dict[str, list[str]]) -> bytes:
 
 def _described(headers: dict[str, list[str]]) -> dict[str, Value]:
     """A part's own headers as they are compared: `$[*]['header:content-type']`."""
-    around = Surroundings(resolve=lambda url: url)
+    around = AnswerContext(resolve=lambda url: url)
     found: dict[str, Value] = {}
     for name, values in headers.items():
         if name in _NOT_READ or name == "content-transfer-encoding":

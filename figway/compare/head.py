@@ -13,8 +13,8 @@ from figway.compare.excuse import covered_by
 from figway.compare.header_list import LEFT_OUT, compared_names
 from figway.compare.header_readers import (
     OWN_VALUES,
+    AnswerContext,
     HeaderValue,
-    Surroundings,
     joined,
     read,
 )
@@ -87,8 +87,8 @@ class HeadComparison:
             unequal = [name for name in unequal if name != "last-modified"]
         return compared_names(unequal, wanted=wanted, connection=connection, status=status)
 
-    def _around(self, headers: Headers) -> Surroundings:
-        return Surroundings(self._resolved, headers.get("date", [""])[-1])
+    def _around(self, headers: Headers) -> AnswerContext:
+        return AnswerContext(self._resolved, headers.get("date", [""])[-1])
 
     # -- single fields ---------------------------------------------------------------------------
 

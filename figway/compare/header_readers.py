@@ -20,7 +20,7 @@ Resolve = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class AnswerContext:
     """What the meaning of one field depends on besides its value."""
 
     resolve: Resolve
@@ -29,11 +29,11 @@ class Surroundings:
     """The Date of the same answer: relative times count from it."""
 
 
-Reader = Callable[[list[str], Surroundings], HeaderValue]
+Reader = Callable[[list[str], AnswerContext], HeaderValue]
 """(the field's values, one a line; what is around them) -> what they say."""
 
 
-def read(name: str, values: list[str], around: Surroundings) -> HeaderValue:
+def read(name: str, values: list[str], around: AnswerContext) -> HeaderValue:
     """What the lines of one field say. An unknown field is its text, lines joined."""
     reader = _READERS.get(name)
     return joined(values) if reader is None else reader(values, around)
@@ -47,27 +47,27 @@ def joined(values: list[str]) -> str:
 # -- sets and single words ---------------------------------------------------------------------
 
 
-def _names(values: list[str], _: Surroundings) -> str:
+def _names(values: list[str], _: AnswerContext) -> str:
     """A set of names that have no letter case."""
     return ", ".join(sorted({unquoted(item).lower() for item in split(joined(values), ",")}))
 
 
-def _methods(values: list[str], _: Surroundings) -> str:
+def _methods(values: list[str], _: AnswerContext) -> str:
     """A set of names that have one, as methods do."""
     return ", ".join(sorted(set(split(joined(values), ","))))
 
 
-def _media_types(values: list[str], around: Surroundings) -> str:
+def _media_types(values: list[str], around: AnswerContext) -> str:
     spelt = [";".join(split(item, ";")) for item in split(joined(values), ",")]
     return _names([", ".join(spelt)], around)
 
 
-def _word(values: list[str], _: Surroundings) -> str:
+def _word(values: list[str], _: AnswerContext) -> str:
     """One word without letter case; said twice, it is something else to a client."""
     return joined(values).lower()
 
 
-def _words(values: list[str], _: Surroundings) -> str:
+def _words(values: list[str], _: AnswerContext) -> str:
     """Words without letter case whose order has a meaning, such as preferences."""
     return ", ".join(split(joined(values).lower(), ","))
 
@@ -75,12 +75,12 @@ def _words(values: list[str], _: Surroundings) -> str:
 # -- directives and parameters -----------------------------------------------------------------
 
 
-def _directives(values: list[str], _: Surroundings) -> HeaderValue:
+def _directives(values: list[str], _: AnswerContext) -> HeaderValue:
     """`a, b=1, c="x, y"`: by name, in any order (Cache-Control, Pragma, X-Robots-Tag)."""
     return collected(assignment(item) for item in split(joined(values), ","))
 
 
-def _cache_control(values: list[str], around: Surroundings) -> HeaderValue:
+def _cache_control(values: list[str], around: AnswerContext) -> HeaderValue:
     found = _directives(values, around)
     assert isinstance(found, dict)
     # Lists of field names (RFC 9111 sections 5.2.2.4 and 5.2.2.7).
@@ -90,12 +90,12 @@ def _cache_control(values: list[str], around: Surroundings) -> HeaderValue:
     return found
 
 
-def _settings(values: list[str], _: Surroundings) -> HeaderValue:
+def _settings(values: list[str], _: AnswerContext) -> HeaderValue:
     """`a; b=1`: by name, in any order (Strict-Transport-Security, X-XSS-Protection)."""
     return collected(assignment(item) for item in split(joined(values), ";"))
 
 
-def _disposition(values: list[str], around: Surroundings) -> HeaderValue:
+def _disposition(values: list[str], around: AnswerContext) -> HeaderValue:
     """A word with parameters, quoted or not (Content-Disposition, RFC 6266)."""
     kind, *rest = split(joined(values), ";") or [""]
     found = collected(assignment(item) for item in rest)
@@ -105,7 +105,7 @@ def _disposition(values: list[str], around: Surroundings) -> HeaderValue:
     return {"": kind.lower(), **found}
 
 
-def _listed(values: list[str], _: Surroundings) -> HeaderValue:
+def _listed(values: list[str], _: AnswerContext) -> HeaderValue:
     """A dictionary of structured fields (RFC 9651): members by name, parameters in any order."""
     found = []
     for item in split(joined(values), ","):
@@ -123,7 +123,7 @@ NONCE = re.compile(r"'nonce-[A-Za-z0-9+/=_-]+'")
 _KEPT_CASE = re.compile(r"'(?:sha(?:256|384|512)|nonce)-.*|.*//[^/]*/.*|/.*", re.I)
 
 
-def _policies(values: list[str], around: Surroundings) -> HeaderValue:
+def _policies(values: list[str], around: AnswerContext) -> HeaderValue:
     """Content-Security-Policy: each policy by directive, its sources as a set.
 
     A nonce is made for each answer (CSP level 3, section 7.1), so that there is one is what counts.
@@ -157,7 +157,7 @@ def _source(word: str) -> str:
 # -- links and URLs ----------------------------------------------------------------------------
 
 
-def _links(values: list[str], around: Surroundings) -> HeaderValue:
+def _links(values: list[str], around: AnswerContext) -> HeaderValue:
     """Link (RFC 8288): by relation, targets as they resolve, their order not counted."""
     found: dict[str, list[str]] = {}
     for item in split(joined(values), ","):
@@ -171,11 +171,11 @@ def _links(values: list[str], around: Surroundings) -> HeaderValue:
     return {relation: ", ".join(sorted(targets)) for relation, targets in found.items()}
 
 
-def _url(values: list[str], around: Surroundings) -> str:
+def _url(values: list[str], around: AnswerContext) -> str:
     return around.resolve(joined(values))
 
 
-def _refresh(values: list[str], around: Surroundings) -> HeaderValue:
+def _refresh(values: list[str], around: AnswerContext) -> HeaderValue:
     """`5; url=/next`: seconds, and the URL as it resolves."""
     seconds, *rest = re.split(r"[;,]", joined(values), maxsplit=1)
     url = re.sub(r"^\s*url\s*=\s*", "", "".join(rest), flags=re.I).strip(" \t'\"")
@@ -187,7 +187,7 @@ def _refresh(values: list[str], around: Surroundings) -> HeaderValue:
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
-def _etag(values: list[str], _: Surroundings) -> str:
+def _etag(values: list[str], _: AnswerContext) -> str:
     """Whether there is one, and how strong it is; the value is the server's own."""
     found = _ETAG.fullmatch(joined(values))
     if found is None:
@@ -195,20 +195,20 @@ def _etag(values: list[str], _: Surroundings) -> str:
     return "weak" if found[1] else "strong"
 
 
-def _http_date(values: list[str], _: Surroundings) -> str:
+def _http_date(values: list[str], _: AnswerContext) -> str:
     """Whether it tells a time that caches can read; which time is the server's own."""
     found = moment(joined(values))
     return "a date" if found and found[0] == "http_date" else "not a date"
 
 
-def _instant(values: list[str], _: Surroundings) -> str:
+def _instant(values: list[str], _: AnswerContext) -> str:
     """A fixed moment, however written: `@1688169599`, an HTTP date, `true` (RFC 9745)."""
     text = joined(values)
     found = moment(text.removeprefix("@"))
     return f"@{found[1]:.0f}" if found else text.lower()
 
 
-def _seconds(values: list[str], around: Surroundings) -> str:
+def _seconds(values: list[str], around: AnswerContext) -> str:
     """Seconds from now, also where a date says when (Retry-After)."""
     text = joined(values)
     when, now = moment(text), moment(around.date)
@@ -217,7 +217,7 @@ def _seconds(values: list[str], around: Surroundings) -> str:
     return text
 
 
-def _number(values: list[str], _: Surroundings) -> str:
+def _number(values: list[str], _: AnswerContext) -> str:
     text = joined(values)
     return text.lstrip("0") or "0" if text.isascii() and text.isdigit() else text
 
@@ -227,7 +227,7 @@ def _number(values: list[str], _: Surroundings) -> str:
 _CHALLENGE = re.compile(r"([A-Za-z][\w!#$%&'*+.^`|~-]*)(?:[ \t]+(.*))?", re.S)
 
 
-def _challenges(values: list[str], _: Surroundings) -> HeaderValue:
+def _challenges(values: list[str], _: AnswerContext) -> HeaderValue:
     """Challenges by scheme (RFC 9110 section 11.6.1); nonces are the server's own."""
     found: dict[str, list[tuple[str, str]]] = {}
     scheme = ""
@@ -247,16 +247,16 @@ def _challenges(values: list[str], _: Surroundings) -> HeaderValue:
     }
 
 
-def _digests(values: list[str], _: Surroundings) -> str:
+def _digests(values: list[str], _: AnswerContext) -> str:
     """The algorithms; the digests are of bytes whose meaning is compared itself."""
     return ", ".join(sorted({assignment(item)[0] for item in split(joined(values), ",")}))
 
 
-def _md5(values: list[str], _: Surroundings) -> str:
+def _md5(values: list[str], _: AnswerContext) -> str:
     return "a digest" if joined(values) else ""
 
 
-def _json(values: list[str], _: Surroundings) -> str:
+def _json(values: list[str], _: AnswerContext) -> str:
     """Several JSON texts in a list (Report-To, NEL)."""
     try:
         return json.dumps(json.loads(f"[{joined(values)}]"), sort_keys=True)
@@ -264,7 +264,7 @@ def _json(values: list[str], _: Surroundings) -> str:
         return joined(values)
 
 
-def _content_range(values: list[str], _: Surroundings) -> str:
+def _content_range(values: list[str], _: AnswerContext) -> str:
     return re.sub(r"\s+", " ", joined(values).lower())
 
 

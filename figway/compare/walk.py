@@ -114,16 +114,22 @@ class Walk:
         else:
             self._budget.spend(len(legacy) + len(new))
             key = "" if isinstance(legacy, Repeated) else align.identity(legacy, new)
-            found = align.by_key(legacy, new, key) if key else align.by_position(legacy, new)
+            found = self._unnamed(legacy, new) if not key else align.by_key(legacy, new, key)
             if key and not found.reordered and found.missing == found.added:
                 # Each in its place, some with another id: it is the id that has changed.
                 found = align.by_position(legacy, new)
-            if not key and self._only_reordered(legacy, new):
-                found = Alignment((), reordered=True)
         if found.reordered:
             self._report_order(legacy, new, rule, trail)
         self._aligned(legacy, new, found, rules, trail)
         self._arrays_open -= 1
+
+    def _unnamed(self, legacy: list[Value], new: list[Value]) -> Alignment:
+        """How elements belong to each other that no member names."""
+        if self._only_reordered(legacy, new):
+            return Alignment((), reordered=True)
+        if isinstance(legacy, Repeated) or not align.shifts(legacy, new):
+            return align.by_position(legacy, new)
+        return align.by_content(legacy, new, self._budget)
 
     def _quickly_same(self, legacy: Value, new: Value) -> bool:
         """Whether two elements are the same, found in C: most elements of most arrays are.
