@@ -42,6 +42,12 @@ def up(
         str, typer.Option(help="Where /live, /ready, /metrics and /table are answered.")
     ] = f"{LOOPBACK}:8081",
     workers: Annotated[int, typer.Option(min=1, max=256, help="Worker processes.")] = 2,
+    legacy_timeout: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds that legacy may be silent where no route matches; 0 for ever."
+        ),
+    ] = 0.0,
     state: Annotated[Path, typer.Option(help="Database, last good table, logs.")] = Path(".figway"),
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Refuse to start while legacy is away.")
@@ -63,7 +69,8 @@ def up(
 
     async def work() -> None:
         async with Group(state / "logs") as group:
-            fresh = await start_figway(group, place, legacy, workers)
+            knobs = {"FIGWAY_UNROUTED_TIMEOUT_S": str(legacy_timeout)} if legacy_timeout else {}
+            fresh = await start_figway(group, place, legacy, workers, **knobs)
             console.print(_welcome(place, legacy, fresh))
             console.print(console_link(group))
             await watch(group, place)
@@ -148,8 +155,10 @@ class Place:
         return path
 
 
-async def start_figway(group: Group, place: Place, legacy: str, workers: int) -> str:
-    """Start the control plane and the proxy. Returns the admin key when this is the first start,
+async def start_figway(group: Group, place: Place, legacy: str, workers: int, **knobs: str) -> str:
+    """Start the control plane and the proxy, whose further settings are `knobs`.
+
+    Returns the admin key when this is the first start,
     and nothing later: of a key that exists already, only a hash is known."""
     fresh = "" if place.database.exists() else str(generate())
     try:
@@ -168,7 +177,9 @@ async def start_figway(group: Group, place: Place, legacy: str, workers: int) ->
         await group.start(
             "proxy",
             python_module("proxy"),
-            env=place.environment("proxy", FIGWAY_LEGACY_URL=legacy, FIGWAY_WORKERS=str(workers)),
+            env=place.environment(
+                "proxy", FIGWAY_LEGACY_URL=legacy, FIGWAY_WORKERS=str(workers), **knobs
+            ),
             ready=answers(f"{place.private}/ready"),
         )
     except BaseException:

@@ -22,8 +22,9 @@ class TypedHead:
     headers: tuple[tuple[bytes, bytes], ...]
 
     def get(self, name: bytes) -> bytes | None:
-        """The first value of a header."""
-        return next((value for known, value in self.headers if known == name), None)
+        """The value of a header, all its lines as one list."""
+        lines = [value for known, value in self.headers if known == name]
+        return (b"; " if name == b"cookie" else b", ").join(lines) if lines else None
 
 
 def typed_head(method: str, url: str, headers: list[tuple[str, str]], client: str) -> TypedHead:

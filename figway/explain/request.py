@@ -136,9 +136,20 @@ def explain(
         backend_id=backend.id,
         shadow=skip is Skip.NO,
         shadow_why=_shadow_why(plan, skip, decision.side),
-        policies=policy_steps(plan, head, decision.side),
+        policies=_spelling(compiled, plan, head) + policy_steps(plan, head, decision.side),
         fallback=_fallback(plan, head, decision.side),
     )
+
+
+def _spelling(compiled: CompiledTable, plan: Plan, head: RequestHead) -> tuple[PolicyStep, ...]:
+    """The refusal of a path, or method, that another reading leads to a guarded route."""
+    if compiled.guarded is None:
+        return ()
+    problem = compiled.guarded.refusal(head, plan.route)
+    if problem is None:
+        return ()
+    text = f"{problem.detail} The table's refuse_other_spellings asks for this"
+    return (PolicyStep("spelling", "refuses", problem.status, text),)
 
 
 def _matched(plan: Plan, head: RequestHead) -> str:

@@ -8,14 +8,27 @@ nothing comes in by default. Everything else keeps its bytes, its order and its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
 from figway.message.force import COOKIE as FORCE_COOKIE
 from figway.message.force import HEADER as FORCE_HEADER
+from figway.message.forwarded import FOR as X_FOR
+from figway.message.forwarded import (
+    FORWARDED,
+    NOTHING_SAID,
+    PROTO,
+    Said,
+    element,
+    is_claim,
+    is_well_spelt,
+    said,
+)
+from figway.message.forwarded import HOST as X_HOST
 from figway.message.http import Headers
-from figway.model.table import Backend, HostPolicy
+from figway.model.table import Backend, Capability, HostPolicy, SameSite
 
 HOP_BY_HOP: Final = frozenset(
     {
@@ -34,13 +47,39 @@ MAX_HOPS: Final = 5
 """A request that went through this many facades is going in a circle: 508."""
 
 _PRESERVE: Final = HostPolicy.PRESERVE
-_FORWARDED: Final = frozenset(
-    {b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded"}
-)
+_WRITTEN: Final = frozenset({X_FOR, X_HOST, PROTO, FORWARDED})
+"""Of the fields that speak for a proxy, those that the facade writes itself."""
 _DROPPED: Final = HOP_BY_HOP | {b"host", b"content-length", HOP_HEADER, FORCE_HEADER}
-NOT_CARRIED: Final = _DROPPED | _FORWARDED | {b"expect"}
-"""Fields of a request that no backend is sent as the client sent them."""
-_SPECIAL: Final = _DROPPED | _FORWARDED | {b"traceparent", b"cookie", b"expect"}
+NOT_CARRIED: Final = _DROPPED | {b"expect"}
+"""Fields of a request that no backend is sent as the client sent them; nor those that speak for a
+proxy in front (`figway.message.forwarded.is_claim`)."""
+_SPECIAL: Final = _DROPPED | {b"traceparent", b"cookie", b"expect"}
+DECIDING: Final = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"host",
+        b"idempotency-key",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-unmodified-since",
+        b"origin",
+        b"range",
+        b"referer",
+        b"traceparent",
+        b"tracestate",
+        b"user-agent",
+    }
+)
+"""Fields that are end to end whatever Connection says: they decide, here or at the backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +120,30 @@ def forward_request(
     hop: int,
     traceparent: bytes,
     upgrade: bytes = b"",
+    decides: Set[bytes] = frozenset(),
 ) -> Headers:
     """The header section for `backend`, framing fields excepted.
 
     `authority` is the backend's own host[:port]; `traceparent` is used where the client sent
-    none; `upgrade` is the protocol of a tunnel that is asked for, or empty.
+    none; `upgrade` is the protocol of a tunnel that is asked for, or empty. `decides` are names
+    that the route judges by: like `DECIDING`, they stay although Connection lists them.
     """
     out: Headers = [(b"Host", host_for(backend, arrival.host, authority))]
     listed: list[bytes] | None = None
     seen: dict[bytes, bytes] = {}
     for pair in headers:
         name = pair[0].lower()
-        if name not in _SPECIAL:
+        if is_claim(name):
+            if arrival.trusted and is_well_spelt(name):
+                if name not in _WRITTEN:
+                    out.append(pair)
+                else:
+                    seen[name] = seen[name] + b", " + pair[1] if name in seen else pair[1]
+        elif name not in _SPECIAL:
             out.append(pair)
         elif name in _DROPPED:
             if name == b"connection":
                 listed = connection_options(pair[1], listed)
-        elif name in _FORWARDED:
-            seen[name] = seen[name] + b", " + pair[1] if name in seen else pair[1]
         elif name == b"traceparent":
             traceparent = b""
             out.append(pair)
@@ -107,9 +152,9 @@ def forward_request(
         else:  # Expect: the facade answers it itself, as bodies may be replayed
             continue
     if listed:
-        gone = frozenset(listed) - {b"host"}
+        gone = frozenset(listed) - DECIDING - decides
         out = [out[0], *(pair for pair in out[1:] if pair[0].lower() not in gone)]
-    _append_forwarded(out, arrival, seen if arrival.trusted else {})
+    _append_forwarded(out, arrival, seen)
     if traceparent:
         out.append((b"traceparent", traceparent))
     out.append((b"Figway-Hop", b"%d" % hop))
@@ -137,7 +182,7 @@ def forward_section(
     `acted_on` the fields that the facade may have to act on (see `proxy.wire.client_head`). None
     where the fields must be looked at one by one.
     """
-    if hop >= len(_HOP_LINES) or (arrival.trusted and not _FORWARDED.isdisjoint(acted_on)):
+    if hop >= len(_HOP_LINES) or (arrival.trusted and any(map(is_claim, acted_on))):
         return None
     connection = acted_on.get(b"connection")
     if connection is not None and connection != b"keep-alive" and connection_options(connection):
@@ -188,10 +233,48 @@ def host_for(backend: Backend, client_host: bytes, authority: bytes) -> bytes:
     return authority
 
 
-def issue_cookie(name: bytes, identity: bytes, *, secure: bool) -> tuple[bytes, bytes]:
-    """The Set-Cookie that gives a client its identity for a year."""
-    value = name + b"=" + identity + b"; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
+def issue_cookie(
+    name: bytes, identity: bytes, attributes: bytes, *, secure: bool
+) -> tuple[bytes, bytes]:
+    """The Set-Cookie that gives a client its identity."""
+    value = name + b"=" + identity + attributes
     return b"set-cookie", value + b"; Secure" if secure else value
+
+
+def cookie_attributes(capability: Capability) -> bytes:
+    """The attributes of the cookie that a capability issues; Secure only where it has to be."""
+    text = "; Path=/"
+    if capability.cookie_max_age_s:
+        text += f"; Max-Age={capability.cookie_max_age_s}"
+    if capability.cookie_domain:
+        text += f"; Domain={capability.cookie_domain}"
+    text += f"; HttpOnly; SameSite={capability.cookie_same_site.value}"
+    if capability.cookie_same_site is SameSite.NONE:
+        text += "; Secure"
+    return text.encode()
+
+
+_SHARED: Final = re.compile(rb"\b(?:public|immutable|s-maxage|max-age=0*[1-9])", re.I).search
+_PRIVATE: Final = re.compile(rb"\b(?:private|no-store|no-cache)\b", re.I).search
+_KEPT_STATUSES: Final = frozenset({206, 301, 304, 308})
+_FOR_CACHES: Final = frozenset({b"cdn-cache-control", b"surrogate-control", b"expires"})
+
+
+def is_kept_by_others(status: int, headers: Headers) -> bool:
+    """Whether a cache that users share may keep an answer (RFC 9111, 3): no identity goes there."""
+    if status in _KEPT_STATUSES:
+        return True
+    control = b", ".join([value for name, value in headers if name.lower() == b"cache-control"])
+    if _PRIVATE(control) is not None:
+        return False
+    if _SHARED(control) is not None:
+        return True
+    return any(name.lower() in _FOR_CACHES and not _is_over(value) for name, value in headers)
+
+
+def _is_over(value: bytes) -> bool:
+    """Whether an Expires, or what a cache is told, says `not at all`."""
+    return value.strip() in (b"0", b"-1", b"", b"no-store") or b" 1970 " in value
 
 
 def _append_cookie(out: Headers, pair: tuple[bytes, bytes]) -> None:
@@ -206,12 +289,22 @@ def _append_cookie(out: Headers, pair: tuple[bytes, bytes]) -> None:
 
 
 def _append_forwarded(out: Headers, arrival: Arrival, trusted: dict[bytes, bytes]) -> None:
+    """What the facade adds; `trusted` are the fields of the trusted proxy before it."""
     peer, scheme = arrival.peer.encode(), arrival.scheme.encode()
-    chain = trusted.get(b"x-forwarded-for")
-    out.append((b"X-Forwarded-For", chain + b", " + peer if chain else peer))
-    out.append((b"X-Forwarded-Host", trusted.get(b"x-forwarded-host", arrival.host)))
-    out.append((b"X-Forwarded-Proto", trusted.get(b"x-forwarded-proto", scheme)))
-    node = b'"[%b]"' % peer if b":" in peer else peer
-    element = b'for=%b;host="%b";proto=%b' % (node, arrival.host, scheme)
-    chain = trusted.get(b"forwarded")
-    out.append((b"Forwarded", chain + b", " + element if chain else element))
+    told = said(trusted.get) if trusted else NOTHING_SAID
+    _append_x_fields(out, arrival, trusted, told)
+    mine = element(peer, arrival.host, scheme)
+    out.append((b"Forwarded", told.elements + b", " + mine if told.elements else mine))
+
+
+def _append_x_fields(
+    out: Headers, arrival: Arrival, trusted: dict[bytes, bytes], told: Said
+) -> None:
+    peer = arrival.peer.encode()
+    chain = b", ".join([entry for entry in (told.chain, peer) if entry])
+    if chain:
+        out.append((b"X-Forwarded-For", chain))
+    if host := trusted.get(X_HOST) or told.host or arrival.host:
+        out.append((b"X-Forwarded-Host", host))
+    proto = trusted.get(PROTO) or told.proto or arrival.scheme.encode()
+    out.append((b"X-Forwarded-Proto", proto))

@@ -51,4 +51,4 @@ class RequestHead(Protocol):
         """The client's address, after trusted proxies were taken into account."""
 
     def get(self, name: bytes) -> bytes | None:
-        """The first value of a header; `name` in lower case."""
+        """The value of a header, all its lines as one list; `name` in lower case."""

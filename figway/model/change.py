@@ -24,7 +24,7 @@ class Kind(StrEnum):
     CAPABILITY = "capability"
     ROUTE = "route"
     SETTING = "setting"
-    """The table's own: `default_backend` or `kill_switch`."""
+    """The table's own: `default_backend`, `kill_switch` or `refuse_other_spellings`."""
 
 
 _CLASSES: dict[Kind, type[Item]] = {
@@ -33,7 +33,11 @@ _CLASSES: dict[Kind, type[Item]] = {
     Kind.ROUTE: Route,
 }
 _FIELDS = {Kind.BACKEND: "backends", Kind.CAPABILITY: "capabilities", Kind.ROUTE: "routes"}
-_SETTINGS: dict[str, type] = {"default_backend": str, "kill_switch": bool}
+_SETTINGS: dict[str, type] = {
+    "default_backend": str,
+    "kill_switch": bool,
+    "refuse_other_spellings": bool,
+}
 
 
 SHARES = ("weight", "shadow.sample", "comparison.noise_sample")

@@ -92,6 +92,8 @@ class TableHasher:
     def table(self, table: Table) -> str:
         """The content hash of a table: its ETag."""
         lines = [f"{table.default_backend}\n{int(table.kill_switch)}"]
+        if not table.refuse_other_spellings:
+            lines.append("other spellings are forwarded")
         for kind, items in _groups(table).items():
             lines.extend(f"{kind} {key} {self.item(kind, items[key])}" for key in sorted(items))
         groups = _groups(table)

@@ -276,6 +276,14 @@ class StickyKey(Strict):
 DEFAULT_COOKIE = "figway_id"
 
 
+class SameSite(StrEnum):
+    """With which requests browsers send a cookie (RFC 6265bis, 5.6.7)."""
+
+    LAX = "Lax"
+    STRICT = "Strict"
+    NONE = "None"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability(Strict):
     """A piece of functionality that moves as one journey: groups routes and owns their salt."""
@@ -287,6 +295,12 @@ class Capability(Strict):
     """Where the sticky key comes from: the first that the request carries."""
     issue_cookie: bool = True
     """Issue the first cookie of the chain to clients that bring no key; else their address."""
+    cookie_same_site: SameSite = SameSite.LAX
+    """SameSite of the issued cookie; `None` also makes it Secure."""
+    cookie_domain: str = ""
+    """Domain of the issued cookie; the host that was asked alone when empty."""
+    cookie_max_age_s: int = 31_536_000
+    """Seconds that a browser keeps the issued cookie; 0 until it is closed."""
     description: str = ""
 
 
@@ -473,6 +487,8 @@ class Table(Strict):
     """Backend that serves what no route matches: legacy."""
     kill_switch: bool = False
     """Send everything to legacy, whatever the routes say."""
+    refuse_other_spellings: bool = True
+    """Answer 400 where another spelling of a path could meet a guarded or retired route."""
     backends: Mapping[str, Backend] = field(default_factory=_no_items)
     capabilities: Mapping[str, Capability] = field(default_factory=_no_items)
     routes: Mapping[str, Route] = field(default_factory=_no_items)

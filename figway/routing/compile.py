@@ -13,6 +13,7 @@ from itertools import compress
 from operator import attrgetter, eq, is_not, ne
 from typing import Final
 
+from figway.message.headers import cookie_attributes
 from figway.message.http import RequestHead
 from figway.message.rewrite import BackendNames
 from figway.model.policies import NO_POLICIES
@@ -31,7 +32,9 @@ from figway.model.table import (
 from figway.routing.match import Matcher
 from figway.routing.pattern import PatternError
 from figway.routing.policy import PolicyPlan
+from figway.routing.spelling import Guarded, is_guarded
 
+_RETIRED: Final = Stage.RETIRED
 NO_ROUTE: Final = "-"
 """Stands for route and capability in the plan of a request that no route matched."""
 
@@ -48,7 +51,8 @@ class Plan:
     """What a request needs of its route.
 
     `salt` and `sticky` are its capability's; `issue` names the cookie to issue to clients that
-    bring no key, or is empty. `new` is None only in stage legacy. `edge` is None without policies.
+    bring no key, or is empty; `issue_attributes` are its attributes. `new` is None only in stage
+    legacy, `policy_plan` without policies.
     """
 
     route_id: str
@@ -65,15 +69,21 @@ class Plan:
     capability_id: str
     route: Route | None
     policy_plan: PolicyPlan | None = None
+    issue_attributes: bytes = b""
 
 
 class CompiledTable:
-    """One table, ready to serve. `etag` is its content hash, `revision` its number; `names` knows
-    the addresses of its backends, `with_policies` the plans with route policies."""
+    """One table, ready to serve.
+
+    `etag` is its content hash, `revision` its number; `names` knows the addresses of its backends,
+    `with_policies` are the plans with route policies and the retired ones, `guarded` is what
+    another spelling must not pass (None for nothing).
+    """
 
     __slots__ = (
         "default",
         "etag",
+        "guarded",
         "matcher",
         "names",
         "plans",
@@ -93,6 +103,7 @@ class CompiledTable:
         matcher: Matcher,
         names: BackendNames,
         with_policies: dict[str, Plan],
+        guarded: Guarded | None = None,
     ) -> None:
         self.table = table
         self.revision = revision
@@ -102,6 +113,7 @@ class CompiledTable:
         self.matcher = matcher
         self.names = names
         self.with_policies = with_policies
+        self.guarded = _guarded(table, with_policies) if guarded is None else guarded
 
     def match(self, head: RequestHead) -> Plan:
         """The plan of the route that takes `head`; the default plan if none does."""
@@ -146,12 +158,15 @@ class CompiledTable:
             for route_id in gone:
                 del plans[route_id]
             plans.update(fresh)
+            before_policies = with_policies
             kept = {
                 key: plan
                 for key, plan in with_policies.items()
                 if key in plans and key not in fresh
             }
             with_policies = kept | _with_policies(fresh)
+            if not with_policies and not before_policies:
+                with_policies = before_policies
         return CompiledTable(
             table,
             revision,
@@ -161,6 +176,14 @@ class CompiledTable:
             matcher=matcher,
             names=BackendNames(table.backends.values()) if backends else self.names,
             with_policies=with_policies,
+            guarded=self.guarded if self._same_guards(table, with_policies) else None,
+        )
+
+    def _same_guards(self, table: Table, with_policies: dict[str, Plan]) -> bool:
+        """Whether the guarded routes of a following table are this one's."""
+        return (
+            with_policies is self.with_policies
+            and table.refuse_other_spellings == self.table.refuse_other_spellings
         )
 
 
@@ -179,6 +202,15 @@ def compile_table(table: Table, revision: int = 0, etag: str = "") -> CompiledTa
     )
 
 
+def _guarded(table: Table, with_policies: Mapping[str, Plan]) -> Guarded | None:
+    """What another spelling must not pass; None where there is nothing."""
+    if not table.refuse_other_spellings:
+        return None
+    routes = [plan.route for plan in with_policies.values() if plan.route is not None]
+    guarded = [route for route in routes if is_guarded(route)]
+    return Guarded(guarded) if guarded else None
+
+
 def _matcher(routes: Iterable[Route]) -> Matcher:
     try:
         return Matcher(routes)
@@ -195,6 +227,7 @@ def _plan(table: Table, route: Route) -> Plan:
         salt=(capability.salt or capability.id).encode(),
         sticky=capability.sticky,
         issue=_cookie_to_issue(capability),
+        issue_attributes=cookie_attributes(capability),
         legacy=_backend(table, table.legacy_of(route), f"route {route.id}"),
         new=_new_backend(table, route),
         fallback=route.fallback,
@@ -207,7 +240,11 @@ def _plan(table: Table, route: Route) -> Plan:
 
 
 def _with_policies(plans: dict[str, Plan]) -> dict[str, Plan]:
-    return {key: plan for key, plan in plans.items() if plan.policy_plan is not None}
+    return {
+        key: plan
+        for key, plan in plans.items()
+        if plan.policy_plan is not None or plan.stage is _RETIRED
+    }
 
 
 def _policy_plan(route: Route) -> PolicyPlan | None:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from figway.message.http import RequestHead
+from figway.message.forwarded import network_of
+from figway.message.http import SAFE_METHODS, RequestHead
 from figway.model.table import KeySource, Side, Stage, StickyKey
 from figway.routing.compile import Plan
-from figway.routing.match import is_preflight
+from figway.routing.match import is_preflight, normal_host
 from figway.routing.split import bucket
 
 
@@ -74,7 +75,8 @@ def decide(
 
     `kill` sends everything to legacy. `forced` is a tester's verified wish; it cannot bring a
     retired route back to legacy, nor send a route to a new backend that it does not have.
-    A CORS preflight brings no cookie and keeps none, so it is never issued an identity: without
+    A CORS preflight brings no cookie and keeps none, and an unsafe request from another site may
+    have left it behind; neither is issued an identity: without
     another link of the chain it is dealt by the client's address.
     `fresh_id` makes a new identity, and is called only where a split needs one.
     """
@@ -92,14 +94,29 @@ def decide(
             source: str = link.source
             break
     else:
-        if plan.issue and not is_preflight(head):
+        if plan.issue and not is_preflight(head) and not from_another_site(head):
             key = issue = fresh_id()
             source = "issued"
         else:
-            key, source = head.client.encode(), _CLIENT_ADDRESS.value
+            key, source = network_of(head.client), _CLIENT_ADDRESS.value
     number = bucket(plan.salt, key)
     side = _NEW if number < plan.weight else _LEGACY
     return Decision(side, _WEIGHT, number, source, issue)
+
+
+def from_another_site(head: RequestHead) -> bool:
+    """Whether an unsafe request comes from another site: its cookies may have stayed behind
+    (RFC 6265bis, 8.8.1), so that none came does not mean that there is none."""
+    if head.method in SAFE_METHODS:
+        return False
+    site = head.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in (b"same-origin", b"same-site", b"none")
+    source = head.get(b"origin") or head.get(b"referer")
+    if source is None:
+        return False
+    authority = source.partition(b"://")[2].partition(b"/")[0]
+    return normal_host(authority) != normal_host(head.host)
 
 
 def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
@@ -109,7 +126,7 @@ def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
     if link.source is _HEADER:
         return head.get(link.name.lower().encode()) or b""
     if link.source is _CLIENT_ADDRESS:
-        return head.client.encode()
+        return network_of(head.client)
     return _jwt_claim(head.get(b"authorization"), link.name)
 
 

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from figway.message.http import RequestHead
-from figway.model.table import Condition, ConditionKind, Route, RouteMatch
+from figway.model.policies import RateKey
+from figway.model.table import Condition, ConditionKind, KeySource, Route, RouteMatch, StickyKey
 from figway.routing.pattern import Pattern, is_ambiguous, parse
 
 Check = Callable[[RequestHead], bool]
@@ -270,22 +271,36 @@ def normal_host(host: bytes) -> bytes:
     return host.lower().removesuffix(b".")
 
 
+_NOT_OF_A_PREFLIGHT = (
+    b"authorization",
+    b"cookie",
+    b"transfer-encoding",
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
+)
+
+
 def effective_method(head: RequestHead) -> str:
     """The method to match by: a CORS preflight counts as the method that it announces."""
-    method = head.method
-    if method == "OPTIONS" and head.get(b"origin") is not None:
-        announced = head.get(b"access-control-request-method")
-        if announced:
-            return announced.decode("latin-1")
-    return method
+    if head.method == "OPTIONS" and is_preflight(head):
+        return (head.get(b"access-control-request-method") or b"").decode("latin-1")
+    return head.method
 
 
 def is_preflight(head: RequestHead) -> bool:
-    """Whether a request is a CORS preflight (Fetch standard, CORS-preflight request)."""
+    """Whether a request is a CORS preflight (Fetch standard, CORS-preflight request).
+
+    It has neither a body nor credentials, and asks for no other method: what has is no preflight,
+    whatever fields it carries, and gets past nothing.
+    """
     return (
         head.method == "OPTIONS"
         and head.get(b"origin") is not None
         and bool(head.get(b"access-control-request-method"))
+        and not any(head.get(name) is not None for name in _NOT_OF_A_PREFLIGHT)
+        and (head.get(b"content-length") or b"0").strip(b"0") == b""
+        and b"_method" not in head.query
     )
 
 
@@ -332,6 +347,16 @@ def compile_conditions(match: RouteMatch) -> tuple[Check, ...]:
         *(_query_check(condition) for condition in match.query),
         *(_cookie_check(condition) for condition in match.cookies),
     )
+
+
+def names_that_decide(route: Route | None, sticky: Iterable[StickyKey]) -> frozenset[bytes]:
+    """Header fields, in lower case, that choose a route or a side, or that a policy counts by."""
+    if route is None:
+        return frozenset()
+    names = [condition.name for condition in route.match.headers]
+    names += [link.name for link in sticky if link.source is KeySource.HEADER]
+    names += [limit.key_name for limit in route.policies.rate_limits if limit.key is RateKey.HEADER]
+    return frozenset(name.lower().encode() for name in names)
 
 
 def _header_check(condition: Condition) -> Check:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from figway.message.forwarded import folded
 from figway.message.http import Headers, RequestHead
 from figway.message.problem import Problem
 from figway.model.policies import HeaderEdits, Maintenance, PathRewrite, RewriteKind, RoutePolicies
@@ -27,12 +28,12 @@ class Edits:
     def __init__(self, edits: HeaderEdits) -> None:
         self._added: Headers = [(item.name.encode(), item.value.encode()) for item in edits.set]
         names = [item.name for item in edits.set] + list(edits.remove)
-        self._gone = frozenset(name.lower().encode() for name in names)
+        self._gone = frozenset(folded(name.lower().encode()) for name in names)
 
     def apply(self, headers: Headers) -> Headers:
-        """The header section after the edits."""
+        """The header section after the edits; a field goes in every spelling that CGI folds."""
         gone = self._gone
-        return [pair for pair in headers if pair[0].lower() not in gone] + self._added
+        return [pair for pair in headers if folded(pair[0].lower()) not in gone] + self._added
 
 
 class PolicyPlan:

@@ -134,6 +134,9 @@ class Event(IntEnum):
     CLIENT_GONE = 6
 
 
+NO_DEADLINE: Final = 1 << 62
+"""No deadline over all attempts."""
+
 Steps = dict[Do, State]
 """By what the driver is told to do: the state that follows."""
 
@@ -256,7 +259,9 @@ class Exchange:
         self.side = side
         self.state = State.IDLE
         self.attempts = 0
-        self.deadline_at = now + policy.deadline_ms
+        # Where no second attempt is possible the backend's own time-outs rule alone.
+        second = side is _NEW and policy.enabled and not retired
+        self.deadline_at = now + policy.deadline_ms if second else NO_DEADLINE
         self.failure: FailureKind | None = None
         self.fallback = ""
         self.no_fallback: NoFallback | None = None

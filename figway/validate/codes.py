@@ -88,6 +88,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "policy_invalid": "A maintenance answer or a list of content types makes no sense.",
         "rate_limit_invalid": "A rate limit has no valid name or key, or there are too many.",
         "jwt_invalid": "A token policy has no usable issuer, keys, algorithm or claim.",
+        "guard_passable": "A guarded or retired route can be passed in a way that nothing closes.",
+        "cookie_invalid": "An attribute of the issued cookie makes no sense.",
         "jwt_audience": "A token policy does not say for whom tokens must be.",
         "rewrite_invalid": "A path rewrite does not lead to a path.",
         "header_edit_invalid": "A header cannot be set or removed.",

@@ -24,6 +24,7 @@ from figway.model.table import (
 )
 from figway.routing import overlap
 from figway.routing.pattern import PatternError, never_matches, parse
+from figway.routing.spelling import is_guarded
 from figway.validate import policies as validate_policies
 from figway.validate.caching import check_answer
 from figway.validate.findings import Findings
@@ -57,11 +58,27 @@ def check(route: Route, table: Table, findings: Findings) -> None:
 
         validate_comparison.check(route.comparison, f"{path}.comparison", findings)
     validate_policies.check(route.policies, route.match.path, f"{path}.policies", findings)
+    if is_guarded(route):
+        _passable(route, table, path, findings)
     if route.policies is not NO_POLICIES and route.policies.response_headers.set:
         sent = [(field.name, field.value) for field in route.policies.response_headers.set]
         place = f"{path}.policies.response_headers"
         side = Side.NEW if route.new else Side.LEGACY
         check_answer(route, table.capability_of(route), side, 200, sent, place, findings)
+
+
+def _passable(route: Route, table: Table, path: str, findings: Findings) -> None:
+    """Say how a request may get past a guarded route and still be served by legacy."""
+    ways = []
+    if not table.refuse_other_spellings:
+        ways.append(("another spelling of its path", "set refuse_other_spellings of the table"))
+    if route.match.hosts:
+        ways.append(("another Host", "leave out hosts, unless legacy serves others under them"))
+    if route.match.headers or route.match.query or route.match.cookies:
+        ways.append(("a request without what its conditions ask for", "guard the path whole"))
+    for way, hint in ways:
+        message = f"{way} passes the route, and legacy may serve the same for it"
+        findings.warning("guard_passable", f"{path}.match", message, hint)
 
 
 # -- what it matches ---------------------------------------------------------------------------

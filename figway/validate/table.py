@@ -6,6 +6,7 @@ valid, so that a flip among many routes costs a flip. Nothing is resolved or con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ from figway.validate.ranges import (
 )
 from figway.validate.sizes import check_sizes
 
+_DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+").fullmatch
+
 __all__ = ["CODES", "Finding", "Severity", "validate", "validate_change"]
 
 
@@ -56,6 +59,18 @@ def validate(table: Table) -> list[Finding]:
         routes.check(route, table, findings)
     routes.check_overlaps(table.routes.values(), None, findings)
     return findings.found
+
+
+def _cookie(capability: Capability, path: str, findings: Findings) -> None:
+    """The attributes of the cookie that is issued."""
+    if not 0 <= capability.cookie_max_age_s <= 34_560_000:
+        message = "browsers keep a cookie for 400 days at most"
+        hint = "0 (until the browser is closed) to 34560000"
+        findings.error("cookie_invalid", f"{path}.cookie_max_age_s", message, hint)
+    domain = capability.cookie_domain
+    if domain and (len(domain) > 253 or _DOMAIN(domain) is None):
+        message = f"{domain[:80]!r} is not a domain"
+        findings.error("cookie_invalid", f"{path}.cookie_domain", message, "shop.example, or empty")
 
 
 def validate_change(before: Table, after: Table) -> list[Finding]:
@@ -269,6 +284,7 @@ def _capability(capability: Capability, findings: Findings) -> None:
         message = "no cookie stands in the chain, so none can be issued"
         hint = "add a cookie to the chain, or set issue_cookie to false"
         findings.warning("issue_without_cookie", f"{path}.issue_cookie", message, hint)
+    _cookie(capability, path, findings)
     for index, link in enumerate(capability.sticky):
         place = f"{path}.sticky[{index}]"
         _link(link, place, findings)

@@ -11,9 +11,10 @@ door, and only here:
   in its one clean form;
 - Content-Length is not relayed with a 304, and no status above 599 is;
 - an answer of unknown length to an HTTP/1.0 client is framed as the server does it;
-- bytes that a client sends in one piece with its WebSocket handshake are dropped by uvicorn;
-- upgrades other than WebSocket are answered as plain requests. WebSockets are tunnelled raw where
-  the server hands its transport over, as `proxy.doors.uvicorn` arranges.
+- upgrades are answered as plain requests, but under `proxy.doors.uvicorn`, which hands their
+  connections to the native door;
+- a login that lives in a connection (NTLM, Negotiate) gets 501, but under `proxy.doors.uvicorn`:
+  an ASGI scope does not say whose connection a request came over, and over HTTP/2 many share one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from figway.message.forwarded import canonical, said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
@@ -29,6 +31,7 @@ from proxy.doors.peer import client_address, is_trusted
 from proxy.request.client import problem_answer
 from proxy.request.flow import Flow
 from proxy.request.runtime import Runtime
+from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_head import BadRequest, RequestHead, assemble
 from proxy.wire.message import ResponseHead
 
@@ -85,7 +88,11 @@ class AsgiDoor:
         tell = scope.get("extensions", {}).get(EXTENSION)
         if tell is not None:
             tell(client)
+        else:
+            head.expects = False  # this server answers for itself
         flow.begin()
+        if flow.awaits_continue:
+            client.pause_body()
         if first is not None:
             client.take(first, flow)
         reader: asyncio.Task[None] | None = None
@@ -110,7 +117,7 @@ class AsgiDoor:
         trusted = is_trusted(peer, networks)
         head.client = peer
         if trusted:
-            head.client = client_address(peer, head.get(b"x-forwarded-for"), networks)
+            head.client = client_address(peer, said(head.get).chain, networks)
         return Arrival(peer, scope.get("scheme", "http"), head.host, trusted)
 
 
@@ -120,6 +127,7 @@ class AsgiClient:
     def __init__(self, door: AsgiDoor) -> None:
         self.flow: Flow | None = None
         self.close = door.draining
+        self.own: ClientConnection | None = None
         self._door = door
         self._out: list[Message] = []
         self._size = 0
@@ -132,7 +140,9 @@ class AsgiClient:
     # -- ClientPort --------------------------------------------------------------------------
 
     def inform(self, head: ResponseHead) -> None:
-        """ASGI has no message for interim answers."""
+        """ASGI has no message for interim answers; the server gives a 100 when it is asked on."""
+        if head.status == 100:
+            self._wanted.set()
 
     def respond(self, head: ResponseHead) -> None:
         """Begin the answer."""
@@ -171,6 +181,15 @@ class AsgiClient:
     def resume_body(self) -> None:
         """Ask again."""
         self._wanted.set()
+
+    def connection(self) -> ClientConnection | None:
+        """What pools know the client's connection by; None where the server does not say."""
+        return self.own
+
+    def body_came(self) -> None:
+        """The client sends its body without waiting to be told."""
+        if self.flow is not None and self.flow.awaits_continue:
+            self._wanted.set()
 
     def refuse(self, problem: Problem) -> None:
         """The server has had enough of this request: answer so, if that can still be done."""
@@ -258,4 +277,4 @@ def _head(scope: Message, max_fields: int) -> RequestHead:
 
 def _peer(scope: Message) -> str:
     client = scope.get("client")
-    return str(client[0]) if client else ""
+    return canonical(str(client[0])) if client else ""

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from figway.message.forwarded import said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
@@ -106,7 +107,7 @@ class LambdaDoor:
         networks = self.runtime.settings.trusted_proxies
         trusted = is_trusted(peer, networks)
         if trusted:
-            head.client = client_address(peer, head.get(b"x-forwarded-for"), networks)
+            head.client = client_address(peer, said(head.get).chain, networks)
         flow = Flow(self.runtime, head, client, Arrival(peer, incoming.scheme, head.host, trusted))
         client.attach(flow)
         flow.hold = MAX_PAYLOAD  # it is in memory: nothing is gained by forgetting it
@@ -184,6 +185,9 @@ class BufferedClient:
 
     def pause_body(self) -> None:
         """The body is in memory already."""
+
+    def connection(self) -> None:
+        """Events come from anybody: no connection is one client's alone."""
 
     def resume_body(self) -> None:
         """See `pause_body`."""

@@ -18,9 +18,11 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote
 
+from figway.message.forwarded import canonical
 from figway.message.http import Headers
 from proxy.wire.client_head import BadRequest, RequestHead, assemble
 
@@ -42,6 +44,11 @@ class EventKind(StrEnum):
 
 class UnknownEvent(ValueError):
     """The event is none that carries HTTP."""
+
+
+class OtherHttp(UnknownEvent):
+    """The event carries HTTP in a shape that this door does not read: whoever sent it waits for an
+    HTTP answer."""
 
 
 class Incoming:
@@ -83,7 +90,17 @@ def kind_of(event: Mapping[str, Any]) -> EventKind:
             return EventKind.URL if ".lambda-url." in domain else EventKind.HTTP
         if "httpMethod" in event:
             return EventKind.REST
+    if _looks_like_http(event):
+        raise OtherHttp("an HTTP event of another service, such as VPC Lattice")
     raise UnknownEvent("not an event of API Gateway, a load balancer or a function URL")
+
+
+def _looks_like_http(event: Mapping[str, Any]) -> bool:
+    http = (event.get("requestContext") or {}) if isinstance(event, Mapping) else {}
+    method = event.get("method") or event.get("httpMethod")
+    if isinstance(http, Mapping) and isinstance(http.get("http"), Mapping):
+        method = method or http["http"].get("method")
+    return isinstance(method, str) and bool(_METHOD.fullmatch(method))
 
 
 def read_event(
@@ -115,7 +132,7 @@ def read_event(
         head.has_body, head.content_length = True, len(body)
     if b"traceparent" not in head.index and (parent := _traceparent(head, trace)):
         head.index[b"traceparent"] = parent
-    peer = _peer(context, kind, forwarded)
+    peer = _known_address(_peer(context, kind, forwarded))
     _take_out(head, peer)
     head.client = peer
     return Incoming(kind, head, body, peer, _scheme(kind, forwarded))
@@ -197,7 +214,10 @@ def _headers(
                 forwarded[lowered] = raw_value if known is None else known + b", " + raw_value
             out.append((raw_name, raw_value))
     if event.get("cookies") and kind in _FORMAT_2:
-        out.append((b"cookie", _encode("; ".join(event["cookies"]))))
+        cookies = _encode("; ".join(map(str, event["cookies"])))
+        if _BAD_VALUE.search(cookies):
+            raise BadRequest(400, "bad_header", "A cookie holds a forbidden character.")
+        out.append((b"cookie", cookies))
     return out, forwarded
 
 
@@ -225,6 +245,14 @@ def _peer(context: Mapping[str, Any], kind: EventKind, forwarded: Mapping[bytes,
     return _address(last)
 
 
+def _known_address(text: str) -> str:
+    """An address in its one spelling; empty for what is none, which no header may hold."""
+    try:
+        return canonical(str(ip_address(text.partition("%")[0])))
+    except ValueError:
+        return ""
+
+
 def _address(text: str) -> str:
     """An address without the port that a load balancer may be told to add."""
     if text.startswith("["):
@@ -245,7 +273,7 @@ def _take_out(head: RequestHead, peer: str) -> None:
     at = max(i for i, pair in enumerate(head.headers) if pair[0].lower() == b"x-forwarded-for")
     name, last = head.headers[at]
     before, _, entry = last.rpartition(b",")
-    if _address(entry.strip().decode("latin-1")) != peer:
+    if canonical(_address(entry.strip().decode("latin-1"))) != peer:
         return
     rest = before.rstrip(b" \t")
     if rest:
@@ -254,7 +282,7 @@ def _take_out(head: RequestHead, peer: str) -> None:
         del head.headers[at]
     kept = [v for n, v in head.headers if n.lower() == b"x-forwarded-for"]
     if kept:
-        head.index[b"x-forwarded-for"] = kept[0]
+        head.index[b"x-forwarded-for"] = b", ".join(kept)
     else:
         del head.index[b"x-forwarded-for"]
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
+from figway.message.forwarded import canonical, said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
@@ -28,6 +29,7 @@ from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL
 from proxy.request.client import problem_answer
 from proxy.request.flow import Flow
+from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import CONTINUE, chunk, encode, has_length, last_chunk, raw_section
 from proxy.wire.client_body import ChunkedBody
 from proxy.wire.client_head import (
@@ -73,6 +75,7 @@ class NativeConnection:
         "_keep",
         "_left",
         "_out",
+        "_own",
         "_peer",
         "_reader",
         "_scheme",
@@ -104,6 +107,7 @@ class NativeConnection:
         self._body_paused = False
         self._write_paused = False
         self._peer = ""
+        self._own: ClientConnection | None = None
         self._scheme = "http"
         self._trusted = False
         self.deadline = NEVER
@@ -115,7 +119,7 @@ class NativeConnection:
         door = self._door
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
-            self._peer = peer[0]
+            self._peer = canonical(peer[0])
         self._scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
         self._trusted = door.trusts(self._peer)
         self.deadline = door.timer.now + door.settings.idle_ms
@@ -151,6 +155,8 @@ class NativeConnection:
         flow, self._flow = self._flow, None
         if flow is not None:
             flow.client_gone()
+        if self._own is not None:
+            self._own.close()
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -214,7 +220,7 @@ class NativeConnection:
             self._arrival = arrival
         if self._trusted:
             networks = door.settings.trusted_proxies
-            head.client = client_address(self._peer, head.get(b"x-forwarded-for"), networks)
+            head.client = client_address(self._peer, said(head.get).chain, networks)
         else:
             head.client = self._peer
         self._head = head
@@ -237,7 +243,7 @@ class NativeConnection:
 
     def _begin_body(self, head: RequestHead, flow: Flow) -> None:
         if self._flow is flow:
-            if head.expects:
+            if head.expects and not flow.awaits_continue:
                 head.expects = False
                 if not self._buffer:
                     self._transport.write(CONTINUE)
@@ -309,6 +315,7 @@ class NativeConnection:
 
     def _body_complete(self, rest: bytes) -> None:
         self._state = _WAIT
+        self._head.expects = False  # it did not wait to be told
         self._buffer = rest
         if not self._write_paused:
             self.deadline = NEVER
@@ -319,6 +326,10 @@ class NativeConnection:
 
     def inform(self, head: ResponseHead) -> None:
         """Relay 1xx; HTTP/1.0 has none."""
+        if head.status == 100:
+            if not self._head.expects:
+                return
+            self._head.expects = False
         if self._head.minor:
             self._transport.write(encode(head))
 
@@ -414,6 +425,13 @@ class NativeConnection:
         elif self._state != _WAIT or not self._buffer:
             self._let_go()
         self._set_deadline()
+
+    def connection(self) -> ClientConnection | None:
+        """What pools know this connection by."""
+        own = self._own
+        if own is None:
+            own = self._own = ClientConnection()
+        return own
 
     # -- from one request to the next, and to the end ------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from figway.message.forwarded import canonical
+
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
@@ -21,14 +23,15 @@ def is_trusted(address: str, networks: Networks) -> bool:
     return any(parsed in network for network in networks)
 
 
-def client_address(peer: str, forwarded_for: bytes | None, networks: Networks) -> str:
+def client_address(peer: str, chain: bytes, networks: Networks) -> str:
     """The address nearest to the client that a trusted proxy vouches for.
 
-    X-Forwarded-For is read from the right: each trusted proxy vouches for the entry before it. The
-    first that is not trusted is the client; an entry that is no address ends the walk.
+    `chain` is X-Forwarded-For, or what Forwarded says in its place. It is read from the right: each
+    trusted proxy vouches for the entry before it. The first that is not trusted is the client; an
+    entry that is no address ends the walk.
     """
     client = peer
-    for entry in reversed((forwarded_for or b"").split(b",")):
+    for entry in reversed(chain.split(b",")):
         if not is_trusted(client, networks):
             break
         text = entry.strip().decode("latin-1")
@@ -37,7 +40,7 @@ def client_address(peer: str, forwarded_for: bytes | None, networks: Networks) -
         elif text.count(":") == 1:
             text = text.partition(":")[0]
         try:
-            client = str(ip_address(text))
+            client = canonical(str(ip_address(text)))
         except ValueError:
             break
     return client

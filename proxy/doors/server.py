@@ -8,6 +8,7 @@ import socket
 import ssl
 from typing import Final, cast
 
+from figway.message.forwarded import network_of
 from proxy.doors.native import NativeConnection
 from proxy.doors.peer import is_trusted
 from proxy.loop.write_batcher import WriteBatcher
@@ -29,7 +30,7 @@ class NativeDoor:
         self.draining = False
         self.connections: set[NativeConnection] = set()
         self.batcher = WriteBatcher()
-        self._by_client: dict[str, int] = {}
+        self._by_client: dict[bytes, int] = {}
         self._empty = asyncio.Event()
         self._empty.set()
         self._tls = tls
@@ -86,16 +87,20 @@ class NativeDoor:
         limit = self.settings.max_connections_per_client
         if not limit or self.trusts(peer):
             return True
-        self._by_client[peer] = count = self._by_client.get(peer, 0) + 1
+        client = network_of(peer)
+        self._by_client[client] = count = self._by_client.get(client, 0) + 1
         return count <= limit
 
     def gave_up(self, peer: str) -> None:
         """A connection from `peer` is closed."""
-        count = self._by_client.get(peer, 0)
+        if not self._by_client:
+            return
+        client = network_of(peer)
+        count = self._by_client.get(client, 0)
         if count > 1:
-            self._by_client[peer] = count - 1
+            self._by_client[client] = count - 1
         elif count:
-            del self._by_client[peer]
+            del self._by_client[client]
 
     def joined(self, connection: NativeConnection) -> None:
         """A client connected."""

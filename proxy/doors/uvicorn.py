@@ -3,9 +3,9 @@
 uvicorn's own server is not used, as it would install signal handlers and a ticker; its protocol
 on httptools is, with what it lacks added: limits on the head, on connections in all and from one
 address, on the time for a head, for a body, and for a client to take its answer; a record of what
-it refuses itself; and a drain that gives a request on its way a chance. A WebSocket handshake is
-handed to the native door's connection together with the transport, so that the tunnel carries raw
-bytes.
+it refuses itself; and a drain that gives a request on its way a chance. The parser gets one message
+at a time. A request that asks for an upgrade is handed to the native door's connection together
+with the transport, before it is parsed: there upgrades and what follows them are understood.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from figway.message.forwarded import canonical
 from figway.message.problem import Problem
 from proxy.doors.asgi import EXTENSION, AsgiClient, AsgiDoor
 from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
@@ -30,7 +31,9 @@ from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL, WriteBatcher
 from proxy.request.client import problem_answer
 from proxy.request.runtime import Runtime
+from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import encode
+from proxy.wire.client_head import BadRequest, check_partial
 
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
@@ -38,7 +41,14 @@ _LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
 _BAD_TARGET = Problem(
     400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
 )
+_UPGRADE = re.compile(rb"\nconnection:[^\n]*upgrade", re.IGNORECASE).search
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
+
+
+def _too_long(data: bytes, max_line: int) -> bool:
+    """Whether the request line is over its limit."""
+    end = data.find(b"\r\n")
+    return (len(data) if end < 0 else end) > max_line
 
 
 class UvicornDoor:
@@ -55,13 +65,10 @@ class UvicornDoor:
         self.batcher = WriteBatcher()
 
     def _configure(self) -> Config:
-        def tunnel(**_: Any) -> asyncio.Protocol:
-            return self.native.connection()
-
         config = Config(
             cast(Any, self.app),
             http=FacadeProtocol,
-            ws=cast(Any, tunnel),
+            ws="none",
             interface="asgi3",
             lifespan="off",
             log_config=None,
@@ -186,6 +193,9 @@ class FacadeProtocol(HttpToolsProtocol):
         self._asking: AsgiClient | None = None
         self._answered: AsgiClient | None = None
         self._over = False
+        self._held = b""
+        self._left = -1
+        self._own: ClientConnection | None = None
         self._due: Problem | None = None
         self.deadline = NEVER
 
@@ -204,6 +214,8 @@ class FacadeProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._answered is not None:
             self._answered.gone()
+        if self._own is not None:
+            self._own.close()
 
     def pause_writing(self) -> None:
         """The client takes no more for now."""
@@ -222,20 +234,88 @@ class FacadeProtocol(HttpToolsProtocol):
             self._wait(self._door.runtime.settings.idle_ms)
 
     def data_received(self, data: bytes) -> None:
-        settings = self._door.runtime.settings
         if self._over:
             return
+        self._held += data
         if not self._reading_head:
-            self._wait(settings.body_ms)
-        else:
-            if not self._head_bytes:
-                self._wait(settings.head_ms)
-            end = data.find(b"\r\n\r\n")
-            self._head_bytes += len(data) if end < 0 else end
-            if self._head_bytes > settings.max_head:
-                self._refuse(_LARGE_HEAD)
+            self._wait(self._door.runtime.settings.body_ms)
+        self._feed()
+
+    def _feed(self) -> None:
+        """Give the parser one message at a time. What a client pipelines waits, unread beyond that.
+
+        The parser gets each head whole, so that an upgrade is seen before it is parsed.
+        """
+        while self._held and not self._over and self.parser is not None:
+            if self._reading_head and not self._take_head():
                 return
+            if not self._reading_head:
+                self._take_body()
+
+    def _take_head(self) -> bool:
+        """Feed the head that is complete; False if there is none to be read now."""
+        if not self._idle:
+            self.flow.pause_reading()
+            return False
+        data = self._held = self._held.lstrip(b"\r\n") if self._held[:1] in b"\r\n" else self._held
+        end = data.find(b"\r\n\r\n") + 4
+        settings = self._door.runtime.settings
+        if end < 4 and not self._partial_head(data):
+            return False
+        if (end if end >= 4 else len(data)) > settings.max_head:
+            self._refuse(_LONG_LINE if _too_long(data, settings.max_line) else _LARGE_HEAD)
+            return False
+        head, self._held = (data[:end], data[end:]) if end >= 4 else (data, b"")
+        if end >= 4 and _UPGRADE(head) is not None:
+            self._hand_over(head)
+            return False
+        self._left = -1
+        super().data_received(head)
+        return end >= 4
+
+    def _partial_head(self, data: bytes) -> bool:
+        """A head is not complete: wait for the rest, unless it can no longer become a good one."""
+        settings = self._door.runtime.settings
+        if not self._head_bytes:
+            self._wait(settings.head_ms)
+        self._head_bytes = len(data)
+        if _too_long(data, settings.max_line):
+            self._refuse(_LONG_LINE)
+        elif len(data) > settings.max_head:
+            self._refuse(_LARGE_HEAD)
+        else:
+            try:
+                check_partial(data, settings.max_head, settings.max_line)
+            except BadRequest:
+                self._refuse(_MALFORMED)
+        return False
+
+    def _take_body(self) -> None:
+        """Feed what belongs to this message's body; of a chunked one, all that is here."""
+        data = self._held
+        if self._left < 0 or len(data) <= self._left:
+            self._held = b""
+        else:
+            data, self._held = data[: self._left], data[self._left :]
+        if self._left >= 0:
+            self._left -= len(data)
         super().data_received(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head. Trailers are none (RFC 9110, 6.5.1), and are dropped."""
+        if self._reading_head:
+            super().on_header(name, value)
+
+    def _hand_over(self, head: bytes) -> None:
+        """The native door's connection takes over: it knows upgrades, and what follows them."""
+        self._door.runtime.timer.discard(self)
+        self._door.native.gave_up(self._peer)  # the other counts it anew
+        self.connections.discard(self)
+        held, self._held, self._over = self._held, b"", True
+        connection = self._door.native.connection()
+        self.transport.set_protocol(connection)
+        connection.connection_made(self.transport)
+        connection.data_received(head + held)
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -255,6 +335,7 @@ class FacadeProtocol(HttpToolsProtocol):
             self._refuse(_BAD_TARGET)
             return
         cast(Any, self.scope)["extensions"] = {EXTENSION: self._asked}
+        self._left = self._announced()
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.transport = cast(asyncio.Transport, self._gathered)
@@ -265,6 +346,8 @@ class FacadeProtocol(HttpToolsProtocol):
         """A piece of the body; not of one that was refused with its head."""
         if not self._over:
             super().on_body(body)
+            if self._asking is not None:
+                self._asking.body_came()
 
     def on_message_complete(self) -> None:
         """The body is in: what comes next is a head."""
@@ -290,16 +373,12 @@ class FacadeProtocol(HttpToolsProtocol):
         elif self._due is None:
             self.flow.resume_reading()
             self._wait(self._door.runtime.settings.idle_ms)  # by the sweep, not by a timer each
+            if self._held:
+                asyncio.get_running_loop().call_soon(self._feed)
         elif self.cycle.more_body:
             self._linger()  # the answer was early, and the body behind it is no good
         else:
             self._say(self._due)
-
-    def handle_websocket_upgrade(self) -> None:
-        """The native door's connection takes over, and is told of the connection's end."""
-        self._door.runtime.timer.discard(self)
-        self._door.native.gave_up(self._peer)  # the other counts it anew
-        super().handle_websocket_upgrade()
 
     def drain(self) -> None:
         """Take no further request after the one under way; an idle client has a last chance."""
@@ -327,6 +406,9 @@ class FacadeProtocol(HttpToolsProtocol):
     def _asked(self, client: AsgiClient) -> None:
         """The door says which request begins now."""
         self._asking = self._answered = client
+        if self._own is None:
+            self._own = ClientConnection()
+        client.own = self._own
         if self._due is not None and not self.pipeline and self.cycle.more_body:
             asyncio.get_running_loop().call_soon(client.refuse, self._due)
 
@@ -334,6 +416,13 @@ class FacadeProtocol(HttpToolsProtocol):
         """Give the client so long for what comes next, unless it is slow to take its answer."""
         if not self._write_paused:
             self.deadline = self._door.runtime.timer.now + ms
+
+    def _announced(self) -> int:
+        """The body's length where the head says it; -1 for a chunked one."""
+        lengths = [value for name, value in self.headers if name == b"content-length"]
+        if any(name == b"transfer-encoding" for name, _ in self.headers):
+            return -1
+        return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
 
     def _known_form(self) -> bool:
         """uvicorn drops scheme and host of an absolute target: refuse unless they equal Host."""
@@ -345,7 +434,7 @@ class FacadeProtocol(HttpToolsProtocol):
 
     @property
     def _peer(self) -> str:
-        return self.client[0] if self.client else ""
+        return canonical(self.client[0]) if self.client else ""
 
     @property
     def _idle(self) -> bool:

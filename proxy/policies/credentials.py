@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from figway.message.forwarded import folded
 from figway.message.http import Headers
 from figway.model.table import Backend
 from proxy.loop.files import Folders, ReadFile
@@ -87,7 +88,7 @@ class Credentials:
         self._secrets = Secrets() if secrets is None else secrets
         self._report = report
         names = [item.header.lower().encode() for item in backend.credentials]
-        self._gone = frozenset(names)
+        self._gone = frozenset(map(folded, names))
         self._headers = self._read()
         self.deadline = 0
 
@@ -102,7 +103,7 @@ class Credentials:
     def apply(self, headers: Headers) -> Headers:
         """The header section with the credentials, in place of what the client sent."""
         gone = self._gone
-        return [pair for pair in headers if pair[0].lower() not in gone] + self._headers
+        return [pair for pair in headers if folded(pair[0].lower()) not in gone] + self._headers
 
     def expired(self, now: int) -> None:
         """Read everything again; while that fails, what was read last stays."""

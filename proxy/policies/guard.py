@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from time import time
 
+from figway.message.forwarded import network_of
 from figway.message.problem import Problem
 from figway.model.policies import JwtPolicy, RateKey, RateLimit
 from figway.model.table import KeySource, StickyKey
@@ -52,17 +53,23 @@ class Limit:
         source = _SOURCES.get(policy.key)
         self._link = None if source is None else StickyKey(source=source, name=policy.key_name)
 
-    def problem(self, head: RequestHead, now_us: int) -> Problem | None:
-        """429 if one more request is one too many."""
-        verdict = self._gcra.take(self._key(head), now_us)
+    @property
+    def by_claim(self) -> bool:
+        """Whether requests are counted by what a token claims."""
+        return self.policy.key is RateKey.JWT_CLAIM
+
+    def problem(self, head: RequestHead, now_us: int, *, verified: bool) -> Problem | None:
+        """429 if one more request is one too many. A claim counts only where it is `verified`."""
+        verdict = self._gcra.take(self._key(head, verified=verified), now_us)
         return None if verdict.allowed else self._refused(verdict)
 
-    def _key(self, head: RequestHead) -> bytes:
+    def _key(self, head: RequestHead, *, verified: bool) -> bytes:
         if self.policy.key is RateKey.ROUTE:
             return _EVERYBODY
-        key = b"" if self._link is None else sticky_key(self._link, head)
+        believed = self._link is not None and (verified or not self.by_claim)
+        key = sticky_key(self._link, head) if self._link is not None and believed else b""
         # Apart from each other: a client must not be able to spend another one's requests.
-        return b"k" + key[:512] if key else b"a" + head.client.encode()
+        return b"k" + key[:512] if key else b"a" + network_of(head.client)
 
     def _refused(self, verdict: Verdict) -> Problem:
         """See draft-ietf-httpapi-ratelimit-headers-10."""
@@ -100,18 +107,24 @@ class Guard:
     def refuses(self, head: RequestHead, now_ns: int) -> Problem | None:
         """The answer to a request that is not to be served; None if it is.
 
-        `now_ns` is monotonic. A CORS preflight carries neither token nor body.
+        `now_ns` is monotonic. A claim counts once it is verified; else the client's address does:
+        nobody spends another one's requests. A CORS preflight has neither token nor body.
         """
         if self._maintenance is not None:
             return self._maintenance
+        now_us = now_ns // 1_000
         for limit in self._limits:
-            if (problem := limit.problem(head, now_ns // 1_000)) is not None:
-                return problem
-        if is_preflight(head):
-            return None
-        tokens = self._tokens
-        if tokens is not None and (problem := tokens.problem(head, int(time()))) is not None:
-            return problem
+            if not limit.by_claim and (over := limit.problem(head, now_us, verified=False)):
+                return over
+        preflight, refused = is_preflight(head), None
+        if self._tokens is not None and not preflight:
+            refused = self._tokens.problem(head, int(time()))
+        verified = self._tokens is not None and not preflight and refused is None
+        for limit in self._limits:
+            if limit.by_claim and (over := limit.problem(head, now_us, verified=verified)):
+                return over
+        if refused is not None or preflight:
+            return refused
         if head.has_body and self._policy_plan.types:
             if sum(name.lower() == b"content-type" for name, _ in head.headers) > 1:
                 return Problem(415, "content_type", "More than one Content-Type")

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from figway.message.http import Headers
 from figway.message.problem import Problem
+from proxy.upstreams.logins import ClientConnection
 from proxy.wire.message import ResponseHead
 
 
@@ -36,6 +37,9 @@ class ClientPort(Protocol):
     def resume_body(self) -> None:
         """Deliver it again."""
 
+    def connection(self) -> ClientConnection | None:
+        """The client's connection, where one is known to be a single client's; else None."""
+
 
 class _Nobody:
     """The client's end when the client has gone."""
@@ -55,6 +59,10 @@ class _Nobody:
         """The client is gone: nothing is sent."""
 
     pause_body = resume_body = abort
+
+    def connection(self) -> ClientConnection | None:
+        """There is none any more."""
+        return None
 
 
 NOBODY: ClientPort = _Nobody()

@@ -31,6 +31,7 @@ from figway.message.problem import Problem
 from figway.model.table import Side
 from figway.routing.compile import Plan
 from figway.routing.decide import Decision, Why, cookie_value, decide
+from figway.routing.spelling import Guarded
 from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.loop.record import RequestRecord
@@ -41,9 +42,10 @@ from proxy.request.forwarding import edited, outbound, relayed
 from proxy.request.ids import fresh_id
 from proxy.request.live import LiveBackend, LiveRoute, side_of
 from proxy.request.runtime import Runtime
+from proxy.upstreams.logins import is_login
 from proxy.upstreams.port import Failure, Sending
 from proxy.wire.client_head import RequestHead
-from proxy.wire.message import ResponseHead
+from proxy.wire.message import OutboundRequest, ResponseHead
 
 HOLD: Final = 65_536
 """Body bytes that are kept at least until a backend takes them, whatever the replay buffer."""
@@ -71,6 +73,12 @@ _FINISHING_ALONE: Final = Phase.FINISHING_ALONE
 _DONE: Final = Phase.DONE
 _LOOP: Final = Problem(508, "loop", "The request went through too many facades")
 _TOO_LARGE: Final = Problem(413, "body_too_large", "The request body is too large")
+_NO_LOGIN: Final = Problem(
+    501,
+    "connection_login",
+    "NTLM and Negotiate cannot be used here",
+    "They log a connection in, and this way in has none that is one client's alone.",
+)
 _BROKEN: Final = Problem(500, "internal", "The facade failed")
 
 
@@ -82,12 +90,15 @@ class Flow:
         "_body",
         "_body_size",
         "_client",
+        "_continues",
         "_decision",
         "_exchange",
+        "_guarded",
         "_head",
         "_head_ns",
         "_hop",
         "_live",
+        "_login",
         "_phase",
         "_plan",
         "_problem",
@@ -107,6 +118,7 @@ class Flow:
     _exchange: Exchange
     _route: LiveRoute
     _plan: Plan
+    _guarded: Guarded | None
 
     def __init__(
         self, runtime: Runtime, head: RequestHead, client: ClientPort, arrival: Arrival
@@ -119,10 +131,12 @@ class Flow:
         self._decision: Decision = _UNDECIDED
         self._traceparent = b""
         self._live: LiveBackend | None = None
+        self._login = False
         self._sending: Sending | None = None
         self._tap: CaptureTap | None = None
         self._body: ReplayBody | None = ReplayBody() if head.has_body else None
         self._body_size = 0
+        self._continues = False
         self._problem = ""
         self._status = 0
         self._response_size = 0
@@ -171,7 +185,7 @@ class Flow:
 
     def body_end(self) -> None:
         """The request's body, or the client's half of the tunnel, is complete."""
-        if self._phase is _TRYING:
+        if self._phase is _TRYING and self.deadline != NEVER:
             # A slow upload is the client's own time: the deadline counts from the whole request.
             self.deadline = self._runtime.timer.now + self._plan.fallback.deadline_ms
             self._exchange.deadline_at = self.deadline
@@ -186,6 +200,9 @@ class Flow:
         whole = self._body is None or self._body.complete
         if whole and self._phase is _TRYING and self._head.method not in SAFE_METHODS:
             self._phase = _FINISHING_ALONE
+            if self.deadline == NEVER:
+                self.deadline = self._runtime.timer.now + self._plan.fallback.deadline_ms
+                self._runtime.timer.add(self)
             if self._sending is not None:
                 self._sending.resume()
             return
@@ -206,7 +223,14 @@ class Flow:
     def bound(self, deadline: int) -> None:
         """The door has less time than the route: a response head by `deadline` (sweep's clock)."""
         if self._phase is _TRYING and deadline < self.deadline:
+            if self.deadline == NEVER:
+                self._runtime.timer.add(self)
             self.deadline = self._exchange.deadline_at = deadline
+
+    @property
+    def awaits_continue(self) -> bool:
+        """Whether the backend is to say if the client may go on with its body (100)."""
+        return self._continues and self._phase is _TRYING
 
     def refuse(self, problem: Problem) -> None:
         """Something is wrong with the rest of the request: answer so, if that can still be done."""
@@ -223,8 +247,8 @@ class Flow:
     # -- what the upstream tells -------------------------------------------------------------
 
     def response_informational(self, head: ResponseHead) -> None:
-        """1xx: relayed, but for 100, which the facade has given itself."""
-        if head.status != 100:
+        """1xx: relayed, but for a 100 that the facade has given itself."""
+        if head.status != 100 or self._continues:
             self._client.inform(head)
 
     def response_head(self, head: ResponseHead) -> None:
@@ -312,6 +336,7 @@ class Flow:
         runtime, head = self._runtime, self._head
         compiled = runtime.table
         self._revision = compiled.revision
+        self._guarded = compiled.guarded
         self._plan = plan = compiled.match(head)
         self._route = route = runtime.route(plan)
         get = head.acted_on.get  # the names below are all in it
@@ -341,6 +366,19 @@ class Flow:
         head, route = self._head, self._route
         if self._hop > self._runtime.settings.max_hops:
             return _LOOP
+        authorization = head.acted_on.get(b"authorization")
+        if authorization is not None and is_login(authorization):
+            self._login = True
+        owner = self._client.connection()
+        if owner is not None:
+            owner.speaks_for(head.client)
+        elif self._login:
+            return _NO_LOGIN
+        guarded = self._guarded
+        if guarded is not None:
+            refusal = guarded.refusal(head, self._plan.route)
+            if refusal is not None:
+                return refusal
         guard = route.guard
         if guard is not None and (refusal := guard.refuses(head, started)) is not None:
             return refusal
@@ -352,11 +390,19 @@ class Flow:
     def _start(self, now: int) -> None:
         runtime = self._runtime
         self._phase = _TRYING
-        if runtime.capture is not None and self._route.captured:
+        if runtime.capture is not None and self._route.captured and not self._is_personal():
             self._tap = runtime.capture.begin(self._plan, self._decision, self._head, self._arrival)
         self.deadline = self._exchange.deadline_at
-        runtime.timer.add(self)
+        if self.deadline != NEVER:
+            runtime.timer.add(self)
+        elif self._head.expects:
+            self._continues = True  # no second attempt, so the backend itself may refuse the body
         self._act(self._exchange.start(now))
+
+    def _is_personal(self) -> bool:
+        """Whether a login stands behind this request: a copy of it would be somebody else's."""
+        owner = self._client.connection()
+        return self._login or (owner is not None and owner.logged_in)
 
     def _stand_in(self, now: int) -> None:
         """Something failed before a side was chosen: what the record needs nevertheless."""
@@ -390,15 +436,25 @@ class Flow:
             self._exchange.retry = retry = live.retry
             if retry is not None:
                 retry.own_request(self._runtime.timer.now)
-        request = outbound(head, self._arrival, live, self._hop, self._traceparent)
+        request = outbound(head, self._arrival, live, self._route, self._hop, self._traceparent)
         if live.credentials is not None or self._route.edits_requests:
             request = edited(request, head.target, self._plan.policy_plan, live)
+        self._mark(request)
         was_paused = body is not None and body.rewind()
         self._sending = live.upstream.send(request, self)
         if body is not None:
             self._hand_over(body)
             if was_paused and not body.paused:
                 self._client.resume_body()
+
+    def _mark(self, request: OutboundRequest) -> None:
+        """What the upstream must know of where a request came from."""
+        route = self._route
+        request.owner = self._client.connection()
+        request.login = self._login
+        request.head_ms, request.idle_ms = route.head_ms, route.idle_ms
+        if self._continues:
+            request.add(b"Expect", b"100-continue")
 
     def _replay_body(self) -> ReplayBody:
         """The request's body; one that is complete where the request has none."""
@@ -425,8 +481,9 @@ class Flow:
         self._status = head.status
         if self._phase is _TRYING:
             self._phase = _RELAYING
-            self._runtime.timer.discard(self)
-            self.deadline = NEVER
+            if self.deadline != NEVER:
+                self._runtime.timer.discard(self)
+                self.deadline = NEVER
         if self._body is not None:
             self._body.no_more_attempts()
         if self._tap is not None:

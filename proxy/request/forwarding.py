@@ -8,11 +8,13 @@ for more (policies, credentials) pay for `edited`.
 from __future__ import annotations
 
 from figway.message import rewrite
+from figway.message.forwarded import said
 from figway.message.headers import (
     Arrival,
     forward_request,
     forward_response,
     forward_section,
+    is_kept_by_others,
     issue_cookie,
 )
 from figway.message.http import Headers
@@ -24,7 +26,12 @@ from proxy.wire.message import OutboundRequest, ResponseHead
 
 
 def outbound(
-    head: RequestHead, arrival: Arrival, live: LiveBackend, hop: int, traceparent: bytes
+    head: RequestHead,
+    arrival: Arrival,
+    live: LiveBackend,
+    route: LiveRoute,
+    hop: int,
+    traceparent: bytes,
 ) -> OutboundRequest:
     """The request as `live` gets it; its header section as bytes wherever that is enough."""
     headers = section = None
@@ -47,6 +54,7 @@ def outbound(
             hop=hop,
             traceparent=traceparent,
             upgrade=head.upgrade,
+            decides=route.decides,
         )
     return OutboundRequest(
         head.method,
@@ -109,8 +117,10 @@ def relayed(
         )
     if edits is not None:
         headers = edits.apply(headers)
-    if issue:
-        headers.append(issue_cookie(route.plan.issue, issue, secure=public.scheme == b"https"))
+    if issue and not is_kept_by_others(answer.status, headers):
+        secure = public.scheme == b"https" and not route.plan.issue_attributes.endswith(b"Secure")
+        plan = route.plan
+        headers.append(issue_cookie(plan.issue, issue, plan.issue_attributes, secure=secure))
     return ResponseHead(answer.status, answer.reason, headers)
 
 
@@ -125,6 +135,7 @@ def _public(head: RequestHead, arrival: Arrival, *, secure: bool) -> rewrite.Pub
     secure = secure or arrival.scheme == "https"
     host = arrival.host
     if arrival.trusted:
-        host = (head.get(b"x-forwarded-host") or host).partition(b",")[0].strip()
-        secure = secure or head.get(b"x-forwarded-proto") == b"https"
+        told = said(head.get)
+        host = told.host or host
+        secure = secure or told.proto == b"https"
     return rewrite.Public(b"https" if secure else b"http", host)

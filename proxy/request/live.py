@@ -9,8 +9,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from figway.message.rewrite import domains_of
-from figway.model.table import Backend, Side, Stage
+from figway.model.table import Backend, Side, Stage, Timeouts
 from figway.routing.compile import Plan
+from figway.routing.match import names_that_decide
 from figway.routing.policy import Edits
 from figway.serving.breaker import Breaker
 from figway.serving.budget import FallbackBudget
@@ -68,16 +69,24 @@ def barred(backend: Backend, why: str) -> LiveBackend:
 
 
 class LiveRoute:
-    """A plan joined with what serves it. `captured` says that its stage may want a shadow;
-    `guard` and the edits stem from its route policies, `max_body` (0 is no limit) in part."""
+    """A plan joined with what serves it.
+
+    `captured` says that its stage may want a shadow; `guard` and the edits stem from its route
+    policies, `max_body` (0 is no limit) in part; `decides` names the fields that it judges by.
+    `head_ms` and `idle_ms` take the place of legacy's time-outs where no route matched: 0 waits for
+    ever, -1 leaves them.
+    """
 
     __slots__ = (
         "breaker",
         "budget",
         "captured",
+        "decides",
         "edits_requests",
         "edits_response",
         "guard",
+        "head_ms",
+        "idle_ms",
         "legacy",
         "max_body",
         "new",
@@ -94,6 +103,7 @@ class LiveRoute:
         budget: FallbackBudget,
         guard: Guard | None = None,
         max_body: int = 0,
+        unrouted_ms: int = 0,
     ) -> None:
         policy_plan = plan.policy_plan
         self.guard = guard
@@ -104,13 +114,29 @@ class LiveRoute:
             self.edits_response = policy_plan.response
             own = policy_plan.policies.body.max_bytes
             self.max_body = min(own, max_body) if own and max_body else own or max_body
+        self.head_ms = self.idle_ms = -1
+        if plan.route is None:
+            self.head_ms, self.idle_ms = _patience(plan.legacy.timeouts, unrouted_ms)
         self.plan = plan
         self.legacy = legacy
         self.new = new
         self.breaker = breaker
         self.budget = budget
         self.retired = plan.stage is Stage.RETIRED
+        self.decides = names_that_decide(plan.route, plan.sticky)
         self.captured = bool(plan.shadow.sample) and plan.stage in _SHADOWED
+
+
+def _patience(timeouts: Timeouts, unrouted_ms: int) -> tuple[int, int]:
+    """How long legacy is waited for where no route names it: for its head, and between two pieces.
+
+    For ever, as without a facade, but for what somebody set: `unrouted_ms`, or a time-out of the
+    backend's own that is not the default.
+    """
+    default = Timeouts()
+    head = -1 if timeouts.head_ms != default.head_ms else unrouted_ms
+    idle = -1 if timeouts.idle_ms != default.idle_ms else unrouted_ms
+    return head, idle
 
 
 def side_of(route: LiveRoute, side: Side) -> LiveBackend:

@@ -75,6 +75,9 @@ class FacadeSettings:
     """Between two pieces of a request body (408)."""
     idle_ms: int = 75_000
     """How long an idle connection is kept."""
+    unrouted_ms: int = 0
+    """For legacy to begin an answer that no route names, and between two pieces of it; 0 waits for
+    ever."""
     write_ms: int = 75_000
     """How long a client may take no byte of an answer that waits for it."""
     secure: bool = False
@@ -275,7 +278,16 @@ class Runtime:
             breaker.quarantined = new is not None and new.barred
         legacy = self._backends[plan.legacy.id]
         budget, guard = self._budget(plan.legacy), self._guards.guard(plan)
-        return LiveRoute(plan, legacy, new, breaker, budget, guard, self.settings.max_body)
+        return LiveRoute(
+            plan,
+            legacy,
+            new,
+            breaker,
+            budget,
+            guard,
+            max_body=self.settings.max_body,
+            unrouted_ms=self.settings.unrouted_ms,
+        )
 
     def _credentials(self, backend: Backend) -> Credentials | None:
         if not backend.credentials:

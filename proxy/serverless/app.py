@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from figway.message.problem import Problem
 from proxy.doors.aws_lambda import MARGIN_MS, InvocationClient, LambdaDoor
 from proxy.doors.aws_lambda_answer import Answer, build_answer
-from proxy.doors.aws_lambda_event import UnknownEvent, kind_of
+from proxy.doors.aws_lambda_event import EventKind, OtherHttp, UnknownEvent, kind_of
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.tasks import Report, TaskKeeper
 from proxy.request.client import problem_answer
@@ -85,6 +85,8 @@ class ServerlessProxy:
         try:
             try:
                 kind = kind_of(event)
+            except OtherHttp as error:
+                return _not_read(error)
             except UnknownEvent:
                 return await self._refresh(remaining_ms)
             self.table.look()
@@ -191,3 +193,12 @@ class ServerlessProxy:
         self.timer.stop()
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+def _not_read(error: OtherHttp) -> Answer:
+    """An HTTP answer to an event that the door does not read: 400, never a success."""
+    problem = Problem(400, "unknown_event", "This kind of event is not read", str(error))
+    head, body = problem_answer(problem, "")
+    return build_answer(
+        EventKind.HTTP, head.status, head.reason, head.headers, body, keep_length=False
+    )

@@ -95,6 +95,9 @@ class StreamedAnswer(asyncio.Protocol):
     def pause_body(self) -> None:
         """The request's body is in memory already."""
 
+    def connection(self) -> None:
+        """Events come from anybody: no connection is one client's alone."""
+
     def resume_body(self) -> None:
         """See `pause_body`."""
 

@@ -10,6 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from figway.serving.exchange import FailureKind, Sent
+from proxy.loop.deadlines import NEVER
+from proxy.upstreams.logins import ClientConnection
 from proxy.upstreams.port import Failure, ResponseSink
 from proxy.wire.message import OutboundRequest
 from proxy.wire.request_head import encode_request_head, encode_section
@@ -17,6 +19,8 @@ from proxy.wire.request_head import encode_request_head, encode_section
 if TYPE_CHECKING:
     from proxy.upstreams.connection import Connection
     from proxy.upstreams.pool import Pool
+
+_FOR_EVER: Final = NEVER >> 2  # milliseconds that can be added to a time
 
 HOLD: Final = 65_536
 """Bytes of a body held or buffered before the caller is told to pause."""
@@ -26,8 +30,10 @@ class Attempt:
     """Implements `Sending`.
 
     `head` is the encoded head until it is written: while it is there, nothing was sent.
-    `request_done` says that the request's body is complete, `done` that the sink is called no
-    more (in a tunnel: that both halves are closed), `paused` that the answer is not wanted now.
+    `head_ms` and `idle_ms` are the time-outs that hold for it; `owner` is the client's connection
+    and `login` says that the request logs its connection in. `request_done` says that the request's
+    body is complete, `done` that the sink is called no more (in a tunnel: that both halves are
+    closed), `paused` that the answer is not wanted now.
     """
 
     __slots__ = (
@@ -39,6 +45,10 @@ class Attempt:
         "connection",
         "done",
         "head",
+        "head_ms",
+        "idle_ms",
+        "login",
+        "owner",
         "paused",
         "pool",
         "request",
@@ -56,6 +66,11 @@ class Attempt:
         self.request_done = not request.has_body
         self.done = False
         self.paused = False
+        self.login = request.login
+        self.head_ms = pool.head_ms if request.head_ms < 0 else request.head_ms or _FOR_EVER
+        self.idle_ms = pool.idle_ms if request.idle_ms < 0 else request.idle_ms or _FOR_EVER
+        owner = request.owner
+        self.owner = owner if isinstance(owner, ClientConnection) else None
         self.wait_until = 0
         self._chunked = request.has_body and request.content_length is None
         self._unsent = request.content_length or 0

@@ -16,6 +16,7 @@ from figway.model.table import Backend, HealthPolicy
 from figway.serving.exchange import FailureKind
 from figway.serving.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer
+from proxy.upstreams.logins import ClientConnection
 from proxy.upstreams.port import Failure, Mending, ResponseSink, Sending, Upstream
 from proxy.wire.message import OutboundRequest, ResponseHead
 
@@ -47,7 +48,9 @@ class BalancedUpstream:
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`."""
-        index = self.members.pick(self._timer.now)
+        index = self._own(request.owner)
+        if index < 0:
+            index = self.members.pick(self._timer.now)
         observed = _Observed(sink, self.members, index, self._timer)
         observed.sending = self.upstreams[index].send(request, observed)
         return observed
@@ -59,6 +62,14 @@ class BalancedUpstream:
             if isinstance(upstream, Mending):
                 odd.update(upstream.take_odd())
         return odd
+
+    def _own(self, owner: object) -> int:
+        """Where the client has a connection that is its alone: the member; -1 for none."""
+        if isinstance(owner, ClientConnection) and owner.logged_in:
+            for index, upstream in enumerate(self.upstreams):
+                if owner.has(getattr(upstream, "pool", None)):
+                    return index
+        return -1
 
     def retire(self) -> None:
         """See `Upstream.retire`."""

@@ -23,6 +23,7 @@ from figway.message.http import Headers
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER
 from proxy.upstreams.attempt import HOLD, Attempt
+from proxy.upstreams.logins import ClientConnection, is_challenge
 from proxy.wire.chunked import BadChunk, ChunkedReader
 from proxy.wire.odd_head import CHUNK_LINE, BadResponse, find_end, read_odd_fields
 from proxy.wire.response_head import (
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 
 _NOT_TRAILERS: Final = frozenset({b"content-length", b"transfer-encoding", b"host", b"connection"})
 """Fields that say nothing as trailers (RFC 9110, 6.5.1): dropped."""
+_LOGIN_STATUSES: Final = frozenset({401, 407})
+_NOBODY: Final = ClientConnection()
+"""Owns what no client may have again: its connections are closed once they are idle."""
+_NOBODY.closed = True
+
 MAX_INTERIM: Final = 32
 """Interim responses (1xx) before the final one."""
 
@@ -79,6 +85,7 @@ class Connection:
         "idle_since",
         "loop",
         "opening",
+        "owner",
         "retires_at",
         "state",
         "takes_body",
@@ -100,6 +107,7 @@ class Connection:
         self._eof = False
         self.loop = pool.loop
         self.opening: asyncio.Task[None] | None = None
+        self.owner: ClientConnection | None = None
         self.state = _OPENING
         self.deadline = deadline
         self.generation = 0
@@ -123,16 +131,23 @@ class Connection:
         """Serve `attempt` on this open, idle connection."""
         self._attempt = attempt
         attempt.connection = self
+        if attempt.login:
+            self.bind(attempt)
         self.state = _HEAD
         self._interims = 0
         self.takes_body = attempt.request.has_body or not attempt.request.upgrade
         if attempt.request_done:
-            self.deadline = self._pool.timer.now + self._pool.head_ms
+            self.deadline = self._pool.timer.now + attempt.head_ms
         else:
             self.deadline = NEVER
         attempt.begin(self)
         if attempt.paused:
             self.pause_reading()
+
+    def bind(self, attempt: Attempt) -> None:
+        """A login goes over this connection: from now on it is one client's alone."""
+        self.owner = attempt.owner or _NOBODY
+        self.retires_at = NEVER  # the login would be lost with it
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
@@ -141,8 +156,8 @@ class Connection:
 
     def request_ended(self) -> None:
         """The whole request is handed over: the time to the head begins."""
-        if self.state == _HEAD:
-            self.deadline = self._pool.timer.now + self._pool.head_ms
+        if self.state == _HEAD and self._attempt is not None:
+            self.deadline = self._pool.timer.now + self._attempt.head_ms
 
     def pause_reading(self) -> None:
         transport = self._transport
@@ -279,7 +294,7 @@ class Connection:
         attempt = self._attempt
         if attempt is not None and not attempt.done:
             if self.state == _HEAD:
-                self.deadline = self._pool.timer.now + self._pool.idle_ms
+                self.deadline = self._pool.timer.now + attempt.idle_ms
             attempt.sink.request_paused()
 
     def resume_writing(self) -> None:
@@ -288,7 +303,7 @@ class Connection:
         if attempt is not None and not attempt.done:
             if self.state == _HEAD:
                 done = attempt.request_done
-                self.deadline = self._pool.timer.now + self._pool.head_ms if done else NEVER
+                self.deadline = self._pool.timer.now + attempt.head_ms if done else NEVER
             attempt.sink.request_resumed()
 
     # -- reading -----------------------------------------------------------------------------
@@ -347,6 +362,8 @@ class Connection:
         length = parsed.length
         self._keep = parsed.keep
         self.announced_ms = parsed.idle_ms
+        if parsed.head.status in _LOGIN_STATUSES and is_challenge(parsed.head.headers):
+            self.bind(attempt)
         if length >= 0:
             self.state = _LENGTH
             self._remaining = length
@@ -465,7 +482,7 @@ class Connection:
         if attempt is None or attempt.paused:
             return
         if self.state != _TUNNEL and self.state != _HEAD:
-            self.deadline = self._pool.timer.now + self._pool.idle_ms
+            self.deadline = self._pool.timer.now + attempt.idle_ms
 
     def _end_attempt(self, attempt: Attempt) -> None:
         self._attempt = None

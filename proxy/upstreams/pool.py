@@ -20,6 +20,7 @@ from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.upstreams.connection import Connection
+from proxy.upstreams.logins import ClientConnection
 
 JUST_USED_MS: Final = 500
 """How long a connection may have been idle for a request that must not be sent twice."""
@@ -99,6 +100,8 @@ class Pool:
     def start(self, attempt: Attempt) -> None:
         """Give `attempt` a connection, now or later."""
         now = self.timer.read()
+        if attempt.owner is not None and self._start_on_own(attempt, attempt.owner):
+            return
         idle = self._idle
         while idle:
             connection = idle.pop()
@@ -125,6 +128,17 @@ class Pool:
             self._waiting[attempt] = None
             self.deadline = min(self.deadline, attempt.wait_until)
 
+    def _start_on_own(self, attempt: Attempt, owner: ClientConnection) -> bool:
+        """Use the connection that belongs to the client's own, if there is one."""
+        connection = owner.connection(self)
+        if connection is None:
+            return False
+        if not connection.usable:
+            connection.abandon()
+            return False
+        connection.begin(attempt)
+        return True
+
     def forget(self, attempt: Attempt) -> None:
         """`attempt` was given up while it waited."""
         self._waiting.pop(attempt, None)
@@ -144,7 +158,11 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """`connection` is idle and in step."""
-        if self._waiting:
+        if connection.owner is not None:
+            connection.deadline = NEVER
+            if self._retired or not connection.owner.keep(self, connection):
+                connection.close()
+        elif self._waiting:
             attempt, _ = self._waiting.popitem(last=False)
             connection.begin(attempt)
         elif self._retired:
@@ -184,6 +202,8 @@ class Pool:
         self._members.discard(connection)
         self._lasting.discard(connection)
         self.timer.discard(connection)
+        if connection.owner is not None:
+            connection.owner.lost(self, connection)
         if idle and connection in self._idle:
             self._idle.remove(connection)
         self._fill()
@@ -212,8 +232,9 @@ class Pool:
         self._retired = True
         if not self.open:
             self.timer.discard(self)
-        for connection in self._idle[:]:
-            connection.close()
+        for connection in list(self._members):
+            if connection.usable:
+                connection.close()
 
     async def close(self) -> None:
         """Close every connection; attempts under way fail. Returns when all are closed."""

@@ -119,14 +119,14 @@ class RequestHead:
 
     @property
     def index(self) -> dict[bytes, bytes]:
-        """The first value of each field by its name in lower case."""
+        """The value of each field by its name in lower case; all its lines are one list."""
         index = self._index
         if index is None:
-            index = self._index = {name.lower(): value for name, value in reversed(self.headers)}
+            index = self._index = joined(self.headers)
         return index
 
     def get(self, name: bytes) -> bytes | None:
-        """The first value of a header; `name` in lower case."""
+        """The value of a header, all its lines as one list; `name` in lower case."""
         value = self.acted_on.get(name)
         return self.index.get(name) if value is None and name not in ACTED_ON else value
 
@@ -174,9 +174,9 @@ def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -
 
 def assemble(method: str, target: bytes, minor: int, headers: Headers) -> RequestHead:
     """Check what a head says: its target, its host, its framing. Raises `BadRequest`."""
-    index = {pair[0].lower(): pair[1] for pair in headers}
+    index = joined(headers)
     if len(index) != len(headers):
-        index = _first_of_each(headers)
+        _check_once(headers)
     return _checked(RequestHead(method, target, minor, index, headers=headers))
 
 
@@ -242,17 +242,22 @@ def _connection(head: RequestHead, value: bytes) -> None:
     if lowered == b"keep-alive":
         head.keep_alive = True
         return
-    if sum(pair[0].lower() == b"connection" for pair in head.headers) > 1:
-        lowered = b",".join(v for n, v in head.headers if n.lower() == b"connection").lower()
     options = {option.strip() for option in lowered.split(b",")}
     if b"close" in options:
         head.keep_alive = False
     elif b"keep-alive" in options:
         head.keep_alive = True
-    if b"upgrade" in options and head.minor and head.content_length == 0:
-        protocol = head.acted_on.get(b"upgrade", b"")
-        if b"h2c" not in protocol.lower():  # it would carry further requests past the table
-            head.upgrade = protocol
+    if b"upgrade" in options and head.minor:
+        head.upgrade = _offered(head.acted_on.get(b"upgrade", b""))
+
+
+def _offered(protocols: bytes) -> bytes:
+    """The protocols that may be switched to (RFC 9110, 7.8): not HTTP/2, which would carry further
+    requests past the table."""
+    if b"h2c" not in protocols.lower():
+        return protocols
+    offered = [protocol.strip() for protocol in protocols.split(b",")]
+    return b", ".join([one for one in offered if one and not one.lower().startswith(b"h2c")])
 
 
 def _other_form(head: RequestHead) -> None:
@@ -307,17 +312,27 @@ def _what_is_wrong(line: bytes) -> str:
     return "A header name or value holds a forbidden character."
 
 
-def _first_of_each(headers: Headers) -> dict[bytes, bytes]:
-    """The index when names repeat: the first value counts, and some names may not repeat."""
+def joined(headers: Headers) -> dict[bytes, bytes]:
+    """Each field by its name in lower case. Several lines are one list (RFC 9110, 5.3; for Cookie
+    RFC 9113, 8.2.3)."""
     index: dict[bytes, bytes] = {}
     for name, value in headers:
         lowered = name.lower()
-        if lowered in index:
-            if lowered in _ONCE:
-                raise _ambiguous(f"{name.decode()} is there more than once.")
-        else:
-            index[lowered] = value
+        before = index.get(lowered)
+        if before is not None:
+            value = before + (b"; " if lowered == b"cookie" else b", ") + value
+        index[lowered] = value
     return index
+
+
+def _check_once(headers: Headers) -> None:
+    """Some names may not repeat. Raises `BadRequest`."""
+    seen: set[bytes] = set()
+    for name, _ in headers:
+        lowered = name.lower()
+        if lowered in seen and lowered in _ONCE:
+            raise _ambiguous(f"{name.decode()} is there more than once.")
+        seen.add(lowered)
 
 
 def _bad_line(data: bytes, max_line: int) -> BadRequest:

@@ -12,28 +12,27 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from figway.message.forwarded import is_claim
 from figway.message.headers import HOP_BY_HOP, NOT_CARRIED
 
 TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 """Octets of a field name or method (RFC 9110, 5.6.2), for a character class."""
 
 ACTED_ON: Final = HOP_BY_HOP | {
+    b"authorization",
     b"content-length",
     b"cookie",
     b"expect",
     b"figway-hop",
     b"figway-shadow",
     b"figway-side",
-    b"forwarded",
     b"host",
     b"idempotency-key",
     b"origin",
     b"traceparent",
-    b"x-forwarded-for",
-    b"x-forwarded-host",
-    b"x-forwarded-proto",
 }
-"""Fields that are read, dropped or replaced on the common path, in lower case."""
+"""Fields that are read, dropped or replaced on the common path, in lower case; so are those that
+speak for a proxy in front (`figway.message.forwarded.is_claim`)."""
 
 MAX_KNOWN: Final = 2_048
 """Lines that are kept; some 300 bytes each, `_MAX_LINE` at most."""
@@ -76,8 +75,9 @@ class Line:
     def __init__(self, name: bytes, value: bytes) -> None:
         self.name = name
         self.value = value
-        self.acted_on = name in ACTED_ON
-        self.carried = name not in NOT_CARRIED
+        claim = is_claim(name)
+        self.acted_on = claim or name in ACTED_ON
+        self.carried = not claim and name not in NOT_CARRIED
 
 
 KNOWN: Final[dict[bytes, Line]] = {}

@@ -17,14 +17,21 @@ class OutboundRequest:
     chunked); `has_body` tells a request without a body from one whose length is 0. `upgrade`
     asks for a tunnel: the Connection and Upgrade fields are then part of `headers`. `section` is
     the header section as bytes, validated, where it is known so (every line `name: value` and
-    CRLF); `headers` is then taken apart only when it is asked for.
+    CRLF); `headers` is then taken apart only when it is asked for. `owner` is the client's
+    connection (`proxy.upstreams.logins.ClientConnection`), where it may own a backend connection;
+    `login` says that the request logs its connection in. `head_ms` and `idle_ms` take
+    the place of the backend's time-outs; 0 waits for ever, -1 leaves them.
     """
 
     __slots__ = (
         "_headers",
         "content_length",
         "has_body",
+        "head_ms",
+        "idle_ms",
+        "login",
         "method",
+        "owner",
         "section",
         "target",
         "upgrade",
@@ -48,6 +55,17 @@ class OutboundRequest:
         self.has_body = has_body
         self.content_length = content_length
         self.upgrade = upgrade
+        self.owner: object | None = None
+        self.login = False
+        self.head_ms = -1
+        self.idle_ms = -1
+
+    def add(self, name: bytes, value: bytes) -> None:
+        """One more field."""
+        if self._headers is not None:
+            self._headers.append((name, value))
+        if self.section is not None:
+            self.section += b"%b: %b\r\n" % (name, value)
 
     @property
     def headers(self) -> Headers:

@@ -112,5 +112,7 @@ class Client:
     def pause_body(self) -> None:
         self.calls.append("pause")
 
+    def connection(self) -> None: ...
+
     def resume_body(self) -> None:
         self.calls.append("resume")

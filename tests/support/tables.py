@@ -33,7 +33,8 @@ class Head:
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def get(self, name: bytes) -> bytes | None:
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        lines = [value for key, value in self.headers if key.lower() == name]
+        return (b"; " if name == b"cookie" else b", ").join(lines) if lines else None
 
 
 def route(route_id: str, path: str = "/", **fields: Any) -> Route:

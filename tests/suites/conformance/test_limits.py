@@ -18,10 +18,10 @@ POST = b"POST /x HTTP/1.1\r\nHost: shop.example\r\n"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
-def by_client(facade: Facade) -> dict[str, int]:
+def by_client(facade: Facade) -> dict[bytes, int]:
     """How many connections the facade counts for each address."""
     door: Any = facade.door
-    counts: dict[str, int] = getattr(door, "native", door)._by_client
+    counts: dict[bytes, int] = getattr(door, "native", door)._by_client
     return counts
 
 
@@ -36,7 +36,7 @@ def test_one_address_cannot_take_every_connection(facade_of: Open, legacy: RawBa
             assert three.closed()
         assert one.get().status == 200
         two.close()
-        facade.wait_for(lambda: by_client(facade) == {"127.0.0.1": 1})
+        facade.wait_for(lambda: by_client(facade) == {b"127.0.0.1": 1})
         with facade.connect() as four:
             assert four.get().status == 200
     facade.wait_for(lambda: not by_client(facade))
@@ -64,7 +64,7 @@ def test_a_tunnel_is_a_connection_like_any_other(facade_of: Open, legacy: RawBac
     facade = facade_of(max_connections_per_client=1)
     with facade.connect() as tunnel:
         open_tunnel(tunnel)
-        assert by_client(facade) == {"127.0.0.1": 1}
+        assert by_client(facade) == {b"127.0.0.1": 1}
         with facade.connect() as second:
             assert second.answer().status == 503
     facade.wait_for(lambda: not by_client(facade))

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from figway.model.table import HostPolicy
+from figway.model.table import HostPolicy, Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Facade, Message, Peer, RawBackend, table_of
 
@@ -220,8 +220,12 @@ def test_interim_answers_are_not_the_answer(door: str, facade: Facade, legacy: R
         assert (first.status, first.body) == (200, b"ok")
 
 
-def test_expect_is_answered_by_the_facade(facade: Facade, legacy: RawBackend) -> None:
-    """trap 12: 100 Continue comes at once, the body follows, legacy sees no Expect."""
+def test_expect_is_answered_by_the_facade(
+    facade_of: Open, legacy: RawBackend, new: RawBackend
+) -> None:
+    """trap 12: with a fallback, 100 Continue comes at once, the body follows without Expect."""
+    route = Route(id="r", match=RouteMatch(path="/"), stage=Stage.NEW, new="new")
+    facade = facade_of(table_of(legacy.port, new.port, route))
     with facade.connect() as client:
         client.send(
             b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
@@ -229,8 +233,8 @@ def test_expect_is_answered_by_the_facade(facade: Facade, legacy: RawBackend) ->
         assert client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(b"body")
         assert client.answer().status == 200
-    assert legacy.last.body == b"body"
-    assert legacy.last.all(b"expect") == []
+    assert new.last.body == b"body"
+    assert new.last.all(b"expect") == []
 
 
 def test_bodies_pass_whole_in_both_framings(facade: Facade, legacy: RawBackend) -> None:

@@ -266,13 +266,17 @@ def test_half_a_write_is_not_left_as_a_whole_one(facade: Facade, legacy: RawBack
     assert facade.last().client_gone
 
 
-def test_the_deadline_ends_the_wait(facade_of: Open, legacy: RawBackend) -> None:
-    """trap 49: 504 at the deadline, whatever the backend's own time-outs are."""
-    legacy.play = lambda peer, request: peer.rest() and None
+def test_the_deadline_ends_the_wait(facade_of: Open, legacy: RawBackend, new: RawBackend) -> None:
+    """trap 49: 504 at the deadline over both attempts, whatever the backends' own time-outs are."""
+    new.play = lambda peer, request: peer.rest() and None
     route = Route(
-        id="r", match=RouteMatch(path="/{p=**}"), fallback=FallbackPolicy(deadline_ms=200)
+        id="r",
+        match=RouteMatch(path="/{p=**}"),
+        stage=Stage.NEW,
+        new="new",
+        fallback=FallbackPolicy(deadline_ms=200),
     )
-    facade = facade_of(table_of(legacy.port, 0, route))
+    facade = facade_of(table_of(legacy.port, new.port, route))
     with facade.connect() as client:
         answer = client.get()
     assert answer.status == 504

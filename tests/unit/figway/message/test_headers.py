@@ -29,6 +29,7 @@ ADDED = {
     b"host", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"forwarded",
     b"traceparent", b"figway-hop",
 }  # fmt: skip
+ATTRIBUTES = b"; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"
 TRACE = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
 
 
@@ -151,10 +152,10 @@ def test_connection_options_are_names_in_lower_case() -> None:
 
 
 def test_the_identity_is_a_cookie_for_scripts_to_leave_alone() -> None:
-    name, value = issue_cookie(b"figway_id", b"abc", secure=True)
+    name, value = issue_cookie(b"figway_id", b"abc", ATTRIBUTES, secure=True)
     assert name == b"set-cookie"
     assert value == (b"figway_id=abc; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax; Secure")
-    assert b"Secure" not in issue_cookie(b"figway_id", b"abc", secure=False)[1]
+    assert b"Secure" not in issue_cookie(b"figway_id", b"abc", ATTRIBUTES, secure=False)[1]
 
 
 # -- the twins: a section as bytes, and field by field --------------------------------------

@@ -12,8 +12,9 @@ import pytest
 from figway.model.table import Condition, Route, RouteMatch, Stage, Table
 from proxy.doors.asgi import AsgiDoor
 from proxy.doors.aws_lambda_answer import MAX_ALB_PAYLOAD, MAX_PAYLOAD, BodyMeter, build_answer
-from proxy.doors.aws_lambda_event import EventKind, UnknownEvent, read_event
+from proxy.doors.aws_lambda_event import EventKind, OtherHttp, UnknownEvent, kind_of, read_event
 from proxy.upstreams.port import ResponseSink
+from proxy.wire.client_head import BadRequest
 from tests.support.serverless.door import TABLE, Setting
 from tests.support.serverless.events import KINDS, make_event, read_answer
 
@@ -328,3 +329,58 @@ async def test_the_same_decision_as_the_other_doors_for_10_000_requests() -> Non
     setting.timer.stop()
     assert {("split", "new"), ("split", "legacy"), ("whole", "new"), ("host", "new")} <= sides
     assert {("-", "legacy"), ("cond", "new")} <= sides
+
+
+LATTICE = [
+    {"raw_path": "/x", "method": "GET", "headers": {"host": "a"}, "query_string_parameters": {}},
+    {
+        "version": "2.0",
+        "path": "/x",
+        "method": "GET",
+        "headers": {"host": ["a"]},
+        "requestContext": {"serviceNetworkArn": "arn:aws:vpc-lattice:x"},
+    },
+    {"httpMethod": "GET", "path": "/x", "headers": {}},
+]
+
+
+@pytest.mark.parametrize("event", LATTICE)
+def test_an_http_event_of_another_service_is_no_refresh(event: dict[str, Any]) -> None:
+    """W25: whoever sends HTTP waits for an HTTP answer."""
+    with pytest.raises(OtherHttp):
+        kind_of(event)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"cookies": ["a=1\r\nX-Evil: 1"]},
+        {"cookies": ["a=1", "b=\n2"]},
+        {"headers": {"host": "a", "x-a": "1\r\n2"}},
+    ],
+)
+def test_line_ends_in_an_event_are_refused(event: dict[str, Any]) -> None:
+    """W25: no field of an event ends a line."""
+    whole = {
+        "version": "2.0",
+        "rawPath": "/",
+        "headers": {"host": "a"},
+        "requestContext": {"http": {"method": "GET", "sourceIp": "203.0.113.7"}},
+        **event,
+    }
+    with pytest.raises(BadRequest):
+        read_event(whole)
+
+
+@pytest.mark.parametrize("source", ["6.6.6.6\r\nX-Evil: 1", "nonsense", ""])
+def test_an_address_that_is_none_is_not_written(source: str) -> None:
+    """W25, W13: what is no address is not known."""
+    incoming = read_event(
+        {
+            "version": "2.0",
+            "rawPath": "/",
+            "headers": {"host": "a"},
+            "requestContext": {"http": {"method": "GET", "sourceIp": source}},
+        }
+    )
+    assert incoming.peer == ""
