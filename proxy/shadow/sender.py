@@ -31,6 +31,10 @@ CONDITIONS = frozenset(
 """What a copy goes without."""
 
 
+EXECUTED = b"X-Amz-Executed-Version"
+"""How a copy's answer carries the version of the function that gave it."""
+
+
 class Ask:
     """Implements `ResponseSink`; `answered` resolves with the `Answer`, never with an exception.
 
@@ -99,6 +103,8 @@ class Ask:
         head = self._head
         if head is not None and not self.answered.done():
             body, headers = b"".join(self._pieces), tuple(head.headers)
+            if head.build:
+                headers += ((EXECUTED, head.build),)
             answer = Answer(head.status, headers, body, truncated, self.head_us / 1_000)
             self.answered.set_result(answer)
 

@@ -121,7 +121,7 @@ class ShadowTable:
             if (learned := self._learned.pop((plan.route_id, window), None)) is not None:
                 state.restore(learned)
         words = frozenset(field for field, noise in overruled(policy).items() if noise)
-        build = frozenset({f"header:{plan.new.build_header}"} if plan.new.build_header else ())
+        build = frozenset({f"header:{plan.new.build_header}", "header:x-amz-executed-version"})
         return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words, build)
 
     def restore(self, windows: Iterable[Mapping[str, Any]]) -> None:

@@ -13,10 +13,10 @@ from figway.evidence.knowledge import Knowledge
 from figway.model.table import Backend
 from proxy.capture.message import Captured
 from proxy.shadow.extra_reads import ExtraReads
+from proxy.shadow.sender import EXECUTED
 
 NATURAL_ALL = 200
 """Natural repeats that are all compared; afterwards one in ten."""
-EXECUTED = b"x-amz-executed-version"
 _LONGEST_BUILD = 80
 
 
@@ -68,7 +68,7 @@ class WindowState:
 
 def build_of(backend: Backend, answer: Answer) -> str:
     """The build of new that gave an answer; empty where it does not say."""
-    name = EXECUTED if backend.kind == "lambda" else backend.build_header.encode()
+    name = EXECUTED.lower() if backend.kind == "lambda" else backend.build_header.encode()
     if not name:
         return ""
     for header, value in answer.headers:

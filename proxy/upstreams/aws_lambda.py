@@ -267,7 +267,8 @@ class _Invocation:
         except BadPayload as error:
             self.fail(FailureKind.PROTOCOL, Sent.SOME, str(error))
             return
-        self._sink.response_head(ResponseHead(answer.status, b"", answer.headers))
+        build = fields.get(b"x-amz-executed-version", b"")
+        self._sink.response_head(ResponseHead(answer.status, b"", answer.headers, build=build))
         if answer.body and not self._done:
             self._sink.response_body(answer.body)
         if not self._done:

@@ -85,10 +85,11 @@ class ResponseHead:
     An upstream that has the header section as bytes gives them as `raw` (every line ending in
     CRLF, already validated); `headers` is then taken apart only when it is asked for. `plain`
     promises that no field is hop-by-hop and none names a place (`figway.message.rewrite.NAMES`), so
-    that all of them may be relayed as they are.
+    that all of them may be relayed as they are. `build` is the version of the function that
+    answered, where the platform says it; it is no part of the answer.
     """
 
-    __slots__ = ("_headers", "plain", "raw", "reason", "status")
+    __slots__ = ("_headers", "build", "plain", "raw", "reason", "status")
 
     def __init__(
         self,
@@ -98,9 +99,11 @@ class ResponseHead:
         *,
         raw: bytes | None = None,
         plain: bool = False,
+        build: bytes = b"",
     ) -> None:
         self.status = status
         self.reason = reason
+        self.build = build
         self.raw = raw
         self.plain = plain
         self._headers = headers
