@@ -53,6 +53,8 @@ async def exposition(services: Services) -> str:
                      for found in rollouts if found.state)),
             _metric("figway_rollout_aborts_total", "counter",
                     "Times that a guard led back or ended a rollout.", ended),
+            _metric("figway_rollout_acts", "gauge", "1 where this control plane looks at rollouts.",
+                    [({}, services.ticker.acts)]),
             _metric("figway_rollout_looks_failing", "gauge",
                     "Rollouts that could not be looked at.",
                     [({}, len(services.ticker.failing))]),

@@ -17,7 +17,17 @@ from pathlib import Path
 from tests.suites.story import chapters
 from tests.suites.story.tell import StepFailed, Tell
 
-ORDER = ("passthrough", "flip", "split", "outage", "workers", "shadow", "fire", "serverless")
+ORDER = (
+    "passthrough",
+    "flip",
+    "split",
+    "outage",
+    "workers",
+    "shadow",
+    "rollout",
+    "fire",
+    "serverless",
+)
 
 
 def names() -> list[str]:
