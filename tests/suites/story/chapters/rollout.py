@@ -36,8 +36,8 @@ KEYS = 200
 PLAN: dict[str, Any] = {
     "target": {"route": ROUTE},
     "steps": [
-        {"stage": "shadow", "sample": "100%"}, {"weight": "1%"}, {"weight": "5%"},
-        {"weight": "25%"}, {"weight": "100%"},
+        {"stage": "shadow", "sample": "100%"}, {"weight": "1%", "hold": "12s"},
+        {"weight": "5%", "hold": "12s"}, {"weight": "25%", "hold": "10m"}, {"weight": "100%"},
     ],
     "gates": {"parity": "99%", "min_distinct": 20, "errors": False, "latency": False},
     "warmup": "0s",
