@@ -12,7 +12,7 @@ from typing import Any
 
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.http import RequestHead
-from figway.model.table import FallbackBudgetPolicy, Side, Stage
+from figway.model.table import FallbackBudgetPolicy, LegacyReads, Side, Stage
 from figway.routing.compile import CompiledTable, Plan
 from figway.routing.decide import Decision, decide, sticky_key
 from figway.routing.match import effective_method
@@ -33,6 +33,11 @@ _SHADOW = {
     Skip.UNSAFE_METHOD: "the method is not safe, and no dry-run contract covers it",
     Skip.UNSAFE_GET: "the route's reads are marked as unsafe (shadow.unsafe_get)",
     Skip.NOT_SAMPLED: "the sample is 0",
+}
+_READ_AGAIN = {
+    LegacyReads.CACHEABLE: "only where its own answer may be stored (shadow.legacy_reads)",
+    LegacyReads.ALLOWED: "within its budget (shadow.legacy_reads is allowed)",
+    LegacyReads.NEVER: "never (shadow.legacy_reads)",
 }
 _NO_CLIENT_KEY = b"explained"  # stands for the random identity that a client would be issued
 
@@ -209,8 +214,10 @@ def _key(plan: Plan, head: RequestHead, decision: Decision) -> str:
 def _shadow_why(plan: Plan, skip: Skip, served: Side) -> str:
     if skip is not Skip.NO:
         return _SHADOW[skip].format(stage=plan.stage.value)
+    share = f"{plan.shadow.sample / 100:g} %"
     return (
-        f"{plan.shadow.sample / 100:g} % of what {served.value} serves go to {served.other.value}"
+        f"{share} of what {served.value} serves go to {served.other.value}; "
+        f"legacy is asked again {_READ_AGAIN[plan.shadow.legacy_reads]}"
     )
 
 

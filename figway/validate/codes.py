@@ -76,6 +76,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "shadow_copies_nothing": "The route is in stage shadow, but its policy copies nothing.",
         "rule_invalid": "A comparison rule makes no sense.",
         "rule_duplicate": "Two comparison rules of a route have the same id.",
+        "build_header_invalid": "The header that names new's build has no valid name.",
         "compared_header_invalid": "A compared header has no valid name, or stands twice.",
         "noise_sample_range": "A noise sample is not between 0 and 10 000 basis points.",
         "overrule_invalid": "An overruled field is empty, or stands twice.",

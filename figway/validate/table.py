@@ -182,6 +182,12 @@ def _backend(backend: Backend, findings: Findings) -> None:
     else:
         _lambda_backend(backend, path, findings)
     _host(backend, path, findings)
+    if backend.build_header and (
+        TOKEN(backend.build_header) is None or backend.build_header != backend.build_header.lower()
+    ):
+        message = f"{backend.build_header[:80]!r} is no header name in lower case"
+        hint = "write a name such as x-app-version"
+        findings.error("build_header_invalid", f"{path}.build_header", message, hint)
     validate_members.check(backend, path, findings)
     check_ranges(backend.timeouts, f"{path}.timeouts", findings)
     check_ranges(backend.limits, f"{path}.limits", findings)

@@ -126,6 +126,8 @@ CASES: list[tuple[str, Table]] = [
     ("host_invalid", one(hosts=("shop.example:80",))),
     ("host_invalid", one(hosts=("*",))),
     ("host_invalid", one(hosts=("",))),
+    ("build_header_invalid", backend(build_header="X-App-Version")),
+    ("build_header_invalid", backend(build_header="a b")),
     ("host_unused", backend(host="shop.example")),
     ("timeout_range", backend(timeouts=Timeouts(connect_ms=0))),
     ("limit_range", backend(limits=ConnectionLimits(max_connections=0))),
