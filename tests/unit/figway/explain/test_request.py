@@ -173,8 +173,8 @@ def test_what_is_copied_is_told() -> None:
     found = told(Head(b"/orders/1"), sampled)
     assert found.shadow
     assert found.shadow_why == (
-        "2.5 % of what legacy serves go to new; legacy is asked again only where its own answer may be "
-        "stored (shadow.legacy_reads)"
+        "2.5 % of what legacy serves go to new; legacy is asked again only where its own answer "
+        "may be stored (shadow.legacy_reads)"
     )
     write = told(Head(b"/orders/1", "POST"), sampled)
     assert not write.shadow
