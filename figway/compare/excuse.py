@@ -23,9 +23,22 @@ def covered_by(rules: Iterable[ComparisonRule], kind: str, legacy: Value, new: V
             rule.kind == "ignore"
             or (kind in ("changed", "type") and _covers(rule, kind, legacy, new))
             or (kind == "notation" and _covers_notation(rule, legacy, new))
+            or (rule.kind == "null_absent" and _null_absent(kind, legacy, new))
+            or (rule.kind == "empty_null" and kind == "type" and _empty_null(legacy, new))
         ):
             return rule.id
     return None
+
+
+def _null_absent(kind: str, legacy: Value, new: Value) -> bool:
+    """A member that is null on one side and absent on the other."""
+    return kind in ("missing", "added") and legacy is None and new is None
+
+
+def _empty_null(legacy: Value, new: Value) -> bool:
+    """Null on one side; an empty text, array or object on the other."""
+    other = new if legacy is None else legacy
+    return None in (legacy, new) and other in ("", [], {})
 
 
 def _covers_notation(rule: ComparisonRule, legacy: Value, new: Value) -> bool:

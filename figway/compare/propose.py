@@ -26,6 +26,8 @@ _SENTENCES = {
     "case": "the same letters in another case",
     "map_value": "the listed values of legacy for those of new",
     "notation": "the same value in another notation",
+    "null_absent": "null in place of nothing, and the other way round",
+    "empty_null": "null in place of an empty text, array or object, and the other way round",
 }
 
 

@@ -42,6 +42,8 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "map_value": ("pairs",),
     "pattern": ("pattern",),
     "notation": (),
+    "null_absent": (),
+    "empty_null": (),
 }
 _OPTIONAL: dict[str, tuple[str, ...]] = {"time_tolerance": ("pattern",)}
 _DEFAULTS = {

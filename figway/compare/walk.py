@@ -14,6 +14,7 @@ from figway.compare.canonical_json import (
     type_name,
 )
 from figway.compare.differences import DifferenceKind, Findings
+from figway.compare.embedded import MOST_NESTED, opened
 from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
 from figway.compare.moments import notations
@@ -36,6 +37,7 @@ class Walk:
     def __init__(self, findings: Findings, budget: Budget, *, moments: bool = False) -> None:
         self._findings = findings
         self._moments = moments
+        self._opened = 0
         self._budget = budget
         self._arrays_open = 0
         self._in_vain = 0
@@ -70,7 +72,27 @@ class Walk:
                 return
             if alike == "notation":
                 kind = "notation"
+            elif self._inside(legacy, new, rules, trail):
+                return
         self._report(kind, legacy, new, rules, trail)
+
+    def _inside(self, legacy: str, new: str, rules: RuleNode, trail: Trail) -> bool:
+        """Compare the documents that two strings hold; False where they are compared whole."""
+        if self._opened >= MOST_NESTED:
+            return False
+        found = opened(legacy, new, self._budget)
+        if found is None:
+            return False
+        if rules.hits and covered_by(rules.hits, "changed", legacy, new):
+            return False
+        how, left, right = found
+        if how == "jwt()" and same(left, right):
+            return False
+        self._opened += 1
+        below = rules.step(how) if rules.live else NO_RULES
+        self.values(left, right, below, (trail, how))
+        self._opened -= 1
+        return True
 
     def fact(
         self, kind: DifferenceKind, name: str, legacy: Value, new: Value, rules: RuleNode

@@ -79,6 +79,8 @@ class RuleKind(StrEnum):
     MAP_VALUE = "map_value"
     PATTERN = "pattern"
     NOTATION = "notation"
+    NULL_ABSENT = "null_absent"
+    EMPTY_NULL = "empty_null"
 
 
 class NoiseWord(StrEnum):

@@ -43,6 +43,8 @@ RULES = (
         pairs=(("open", 1), (None, False), (1.5, "x"), (True, 0)),
     ),
     ComparisonRule(id="pattern", kind=RuleKind.PATTERN, target="$.link", pattern="[0-9]+"),
+    ComparisonRule(id="absent", kind=RuleKind.NULL_ABSENT, target="$.note"),
+    ComparisonRule(id="empty", kind=RuleKind.EMPTY_NULL, target="$.tags"),
     ComparisonRule(id="notation", kind=RuleKind.NOTATION, target="$['line-ends()']"),
 )
 POLICY = ComparisonPolicy(
