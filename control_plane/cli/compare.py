@@ -194,6 +194,12 @@ def replay(
     verdict: Verdict = "mismatch",
     field: Field = "",
     limit: Annotated[int, typer.Option(min=1, max=200, help="Most pairs.")] = 50,
+    header: Annotated[
+        list[str] | None, typer.Option(help="'Name: value', sent with every request.")
+    ] = None,
+    cookie: Annotated[
+        list[str] | None, typer.Option(help="'name=value', sent with every request.")
+    ] = None,
     reason: Reason = "",
     wait: Annotated[bool, typer.Option(help="Wait for the results.")] = True,
     timeout: Timeout = 60.0,
@@ -203,8 +209,13 @@ def replay(
     api = context.api()
     body = {
         "route": route, "examples": example or [], "verdict": verdict, "field": field,
-        "limit": limit, "reason": reason or default_reason(),
+        "limit": limit, "reason": reason or default_reason(), "headers": _given(header, cookie),
     }  # fmt: skip
+    planned, _ = api.call("POST", "/comparisons/replays", {**body, "preview": True})
+    errors.print(
+        f"sends {planned['legacy_requests']} requests to legacy, and as many to new; "
+        f"{planned['not_replayable']} of {planned['total']} pairs cannot be replayed"
+    )
     made, _ = api.call("POST", "/comparisons/replays", body)
     if wait:
         made = _await(api, made, timeout)
@@ -223,6 +234,20 @@ def replay(
             hint="A proxy with a shadow worker takes it; see who is live: figway fleet",
             code=Exit.NOT_APPLIED,
         )
+
+
+def _given(headers: list[str] | None, cookies: list[str] | None) -> list[tuple[str, str]]:
+    found = []
+    for text in headers or []:
+        name, sign, value = text.partition(":")
+        if not sign or not name.strip():
+            raise CliError(
+                f"{text!r} is not a header", hint="Write --header 'Name: value'", code=Exit.USAGE
+            )
+        found.append((name.strip(), value.strip()))
+    if cookies:
+        found.append(("Cookie", "; ".join(cookies)))
+    return found
 
 
 def _await(api: Api, made: dict[str, Any], timeout: float) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def route_evidence(
         capability=route.capability,
         path=route.match.path,
         rules=len(route.comparison.rules),
-        legacy_reads=str(getattr(route.shadow, "legacy_reads", "cacheable")),
+        legacy_reads=route.shadow.legacy_reads.value,
         evidence=window,
         paused=[entry for entry in paused if entry.backend in backends],
     )

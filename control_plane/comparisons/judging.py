@@ -46,7 +46,7 @@ def now_of(route: Route | None) -> Now:
 
 
 def _legacy_reads(route: Route | None) -> str:
-    return "cacheable" if route is None else str(getattr(route.shadow, "legacy_reads", "cacheable"))
+    return "cacheable" if route is None else route.shadow.legacy_reads.value
 
 
 class EvidenceJudge:

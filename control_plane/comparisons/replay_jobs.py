@@ -10,6 +10,7 @@ from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.comparisons import replays
 from control_plane.comparisons.examples import Wanted
+from control_plane.comparisons.records import PairHead
 from control_plane.comparisons.rules import route_of
 from control_plane.comparisons.schemas import (
     JobOut,
@@ -24,6 +25,7 @@ from control_plane.http.paging import cut
 from control_plane.http.problems import conflict, not_found
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import TableState
+from figway.message.http import SAFE_METHODS
 
 
 class ReplayJobs:
@@ -36,6 +38,8 @@ class ReplayJobs:
         self._state = state
         self._pairs = pairs
         self._live = live
+        self._given: dict[str, list[tuple[str, str]]] = {}
+        """By job: headers that a person gave. In memory only: credentials are never written."""
 
     async def create(self, body: ReplayIn, entry: AuditEntry) -> ReplayOut:
         """Order a replay. Raises `ApiProblem` 404, 409."""
@@ -49,12 +53,25 @@ class ReplayJobs:
         rows = await self._pairs.ids(wanted, len(given) or body.limit)
         if not rows:
             raise conflict(f"route {route.id!r} has no stored pair of this kind", "no_examples")
+        if body.preview:
+            return _previewed(body, rows)
         replay, now = uuid4().hex, now_ms()
+        if body.headers:
+            self._given[replay] = list(body.headers)
         async with self._database.write() as connection:
             await replays.create(
-                connection, replay, rows, route=route.id, actor=entry.actor, now=now
+                connection,
+                replay,
+                rows,
+                route=route.id,
+                actor=entry.actor,
+                now=now,
+                private=bool(body.headers),
             )
-            details = {"replay": replay, "examples": len(rows)}
+            named = sorted({name.lower() for name, _ in body.headers})
+            details: dict[str, object] = {"replay": replay, "examples": len(rows)}
+            if named:
+                details["headers"] = named
             await audit.record(connection, entry, now=now, details=details)
         return await self.one(replay)
 
@@ -62,13 +79,14 @@ class ReplayJobs:
         """Jobs for a proxy that asks; each is leased to it."""
         now = now_ms()
         async with self._database.read() as connection:
-            waiting = await replays.free(connection, now)
+            waiting = await replays.free(connection, now, list(self._given))
         jobs = []
         for replay in waiting:
             async with self._database.write() as connection:
                 job = await replays.take(connection, replay, instance, now)
             if job is not None:
-                jobs.append(job)
+                given = self._given.get(replay, [])
+                jobs.append(job.model_copy(update={"headers": given}))
         return jobs
 
     async def answer(self, replay_id: str, results: Sequence[ResultIn]) -> int:
@@ -76,6 +94,8 @@ class ReplayJobs:
         async with self._database.write() as connection:
             accepted = await replays.answer(connection, replay_id, results, now_ms())
         found = await self.one(replay_id)
+        if found.status in ("done", "expired"):
+            self._given.pop(replay_id, None)
         if accepted and self._live.streams:
             told = {"route": found.route, **found.model_dump(mode="json")}
             self._live.publish(event("replay", told))
@@ -113,3 +133,23 @@ class ReplayJobs:
                 lambda row: row.example,
             )
         return [replays.item_out(row) for row in rows], following
+
+
+def _previewed(body: ReplayIn, rows: Sequence[PairHead]) -> ReplayOut:
+    """What a job would be that nobody has ordered yet."""
+    safe = sum(row.method in SAFE_METHODS for row in rows)
+    return ReplayOut(
+        id="",
+        route=body.route,
+        status="waiting",
+        actor="",
+        created_ms=0,
+        finished_ms=None,
+        instance="",
+        total=len(rows),
+        legacy_requests=safe,
+        done=0,
+        gone=0,
+        still=0,
+        not_replayable=len(rows) - safe,
+    )

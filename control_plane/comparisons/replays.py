@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.comparisons.batches import ReplayedAnswer
@@ -27,7 +27,9 @@ LEASE_MS = 60_000
 EXPIRE_MS = 3_600_000
 NOT_REPLAYABLE = "not_replayable"
 _SENT = "sent"
-_OPEN = ("waiting", "running")
+PRIVATE = "private"
+"""Status of a job with headers that only the control plane that took the order holds."""
+_OPEN = ("waiting", "running", PRIVATE)
 _MOST_JOBS = 5
 _MOST_AT_ONCE = 25  # so that results are seen as they come
 _MOST_BYTES = 8_000_000
@@ -45,10 +47,17 @@ class ReplayRecord(Record):
     route: str
     actor: str
     created_ms: int
-    status: Status
+    status: str
     instance: str
     leased_ms: int
     finished_ms: int | None
+
+    @property
+    def shown(self) -> Status:
+        """The status as people know it."""
+        if self.status == PRIVATE:
+            return "running" if self.instance else "waiting"
+        return cast(Status, self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,7 @@ async def create(
     route: str,
     actor: str,
     now: int,
+    private: bool = False,
 ) -> None:
     """Store a job. What may not be repeated is answered at once."""
     unsafe = {row.id for row in rows if row.method not in SAFE_METHODS}
@@ -87,7 +97,7 @@ async def create(
             route=route,
             actor=actor[:200],
             created_ms=now,
-            status="done" if done else "waiting",
+            status="done" if done else PRIVATE if private else "waiting",
             instance="",
             leased_ms=0,
             finished_ms=now if done else None,
@@ -113,9 +123,10 @@ async def create(
 # -- for proxies -------------------------------------------------------------------------------
 
 
-async def free(connection: AsyncConnection, now: int) -> list[str]:
-    """Jobs that nobody works on."""
-    query = select(ReplayRow.id).where(_unleased(now)).order_by(ReplayRow.number)
+async def free(connection: AsyncConnection, now: int, private: Sequence[str] = ()) -> list[str]:
+    """Jobs that nobody works on; of the private ones those that are named."""
+    ours = or_(ReplayRow.status != PRIVATE, ReplayRow.id.in_(private))
+    query = select(ReplayRow.id).where(_unleased(now), ours).order_by(ReplayRow.number)
     return list((await connection.execute(query.limit(_MOST_JOBS))).scalars())
 
 
@@ -129,7 +140,11 @@ async def take(connection: AsyncConnection, replay: str, instance: str, now: int
     taken = await connection.execute(
         update(ReplayRow)
         .where(ReplayRow.id == replay, _unleased(now))
-        .values(instance=instance, leased_ms=now + LEASE_MS, status="running")
+        .values(
+            instance=instance,
+            leased_ms=now + LEASE_MS,
+            status=case((ReplayRow.status == PRIVATE, PRIVATE), else_="running"),
+        )
         .returning(ReplayRow.route)
     )
     job = taken.one_or_none()
@@ -280,8 +295,8 @@ async def shown(
 def _shown(row: ReplayRecord, counts: list[_Count], now: int) -> ReplayOut:
     done = [entry for entry in counts if entry.verdict not in ("", _SENT)]
     judged = [entry for entry in done if entry.verdict != NOT_REPLAYABLE]
-    status = row.status
-    if status in _OPEN and row.created_ms <= now - EXPIRE_MS:
+    status: Status = row.shown
+    if row.status in _OPEN and row.created_ms <= now - EXPIRE_MS:
         status = "expired"
     return ReplayOut(
         id=row.id,
@@ -292,11 +307,16 @@ def _shown(row: ReplayRecord, counts: list[_Count], now: int) -> ReplayOut:
         finished_ms=row.finished_ms,
         instance=row.instance,
         total=sum(entry.n for entry in counts),
+        legacy_requests=sum(entry.n for entry in counts) - _unsafe(counts),
         done=sum(entry.n for entry in done),
         gone=sum(e.n for e in judged if e.was != "match" and e.verdict == "match"),
         still=sum(e.n for e in judged if e.verdict != "match"),
         not_replayable=sum(e.n for e in done if e.verdict == NOT_REPLAYABLE),
     )
+
+
+def _unsafe(counts: list[_Count]) -> int:
+    return sum(entry.n for entry in counts if entry.verdict == NOT_REPLAYABLE)
 
 
 async def items(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
 from control_plane.http.paging import Page
@@ -473,6 +473,19 @@ class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     signature: Annotated[str, Field(max_length=64)] = ""
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     reason: Annotated[str, Field(max_length=500)] = ""
+    headers: Annotated[
+        list[
+            tuple[
+                Annotated[str, Field(min_length=1, max_length=200)],
+                Annotated[str, Field(max_length=8_192)],
+            ]
+        ],
+        Field(max_length=50),
+    ] = []
+    """Sent with every request, such as a cookie: credentials are not stored with pairs. Held in
+    memory until the job is done, never written down."""
+    preview: StrictBool = False
+    """Only say how many requests it would send."""
 
 
 class ReplayOut(BaseModel, use_attribute_docstrings=True):
@@ -488,6 +501,8 @@ class ReplayOut(BaseModel, use_attribute_docstrings=True):
     instance: str
     """The proxy that works on it."""
     total: int
+    legacy_requests: int
+    """Requests that it sends to legacy at most; as many go to new."""
     done: int
     gone: int
     """They differed, and now match."""
@@ -522,6 +537,8 @@ class JobOut(BaseModel, use_attribute_docstrings=True):
     id: str
     route: str
     examples: list[JobExample]
+    headers: list[tuple[str, str]] = []
+    """Given by a person: sent with every request."""
 
 
 class JobsOut(BaseModel):

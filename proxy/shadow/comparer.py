@@ -90,12 +90,12 @@ class RouteComparer:
                 "headers": redactor.headers(captured.headers),
                 **self._body(tuple(captured.headers), captured.body),
             },
-            "legacy": self._answer(pair.legacy),
-            "new": self._answer(pair.new),
+            "legacy": self.redacted(pair.legacy),
+            "new": self.redacted(pair.new),
             "differences": differences_data(pair),
         }
 
-    def _answer(self, answer: Answer) -> dict[str, Any]:
+    def redacted(self, answer: Answer) -> dict[str, Any]:
         return {
             "status": answer.status,
             "headers": self.redactor.headers(answer.headers),

@@ -1,19 +1,23 @@
 """Stored examples asked anew, to see which differences are gone.
 
 Both sides are asked afresh, as the stored answers have lost their secrets and legacy's data has
-moved on. Only safe methods are replayed, and only requests that were stored whole: one that lost
-something to redaction would be another request.
+moved on. Only safe methods are replayed, and only requests whose target and body were stored whole.
+Headers that were redacted, as cookies and credentials are, are left out, unless a person gave them
+for the job; the request counts as the same where legacy then answers as it did: with the stored
+status, and nothing missing, added or of another type.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from figway.compare.answer import Answer
 from figway.compare.verdict import RATED
 from figway.evidence.marks import COUNTING, Mark
 from figway.evidence.occurrences import occurrences
@@ -33,6 +37,14 @@ _PART = 20
 """Replayed examples that are told of together."""
 
 
+_OTHERWISE = frozenset({"missing", "added", "type", "format"})
+_UNTRUE = frozenset({"content-encoding", "transfer-encoding", "content-length"})
+"""Headers that do not tell of a body as it is stored."""
+
+Given = Sequence[tuple[str, str]]
+"""Headers that a person gave for a job: name, value."""
+
+
 class NotReplayable(Exception):
     """An example that cannot be sent again; the text is the reason."""
 
@@ -47,14 +59,19 @@ class Replayer:
 
     async def replay(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The results of one job, one for each example."""
-        return [await self._one(job["route"], example) for example in job["examples"]]
+        given = [(str(name), str(value)) for name, value in job.get("headers", ())]
+        return [await self._one(job["route"], example, given) for example in job["examples"]]
 
-    async def _one(self, route: str, example: Mapping[str, Any]) -> dict[str, Any]:
+    async def _one(
+        self, route: str, example: Mapping[str, Any], given: Given = ()
+    ) -> dict[str, Any]:
         try:
-            compared, captured = self._prepare(route, example)
+            compared, captured, left_out = self._prepare(route, example, given)
             legacy, new = await asyncio.gather(
                 self._ask(compared, captured, Side.LEGACY), self._ask(compared, captured, Side.NEW)
             )
+            if left_out:
+                await self._same_as_stored(compared, captured, example, legacy, left_out)
         except NotReplayable as why:
             found = {"verdict": "not_replayable", "reason": str(why), "differences": []}
             return {"example": example["id"], **found}
@@ -71,10 +88,37 @@ class Replayer:
             "differences": differences_data(pair),
         }
 
-    def _prepare(self, route: str, example: Mapping[str, Any]) -> tuple[ComparedRoute, Captured]:
+    async def _same_as_stored(
+        self,
+        compared: ComparedRoute,
+        captured: Captured,
+        example: Mapping[str, Any],
+        legacy: Answer,
+        left_out: Sequence[str],
+    ) -> None:
+        """Raises `NotReplayable` where legacy needs what was left out to answer as it did."""
+        stored = stored_answer(example["legacy"])
+
+        def compare() -> bool:
+            redacted = stored_answer(compared.comparer.redacted(legacy))
+            found = compared.comparer.compare(captured, stored, redacted)
+            return legacy.status == stored.status and all(
+                one.kind not in _OTHERWISE or not one.counts for one in found.differences
+            )
+
+        if not await self._thread.do(compare):
+            names = ", ".join(left_out)
+            raise NotReplayable(
+                f"without its header {names}, which was not stored, legacy answers otherwise: "
+                "give it with --header or --cookie"
+            )
+
+    def _prepare(
+        self, route: str, example: Mapping[str, Any], given: Given
+    ) -> tuple[ComparedRoute, Captured, list[str]]:
         try:
             compared = self._table.route(route)
-            request = rebuilt(example["request"])
+            request, left_out = rebuilt(example["request"], given)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotReplayable(f"unreadable: {type(error).__name__}") from None
         if compared is None:
@@ -83,7 +127,7 @@ class Replayer:
             raise NotReplayable("the route's reads are marked as unsafe")
         request.route, request.window = route, compared.window
         request.revision = self._table.revision
-        return compared, request
+        return compared, request, left_out
 
     async def _ask(self, compared: ComparedRoute, captured: Captured, side: Side) -> Any:
         try:
@@ -120,21 +164,23 @@ def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**job, "examples": examples[at : at + _PART]}
 
 
-def rebuilt(request: Mapping[str, Any]) -> Captured:
-    """A stored request as one that can be sent. Raises `NotReplayable`."""
-    method, target, headers = request["method"], request["target"], request["headers"]
+def rebuilt(request: Mapping[str, Any], given: Given = ()) -> tuple[Captured, list[str]]:
+    """A stored request as one that can be sent, and the names of headers that were redacted and
+    are left out. `given` stand in their place. Raises `NotReplayable`."""
+    method, target = request["method"], request["target"]
     if method not in SAFE_METHODS:
         raise NotReplayable("its method is not safe")
     if _HIDDEN in target:
         raise NotReplayable("its target was redacted")
-    hidden = [name for name, value in headers if _HIDDEN in value]
-    if hidden:
-        raise NotReplayable(f"its header {hidden[0].lower()} was redacted")
     if request.get("body") and _HIDDEN in request["body"]:
         raise NotReplayable("its body was redacted")
+    named = {name.lower() for name, _ in given}
+    headers = [(n, v) for n, v in request["headers"] if n.lower() not in named]
+    left_out = sorted({n.lower() for n, v in headers if _HIDDEN in v})
+    sent = [*((n, v) for n, v in headers if _HIDDEN not in v), *given]
     found = Captured()
     found.side, found.method, found.target = "legacy", method, target.encode("latin-1")
-    found.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    found.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
     body = request.get("body") if request.get("body_kind") == "text" else None
     found.has_body, found.body = bool(body), (body or "").encode()
     found.peer, found.scheme, found.trusted = "127.0.0.1", "http", False
@@ -142,4 +188,17 @@ def rebuilt(request: Mapping[str, Any]) -> Captured:
     found.host = hosts[0] if hosts else b""
     found.trace = os.urandom(16).hex()
     found.at_ms, found.head_us = int(time.time() * 1_000), 0
-    return found
+    return found, left_out
+
+
+def stored_answer(stored: Mapping[str, Any]) -> Answer:
+    """A stored answer as the comparer takes it: its body is decoded text in UTF-8."""
+    text = stored.get("body") or ""
+    if stored.get("body_kind") == "base64":
+        body = base64.b64decode(text)
+    else:
+        body = text.encode("utf-8", "backslashreplace")
+    headers = tuple(
+        (str(name), str(value)) for name, value in stored["headers"] if name.lower() not in _UNTRUE
+    )
+    return Answer(stored["status"], headers, body, failure=stored.get("failure"))

@@ -105,7 +105,7 @@ async def restart(route_id: str, visit: Operating) -> Response:
 
 @router.post("/shadow/{route_id}/replay")
 async def replay(route_id: str, visit: Operating) -> Response:
-    """Have stored requests sent once more."""
+    """Have stored requests sent once more; first say how many, and ask."""
     form = visit.form
     body = ReplayIn(
         route=route_id,
@@ -113,10 +113,21 @@ async def replay(route_id: str, visit: Operating) -> Response:
         verdict=form.get("verdict", "")[:20],
         field=form.get("field", "")[:2_200],
         reason="from the console",
+        headers=_cookies(form.get("cookie", "")),
+        preview=not form.get("confirmed"),
     )
     entry = visit.actor.entry("replay.create", f"route {route_id}", body.reason)
     made = await visit.services.comparisons.replays.create(body, entry)
+    if body.preview:
+        kept = {name: form.get(name, "") for name in ("example", "verdict", "field")}
+        return await visit.page("replay_ask.html", planned=made, route_id=route_id, kept=kept)
     return await progress(made.id, visit)
+
+
+def _cookies(text: str) -> list[tuple[str, str]]:
+    """What was typed, as the header of every request."""
+    typed = text.strip()[:8_000]
+    return [("Cookie", typed)] if typed else []
 
 
 @router.get("/replays/{replay_id}")

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from control_plane.auth.keys import Role, generate
 from control_plane.comparisons import replays
@@ -157,3 +158,37 @@ async def test_refused_replays(control: Control) -> None:
     assert poll.status_code == 403
     order = await viewer.post("/comparisons/replays", json={"route": "orders"})
     assert order.status_code == 403
+
+
+async def test_a_replay_says_first_how_many_requests_it_sends_to_legacy(control: Control) -> None:
+    """A preview counts, and orders nothing."""
+    await control.seed()
+    pairs = [example({"a": n}, {"a": 9}) for n in range(3)]
+    pairs.append(example({"a": 5}, {"a": 9}, request=request(method="POST")))
+    await send(control, 1, route(0, 4, examples=pairs))
+    planned = await control.post("/comparisons/replays", {"route": "orders", "preview": True})
+    assert planned.status_code == 201, planned.text
+    found = planned.json()
+    assert (found["id"], found["total"], found["legacy_requests"]) == ("", 4, 3)
+    assert (await control.get("/comparisons/replays/history"))["items"] == []
+
+
+async def test_given_headers_reach_the_proxy_and_are_never_written(control: Control) -> None:
+    """`replay --cookie`: in memory until the job is done; the database and the audit hold none."""
+    await control.seed()
+    pair = example({"a": 1}, {"a": 9})
+    await send(control, 1, route(0, 1, examples=[pair]))
+    order = {"route": "orders", "headers": [["Cookie", "sid=s3cr3t-value"]]}
+    made = (await control.post("/comparisons/replays", order)).json()
+    assert made["status"] == "waiting"
+    jobs = (await control.get("/comparisons/replays", instance="p1"))["jobs"]
+    assert [job["headers"] for job in jobs] == [[["Cookie", "sid=s3cr3t-value"]]]
+    async with control.services.database.read() as connection:
+        for table in ("replays", "replay_items", "audit"):
+            rows = (await connection.execute(text(f"SELECT * FROM {table}"))).all()
+            assert "s3cr3t" not in repr(rows)
+    result = {"example": pair["id"], "verdict": "match"}
+    sent = await control.post(f"/comparisons/replays/{made['id']}/results", {"results": [result]})
+    assert sent.status_code == 200, sent.text
+    assert (await control.get(f"/comparisons/replays/{made['id']}"))["status"] == "done"
+    assert control.services.comparisons.replays._given == {}
