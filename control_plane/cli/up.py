@@ -225,7 +225,7 @@ async def watch(group: Group, place: Place) -> NoReturn:
         if child.name != CONTROL_PLANE:
             raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
         console.print(
-            f"The control plane ended: {escape(child.last_words())}. The facade serves on; "
+            f"The control plane ended: {escape(child.last_words().rstrip('.'))}. The facade serves on; "
             f"the control plane is started again (log: {escape(str(child.log))})."
         )
         await asyncio.sleep(AGAIN_S[min(deaths, len(AGAIN_S) - 1)])

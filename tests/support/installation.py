@@ -84,7 +84,7 @@ class Installation:
     def start(self, *more: str, **environment: str) -> None:
         """Start it, wait until it says what to do next, and keep the key that it prints."""
         self.begin(*more, **environment)
-        self.wait_for("figway flip orders new")
+        self.wait_for("figway shadow orders")
         found = _KEY.search(self.text)
         self.key = found.group() if found else self.key
 
