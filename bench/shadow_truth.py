@@ -143,7 +143,7 @@ def totals(rows: dict[str, Any]) -> dict[str, Any]:
 async def real_paths(system: System, route: str) -> dict[str, int]:
     """Paths of a route that stand as real differences, with the pairs that differ there."""
     page = await system.call("GET", f"/comparisons/routes/{route}/fields", limit=1_000)
-    return {row["path"]: row["differing"] for row in page["items"] if row["standing"] == "real"}
+    return {row["path"]: row["pairs"] for row in page["items"] if row["standing"] == "real"}
 
 
 def declared() -> list[dict[str, Any]]:

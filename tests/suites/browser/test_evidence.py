@@ -40,12 +40,13 @@ def wishlist(system: System) -> str:
         ),
         comparing.example(SAME, SAME, request=comparing.request("/wishlist/3")),
     ]
-    noisy = {"path": "$.seen", "kind": "changed", "count": 30}
-    counted = comparing.route(
-        90, 10, route="wishlist", examples=pairs,
-        fields=[comparing.field("$.price", 10), comparing.field("$.seen", 40)],
-        noise={"pairs": 40, "fields": [noisy]},
+    counted = comparing.evidenced(
+        50, {"$.price|changed": 10}, route="wishlist", examples=pairs, captured=100,
+        fields=[comparing.field("$.price", 10)],
     )  # fmt: skip
+    (evidence,) = counted["evidence"]
+    evidence["signatures"].append({"entries": [["$.seen|changed", "f"]], "count": 40})
+    evidence["own"] = {"looks": 40, "places": {"$.seen|value": 30}}
     body = comparing.batch(1, counted, boot="wishlist")
     assert system.api.post("/comparisons/batches", json=body).json() == {"accepted": True}
     return str(pairs[1]["id"])
@@ -79,7 +80,7 @@ def test_a_rule_from_a_click(visit: Visit, system: System) -> None:
     until(agrees, "the rule holds at the proxy")
     closed(page)
     page.reload()
-    page.get_by_text("No field differs, but for noise and what rules ignore").wait_for()
+    page.locator(".pick li.good").wait_for()
     press(page, "form[action$='/rule/remove'] button")
     confirmed(page)
     until(lambda: verdicts(system).get("mismatch"), "the difference counts again")
@@ -111,6 +112,8 @@ def test_a_replay_says_what_is_still_so(visit: Visit, system: System) -> None:
     page = visit().go("/shadow/prices?verdict=mismatch")
     press(page, "form[action$='/replay'] button")
     opened(page)
+    page.get_by_text("to legacy, and as many to new").wait_for()
+    press(page, "#dialog form button.primary")
     page.get_by_text("still do not").wait_for()
     page.locator("#replay b", has_text="done").wait_for()
     assert page.locator("#replay li").count() >= 1
@@ -119,6 +122,7 @@ def test_a_replay_says_what_is_still_so(visit: Visit, system: System) -> None:
     page.get_by_role("heading", name="Replays").wait_for()
     press(page, "form[action$='/replay'] button")
     opened(page)
+    press(page, "#dialog form button.primary")
     page.locator("#replay h2", has_text="Replay of 1 request").wait_for()
 
 
@@ -183,7 +187,7 @@ def test_the_flip_says_what_is_proven(visit: Visit, wishlist: str) -> None:
     opened(page, "reason")
     assert "canary 5 %" in page.locator("#dialog-title").inner_text()
     text = page.locator("#dialog .facts").inner_text()
-    assert "90 % of 100 pairs match" in text
+    assert "90 % agreement over 100 pairs" in text
     assert "at least" in text
-    assert "1 field, learned from 40 pairs of legacy with itself" in text
-    assert "1 really differs" in text
+    assert "1 really differs, 1 noise" in text
+    assert "legacy was compared with itself 40 times" in text

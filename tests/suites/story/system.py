@@ -51,7 +51,8 @@ class System:
     async def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """Call the admin API; edits overwrite whatever is there."""
         api = self.api
-        headers = {"if-match": "*"} if path.endswith("/flip") else None
+        edits = path.endswith(("/flip", "/evidence/restart"))
+        headers = {"if-match": "*"} if edits else None
         answer, _ = await asyncio.to_thread(
             api.call, method, path, body, query={**query, "confirm": "exposure"}, headers=headers
         )

@@ -365,3 +365,11 @@ def test_the_vendored_files_are_what_they_were() -> None:
     licences = {file.name for file in vendor.glob("*.LICENSE.txt")}
     assert licences == {"htmx.LICENSE.txt", "uplot.LICENSE.txt"}
     assert console_app.ROOT == "/console"
+
+
+async def test_where_a_shadow_begins_it_says_what_it_adds_at_legacy(control: Control) -> None:
+    await control.seed()
+    visitor = await browser(control)
+    asked = await visitor.page("/routes/orders/flip?stage=shadow")
+    assert "reads a second" in asked.text
+    assert "legacy_reads: allowed" in asked.text

@@ -14,7 +14,7 @@ import pytest
 from control_plane.cli.errors import Exit
 from control_plane.cli.pairs import inert, lines_of
 from tests.support.command_line import Cli
-from tests.support.comparing import answer, batch, example, field, request, route
+from tests.support.comparing import answer, batch, evidenced, example, field, request, route
 from tests.support.control import ROUTE
 from tests.support.control_process import running, start
 
@@ -40,13 +40,11 @@ def cli(tmp_path_factory: pytest.TempPathFactory, pairs: list[dict[str, Any]]) -
         for side, name in (("legacy", "legacy"), ("new", "fn")):
             found.post("backends", {"id": name, "side": side, "url": "http://127.0.0.1:9"})
         found.post("routes", {**ROUTE, "stage": "shadow"})
-        fields = [
-            field("$.items[*].price", 12), field("$.updated", 500, detector="iso_timestamp"),
-        ]  # fmt: skip
-        noisy = {"path": "$.updated", "kind": "changed", "detector": "iso_timestamp", "count": 9}
-        counted = route(
-            988, 12, fields=fields, noise={"pairs": 20, "fields": [noisy]}, examples=pairs
-        )
+        counted = evidenced(988, {"$.items[*].price|changed": 12}, examples=pairs)
+        noisy = {"entries": [["$.updated|changed", "f"]], "count": 500}
+        counted["evidence"][0]["signatures"].append(noisy)
+        counted["captured"] = 1_500
+        counted["fields"] = [field("$.items[*].price", 12)]
         paused = {"side": "new", "backend": "fn", "why": "slow", "since_ms": 1}
         found.post(
             "comparisons/batches",
@@ -59,17 +57,17 @@ def cli(tmp_path_factory: pytest.TempPathFactory, pairs: list[dict[str, Any]]) -
 def test_top(cli: Cli) -> None:
     overview = cli.text("compare", "top")
     assert "orders" in overview
-    assert "98.80%" in overview
+    assert "99.20%" in overview
     assert "paused" in overview
     one = cli.text("compare", "top", "orders")
-    assert "1000 pairs rated of 1000 captured" in one
+    assert "over 1500 rated pairs of 1500 captured" in one
     assert "99.00%: needs" in one
     assert "99.90%: refuted" in one
     assert "$.items[*].price" in one
     assert "$.updated" not in one
-    assert "1 more are noise or ignored" in one
-    assert "volatile shape" in cli.text("compare", "top", "orders", "--noise")
-    assert cli.data("compare", "top")[0]["evidence"]["match"]["mismatches"] == 12
+    assert "1 more do not count" in one
+    assert "legacy varies here by itself" in cli.text("compare", "top", "orders", "--noise")
+    assert cli.data("compare", "top")[0]["evidence"]["agreement"]["mismatches"] == 12
     assert cli.fails("compare", "top", "nowhere").code is Exit.NOT_FOUND
 
 
@@ -83,7 +81,7 @@ def test_examples_and_one_of_them(cli: Cli, pairs: list[dict[str, Any]]) -> None
     beside = cli.text("compare", "show", pairs[0]["id"], "--side-by-side")
     assert '"price": 10' in beside
     assert '"price": 11' in beside
-    assert cli.data("compare", "show", pairs[0]["id"])["example"]["verdict"] == "mismatch"
+    assert cli.data("compare", "show", pairs[0]["id"][:8])["example"]["verdict"] == "mismatch"
     assert cli.fails("compare", "show", "none").code is Exit.NOT_FOUND
 
 
