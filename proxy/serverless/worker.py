@@ -76,6 +76,7 @@ class QueueWorker:
             self.secrets,
         )
         self._settings = settings
+        self._shadow = shadow
         self._engine = ShadowEngine(
             shadow,
             lambda backend: open_upstream(backend, self.timer),
