@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 from control_plane import outbound
@@ -20,6 +21,7 @@ _BY_STATUS = {
     428: Exit.CONFLICT,
 }
 _PROBLEM = "urn:figway:problem:"
+_ITEMS = ("routes", "backends", "capabilities")
 _HINTS = {
     401: "Give a key: export FIGWAY_ADMIN_KEY=..., or --key. `figway keys create` makes one.",
     403: "Use a key with a higher role; `figway keys list` shows whose is which.",
@@ -81,7 +83,7 @@ class Api:
                 timeout=self._client.timeout if timeout is None else timeout,
             )
         if response.status_code >= 400:
-            raise _problem(response)
+            raise self._meant(path, _problem(response))
         return _decoded(response), {name.lower(): value for name, value in response.headers.items()}
 
     def send_document(
@@ -110,6 +112,23 @@ class Api:
                 response.read()
                 raise _problem(response)
             yield from response.iter_lines()
+
+    def _meant(self, path: str, error: CliError) -> CliError:
+        """With the names that come close, where there is no item of the name that was typed."""
+        kind, _, rest = path.lstrip("/").partition("/")
+        name = rest.partition("/")[0]
+        if error.code is not Exit.NOT_FOUND or kind not in _ITEMS or not name:
+            return error
+        try:
+            ids = [row["item"]["id"] for row in self.pages(f"/{kind}", limit=1_000)]
+        except CliError:
+            return error
+        close = get_close_matches(name, ids, n=3, cutoff=0.5)
+        if close:
+            error.hint = f"Did you mean {' or '.join(close)}?"
+        elif not error.hint:
+            error.hint = f"figway {kind} list shows those that there are."
+        return error
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:

@@ -54,6 +54,12 @@ def asked_for(ctx: typer.Context, option: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+def is_default(ctx: typer.Context, option: str) -> bool:
+    """Did nobody say `option`, neither here nor in the environment?"""
+    source = ctx.get_parameter_source(option)
+    return source is None or source.name == "DEFAULT"
+
+
 def default_reason() -> str:
     """The reason recorded when none is given: who ran which kind of command, from where."""
     return f"{user_name()}, by figway on the command line"

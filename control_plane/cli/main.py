@@ -16,6 +16,7 @@ from control_plane.cli import (
     capabilities,
     compare,
     completion,
+    contexts,
     demo,
     explain,
     fleet,
@@ -34,7 +35,7 @@ from control_plane.cli import (
     up,
     webhooks,
 )
-from control_plane.cli.context import DEFAULT_URL, Shared, asked_for
+from control_plane.cli.context import DEFAULT_URL, Shared, asked_for, is_default
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, errors
 from control_plane.cli.words import shared_first
@@ -82,6 +83,10 @@ def _shared_options(
 ) -> None:
     if key_file is not None and asked_for(ctx, "key_file") and not asked_for(ctx, "key"):
         key = ""  # what was typed counts for more than the environment
+    chosen = {} if ctx.invoked_subcommand == "context" else contexts.current()
+    if chosen and is_default(ctx, "admin_url"):
+        admin_url = chosen["url"]
+        key = key or ("" if key_file is not None else chosen["key"])
     ctx.obj = Shared(admin_url, key, key_file, output)
 
 
@@ -95,7 +100,7 @@ for module in (compare, ignore):
     module.register(app, "Compare")
 for module in (tables, revisions, backends, capabilities):
     module.register(app, "Table")
-for module in (fleet, tail, kill, webhooks, keys, installation, completion):
+for module in (fleet, tail, kill, webhooks, keys, installation, contexts, completion):
     module.register(app, "Operate")
 
 _UsageError: Any = typer.BadParameter.__base__

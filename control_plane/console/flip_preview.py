@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
-import yaml
 
 from control_plane.console.live_state import LiveSnapshot
 from control_plane.console.route_row import NONE, share_of
@@ -17,8 +17,9 @@ from control_plane.publishing.service import Make, Published
 from control_plane.routes import service
 from control_plane.routes.schemas import FlipIn
 from control_plane.services import Services
+from control_plane.tables.documents import export
 from figway.model import change
-from figway.model.table import Route, Stage
+from figway.model.table import Route, Stage, Table
 
 _PREVIEW = "preview"
 
@@ -99,12 +100,14 @@ class FlipPreview:
             words += ["flip", self.target.id, self.target.stage.value]
         if self.target.weight is not None:
             words += ["--weight", f"{self.target.weight / 100:g}%"]
-        return shlex.join([*words, "--reason", "why", "--wait"])
+        said = [] if self.to_legacy else ["--yes"]
+        return shlex.join([*words, "--reason", "why", *said, "--wait"])
 
     @property
     def curl(self) -> str:
         """The same as a call of the API."""
-        path = f"/api/v1/{self.target.kind}/{self.target.id}/flip?wait=applied"
+        confirmed = "" if self.to_legacy else "&confirm=exposure"
+        path = f"/api/v1/{self.target.kind}/{self.target.id}/flip?wait=applied{confirmed}"
         return (
             f'curl -X POST "$FIGWAY_ADMIN_URL{path}" \\\n'
             '  -H "Authorization: Bearer $FIGWAY_ADMIN_KEY" \\\n'
@@ -114,14 +117,9 @@ class FlipPreview:
 
     @property
     def yaml(self) -> str:
-        """The same as lines of a table's document."""
-        routes = {
-            after.id: {"stage": after.stage.value}
-            | ({"weight": after.weight} if after.stage is Stage.CANARY else {})
-            for _, after in self.routes
-        }
-        text: str = yaml.safe_dump({"routes": routes}, sort_keys=False)
-        return text
+        """The same as a document for `figway apply --merge`."""
+        routes = {after.id: after for _, after in self.routes}
+        return export(replace(Table(), routes=MappingProxyType(routes)), "yaml").decode()
 
 
 def make_of(services: Services, target: FlipTarget, reason: str, etag: str) -> tuple[Make, FlipIn]:

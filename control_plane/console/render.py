@@ -27,7 +27,7 @@ STAGES = {
     Stage.SHADOW: ("◔", "Legacy serves. Copies go to new, and the answers are compared."),
     Stage.CANARY: ("◑", "New serves a share of the users. Legacy stands behind it."),
     Stage.NEW: ("●", "New serves everybody. Legacy stands behind it."),
-    Stage.RETIRED: ("■", "New serves. Legacy is never called: its silence is the evidence."),
+    Stage.RETIRED: ("■", "New serves. Legacy is never called."),
 }
 """A sign and a sentence for each stage: colour never says it alone."""
 
@@ -57,9 +57,15 @@ def _environment() -> Environment:
         lines=text.lines,
         redactions=text.redactions,
         json=_compact,
+        value=_value,
     )
     found.globals.update(static=static_url, integrity=integrity, STAGES=STAGES, ROOT="/console")
     return found
+
+
+def _value(value: Any) -> str:
+    """A value of a table as JSON has it; text without its quotes."""
+    return value if isinstance(value, str) else _compact(value)
 
 
 def _compact(value: Any) -> str:

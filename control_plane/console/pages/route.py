@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Literal
 
-import yaml
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
@@ -13,10 +14,10 @@ from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
 from control_plane.console.route_row import line
 from control_plane.http.problems import not_found
+from control_plane.tables.documents import export
 from control_plane.traffic.schemas import PointOut, SideOut
 from figway.model.change import Kind
-from figway.model.codec import to_data
-from figway.model.table import Route, Side, Stage
+from figway.model.table import Route, Side, Stage, Table
 
 router = APIRouter()
 RANGES = {"1h": (3_600, 60), "6h": (21_600, 300), "24h": (86_400, 900), "7d": (604_800, 7_200)}
@@ -79,9 +80,9 @@ async def _rest(visit: Visit, route_id: str) -> dict[str, Any]:
     past = await services.history.page(limit=_REVISIONS, touches=f"route {route_id}")
     return {
         "past": [(entry, _about(route_id, entry.summary)) for entry in past],
-        "document": yaml.safe_dump(
-            {"routes": {route.id: to_data(route)}}, sort_keys=False, allow_unicode=True
-        ),
+        "document": export(
+            replace(Table(), routes=MappingProxyType({route.id: route})), "yaml"
+        ).decode(),
         "presets": PRESETS,
         "ranges": list(RANGES),
         "entries": services.decisions.latest(route_id, limit=_DECISIONS),

@@ -152,7 +152,7 @@ async def test_undo_and_restore(control: Control) -> None:
     diff = await control.get("/revisions/diff", **{"from": start["revision"], "to": first})
     assert [entry["path"] for entry in diff["changes"]] == ["stage", "weight"]
     old = await control.client.get("/table/export", params={"revision": first})
-    assert "weight: 100" in old.text
+    assert "weight: 1%" in old.text
     shown = await control.get("/revisions", touches="route orders")
     assert len(shown["items"]) == 5
     assert shown["items"][0]["reason"] == f"back to {start['revision']}"

@@ -1,0 +1,119 @@
+"""`figway context`: addresses and keys of control planes, by name, in a file of one's own."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.output import Output, console, show
+
+contexts = typer.Typer(
+    no_args_is_help=True,
+    help="Control planes by name: address and key, so that nothing has to be exported.",
+)
+Name = Annotated[str, typer.Argument(help="The context's name: local, staging, production.")]
+
+
+def register(app: typer.Typer, panel: str) -> None:
+    """Add the commands to `app`."""
+    app.add_typer(contexts, name="context", rich_help_panel=panel)
+
+
+def file() -> Path:
+    """`FIGWAY_CONTEXTS`, or `figway/contexts.json` in the user's folder for settings."""
+    if named := os.environ.get("FIGWAY_CONTEXTS", ""):
+        return Path(named)
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if base else Path.home() / ".config") / "figway" / "contexts.json"
+
+
+def load() -> dict[str, Any]:
+    """What the file holds: `current`, and `contexts` by name. Raises `CliError`."""
+    path = file()
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        return {"current": str(found["current"]), "contexts": dict(found["contexts"])}
+    except FileNotFoundError:
+        return {"current": "", "contexts": {}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CliError(
+            f"{path} cannot be read: {error}", hint="Correct or delete it.", code=Exit.USAGE
+        ) from None
+
+
+def current() -> dict[str, str]:
+    """Address and key of the context in use; empty without one. Raises `CliError`."""
+    found = load()
+    chosen: dict[str, str] = found["contexts"].get(found["current"], {})
+    return chosen
+
+
+def _save(found: dict[str, Any]) -> None:
+    path = file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = path.with_suffix(".new")
+    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(found, out, indent=2)
+    made.replace(path)
+
+
+@contexts.command("set")
+def set_context(
+    name: Name,
+    url: Annotated[str, typer.Option(help="The control plane's address.")],
+    admin_key: Annotated[str, typer.Option(help="API key.", show_default=False)] = "",
+) -> None:
+    """Add a context, or change it, and use it. The file is readable by its owner alone."""
+    found = load()
+    found["contexts"][name] = {"url": url, "key": admin_key}
+    found["current"] = name
+    _save(found)
+    console.print(f"figway speaks to {url} now ({file()}).")
+
+
+@contexts.command("use")
+def use_context(name: Name) -> None:
+    """Use a context from now on. --admin-url, --key and their variables count for more."""
+    found = load()
+    if name not in found["contexts"]:
+        known = ", ".join(sorted(found["contexts"])) or "none yet"
+        raise CliError(
+            f"there is no context {name!r}", hint=f"There are: {known}.", code=Exit.NOT_FOUND
+        )
+    found["current"] = name
+    _save(found)
+    console.print(f"figway speaks to {found['contexts'][name]['url']} now.")
+
+
+@contexts.command("list")
+def list_contexts() -> None:
+    """Show the contexts, without their keys."""
+    found = load()
+    rows = [{"name": name, **entry} for name, entry in sorted(found["contexts"].items())]
+    show(
+        rows,
+        Output.TABLE,
+        [
+            ("", lambda row: "*" if row["name"] == found["current"] else ""),
+            ("NAME", lambda row: row["name"]),
+            ("URL", lambda row: row["url"]),
+            ("KEY", lambda row: row["key"][:13] + "..." if row["key"] else "none"),
+        ],
+        empty="No contexts yet: figway context set NAME --url URL --admin-key KEY",
+    )
+
+
+@contexts.command("rm")
+def remove_context(name: Name) -> None:
+    """Forget a context and its key."""
+    found = load()
+    if found["contexts"].pop(name, None) is None:
+        raise CliError(f"there is no context {name!r}", code=Exit.NOT_FOUND)
+    found["current"] = "" if found["current"] == name else found["current"]
+    _save(found)
+    console.print(f"Context {name} is forgotten.")
