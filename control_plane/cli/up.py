@@ -225,8 +225,9 @@ async def watch(group: Group, place: Place) -> NoReturn:
         if child.name != CONTROL_PLANE:
             raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
         console.print(
-            f"The control plane ended: {escape(child.last_words().rstrip('.'))}. The facade serves on; "
-            f"the control plane is started again (log: {escape(str(child.log))})."
+            f"The control plane ended: {escape(child.last_words().rstrip('.'))}. "
+            "The facade serves on; the control plane is started again "
+            f"(log: {escape(str(child.log))})."
         )
         await asyncio.sleep(AGAIN_S[min(deaths, len(AGAIN_S) - 1)])
         deaths += 1
@@ -341,6 +342,6 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         "  figway backends set orders-new --side new --url http://127.0.0.1:9000",
         "  figway routes set orders --path '/orders/{rest=**}' --new orders-new",
         "  figway shadow orders --sample 10% --wait",
-        "  figway compare show orders",
+        "  figway compare top orders",
     ]
     return "\n".join(lines)
