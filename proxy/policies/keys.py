@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -167,11 +168,22 @@ def _json(body: bytes) -> dict[str, Any]:
     return data
 
 
+async def _refuse_metadata(url: str) -> None:
+    """Raises OSError where a name leads to a cloud's metadata service (`may_fetch` sees addresses
+    only), or does not resolve."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+    if any(is_link_local(str(address[0])) for *_, address in found):
+        raise OSError(f"{url} leads to a link-local address")
+
+
 async def fetch(url: str) -> bytes:
     """The body of `url`. Raises OSError when it cannot be had, ValueError when it is too large."""
     # httpx takes a tenth of a second to load, and its TLS context to build: not on the loop.
     outbound = await asyncio.to_thread(importlib.import_module, "proxy.control.http")
     client = await asyncio.to_thread(outbound.document_client, TIMEOUT_S)
+    await _refuse_metadata(url)
     try:
         async with asyncio.timeout(TIMEOUT_S), client, client.stream("GET", url) as response:
             if response.status_code != 200:
