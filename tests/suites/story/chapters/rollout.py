@@ -49,6 +49,7 @@ async def run(tell: Tell, folder: Path) -> None:
     """Tell the chapter."""
     async with _running(folder) as (system, planes), _receiver() as heard:
         secret = await _prepare(system, heard)
+        starting: list[asyncio.Task[None]] = []
         make = lambda number: get(f"/api/users/{number % 200 + 1}", system.host)  # noqa: E731
         async with Load(system.facade, make, connections=2, pause=0.01) as load:
             async with tell.step("the shadow holds on a real difference and names it") as figures:
@@ -66,10 +67,10 @@ async def run(tell: Tell, folder: Path) -> None:
                 figures["seconds"] = round(time.perf_counter() - begun)
             for stands in STEPS:
                 async with tell.step(f"{stands} serves exactly the expected users") as figures:
-                    await _until(system, lambda now, at=stands: now["stands"] == at, 120)
+                    await _until(system, lambda now, at=stands: now["stands"] == at, 200)
                     figures |= await _users(system, stands)
                     if stands != STEPS[-1]:
-                        figures["killed"] = await _kill_the_one_that_acts(system, planes)
+                        figures["killed"] = await _kill_the_one_that_acts(system, planes, starting)
             async with tell.step("new is killed at 25 %: the weight is back in 10 s") as figures:
                 begun = time.perf_counter()
                 await system.end("functions", signal.SIGKILL)
@@ -137,11 +138,16 @@ async def _start_plane(system: System, name: str, address: str) -> None:
             FIGWAY_ROLLOUT_SECONDS="2",
         ),
         ready=answers(f"{address}/ready"),
+        timeout=180,
     )
 
 
-async def _kill_the_one_that_acts(system: System, planes: dict[str, str]) -> str:
-    """SIGKILL the control plane that has the lease, and start it anew: the other one goes on."""
+async def _kill_the_one_that_acts(
+    system: System, planes: dict[str, str], starting: list[asyncio.Task[None]]
+) -> str:
+    """SIGKILL the control plane that has the lease, and start it anew in the background: the
+    other one, which has to be there for that, goes on."""
+    await asyncio.gather(*starting)
     for name, address in planes.items():
         async with outbound.AsyncClient(trust_env=False) as client:
             answer = await client.get(
@@ -149,7 +155,7 @@ async def _kill_the_one_that_acts(system: System, planes: dict[str, str]) -> str
             )
         if re.search(r"^figway_rollout_acts 1$", answer.text, re.M):
             await system.end(name, signal.SIGKILL)
-            await _start_plane(system, name, address)
+            starting.append(asyncio.create_task(_start_plane(system, name, address)))
             return name
     return "none acted"
 
@@ -239,7 +245,7 @@ async def _told(heard: list[tuple[dict[str, str], bytes]], event_type: str) -> b
 async def _users(system: System, stands: str) -> dict[str, Any]:
     """Ask as so many users, and hold the side that served against the bucket of each."""
     weight = round(float(stands.removesuffix(" %")) * 100)
-    await until(lambda: _everywhere(system), limit_s=20)
+    await until(lambda: _everywhere(system), limit_s=120)
     connection = await Connection.open(system.facade)
     on_new, wrong = 0, []
     for number in range(KEYS):
@@ -258,5 +264,8 @@ async def _users(system: System, stands: str) -> dict[str, Any]:
 
 async def _everywhere(system: System) -> bool:
     """Whether every proxy serves the newest table."""
-    fleet = await system.call("GET", "/fleet")
+    try:
+        fleet = await system.call("GET", "/fleet")
+    except Exception:  # the control plane is being started again
+        return False
     return bool(fleet["live"] and fleet["live"] == fleet["current"])
