@@ -93,9 +93,8 @@ async def run(tell: Tell, folder: Path) -> None:
             assert steps[:4] == [0, 1, 2, 3]
             assert steps[4] == 2
         async with tell.step("a person flips in between: the machine steps aside") as figures:
-            await system.call(
-                "POST", f"/routes/{ROUTE}/flip", {"weight": 9_000, "reason": "by hand"}
-            )
+            by_hand = {"weight": 9_000, "reason": "by hand"}
+            await system.call("POST", f"/routes/{ROUTE}/flip", by_hand, confirm="force")
             found = await _until(system, lambda now: now["phase"] == "superseded", 60)
             figures["says"] = found["reasons"][0]["text"]
 
