@@ -103,7 +103,7 @@ def test(ctx: typer.Context, webhook: Webhook) -> None:
 def deliveries(
     ctx: typer.Context,
     webhook: Annotated[str, typer.Argument(help="Only this endpoint's.", show_default=False)] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 30,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="Most lines.")] = 30,
 ) -> None:
     """Show what was sent where, how often, and what came back; newest first."""
     context = shared(ctx)

@@ -27,7 +27,7 @@ ACTIONS = (
     "capability.put", "capability.patch", "capability.delete", "table.apply", "table.seed",
     "key.create", "key.revoke", "revision.redo", "session.start", "session.failed", "session.link",
     "session.end", "fleet.forget", "installation.adopt", "table.migrate", "rule.add",
-    "rule.remove", "noise.overrule", "replay.create",
+    "rule.remove", "noise.overrule", "replay.create", "evidence.restart", "header.compare",
     "rules.put", "change.approve", "change.reject", "change.make", "rollout.plan", "rollout.delete",
     "rollout.start", "rollout.move", "rollout.approve", "rollout.pause", "rollout.resume",
     "rollout.promote", "rollout.promote_full", "rollout.abort", "rollout.retry", "webhook.create",
