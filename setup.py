@@ -13,6 +13,7 @@ from setuptools import Extension, setup
 
 COMPILED = [
     "figway/evidence/histogram.py",
+    "figway/message/forwarded.py",
     "figway/message/headers.py",
     "figway/message/http.py",
     "figway/routing/compile.py",
@@ -45,6 +46,7 @@ COMPILED = [
     "proxy/upstreams/attempt.py",
     "proxy/upstreams/connection.py",
     "proxy/upstreams/http.py",
+    "proxy/upstreams/logins.py",
     "proxy/upstreams/pool.py",
     "proxy/upstreams/port.py",
     "proxy/wire/chunked.py",
