@@ -12,6 +12,10 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "POST /revisions/{number}/undo": (("POST /revisions/{number}/undo", "undo"),),
     "POST /kill": (("POST /kill", "kill on"), ("POST /kill", "kill off")),
     "POST /keys": (("POST /keys", "keys create"),),
+    "POST /shadow/{route_id}/restart": (
+        ("POST /routes/{route_id}/evidence/restart", "compare restart"),
+    ),
+    "POST /shadow/{route_id}/compare-header": (("PATCH /routes/{route_id}", "routes set"),),
     "POST /sessions/{session_id}/end": (("DELETE /sessions/{session_id}", "keys end-session"),),
     "POST /keys/{prefix}/revoke": (("DELETE /keys/{prefix}", "keys revoke"),),
     "POST /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules", "ignore add"),),

@@ -52,6 +52,7 @@ PARTS = {
     "GET /routes/{route_id}/breaker", "GET /{kind}/{item_id}/flip", "GET /propagation/{revision}",
     "GET /shadow/{route_id}/examples/{example_id}", "GET /replays/{replay_id}",
     "GET /audit/export.{kind}", "GET /revisions/{number}", "GET /kill/progress",
+    "GET /shadow/{route_id}/restart",
 }  # fmt: skip
 SESSION = {"POST /login", "POST /logout"}
 """Of the console's own session; the API has none."""
