@@ -30,7 +30,8 @@ from proxy.request.capture_port import Capture
 from proxy.request.ids import TraceParents
 from proxy.request.live import LiveBackend, LiveRoute, barred
 from proxy.request.quarantine import Quarantine
-from proxy.upstreams.port import Mending, Upstream
+from proxy.upstreams.mending import Mending
+from proxy.upstreams.port import Upstream
 
 OpenUpstream = Callable[[Backend], Upstream]
 """Makes the upstream of a backend; may raise ValueError or OSError for one that cannot be used."""

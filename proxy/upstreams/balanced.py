@@ -17,7 +17,8 @@ from figway.serving.exchange import FailureKind
 from figway.serving.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.logins import ClientConnection
-from proxy.upstreams.port import Failure, Mending, ResponseSink, Sending, Upstream
+from proxy.upstreams.mending import Mending
+from proxy.upstreams.port import Failure, ResponseSink, Sending, Upstream
 from proxy.wire.message import OutboundRequest, ResponseHead
 
 _NOT_ITS_FAULT = frozenset(

@@ -8,7 +8,7 @@ calls the sink. All calls happen on the event loop's thread. After `response_end
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from figway.message.http import Headers
 from figway.serving.exchange import FailureKind, Sent
@@ -89,11 +89,3 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """Close idle connections and those still in use, whose attempts fail."""
-
-
-@runtime_checkable
-class Mending(Protocol):
-    """An upstream whose backend may answer in odd ways that have one meaning."""
-
-    def take_odd(self) -> dict[str, int]:
-        """How many answers were mended since the last call, by kind (`proxy.wire.odd_head`)."""
