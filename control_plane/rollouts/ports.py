@@ -15,7 +15,7 @@ class EvidenceSource(Protocol):
         """By route; one that was never compared is absent."""
 
 
-class Said(NamedTuple):
+class CheckResult(NamedTuple):
     """What an external check said."""
 
     answer: Answer
@@ -25,5 +25,5 @@ class Said(NamedTuple):
 class ExternalCheck(Protocol):
     """Asks a webhook whether a rollout may go on, or must go back."""
 
-    async def ask(self, url: str, question: Mapping[str, object]) -> Said:
+    async def ask(self, url: str, question: Mapping[str, object]) -> CheckResult:
         """Never raises: what does not answer holds, and breaches nothing."""

@@ -22,7 +22,7 @@ from control_plane.publishing.state import Snapshot, TableState
 from control_plane.publishing.store import NewRevision
 from control_plane.rollouts import store
 from control_plane.rollouts.observing import Observer
-from control_plane.rollouts.ports import ExternalCheck, Said
+from control_plane.rollouts.ports import CheckResult, ExternalCheck
 from control_plane.rollouts.store import Outrun, StoredRollout, TimelineEntry
 from figway.model import change
 from figway.model.change import Change, Kind
@@ -329,7 +329,7 @@ class RolloutService:
         """With what the gates' webhook and the policy say: asked only when all else holds."""
         url = found.plan.gates.webhook
         if url:
-            said: Said = await self._check.ask(url, self._question(found, seen, "gate"))
+            said: CheckResult = await self._check.ask(url, self._question(found, seen, "gate"))
             answer = "pass" if said.answer == "pass" else "hold"
             seen = replace(seen, gate_webhook=answer, webhook_said=said.text)  # type: ignore[arg-type]
         if move is None:

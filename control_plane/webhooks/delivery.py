@@ -16,7 +16,7 @@ from control_plane import outbound
 from control_plane.clock import now_ms
 from control_plane.db import leases
 from control_plane.db.engine import Database
-from control_plane.rollouts.ports import Said
+from control_plane.rollouts.ports import CheckResult
 from control_plane.webhooks import store
 from control_plane.webhooks.forms import OutgoingEvent, message, signed
 from control_plane.webhooks.store import WebhookDelivery, WebhookEndpoint
@@ -123,7 +123,7 @@ class Sender:
         except (outbound.HTTPError, outbound.InvalidURL, TimeoutError, OSError) as error:
             return Delivered(None, (str(error) or type(error).__name__)[:300])
 
-    async def ask(self, url: str, question: Mapping[str, object]) -> Said:
+    async def ask(self, url: str, question: Mapping[str, object]) -> CheckResult:
         """Ask an external check with a signed body: 200 passes, 409 is a breach, all else holds.
 
         The URL has to be one of an endpoint: there its secret and its address were accepted.
@@ -132,13 +132,15 @@ class Sender:
             known = {found.url: found for found in await store.endpoints(connection)}
         endpoint = known.get(url)
         if endpoint is None:
-            return Said("hold", f"{url} is no endpoint: figway webhooks add {url} --types none")
+            return CheckResult(
+                "hold", f"{url} is no endpoint: figway webhooks add {url} --types none"
+            )
         body, now = orjson.dumps(dict(question)), int(time.time())
         ready = signed(endpoint.secret, f"check_{question['rollout']}_{now}", now, body)
         sent = await self.post(url, ready.headers, body, _CHECK_TIMEOUT_S)
         if sent.status == 200:
-            return Said("pass", "HTTP 200")
-        return Said("breach" if sent.status == 409 else "hold", sent.error)
+            return CheckResult("pass", "HTTP 200")
+        return CheckResult("breach" if sent.status == 409 else "hold", sent.error)
 
     async def close(self) -> None:
         """Let go of the connections and the lease."""

@@ -80,7 +80,7 @@ def test_nothing_that_matters_is_missing(names: set[str]) -> None:
         "figway_info", "figway_reports_total", "figway_reports_waiting", "figway_table_routes",
         "figway_control_plane_up", "figway_log_dropped_total",
         "figway_rollout_step", "figway_rollout_steps", "figway_rollout_acts",
-        "figway_report_events_dropped_total",
+        "figway_report_events_dropped_total", "figway_odd_answers_total",
         "figway_response_head_seconds", "figway_response_head_seconds_sum",
         "figway_response_head_seconds_count",
     }  # fmt: skip
