@@ -22,8 +22,7 @@ GLOSSARY = ROOT / "docs" / "concepts" / "glossary.md"
 SHARED = {
     "Answer", "Child", "Credentials", "Door", "EventKind", "Exit", "Findings",
     "Format", "Goal", "Look", "Pairs", "PatternError", "Place", "Reading", "Reason",
-    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step",
-    "Surroundings", "TableState", "Tally", "TaskKeeper",
+    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step", "TableState", "Tally", "TaskKeeper",
 }  # fmt: skip
 """Public classes of two modules."""
 
