@@ -22,7 +22,8 @@ GLOSSARY = ROOT / "docs" / "concepts" / "glossary.md"
 SHARED = {
     "Answer", "Child", "Credentials", "Door", "EventKind", "Exit", "Findings",
     "Format", "Goal", "Look", "Pairs", "PatternError", "Place", "Reading", "Reason",
-    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step", "TableState", "Tally", "TaskKeeper",
+    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step", "TableState", "Tally",
+    "TaskKeeper",
 }  # fmt: skip
 """Public classes of two modules."""
 
