@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ TESTS = Path(__file__).parent
 PROCESSES = ("system", "integration", "suites")
 # These run in the test's own process, and say the same each time.
 PURE = ("suites/hostile/test_codecs.py", "suites/hostile/test_guided.py")
-RERUNS = 2
+RERUNS = int(os.environ.get("RERUNS", "2"))
+"""RERUNS=0 shows at once what fails."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

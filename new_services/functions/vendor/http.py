@@ -112,6 +112,11 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)
 
+    def vary(self, name: str) -> None:
+        """Say that the answer depends on a field of the request."""
+        known = self.headers.get("Vary")
+        self.headers["Vary"] = f"{known}, {name}" if known else name
+
     def to_event(self, request: Request) -> dict[str, Any]:
         headers = {"X-Request-Id": request.id, **self.headers}
         if self.content_type:
@@ -165,7 +170,9 @@ def handler(*methods: str) -> Callable[[Work], Handler]:
                 response = _failure(request, error)
             if "origin" in request.headers and request.path.startswith("/api/"):
                 response.headers["Access-Control-Allow-Origin"] = request.headers["origin"]
-                response.headers["Vary"] = "Origin"
+                response.vary("Origin")
+            if response.body:
+                response.vary("Accept-Encoding")  # what stands before may compress it
             return response.to_event(request)
 
         return handle
