@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,28 @@ RERUNS = int(os.environ.get("RERUNS", "2"))
 """RERUNS=0 shows at once what fails."""
 
 
+def known_failures() -> dict[str, str]:
+    """Why, by test: `tests/known_failures.txt`."""
+    lines = (TESTS / "known_failures.txt").read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(" | ") for line in lines if line and not line.startswith("#"))
+    return {pair[0]: pair[1] for pair in pairs}
+
+
+@pytest.fixture(autouse=True)
+def open_umask() -> Iterator[None]:
+    """What a test makes private with the process's umask ends with the test."""
+    yield
+    os.umask(0o022)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs real processes; a marked test that fails is tried twice again (RERUN)."""
+    known = known_failures()
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
-        if path.startswith(PROCESSES) and path not in PURE:
+        why = known.get(item.nodeid.partition("[")[0])
+        if why is not None:
+            item.add_marker(pytest.mark.xfail(reason=why, strict=False))
+        elif path.startswith(PROCESSES) and path not in PURE:
             item.add_marker(pytest.mark.process)
             item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1))

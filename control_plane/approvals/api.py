@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from control_plane.approvals.rules import RulesError, parse_rules, rules_to_data
 from control_plane.approvals.schemas import ChangeRequestOut, RulesIn, RulesOut, request_out
@@ -18,6 +19,7 @@ from control_plane.rollouts.schemas import TellIn
 from control_plane.services import Svc
 from figway.model.change import Change
 
+Why = Annotated[str, Query(max_length=500, description="Why, for the audit log.")]
 router = APIRouter(tags=["approvals"], responses=documented(*COMMON))
 _EDIT = documented(404, 409, 413)
 
@@ -30,7 +32,7 @@ async def get_change_rules(_: Viewer, services: Svc) -> RulesOut:
 
 @router.put("/change-rules", responses=documented(413))
 async def put_change_rules(
-    body: RulesIn, actor: Admin, services: Svc, reason: str = ""
+    body: RulesIn, actor: Admin, services: Svc, reason: Why = ""
 ) -> RulesOut:
     """Put other rules in force, whole. They hold for every change from now on, whatever makes it;
     what only leads back to legacy passes all of them."""

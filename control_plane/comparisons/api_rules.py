@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 
 from control_plane.auth.access import Viewer
@@ -39,6 +41,7 @@ async def add_rule(route_id: str, body: RuleIn, edit: Editing) -> Changed:
     """Write a comparison rule into a route: a revision. A rule of kind `ignore` covers what was
     counted before as well; any other starts a new evidence window."""
     make = rules.add(edit.state, route_id, rules.spec(body), edit.if_match)
+    edit = replace(edit, reason=edit.reason or body.note)
     return await edit.publish_item("rule.add", Kind.ROUTE, route_id, make)
 
 

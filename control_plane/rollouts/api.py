@@ -31,6 +31,7 @@ from figway.rollout.parsing import parse_plan, plan_to_data
 from figway.rollout.plan import RolloutPlan
 from figway.rollout.state import EventKind
 
+Why = Annotated[str, Query(max_length=500, description="Why, for the audit log.")]
 router = APIRouter(tags=["rollouts"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)
 Days = Annotated[int, Query(ge=1, le=14, description="Days to look back.")]
@@ -42,10 +43,18 @@ async def list_rollouts(
     _: Viewer,
     services: Svc,
     attention: Annotated[bool, Query(description="Only those that wait for a person.")] = False,
+    limit: Limit = 100,
+    cursor: Cursor = "",
 ) -> Page[RolloutOut]:
     """All rollouts by id, with where they stand and why."""
+    after = paging.decode(cursor, str) or ""
     found = [rollout_out(entry) for entry in await services.rollouts.all()]
-    return Page(items=[entry for entry in found if entry.needs_attention or not attention])
+    wanted = sorted(
+        (entry for entry in found if entry.id > after and (entry.needs_attention or not attention)),
+        key=lambda entry: entry.id,
+    )
+    shown, following = paging.cut(wanted[: limit + 1], limit, lambda entry: entry.id)
+    return Page(items=list(shown), next=following)
 
 
 @router.get("/rollouts/{rollout}", responses=documented(404))
@@ -56,7 +65,11 @@ async def get_rollout(rollout: str, _: Viewer, services: Svc) -> RolloutOut:
 
 @router.put("/rollouts/{rollout}", responses=_EDIT)
 async def put_rollout(
-    rollout: str, body: PlanIn, actor: Operator, services: Svc, reason: str = ""
+    rollout: str,
+    body: PlanIn,
+    actor: Operator,
+    services: Svc,
+    reason: Why = "",
 ) -> RolloutOut:
     """Keep a plan, and do not start it. 409 while its rollout moves."""
     entry = actor.entry("rollout.plan", f"rollout {rollout}", reason[:500])
@@ -64,7 +77,7 @@ async def put_rollout(
 
 
 @router.delete("/rollouts/{rollout}", status_code=204, responses=_EDIT)
-async def delete_rollout(rollout: str, actor: Operator, services: Svc, reason: str = "") -> None:
+async def delete_rollout(rollout: str, actor: Operator, services: Svc, reason: Why = "") -> None:
     """Forget a rollout and its timeline. 409 while it moves."""
     entry = actor.entry("rollout.delete", f"rollout {rollout}", reason[:500])
     await services.rollouts.delete(rollout, entry)

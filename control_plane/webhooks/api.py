@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from control_plane.auth.access import Admin, Operator, Viewer
 from control_plane.http import paging
@@ -24,6 +24,7 @@ from control_plane.webhooks.schemas import (
     event_out,
 )
 
+Why = Annotated[str, Query(max_length=500, description="Why, for the audit log.")]
 router = APIRouter(tags=["webhooks"], responses=documented(*COMMON))
 _EDIT = documented(404, 409, 413)
 
@@ -36,7 +37,10 @@ async def list_webhooks(_: Viewer, services: Svc) -> Page[EndpointOut]:
 
 @router.post("/webhooks", status_code=201, responses=_EDIT)
 async def create_webhook(
-    body: EndpointIn, actor: Admin, services: Svc, reason: str = ""
+    body: EndpointIn,
+    actor: Admin,
+    services: Svc,
+    reason: Why = "",
 ) -> EndpointSecret:
     """Add an endpoint. The answer shows its signing secret, once."""
     entry = actor.entry("webhook.create", f"webhook {body.id}", reason[:500])
@@ -46,7 +50,11 @@ async def create_webhook(
 
 @router.patch("/webhooks/{webhook}", responses=_EDIT)
 async def change_webhook(
-    webhook: str, body: EndpointChange, actor: Admin, services: Svc, reason: str = ""
+    webhook: str,
+    body: EndpointChange,
+    actor: Admin,
+    services: Svc,
+    reason: Why = "",
 ) -> EndpointOut | EndpointSecret:
     """Change what an endpoint is told, switch it on or off, or give it a new secret."""
     entry = actor.entry("webhook.change", f"webhook {webhook}", reason[:500])
@@ -57,7 +65,7 @@ async def change_webhook(
 
 
 @router.delete("/webhooks/{webhook}", status_code=204, responses=_EDIT)
-async def delete_webhook(webhook: str, actor: Admin, services: Svc, reason: str = "") -> None:
+async def delete_webhook(webhook: str, actor: Admin, services: Svc, reason: Why = "") -> None:
     """Forget an endpoint and its deliveries."""
     entry = actor.entry("webhook.delete", f"webhook {webhook}", reason[:500])
     await services.webhooks.delete(webhook, entry)
