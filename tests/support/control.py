@@ -32,14 +32,18 @@ class Control:
         self, key: str | None, address: str = "127.0.0.1", *, confirm: str = "exposure"
     ) -> httpx.AsyncClient:
         """A client with another key, or none. It has seen the evidence, unless told otherwise."""
-        params = {"confirm": confirm} if confirm else {}
+
+        async def confirmed(request: httpx.Request) -> None:
+            if confirm:  # merged: a client's own parameters would take the place of a URL's query
+                request.url = request.url.copy_merge_params({"confirm": confirm})
+
         transport = httpx.ASGITransport(self.app, client=(address, 1234))
         headers = {"authorization": f"Bearer {key}"} if key else {}
         return httpx.AsyncClient(
             transport=transport,
             base_url="http://control/api/v1",
             headers=headers,
-            params=params,
+            event_hooks={"request": [confirmed]},
         )
 
     async def client_of(self, role: Role) -> httpx.AsyncClient:
