@@ -1,6 +1,6 @@
 """How much memory a proxy needs, and what it does where there is less.
 
-The figures are resident sizes measured on Linux with a small table; docs/operate/operations.md has
+The figures are estimated resident sizes on Linux with a small table; docs/operate/operations.md has
 the sizing. Where the container allows less, the captures of the shadow get less, since nothing
 depends on them; and of all processes the shadow worker offers itself to the kernel's OOM killer.
 """
