@@ -223,7 +223,10 @@ def _scan(routes: list[Route], head: Head) -> set[str]:
         by_method = 3 if method in wanted else 2 if implied else 0 if wanted else 1
         if not by_method:
             continue
-        header = {k.decode().lower(): v.decode() for k, v in reversed(head.headers)}
+        header: dict[str, str] = {}
+        for name, value in head.headers:  # the lines of a field are one list (RFC 9110, 5.3)
+            known, key = header.get(name.decode().lower()), name.decode().lower()
+            header[key] = value.decode() if known is None else f"{known}, {value.decode()}"
         queries = {}
         for pair in reversed(head.query.decode().split("&") if head.query else []):
             queries[pair.split("=")[0]] = pair.split("=", 1)[1] if "=" in pair else ""
