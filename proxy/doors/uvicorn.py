@@ -409,8 +409,11 @@ class FacadeProtocol(HttpToolsProtocol):
         if self._own is None:
             self._own = ClientConnection()
         client.own = self._own
+        loop = asyncio.get_running_loop()
+        if self.cycle.body or not self.cycle.more_body:  # its body came with its head
+            loop.call_soon(client.body_came)
         if self._due is not None and not self.pipeline and self.cycle.more_body:
-            asyncio.get_running_loop().call_soon(client.refuse, self._due)
+            loop.call_soon(client.refuse, self._due)
 
     def _wait(self, ms: int) -> None:
         """Give the client so long for what comes next, unless it is slow to take its answer."""

@@ -159,6 +159,16 @@ def test_legacy_that_knows_no_expect(facade: Facade, legacy: RawBackend) -> None
     assert legacy.last.body == b"body"
 
 
+def test_legacy_that_knows_no_expect_and_a_body_that_does_not_wait(
+    facade: Facade, legacy: RawBackend
+) -> None:
+    """W33: a body that comes in one piece with its head was sent without waiting; it arrives."""
+    with facade.connect() as client:
+        client.send(EXPECTS + b"body")
+        assert client.until(b"ok").endswith(b"ok")
+    assert legacy.last.body == b"body"
+
+
 def test_the_facade_answers_where_a_second_attempt_may_need_the_body(
     facade_of: Open, legacy: RawBackend, new: RawBackend
 ) -> None:
