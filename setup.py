@@ -35,6 +35,7 @@ COMPILED = [
     "proxy/loop/record.py",
     "proxy/loop/write_batcher.py",
     "proxy/request/body.py",
+    "proxy/request/choice.py",
     "proxy/request/flow.py",
     "proxy/request/forwarding.py",
     "proxy/request/ids.py",

@@ -22,30 +22,23 @@ from enum import IntEnum
 from time import monotonic_ns, time
 from typing import Final
 
-from figway.message.force import COOKIE as FORCE_COOKIE
-from figway.message.force import HEADER as FORCE_HEADER
-from figway.message.force import verify
-from figway.message.headers import HOP_HEADER, Arrival, hops
+from figway.message.headers import Arrival
 from figway.message.http import SAFE_METHODS, Headers
 from figway.message.problem import Problem
-from figway.model.table import Side
 from figway.routing.compile import Plan
-from figway.routing.decide import Decision, Why, cookie_value, decide
-from figway.routing.spelling import Guarded
 from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.loop.record import RequestRecord
 from proxy.request.body import ReplayBody
 from proxy.request.capture_port import CaptureTap
+from proxy.request.choice import TOO_LARGE, Choice, choose, stand_in
 from proxy.request.client import NOBODY, ClientPort, problem_answer
-from proxy.request.forwarding import edited, outbound, relayed
-from proxy.request.ids import fresh_id
+from proxy.request.forwarding import outbound, relayed
 from proxy.request.live import LiveBackend, LiveRoute, side_of
 from proxy.request.runtime import Runtime
-from proxy.upstreams.logins import is_login
 from proxy.upstreams.port import Failure, Sending
 from proxy.wire.client_head import RequestHead
-from proxy.wire.message import OutboundRequest, ResponseHead
+from proxy.wire.message import ResponseHead
 
 HOLD: Final = 65_536
 """Body bytes that are kept at least until a backend takes them, whatever the replay buffer."""
@@ -62,8 +55,6 @@ class Phase(IntEnum):
     DONE = 5
 
 
-_UNDECIDED: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
-_NEW: Final = Side.NEW
 _TRY: Final = Do.TRY
 _RELAY: Final = Do.RELAY
 _TRYING: Final = Phase.TRYING
@@ -71,14 +62,6 @@ _RELAYING: Final = Phase.RELAYING
 _TUNNEL: Final = Phase.TUNNEL
 _FINISHING_ALONE: Final = Phase.FINISHING_ALONE
 _DONE: Final = Phase.DONE
-_LOOP: Final = Problem(508, "loop", "The request went through too many facades")
-_TOO_LARGE: Final = Problem(413, "body_too_large", "The request body is too large")
-_NO_LOGIN: Final = Problem(
-    501,
-    "connection_login",
-    "NTLM and Negotiate cannot be used here",
-    "They log a connection in, and this way in has none that is one client's alone.",
-)
 _BROKEN: Final = Problem(500, "internal", "The facade failed")
 
 
@@ -89,36 +72,31 @@ class Flow:
         "_arrival",
         "_body",
         "_body_size",
+        "_choice",
         "_client",
         "_continues",
-        "_decision",
         "_exchange",
-        "_guarded",
         "_head",
         "_head_ns",
-        "_hop",
         "_live",
-        "_login",
         "_phase",
         "_plan",
         "_problem",
         "_response_size",
-        "_revision",
         "_route",
         "_runtime",
         "_sending",
         "_started",
         "_status",
         "_tap",
-        "_traceparent",
         "deadline",
         "hold",
     )
 
+    _choice: Choice
     _exchange: Exchange
     _route: LiveRoute
     _plan: Plan
-    _guarded: Guarded | None
 
     def __init__(
         self, runtime: Runtime, head: RequestHead, client: ClientPort, arrival: Arrival
@@ -128,10 +106,7 @@ class Flow:
         self._client = client
         self._arrival = arrival
         self._phase = Phase.DECIDING
-        self._decision: Decision = _UNDECIDED
-        self._traceparent = b""
         self._live: LiveBackend | None = None
-        self._login = False
         self._sending: Sending | None = None
         self._tap: CaptureTap | None = None
         self._body: ReplayBody | None = ReplayBody() if head.has_body else None
@@ -152,15 +127,18 @@ class Flow:
         self._started = started = monotonic_ns()
         now = started // 1_000_000
         try:
-            self._choose(now)
-            refusal = self._refusal(started)
+            self._take(choose(self._runtime, self._head, now))
+        except Exception as error:
+            self._take(stand_in(self._runtime, self._head, now))
+            self._broke("choice", error)
+            return
+        try:
+            refusal = self._choice.refusal(self._runtime, self._head, self._client, started)
             if refusal is None:
                 self._start(now)
             else:
                 self._answer(refusal)
         except Exception as error:
-            if self._decision is _UNDECIDED:
-                self._stand_in(now)
             self._broke("begin", error)
 
     def body(self, data: bytes) -> None:
@@ -178,7 +156,7 @@ class Flow:
             return
         limit = self._route.max_body
         if limit and self._body_size > limit:
-            self.refuse(_TOO_LARGE)
+            self.refuse(TOO_LARGE)
             return
         body.add(data)
         self._hand_over(body)
@@ -329,69 +307,20 @@ class Flow:
         except Exception as error:
             self._broke("deadline", error)
 
-    # -- choose, refuse, start ---------------------------------------------------------------
+    # -- the start ---------------------------------------------------------------------------
 
-    def _choose(self, now: int) -> None:
-        """Read the table once: the route, the side, the rules of a second attempt."""
-        runtime, head = self._runtime, self._head
-        compiled = runtime.table
-        self._revision = compiled.revision
-        self._guarded = compiled.guarded
-        self._plan = plan = compiled.match(head)
-        self._route = route = runtime.route(plan)
-        get = head.acted_on.get  # the names below are all in it
-        self._traceparent = get(b"traceparent") or runtime.trace_parents.fresh()
-        self._hop = hops(get(HOP_HEADER)) + 1
-        self._decision = decision = decide(
-            plan,
-            head,
-            kill=runtime.killed,
-            forced=self._forced() if runtime.settings.force_secret else None,
-            fresh_id=fresh_id,
-        )
-        side = decision.side
-        self._exchange = Exchange(
-            plan.fallback,
-            side,
-            head.method,
-            now,
-            breaker=route.breaker if side is _NEW else None,
-            budget=route.budget,
-            keyed=get(b"idempotency-key") is not None,
-            retired=route.retired,
-        )
-
-    def _refusal(self, started: int) -> Problem | None:
-        """Why the request is not served, if it is not. `started` is monotonic nanoseconds."""
-        head, route = self._head, self._route
-        if self._hop > self._runtime.settings.max_hops:
-            return _LOOP
-        authorization = head.acted_on.get(b"authorization")
-        if authorization is not None and is_login(authorization):
-            self._login = True
-        owner = self._client.connection()
-        if owner is not None:
-            owner.speaks_for(head.client)
-        elif self._login:
-            return _NO_LOGIN
-        guarded = self._guarded
-        if guarded is not None:
-            refusal = guarded.refusal(head, self._plan.route)
-            if refusal is not None:
-                return refusal
-        guard = route.guard
-        if guard is not None and (refusal := guard.refuses(head, started)) is not None:
-            return refusal
-        limit = route.max_body
-        if limit and head.content_length is not None and head.content_length > limit:
-            return _TOO_LARGE
-        return None
+    def _take(self, choice: Choice) -> None:
+        self._choice = choice
+        self._plan = choice.plan
+        self._route = choice.route
+        self._exchange = choice.exchange
 
     def _start(self, now: int) -> None:
         runtime = self._runtime
         self._phase = _TRYING
         if runtime.capture is not None and self._route.captured and not self._is_personal():
-            self._tap = runtime.capture.begin(self._plan, self._decision, self._head, self._arrival)
+            decision = self._choice.decision
+            self._tap = runtime.capture.begin(self._plan, decision, self._head, self._arrival)
         self.deadline = self._exchange.deadline_at
         if self.deadline != NEVER:
             runtime.timer.add(self)
@@ -402,22 +331,7 @@ class Flow:
     def _is_personal(self) -> bool:
         """Whether a login stands behind this request: a copy of it would be somebody else's."""
         owner = self._client.connection()
-        return self._login or (owner is not None and owner.logged_in)
-
-    def _stand_in(self, now: int) -> None:
-        """Something failed before a side was chosen: what the record needs nevertheless."""
-        self._plan = plan = self._runtime.table.default
-        self._route = route = self._runtime.route(plan)
-        self._exchange = Exchange(
-            plan.fallback, Side.LEGACY, self._head.method, now, breaker=None, budget=route.budget
-        )
-
-    def _forced(self) -> Side | None:
-        head = self._head
-        token = head.get(FORCE_HEADER) or cookie_value(head.get(b"cookie"), FORCE_COOKIE)
-        if not token:
-            return None
-        return verify(token, int(time()), self._runtime.settings.force_secret)
+        return self._choice.login or (owner is not None and owner.logged_in)
 
     # -- doing what the exchange says --------------------------------------------------------
 
@@ -436,25 +350,16 @@ class Flow:
             self._exchange.retry = retry = live.retry
             if retry is not None:
                 retry.own_request(self._runtime.timer.now)
-        request = outbound(head, self._arrival, live, self._route, self._hop, self._traceparent)
-        if live.credentials is not None or self._route.edits_requests:
-            request = edited(request, head.target, self._plan.policy_plan, live)
-        self._mark(request)
+        request = outbound(head, self._arrival, live, self._choice)
+        request.owner = self._client.connection()
+        if self._continues:
+            request.add(b"Expect", b"100-continue")
         was_paused = body is not None and body.rewind()
         self._sending = live.upstream.send(request, self)
         if body is not None:
             self._hand_over(body)
             if was_paused and not body.paused:
                 self._client.resume_body()
-
-    def _mark(self, request: OutboundRequest) -> None:
-        """What the upstream must know of where a request came from."""
-        route = self._route
-        request.owner = self._client.connection()
-        request.login = self._login
-        request.head_ms, request.idle_ms = route.head_ms, route.idle_ms
-        if self._continues:
-            request.add(b"Expect", b"100-continue")
 
     def _replay_body(self) -> ReplayBody:
         """The request's body; one that is complete where the request has none."""
@@ -491,7 +396,7 @@ class Flow:
         if head.status == 101:
             self._open_tunnel(head)
         else:
-            issue = self._decision.issue
+            issue = self._choice.decision.issue
             self._client.respond(
                 relayed(
                     head, self._head, self._arrival, self._runtime, self._route, self._live, issue
@@ -550,7 +455,7 @@ class Flow:
     @property
     def trace_id(self) -> str:
         """The trace that this request belongs to."""
-        return self._traceparent[3:35].decode("latin-1")
+        return self._choice.traceparent[3:35].decode("latin-1")
 
     def _release(self) -> None:
         live = self._live
@@ -575,7 +480,8 @@ class Flow:
         runtime.recorder.record(record)
 
     def _record(self) -> RequestRecord:
-        head, decision, exchange = self._head, self._decision, self._exchange
+        head, choice, exchange = self._head, self._choice, self._exchange
+        decision = choice.decision
         ended, started = monotonic_ns(), self._started
         return RequestRecord(
             started_ms=int(time() * 1_000) - (ended - started) // 1_000_000,
@@ -584,7 +490,7 @@ class Flow:
             host=head.host,
             client=head.client,
             trace_id=self.trace_id,
-            revision=self._revision,
+            revision=choice.revision,
             route=self._plan.route_id,
             why=decision.why,
             bucket=decision.bucket,

@@ -19,6 +19,7 @@ from figway.message.headers import (
 )
 from figway.message.http import Headers
 from figway.routing.policy import PolicyPlan
+from proxy.request.choice import Choice
 from proxy.request.live import LiveBackend, LiveRoute
 from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
@@ -26,14 +27,10 @@ from proxy.wire.message import OutboundRequest, ResponseHead
 
 
 def outbound(
-    head: RequestHead,
-    arrival: Arrival,
-    live: LiveBackend,
-    route: LiveRoute,
-    hop: int,
-    traceparent: bytes,
+    head: RequestHead, arrival: Arrival, live: LiveBackend, choice: Choice
 ) -> OutboundRequest:
     """The request as `live` gets it; its header section as bytes wherever that is enough."""
+    route = choice.route
     headers = section = None
     if head.carried is not None and not head.upgrade:
         section = forward_section(
@@ -42,8 +39,8 @@ def outbound(
             arrival,
             live.backend,
             authority=live.authority,
-            hop=hop,
-            traceparent=traceparent,
+            hop=choice.hop,
+            traceparent=choice.traceparent,
         )
     if section is None:
         headers = forward_request(
@@ -51,12 +48,12 @@ def outbound(
             arrival,
             live.backend,
             authority=live.authority,
-            hop=hop,
-            traceparent=traceparent,
+            hop=choice.hop,
+            traceparent=choice.traceparent,
             upgrade=head.upgrade,
             decides=route.decides,
         )
-    return OutboundRequest(
+    request = OutboundRequest(
         head.method,
         live.prefix + head.target if live.prefix and head.target != b"*" else head.target,
         headers,
@@ -65,6 +62,11 @@ def outbound(
         content_length=head.content_length,
         upgrade=bool(head.upgrade),
     )
+    if live.credentials is not None or route.edits_requests:
+        request = edited(request, head.target, choice.plan.policy_plan, live)
+    request.login = choice.login
+    request.head_ms, request.idle_ms = route.head_ms, route.idle_ms
+    return request
 
 
 def edited(

@@ -150,7 +150,7 @@ async def test_a_fault_of_ours_is_answered_and_reported(monkeypatch: pytest.Monk
         assert (client.status, client.calls) == (500, ["respond", "end"])
         assert [str(error) for error in stand.faults] == ["boom"]
         assert stand.records[0].problem == "internal"
-        monkeypatch.setattr("proxy.request.flow.decide", broken)
+        monkeypatch.setattr("proxy.request.choice.decide", broken)
         assert (await stand.ask()).status == 500
         assert len(stand.records) == 2
 
