@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 
 import orjson
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -91,6 +92,21 @@ async def search_catalogue(request: Request) -> Response:
     page, size = paging(request.query_params)
     rows, total = shop_of(request).hotels.search(search_of(request.query_params), page, size)
     return listing(request, [_summary(request, row) for row in rows], page, size, total)
+
+
+async def find_in_catalogue(request: Request) -> Response:
+    """`POST /api/catalogue/search`: the parameters of `GET /api/catalogue` as a JSON body."""
+    body = await json_object(request)
+    known = {"q", "city", "max_price", "page", "size", "sort"}
+    for name, value in body.items():
+        if name not in known or not isinstance(value, str | int) or isinstance(value, bool):
+            raise ApiError(400, "bad_request", f"{name} cannot be searched for.", name)
+    query = QueryParams({name: str(value) for name, value in body.items()})
+    page, size = paging(query)
+    rows, total = shop_of(request).hotels.search(search_of(query), page, size)
+    items = [_summary(request, row) for row in rows]
+    counted = {"page": page, "size": size, "total": total, "pages": -(-total // size)}
+    return answer(request, {"items": items, **counted})
 
 
 async def get_hotel(request: Request) -> Response:

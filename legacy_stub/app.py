@@ -16,6 +16,7 @@ from legacy_stub import api, export, files, internal, live, pages
 from legacy_stub.answers import JSON_TYPE, ApiError, error_body, packed
 from legacy_stub.counters import Counters
 from legacy_stub.edge import Edge
+from legacy_stub.operations import graph, rpc, soap
 from legacy_stub.shop import Shop
 
 _Handler = Callable[[Request], Awaitable[Response]]
@@ -24,6 +25,7 @@ _ROUTES: tuple[tuple[str, str, _Handler], ...] = (
     ("GET", "/api/users/{id}", api.get_user),
     ("GET", "/api/users/{id}/profile", api.get_profile),
     ("GET", "/api/catalogue", api.search_catalogue),
+    ("POST", "/api/catalogue/search", api.find_in_catalogue),
     ("GET", "/api/catalogue/{id}", api.get_hotel),
     ("GET", "/api/catalogue/{id}/availability", api.availability),
     ("GET", "/api/bookings", api.list_bookings),
@@ -50,6 +52,11 @@ _ROUTES: tuple[tuple[str, str, _Handler], ...] = (
     ("GET", "/files/{name}", files.download),
     ("POST", "/files", files.upload),
     ("GET", "/live/prices", live.prices),
+    ("GET", soap.PATH, soap.describe),
+    ("POST", soap.PATH, soap.call),
+    ("GET", "/graphql", graph.get),
+    ("POST", "/graphql", graph.post),
+    ("POST", "/rpc", rpc.call),
     ("GET", "/slow", live.slow),
     ("GET", "/flaky", live.flaky),
     ("GET", "/internal/events", internal.events),
@@ -108,7 +115,10 @@ def _counted_socket(counters: Counters, path: str) -> Callable[[WebSocket], Awai
 
 def _wants_json(request: Request) -> bool:
     """The API and what programs use; the rest is for people."""
-    programs = ("/api/", "/internal/", "/files", "/slow", "/flaky", "/live/", "/export/")
+    programs = (
+        *("/api/", "/internal/", "/files", "/slow", "/flaky", "/live/", "/export/"),
+        *("/ws/", "/graphql", "/rpc"),
+    )
     return request.url.path.startswith(programs)
 
 

@@ -11,10 +11,12 @@ class Counters:
     def __init__(self) -> None:
         self.received = 0
         self.executed: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
 
     def clear(self) -> None:
         """Begin anew."""
         self.received = 0
         self.executed.clear()
+        self.operations.clear()
         self.faults.clear()

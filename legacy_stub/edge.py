@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from legacy_stub.answers import JSON_TYPE, ApiError, error_body
 from legacy_stub.faults import Fault, fault_of_header, refusal
+from legacy_stub.operations import knob
 from legacy_stub.shop import Shop
 
 TRANSPORT = "wayfarer.transport"
@@ -75,6 +76,10 @@ class Edge:
         return self._shop.faults.take(scope["method"], scope["path"])
 
     async def _broken(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.kind == "server_error":
+            scope[knob.MARK] = "after" if fault.after else "before"
+            await self._app(scope, receive, send)
+            return
         if fault.kind == "truncate" or (fault.kind == "reset" and fault.value is not None):
             await self._app(scope, receive, _Cut(fault, scope, receive, send))
             return

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from legacy_stub.answers import ApiError, invalid
 
-KINDS = ("status", "delay", "reset", "truncate", "hang")
+KINDS = ("status", "delay", "reset", "truncate", "hang", "server_error")
 
 
 @dataclass(frozen=True, slots=True)

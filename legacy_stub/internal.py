@@ -31,6 +31,7 @@ async def stats(request: Request) -> Response:
     shop = shop_of(request)
     counted = {
         "executed": dict(shop.counters.executed),
+        "operations": dict(shop.counters.operations),
         "received": shop.counters.received,
         "total": shop.counters.executed.total(),
         "writes": dict(shop.outbox.written),

@@ -39,6 +39,8 @@ class Shop:
     faults: FaultPlan = field(default_factory=FaultPlan)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    queries: dict[str, str] = field(default_factory=dict)
+    """Persisted GraphQL queries by their SHA-256."""
     dice: random.Random = field(init=False)
     users: Users = field(init=False)
     hotels: Hotels = field(init=False)
