@@ -1,4 +1,5 @@
-"""What holds for all tests: only those with real processes are tried again."""
+"""What holds for all tests: only those with real processes are tried again, and properties are
+tried with the same inputs each time, unless a run is to look for new ones."""
 
 from __future__ import annotations
 
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests.support.thorough import LOOKING, THOROUGH
 
 TESTS = Path(__file__).parent
 # Their processes and sockets share two cores with those of other tests.
@@ -15,6 +19,14 @@ PROCESSES = ("system", "integration", "suites")
 PURE = ("suites/hostile/test_codecs.py", "suites/hostile/test_guided.py")
 RERUNS = int(os.environ.get("RERUNS", "2"))
 """RERUNS=0 shows at once what fails."""
+
+# The same inputs in every run: that a clone's tests pass is a fact about the code. Nothing is read
+# from or kept in a folder of inputs that failed before.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.register_profile(
+    "new", deadline=None, database=None, max_examples=300 if THOROUGH else 100
+)
+settings.load_profile("new" if LOOKING else "same")
 
 
 def known_failures() -> dict[str, str]:

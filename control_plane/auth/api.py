@@ -13,7 +13,7 @@ from control_plane.auth.service import create_key, revoke_key
 from control_plane.clock import now_ms
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Page
-from control_plane.http.problems import COMMON, documented, not_found
+from control_plane.http.problems import COMMON, documented, invalid, not_found
 from control_plane.publishing.changed import Reason
 from control_plane.services import Svc
 
@@ -66,10 +66,24 @@ async def delete_key(prefix: str, actor: Admin, services: Svc, reason: Reason = 
 
 
 @router.get("/sessions")
-async def list_sessions(_: Admin, services: Svc) -> Page[SessionOut]:
+async def list_sessions(
+    _: Admin, services: Svc, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[SessionOut]:
     """Console sessions that last, newest first. They end with their key."""
-    found = await services.sessions.listed()
-    return Page(items=[SessionOut(**asdict(line)) for line in found])
+    found = await services.sessions.listed(_before(cursor), limit + 1)
+    shown, following = paging.cut(found, limit, lambda line: [line.created_ms, line.id])
+    return Page(items=[SessionOut(**asdict(line)) for line in shown], next=following)
+
+
+def _before(cursor: str) -> tuple[int, str] | None:
+    """When the last session of the page before began, and its id. Raises `ApiProblem`."""
+    match paging.decode(cursor, list):
+        case None:
+            return None
+        case [int(began), str(session)] if 0 <= began < 2**63:
+            return began, session
+        case _:
+            raise invalid("cursor", "this is not a cursor of this list")
 
 
 @router.delete("/sessions/{session_id}", status_code=204, responses=documented(404))

@@ -11,7 +11,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, fields
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, literal, select, tuple_
 
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
@@ -131,16 +131,20 @@ class Sessions:
         async with self._database.write() as connection:
             await audit.record(connection, entry, now=now_ms())
 
-    async def listed(self) -> list[SessionLine]:
-        """Sessions that last, newest first; a thousand at most."""
+    async def listed(
+        self, before: tuple[int, str] | None = None, limit: int = 1_000
+    ) -> list[SessionLine]:
+        """Sessions that last, newest first: those behind the one begun at a time, with an id."""
         columns = [SessionRow.__table__.c[entry.name] for entry in fields(SessionLine)]
         query = select(*columns).where(
             SessionRow.kind == "session", SessionRow.expires_ms > now_ms()
         )
+        if before is not None:
+            at = tuple_(SessionRow.created_ms, SessionRow.id)
+            query = query.where(at < tuple_(*map(literal, before)))
+        order = (SessionRow.created_ms.desc(), SessionRow.id.desc())
         async with self._database.read() as connection:
-            rows = await connection.execute(
-                query.order_by(SessionRow.created_ms.desc()).limit(1_000)
-            )
+            rows = await connection.execute(query.order_by(*order).limit(limit))
             return [SessionLine(**row._mapping) for row in rows.all()]
 
     async def end(self, token: str, entry: AuditEntry) -> None:

@@ -349,6 +349,22 @@ def noise(
     )  # fmt: skip
 
 
+@compare.command("header")
+def header(
+    ctx: typer.Context,
+    route: RouteId,
+    name: Annotated[str, typer.Argument(help="The header's name, such as x-total-count.")],
+    reason: Reason = "",
+    wait: Wait = False,
+    timeout: Timeout = 30.0,
+) -> None:
+    """Have a header of answers compared that is not compared otherwise."""
+    change(
+        shared(ctx), "POST", f"/routes/{route}/compared-headers", {"name": name}, etag="*",
+        reason=reason, wait=wait, timeout=timeout,
+    )  # fmt: skip
+
+
 # -- columns -----------------------------------------------------------------------------------
 
 _NOTHING = f"Nothing was compared yet. {command_line('shadow', 'ROUTE')} starts it."

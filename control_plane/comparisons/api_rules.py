@@ -8,7 +8,13 @@ from fastapi import APIRouter
 
 from control_plane.auth.access import Viewer
 from control_plane.comparisons import rules
-from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, RuleIn
+from control_plane.comparisons.schemas import (
+    ComparedHeaderIn,
+    OverruleIn,
+    PreviewIn,
+    PreviewOut,
+    RuleIn,
+)
 from control_plane.http.problems import COMMON, EDIT, documented, invalid
 from control_plane.publishing.changed import Changed
 from control_plane.publishing.edit import Editing
@@ -57,6 +63,13 @@ async def overrule_noise(route_id: str, body: OverruleIn, edit: Editing) -> Chan
     """Say that a field is noise, or that it is not, whatever was learned; null takes it back."""
     make = rules.overrule(edit.state, route_id, body, edit.if_match)
     return await edit.publish_item("noise.overrule", Kind.ROUTE, route_id, make)
+
+
+@router.post("/routes/{route_id}/compared-headers", status_code=201, responses=_EDIT)
+async def compare_header(route_id: str, body: ComparedHeaderIn, edit: Editing) -> Changed:
+    """Have a header of answers compared that is not compared otherwise."""
+    make = rules.compare_header(edit.state, route_id, body.name, edit.if_match)
+    return await edit.publish_item("header.compare", Kind.ROUTE, route_id, make)
 
 
 @router.post("/routes/{route_id}/evidence/restart", responses=_EDIT)

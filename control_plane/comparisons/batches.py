@@ -110,6 +110,15 @@ class ErrorsIn(BaseModel):
     new: Counters = {}
 
 
+Shape = tuple[
+    Annotated[str, Field(max_length=40)],
+    Annotated[int, Field(ge=0, le=999, strict=True)],
+    Annotated[str, Field(max_length=200)],
+    Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)],
+    StrictBool,
+]
+
+
 class RequestIn(BaseModel, use_attribute_docstrings=True):
     """A captured request, redacted."""
 
@@ -118,7 +127,7 @@ class RequestIn(BaseModel, use_attribute_docstrings=True):
     headers: Annotated[list[Header], Field(max_length=1_000)] = []
     body: Body | None = None
     body_kind: Literal["text", "base64", "none"] = "none"
-    shape: Annotated[list[Any], Field(max_length=10)] | None = None
+    shape: Shape | None = None
     """Method, status, media type, query names, signed in or not."""
 
 

@@ -407,6 +407,12 @@ class OverruleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Null takes the word back."""
 
 
+class ComparedHeaderIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+    """A header of answers that is to be compared."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+
+
 class PreviewIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Rules to try on the stored examples."""
 

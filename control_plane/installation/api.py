@@ -16,7 +16,7 @@ from control_plane.publishing import store
 from control_plane.services import Services, Svc
 
 router = APIRouter(tags=["installation"], responses=documented(*COMMON))
-InstallationId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+InstallationId = Annotated[str, Field(max_length=32, pattern=r"^[0-9a-f]{32}$")]
 
 
 class InstallationOut(BaseModel, use_attribute_docstrings=True):

@@ -30,9 +30,14 @@ _EDIT = documented(404, 409, 413)
 
 
 @router.get("/webhooks")
-async def list_webhooks(_: Viewer, services: Svc) -> Page[EndpointOut]:
+async def list_webhooks(
+    _: Viewer, services: Svc, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[EndpointOut]:
     """Endpoints by id, without their secrets."""
-    return Page(items=[endpoint_out(found) for found in await services.webhooks.endpoints()])
+    after = paging.decode(cursor, str)
+    rows = await services.webhooks.endpoints(after, limit + 1)
+    shown, following = paging.cut(rows, limit, lambda found: found.id)
+    return Page(items=[endpoint_out(found) for found in shown], next=following)
 
 
 @router.post("/webhooks", status_code=201, responses=_EDIT)

@@ -113,10 +113,10 @@ class WebhookService:
 
     # -- endpoints -----------------------------------------------------------------------------
 
-    async def endpoints(self) -> list[WebhookEndpoint]:
-        """All endpoints by id."""
+    async def endpoints(self, after: str | None, limit: int) -> list[WebhookEndpoint]:
+        """Endpoints by id, those behind `after`."""
         async with self._database.read() as connection:
-            return await store.endpoints(connection)
+            return await store.endpoint_page(connection, after, limit)
 
     async def get(self, endpoint_id: str) -> WebhookEndpoint:
         """One endpoint. Raises `ApiProblem` 404."""

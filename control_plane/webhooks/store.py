@@ -124,6 +124,16 @@ async def endpoints(connection: AsyncConnection) -> list[WebhookEndpoint]:
     return [_endpoint(row) for row in (await connection.execute(query)).all()]
 
 
+async def endpoint_page(
+    connection: AsyncConnection, after: str | None, limit: int
+) -> list[WebhookEndpoint]:
+    """Endpoints by id, those behind `after`."""
+    query = select(WebhookEndpointRow.__table__).order_by(WebhookEndpointRow.id).limit(limit)
+    if after is not None:
+        query = query.where(WebhookEndpointRow.id > after)
+    return [_endpoint(row) for row in (await connection.execute(query)).all()]
+
+
 async def endpoint(connection: AsyncConnection, endpoint_id: str) -> WebhookEndpoint | None:
     """One endpoint."""
     query = select(WebhookEndpointRow.__table__).where(WebhookEndpointRow.id == endpoint_id)

@@ -21,8 +21,9 @@ class Cli:
         self.env = {"FIGWAY_ADMIN_URL": url.removesuffix("/api/v1"), "FIGWAY_ADMIN_KEY": key,
                     "COLUMNS": "200", "NO_COLOR": "1"}  # fmt: skip
         self.api = httpx.Client(
-            base_url=f"{url}/", headers={"authorization": f"Bearer {key}"}, trust_env=False
-        )
+            base_url=f"{url}/", headers={"authorization": f"Bearer {key}"}, trust_env=False,
+            timeout=60,  # two cores may be shared with other tests
+        )  # fmt: skip
 
     def run(self, *words: str) -> Result:
         """Run a command, in this process; what a process's end would close is closed."""

@@ -44,7 +44,8 @@ def example(legacy: Any, new: Any, **more: Any) -> dict[str, Any]:
     asked = more.pop("request", None) or request()
     noise = frozenset(more.pop("noise", ()))
     left, right = (
-        Answer(s["status"], tuple(map(tuple, s["headers"])), s["body"].encode()) for s in sides
+        Answer(s["status"], tuple(map(tuple, s["headers"])), (s["body"] or "").encode())
+        for s in sides
     )
     found = compare(
         left,

@@ -15,7 +15,9 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "POST /shadow/{route_id}/restart": (
         ("POST /routes/{route_id}/evidence/restart", "compare restart"),
     ),
-    "POST /shadow/{route_id}/compare-header": (("PATCH /routes/{route_id}", "routes set"),),
+    "POST /shadow/{route_id}/compare-header": (
+        ("POST /routes/{route_id}/compared-headers", "compare header"),
+    ),
     "POST /sessions/{session_id}/end": (("DELETE /sessions/{session_id}", "keys end-session"),),
     "POST /keys/{prefix}/revoke": (("DELETE /keys/{prefix}", "keys revoke"),),
     "POST /shadow/{route_id}/rule": (("POST /routes/{route_id}/rules", "ignore add"),),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
+LOOKING = THOROUGH or "FUZZ_EXAMPLES" in os.environ
+"""Properties are tried with inputs that no run had before (`make test-thorough`, `make fuzz`)."""
 
 
 def examples(number: int) -> int:

@@ -76,6 +76,7 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("POST", "/routes/{route_id}/rules/preview"): Role.VIEWER,
     ("DELETE", "/routes/{route_id}/rules/{rule_id}"): Role.OPERATOR,
     ("POST", "/routes/{route_id}/noise"): Role.OPERATOR,
+    ("POST", "/routes/{route_id}/compared-headers"): Role.OPERATOR,
     ("POST", "/comparisons/replays"): Role.OPERATOR,
     ("GET", "/comparisons/replays"): Role.PROXY,
     ("POST", "/comparisons/replays/{replay_id}/results"): Role.PROXY,

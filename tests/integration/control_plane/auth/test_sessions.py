@@ -72,3 +72,18 @@ async def test_text_that_acts_is_refused(control: Control, text: str) -> None:
     assert (await control.post("/kill", {"on": True, "reason": text})).status_code == 422
     gone = await control.client.delete("/routes/orders", params={"reason": text})
     assert gone.status_code == 422
+
+
+async def test_sessions_come_by_the_page(control: Control) -> None:
+    """Newest first, each once."""
+    for _ in range(3):
+        await browser(control)
+    found, cursor = [], ""
+    for _ in range(3):
+        page = await control.get("/sessions", limit=1, cursor=cursor)
+        found += [entry["id"] for entry in page["items"]]
+        cursor = page["next"] or ""
+    assert (len(set(found)), cursor) == (3, "")
+    assert found == [entry["id"] for entry in (await control.get("/sessions"))["items"]]
+    wrong = await control.client.get("/sessions", params={"cursor": "Wzdd"})
+    assert wrong.status_code == 422

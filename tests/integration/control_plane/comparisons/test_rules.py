@@ -70,6 +70,17 @@ async def test_a_rule_is_a_revision(control: Control) -> None:
     assert await control.get("/routes/orders/rules") == [rule]
 
 
+async def test_the_note_of_a_rule_is_the_reason_of_its_entry(control: Control) -> None:
+    """Where no other reason is given."""
+    await _stored(control)
+    for reason, query in (("clocks differ", ""), ("asked", "?reason=asked")):
+        rule = {**IGNORE, "id": reason[:5], "note": "clocks differ"}
+        made = await control.post(f"/routes/orders/rules{query}", rule, if_match="*")
+        assert made.status_code == 201, made.text
+        entry = (await control.get("/audit", subject="route orders"))["items"][0]
+        assert (entry["action"], entry["reason"]) == ("rule.add", reason)
+
+
 async def test_rules_of_every_kind(control: Control) -> None:
     await control.seed()
     rules = [

@@ -89,6 +89,18 @@ async def test_a_public_library_verifies_what_is_sent(control: Control) -> None:
         assert "secret" not in shown
 
 
+async def test_endpoints_come_by_the_page(control: Control) -> None:
+    """By id, each once."""
+    for name in ("c", "a", "b"):
+        await control.post("/webhooks", {"id": name, "url": "http://127.0.0.1:9/hook"})
+    found, cursor = [], ""
+    for _ in range(3):
+        page = await control.get("/webhooks", limit=1, cursor=cursor)
+        found += [entry["id"] for entry in page["items"]]
+        cursor = page["next"] or ""
+    assert (found, cursor) == (["a", "b", "c"], "")
+
+
 async def test_cloudevents_and_slack(control: Control) -> None:
     """The same event as CloudEvents 1.0, and as a text that Slack shows without its mark-up."""
     await control.seed()

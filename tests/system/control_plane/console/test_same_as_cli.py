@@ -26,12 +26,13 @@ class Three:
         self.cli = Cli(url, key)
         self.api = self.cli.api
         self.url = url.removesuffix("/api/v1")
-        self.browser = httpx.Client(base_url=self.url, trust_env=False)
+        self.browser = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
         assert self.browser.post("/console/login", data={"key": key}).status_code == 303
         home = self.browser.get("/console/").text
         found = re.search(r'X-CSRF-Token": "([0-9a-f]{64})"', home)
         assert found is not None
         self._csrf = found[1]
+        self.session = ""
 
     def console(self, path: str, **form: str) -> str:
         """Send a form of the console."""
@@ -120,6 +121,25 @@ def _ruled(three: Three) -> None:
 def _made(three: Three) -> str:
     made = three.call("POST", "keys", {"name": "made", "role": "viewer", "reason": WHY})
     return str(made["prefix"])
+
+
+def _started(three: Three) -> None:
+    """A rollout of the route waits for its first gate."""
+    plan = {"target": {"route": "orders"}, "steps": [{"stage": "shadow"}, {"weight": "5%"}]}
+    three.call("POST", "rollouts/orders/start", {"plan": plan, "reason": WHY})
+
+
+def _stopped(three: Three) -> None:
+    three.call("POST", "rollouts/orders/abort", {"reason": WHY})
+    three.call("DELETE", "rollouts/orders")
+
+
+def _logged_in(three: Three) -> None:
+    """Somebody else has a session."""
+    key = str(three.api.headers["authorization"]).removeprefix("Bearer ")
+    with httpx.Client(base_url=three.url, trust_env=False) as other:
+        assert other.post("/console/login", data={"key": key}).status_code == 303
+    three.session = three.api.get("sessions", params={"limit": 1}).json()["items"][0]["id"]
 
 
 def _prefix(three: Three) -> str:
@@ -213,6 +233,34 @@ DEEDS: dict[str, tuple[Way, Way, Way, Way, Way]] = {
         lambda t: t.cli.text("compare", "noise", "orders", FIELD, "noise"),
         _undo_last,
     ),
+    "have a header compared": (
+        _nothing,
+        lambda t: t.console("/shadow/orders/compare-header", name="x-total"),
+        lambda t: t.call("POST", "routes/orders/compared-headers", {"name": "X-Total"}),
+        lambda t: t.cli.text("compare", "header", "orders", "x-total"),
+        _undo_last,
+    ),
+    "begin the evidence anew": (
+        _nothing,
+        lambda t: t.console("/shadow/orders/restart", reason=WHY),
+        lambda t: t.call("POST", f"routes/orders/evidence/restart?reason={WHY}"),
+        lambda t: t.cli.text("compare", "restart", "orders", "--reason", WHY),
+        _nothing,
+    ),
+    "pause a rollout": (
+        _started,
+        lambda t: t.console("/rollouts/orders/pause", reason=WHY),
+        lambda t: t.call("POST", "rollouts/orders/pause", {"reason": WHY}),
+        lambda t: t.cli.text("rollout", "pause", "orders", "--reason", WHY),
+        _stopped,
+    ),
+    "end a session": (
+        _logged_in,
+        lambda t: t.console(f"/sessions/{t.session}/end"),
+        lambda t: t.call("DELETE", f"sessions/{t.session}"),
+        lambda t: t.cli.text("keys", "end-session", t.session),
+        _nothing,
+    ),
     "make a key": (
         _nothing,
         lambda t: t.console("/keys", name="made", role="viewer", days=""),
@@ -244,7 +292,10 @@ def test_the_three_do_the_same(three: Three, entry: str) -> None:
 
 
 def test_a_replay_by_all_three(three: Three) -> None:
-    three.console("/shadow/orders/replay", verdict="mismatch")
+    asked = three.console("/shadow/orders/replay", verdict="mismatch")
+    assert "Replay 1 stored pair?" in asked
+    assert three.api.get("comparisons/replays/history").json()["items"] == []
+    three.console("/shadow/orders/replay", verdict="mismatch", confirmed="1")
     three.call("POST", "comparisons/replays", {"route": "orders", "verdict": "mismatch"})
     three.cli.run("compare", "replay", "orders", "--no-wait")
     items = three.api.get("comparisons/replays/history").json()["items"]
@@ -281,5 +332,7 @@ def test_nothing_is_left_out() -> None:
         "POST /revisions/{number}/undo", "POST /kill", "POST /keys", "POST /keys/{prefix}/revoke",
         "POST /shadow/{route_id}/rule", "POST /shadow/{route_id}/rule/remove",
         "POST /shadow/{route_id}/noise", "POST /shadow/{route_id}/replay",
+        "POST /shadow/{route_id}/compare-header", "POST /shadow/{route_id}/restart",
+        "POST /rollouts/{rollout}/{word}", "POST /sessions/{session_id}/end",
     }  # fmt: skip
     assert tried == set(ACTIONS)

@@ -14,6 +14,7 @@ from figway.rollout.machine import Outcome, step
 from figway.rollout.observation import CallCounts, ParityCounts
 from figway.rollout.plan import OnBreach, RolloutPlan
 from figway.rollout.state import EventKind, RolloutEvent, RolloutPhase, RolloutRefusal
+from tests.support.thorough import examples
 from tests.unit.figway.rollout.looks import KILLED, MINUTE, NEW, PROVEN, Installation, at, plan_of
 
 PARITIES = [
@@ -161,5 +162,7 @@ class Rollouts(RuleBasedStateMachine):
         raise AssertionError(f"it never ends: {there.state}")
 
 
-Rollouts.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Rollouts.TestCase.settings = settings(
+    max_examples=examples(180), stateful_step_count=30, deadline=None
+)
 TestRollouts = Rollouts.TestCase

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from figway.model.table import BreakerForce, BreakerPolicy
 from figway.serving.breaker import HUNG_ROW, Admission, Breaker, BreakerState
+from tests.support.thorough import examples
 
 POLICY = BreakerPolicy(min_calls=20, failure_percent=50, open_ms=10_000, probes=3, ramp_ms=10_000)
 CALL, PROBE, REFUSED = Admission.CALL, Admission.PROBE, Admission.REFUSED
@@ -235,7 +236,7 @@ class Stampede(RuleBasedStateMachine):
 
 
 TestStampede = Stampede.TestCase
-TestStampede.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestStampede.settings = settings(max_examples=examples(300), stateful_step_count=60, deadline=None)
 
 
 def test_a_row_of_time_outs_opens_it_however_few_the_calls() -> None:

@@ -32,6 +32,7 @@ from figway.serving.exchange import (
     Sent,
     State,
 )
+from tests.support.thorough import examples
 
 NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME
 ALL_KINDS = [kind for kind in FailureKind if kind is not FailureKind.DEADLINE]
@@ -447,7 +448,7 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.__doc__ = "trap 44, trap 45, trap 46: held in any order of events."
-TestLife.settings = settings(max_examples=300, stateful_step_count=15, deadline=None)
+TestLife.settings = settings(max_examples=examples(900), stateful_step_count=15, deadline=None)
 
 
 # -- the table of transitions ---------------------------------------------------------------------

@@ -24,6 +24,7 @@ from figway.model.table import (
 from figway.serving.breaker import Admission, Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent, State
+from tests.support.thorough import examples
 
 DEADLINE_MS = 4_000
 WINDOW_S = 10
@@ -285,4 +286,4 @@ class Crowd(RuleBasedStateMachine):
 
 TestCrowd = Crowd.TestCase
 TestCrowd.__doc__ = "trap 44, trap 45, trap 46, trap 47: held by several requests at once."
-TestCrowd.settings = settings(max_examples=250, stateful_step_count=40, deadline=None)
+TestCrowd.settings = settings(max_examples=examples(750), stateful_step_count=40, deadline=None)

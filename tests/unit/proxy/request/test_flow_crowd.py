@@ -23,6 +23,7 @@ from proxy.loop.deadlines import NEVER
 from proxy.request.runtime import Runtime
 from proxy.upstreams.fake import FakeAttempt, FakeUpstream
 from tests.support.flow import ROUTE, Client, Stand, table
+from tests.support.thorough import examples
 
 GRANTED = 3
 
@@ -183,7 +184,7 @@ def check(crowd: Crowd) -> None:
     assert len(fell) <= 2 * GRANTED  # the run may meet the turn of a second
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(750), deadline=None)
 @given(steps=st.lists(STEPS, max_size=45), keyed=st.booleans(), members=st.booleans())
 async def test_any_order_of_events(
     steps: list[tuple[Any, ...]], keyed: bool, members: bool

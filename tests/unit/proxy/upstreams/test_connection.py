@@ -16,6 +16,7 @@ from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.pool import Pool
 from tests.support.peer import Sink, get
+from tests.support.thorough import examples
 
 OK = b"HTTP/1.1 200 OK\r\n"
 PARTS = [
@@ -97,7 +98,7 @@ def heard(pieces: list[bytes]) -> tuple[list[str], bytes]:
     return asyncio.run(main())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(900), deadline=None)
 @given(answers, st.lists(st.integers(1, 60), max_size=6))
 def test_pieces_make_no_difference(answer: bytes, cuts: list[int]) -> None:
     """Trap 17: no meaning hides in a packet boundary."""

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from proxy.wire.client_body import ChunkedBody
 from proxy.wire.client_head import BadRequest
+from tests.support.thorough import examples
 
 
 def chunked(pieces: list[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(900), deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=5), st.lists(st.integers(1, 30)))
 def test_cuts_mean_nothing(pieces: list[bytes], cuts: list[int]) -> None:
     data = chunked(pieces) + b"X-T: 1\r\n\r\nrest"
@@ -68,7 +69,7 @@ def test_extensions_are_finite_over_a_body() -> None:
         reader.feed((b"1;" + b"e" * 200 + b"\r\nx\r\n") * 1_000)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(900), deadline=None)
 @given(st.binary(max_size=100))
 def test_noise_never_raises_anything_else(data: bytes) -> None:
     """trap 17: any bytes are body or a BadRequest."""
