@@ -20,12 +20,12 @@ demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, contro
 	@$(BIN)/figway demo $(ARGS)
 
 ##@ Check it
-# Of a class of inputs a part, the console's actions in one window, and on the compiled build what goes
-# over the wire: `make test-thorough` tries everything.
-test: lint coverage unit-rest test-wire-compiled test-browser ## Lint, strict types, import rules, coverage and every test (under ten minutes on two cores)
+# Everything once that runs in a test's own process or on its own sockets; of whole systems, faults, the
+# console in a browser and the compiled build a part, which the targets below have whole.
+test: lint test-quick test-wire-compiled ## Lint, strict types, import rules, tests, and a part of the long suites (under ten minutes on two cores)
 
-test-thorough: lint ## Everything: all inputs, all windows, and all tests on the compiled build (half an hour)
-	@THOROUGH=1 $(MAKE) --no-print-directory coverage unit-rest test-compiled test-browser
+test-all: lint coverage ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
+	@THOROUGH=1 $(MAKE) --no-print-directory unit-rest test-compiled test-browser
 
 lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/ruff check .
@@ -36,15 +36,32 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 # tests/conftest.py tries a failed test again where real processes share two cores with others, and the
 # summary names it (RERUN). A pure test that fails fails at once.
 AGAIN := -rR
+WORKERS ?= 2
+
+LONG := tests/system tests/suites/faults tests/suites/story tests/suites/soak tests/suites/browser
+# Of each long suite the tests that notice most: an installation by its README, a route moved by the
+# command line, both sides of the shop, supervisor and kill switch, a backend that refuses or hangs.
+PART := tests/system/test_readme.py tests/system/legacy_stub/test_pages.py tests/system/new_services/test_signature.py \
+	tests/system/control_plane/test_server.py tests/system/control_plane/cli/test_cli.py::test_a_route_moves_and_comes_back \
+	tests/system/proxy/tables/test_kill_switch.py tests/system/proxy/processes/test_supervisor.py \
+	tests/suites/faults/test_refuses.py tests/suites/faults/test_hangs_before_head.py
+PART_BROWSER := tests/suites/browser/test_screens.py tests/suites/browser/test_actions.py::test_a_flip_by_keyboard_reaches_the_facade \
+	tests/suites/browser/test_actions.py::test_the_kill_switch
+
+# QUICK=1: a test that runs on both databases runs on one, half of them on each (tests/conftest.py).
+test-quick: $(VENV)/.dev
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(addprefix --ignore ,$(LONG)) $(AGAIN)
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(AGAIN) $(PART)
+	QUICK=1 $(BIN)/python -m pytest -n 1 -rs $(AGAIN) $(PART_BROWSER)
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/suites/browser $(AGAIN) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/suites/browser $(AGAIN) $(ARGS)
 
 # The core by its own tests alone; the floor is what they reach today, and only rises.
 FLOOR := 78
 coverage: $(VENV)/.dev ## The tests of figway, and the share of its lines and branches that they reach
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit/figway --cov=figway --cov-branch \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/unit/figway --cov=figway --cov-branch \
 		--cov-report=term:skip-covered --cov-fail-under=$(FLOOR) $(ARGS)
 
 unit-rest: $(VENV)/.dev
@@ -56,15 +73,21 @@ WIRE := tests/suites/conformance tests/integration/proxy/upstreams/test_port.py 
 	tests/unit/proxy/wire tests/unit/proxy/request tests/unit/figway/serving/test_exchange.py
 
 test-wire-compiled: ## What goes over the wire, on the compiled build, where there is a C compiler
-	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE) --ignore tests/suites/conformance/serverless"; \
+	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE) --ignore tests/suites/conformance/serverless -k 'not asgi'"; \
 	else echo "No C compiler (Debian: apt install gcc python3-dev): the compiled build is not tested."; fi
 
 test-compiled: $(COMPILED) ## Tests on the compiled build: make test-compiled [ARGS=tests/integration]
-	@$(AS_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/suites/browser $(AGAIN) \
+	@$(AS_COMPILED) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/suites/browser $(AGAIN) \
 		-o "pythonpath=build/compiled ." tests/architecture/test_compiled.py $(or $(ARGS),tests)
 
-test-browser: $(VENV)/.dev ## The console in Chromium alone (part of `make test` where a browser is found): [WINDOWS=all]
-	@WINDOWS=$(WINDOWS) $(BIN)/python -m pytest -n 2 --dist loadfile -rs $(AGAIN) tests/suites/browser $(ARGS)
+test-system: $(VENV)/.dev ## Whole systems of real processes: make test-system [ARGS=...]
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(AGAIN) tests/system tests/suites/soak $(ARGS)
+
+test-faults: $(VENV)/.dev ## Every fault on real processes, tests alone: make test-faults [ARGS=...]
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(AGAIN) tests/suites/faults $(ARGS)
+
+test-browser: $(VENV)/.dev ## The console in Chromium, where a browser is found: [WINDOWS=all]
+	@WINDOWS=$(WINDOWS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -rs $(AGAIN) tests/suites/browser $(ARGS)
 
 story: $(VENV)/.dev ## The whole story on real processes, one JSON object a step: make story [CHAPTER=name]
 	@$(BIN)/python -m tests.suites.story $(if $(CHAPTER),--chapter $(CHAPTER))
@@ -180,4 +203,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: coverage unit-rest test-thorough foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

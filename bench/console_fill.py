@@ -36,6 +36,7 @@ from figway.evidence.histogram import bucket_of
 from figway.model import change
 from figway.model.change import Change, Kind
 from figway.model.table import WEIGHT_SCALE, Backend, Capability, Route, RouteMatch, Side, Stage
+from figway.rollout.parsing import parse_plan
 
 WINDOW = "now"
 PER_CAPABILITY = 8
@@ -60,6 +61,10 @@ class Size:
     comparisons: int
     hours: int
     revisions: int
+
+
+ROLLOUT = "bench"
+"""The one plan's id."""
 
 
 def stage_of(number: int) -> Stage:
@@ -93,6 +98,7 @@ async def fill(url: str, size: Size) -> dict[str, Any]:
             entry=AuditEntry("bench", "", "key.create", "key"),
         )  # fmt: skip
         await _publish(services, size)
+        await _plan(services, size)
     finally:
         await services.database.close()
     written = await (_to_sqlite if url.startswith("sqlite") else _to_postgres)(url, size)
@@ -133,6 +139,17 @@ async def _publish(services: Services, size: Size) -> None:
             f"engineer {turn % 9}", "10.0.0.7", "route.flip", f"route {name}", "step by step"
         )
         await services.publisher.change(flip, entry, confirm=Confirm.EXPOSURE)
+
+
+async def _plan(services: Services, size: Size) -> None:
+    """A plan that has not begun."""
+    moved = next(n for n in range(size.routes) if stage_of(n) is Stage.CANARY)
+    steps = [{"weight": "99%"}, {"stage": "new"}]
+    body = {"id": ROLLOUT, "target": {"route": route_id(moved)}, "steps": steps}
+    plan, findings = parse_plan(body, "rollout")
+    assert plan is not None, findings
+    entry = AuditEntry("bench", "", "rollout.plan", f"rollout {ROLLOUT}")
+    await services.rollouts.put_plan(plan, entry)
 
 
 def _route(number: int) -> Route:

@@ -54,6 +54,8 @@ def pages(target: Target, pair: str, cursor: str) -> list[tuple[str, str]]:
         "shadow route, older": f"{named}?cursor={cursor}",
         "pair": f"{named}/examples/{pair}",
         "pair, unified": f"{named}/examples/{pair}?view=unified",
+        "restart dialog": f"{named}/restart",
+        "rollouts": "/console/rollouts", "rollout": f"/console/rollouts/{data.ROLLOUT}",
         "rule dialog": f"{named}/rule?kind=ignore&target=%24.items%5B*%5D.field_7",
         "export": f"{named}/export?form=pytest&verdict=mismatch",
         "explain": "/console/explain?request=/shop/part-77/5/items",

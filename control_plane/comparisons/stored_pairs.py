@@ -58,9 +58,11 @@ class StoredPairs:
     async def ids(self, wanted: Wanted, limit: int) -> list[PairHead]:
         """The newest stored pairs whose verdict of now is the wanted one."""
         rows, _ = await self.page(wanted, None, limit)
+        if not rows:  # no ids would mean any
+            return []
         async with self._database.read() as connection:
             return await examples.page(
-                connection, Wanted(ids=tuple(row.id for row in rows)), None, max(1, len(rows))
+                connection, Wanted(ids=tuple(row.id for row in rows)), None, len(rows)
             )
 
     async def whole(self, wanted: Wanted, limit: int, most_bytes: int) -> list[StoredPair]:

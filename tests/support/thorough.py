@@ -1,4 +1,4 @@
-"""How much a run tries: `make test` each thing once, `make test-thorough` everything."""
+"""How much a run tries: `make test` each thing once, `make test-all` everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
 LOOKING = THOROUGH or "FUZZ_EXAMPLES" in os.environ
-"""Properties are tried with inputs that no run had before (`make test-thorough`, `make fuzz`)."""
+"""Properties are tried with inputs that no run had before (`make test-all`, `make fuzz`)."""
 
 
 def examples(number: int) -> int:

@@ -25,7 +25,7 @@ SIZES = {"wide": (1_280, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 Window = tuple[str, str]
 # `test_screens` looks at every screen in each size and scheme; the rest needs one window to work
-# in, and gets all four with `make test-thorough` or `make test-browser WINDOWS=all`.
+# in, and gets all four with `make test-all` or `make test-browser WINDOWS=all`.
 WINDOWS: tuple[Window, ...] = (
     tuple(product(SIZES, SCHEMES))
     if THOROUGH or os.environ.get("WINDOWS") == "all"

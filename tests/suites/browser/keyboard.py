@@ -42,9 +42,14 @@ def closed(page: Any) -> None:
     page.wait_for_selector("#modal", state="hidden")
 
 
-def confirmed(page: Any) -> None:
-    """Wait until the dialog says that the proxy serves the revision."""
-    page.locator("#dialog #propagation .good", has_text="1 of 1 proxy on revision").wait_for()
+def seen(page: Any) -> None:
+    """Say that the evidence was seen: new would serve more without proof."""
+    press(page, "#dialog input[name=confirm]", "Space")
+
+
+def confirmed(page: Any, says: str = "1 of 1 proxy on revision") -> None:
+    """Wait until the dialog says that the proxy does it."""
+    page.locator("#dialog #propagation .good", has_text=says).wait_for()
 
 
 def undone(page: Any) -> None:

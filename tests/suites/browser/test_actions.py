@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.suites.browser.conftest import Visitor
-from tests.suites.browser.keyboard import closed, confirmed, opened, press, tab_to, undone
+from tests.suites.browser.keyboard import closed, confirmed, opened, press, seen, tab_to, undone
 from tests.suites.browser.system import System, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
@@ -39,6 +39,7 @@ def test_a_flip_by_keyboard_reaches_the_facade(visit: Visit, system: System) -> 
     page.wait_for_selector("#modal[open]")
     page.wait_for_function("() => document.activeElement.id === 'reason'")
     page.keyboard.type("the evidence is there")
+    seen(page)
     page.keyboard.press("Tab")
     page.keyboard.type("orders")
     page.keyboard.press("Enter")
@@ -65,6 +66,7 @@ def test_a_weight_by_slider_and_preset(visit: Visit, system: System) -> None:
     opened(page, "reason")
     assert "canary 50 %" in page.locator("#dialog-title").inner_text()
     page.keyboard.type("half of them")
+    seen(page)
     page.keyboard.press("Enter")
     confirmed(page)
     sides = {system.served_by("/about", f"user{number}") for number in range(30)}
@@ -83,6 +85,7 @@ def test_a_whole_capability(visit: Visit, system: System) -> None:
     page.keyboard.press("Enter")
     opened(page, "reason")
     page.keyboard.type("together")
+    seen(page)
     page.keyboard.press("Enter")
     confirmed(page)
     users = [f"user{number}" for number in range(20)]
@@ -98,6 +101,7 @@ def test_a_whole_capability(visit: Visit, system: System) -> None:
 def test_a_breaker_is_forced(visit: Visit, system: System) -> None:
     """Open: legacy serves what new would have; automatic: new serves again."""
     visitor = visit()
+    visitor.expected.add(409)
     page = visitor.go("/routes/search")
     assert system.served_by("/search") == "new"
     for force, serves in (("open", "legacy"), ("closed", "new"), ("none", "new")):
@@ -105,6 +109,9 @@ def test_a_breaker_is_forced(visit: Visit, system: System) -> None:
         opened(page, "breaker-reason")
         page.keyboard.type("by hand")
         page.keyboard.press("Enter")
+        if force == "closed":  # requests go to new again, whatever it does: that asks first
+            seen(page)
+            page.keyboard.press("Enter")
         confirmed(page)
         system.serves("/search", serves)
         closed(page)
@@ -117,7 +124,6 @@ def test_a_breaker_is_forced(visit: Visit, system: System) -> None:
 def test_decisions_are_shown_live(visit: Visit, system: System) -> None:
     """trap 35: each request at the facade, why it went there, and nothing that is secret."""
     page = visit().go("/routes/search")
-    page.wait_for_function("() => document.querySelector('.feed .quiet')")
     before = page.locator(".feed li.new").count()
 
     def seen() -> bool:
@@ -249,13 +255,16 @@ def test_the_kill_switch(visit: Visit, system: System) -> None:
     visitor = visit()
     page = visitor.go("/")
     assert system.served_by("/search") == "new"
-    for serves, banner in (("legacy", 1), ("new", 0)):
+    for serves, banner, says in (
+        ("legacy", 1, "1 of 1 proxy sends everything to legacy"),
+        ("new", 0, "1 of 1 proxy serves by"),
+    ):
         tab_to(page, "#kill")
         page.keyboard.press("Enter")
         page.wait_for_selector("#modal[open] #kill-reason")
         page.keyboard.type("a drill")
         page.keyboard.press("Enter")
-        confirmed(page)
+        confirmed(page, says)
         system.serves("/search", serves)
         page.keyboard.press("Escape")
         page.wait_for_function("n => document.querySelectorAll('.killed').length === n", arg=banner)
@@ -267,7 +276,7 @@ def test_two_windows_and_one_route(visit: Visit, system: System) -> None:
     one, two = visit(), visit()
     two.expected.add(412)
     for visitor in (one, two):
-        press(visitor.go("/routes/products"), "#to-shadow")
+        press(visitor.go("/routes/wishlist"), "#to-shadow")
         opened(visitor.page, "reason")
     for visitor in (one, two):
         visitor.page.keyboard.type("mine")
@@ -275,8 +284,27 @@ def test_two_windows_and_one_route(visit: Visit, system: System) -> None:
         visitor.page.wait_for_selector("#dialog #propagation, #dialog .note.warn")
     assert "Somebody changed it while you looked" in two.page.locator("#dialog").inner_text()
     press(two.page, "#dialog .note a.button")
-    two.page.get_by_text("It stands there already").wait_for()
+    two.page.get_by_text("This is the current stage and weight").wait_for()
     undone(one.page)
+    assert system.api.get("/routes/wishlist").json()["stage"] == "legacy"
+
+
+def test_an_undo_that_gives_new_more_asks_first(visit: Visit, system: System) -> None:
+    """The way back from legacy is a way to new."""
+    flip = {"stage": "legacy", "reason": "for a while"}
+    system.api.post("/routes/products/flip", json=flip, headers=ANY)
+    visitor = visit()
+    visitor.expected.add(409)
+    page = visitor.go("/routes/products")
+    press(page, ".past a", "Enter")
+    opened(page)
+    tab_to(page, "#undo-reason")
+    page.keyboard.press("Enter")
+    page.locator("#dialog [role=alert]", has_text="New would serve more").wait_for()
+    assert system.api.get("/routes/products").json()["stage"] == "legacy"
+    seen(page)
+    page.keyboard.press("Enter")
+    confirmed(page)
     assert system.api.get("/routes/products").json()["stage"] == "canary"
 
 

@@ -160,6 +160,17 @@ async def test_refused_replays(control: Control) -> None:
     assert order.status_code == 403
 
 
+async def test_a_replay_of_a_kind_that_no_pair_is_of_sends_nothing(control: Control) -> None:
+    """Other pairs are stored; none of them is taken in its place."""
+    await _stored(control)
+    for preview in (True, False):
+        body = {"route": "orders", "verdict": "stale", "preview": preview}
+        none = await control.post("/comparisons/replays", body)
+        assert none.status_code == 409, none.text
+        assert none.json()["type"].endswith("no_examples")
+    assert (await control.get("/comparisons/replays/history"))["items"] == []
+
+
 async def test_a_replay_says_first_how_many_requests_it_sends_to_legacy(control: Control) -> None:
     """A preview counts, and orders nothing."""
     await control.seed()

@@ -184,15 +184,24 @@ async def test_a_coding_has_no_meaning(tmp_path: Path, coding: str, pack: object
 
 
 async def test_stored_examples_are_replayed(tmp_path: Path) -> None:
-    """Fix the function, press replay, see which differences are gone."""
+    """Fix the function, press replay, see which differences are gone; credentials, which were not
+    stored, stand in the way only where legacy needs them."""
+
+    def guarded(request: Request) -> Reply:
+        if request.target == "/r/secret" and "authorization" not in request.headers:
+            return Reply(b'{"error":"who are you"}', status=401)
+        return Reply(json.dumps({"path": request.target}).encode())
+
     async with shadow_world(tmp_path) as w:
+        w.legacy.script = guarded
         w.new.script = lambda request: Reply(b'{"path":"wrong"}')
         proxy = await w.start()
         await proxy.get("/r/plain")
-        await proxy.get("/r/secret", authorization="Bearer abcdefghijklmnop")
-        batches = await w.settled(2)
+        for path in ("/r/secret", "/r/open"):
+            await proxy.get(path, authorization="Bearer abcdefghijklmnop")
+        batches = await w.settled(3)
         examples = batches.examples
-        assert len(examples) == 2
+        assert len(examples) == 3
 
         def fixed(request: Request) -> Reply:
             return Reply(json.dumps({"path": request.target}).encode())
@@ -205,9 +214,10 @@ async def test_stored_examples_are_replayed(tmp_path: Path) -> None:
             for example, result in zip(examples, results, strict=True)
         }
         assert by_target["/r/plain"]["verdict"] == "match"
+        assert by_target["/r/open"]["verdict"] == "match"
         assert by_target["/r/secret"]["verdict"] == "not_replayable"
         assert "authorization" in by_target["/r/secret"]["reason"]
-        assert w.batches.captured == 2
+        assert w.batches.captured == 3
 
 
 async def test_no_worker_runs_where_no_route_wants_one(tmp_path: Path) -> None:
