@@ -20,7 +20,7 @@ from control_plane.cli.changing import (
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import settings
-from figway.model.table import HostPolicy, Side
+from figway.model.table import HostPolicy, Side, WorkflowMode
 
 backends = typer.Typer(no_args_is_help=True, help="Backends: what answers, on either side.")
 BackendId = Annotated[str, typer.Argument(help="The backend's id.")]
@@ -51,10 +51,12 @@ def list_backends(ctx: typer.Context) -> None:
 
 def _address(row: Mapping[str, Any]) -> str:
     item = row["item"]
-    if item["kind"] == "lambda":
-        via = f" via {item['endpoint_url']}" if item["endpoint_url"] else ""
-        return f"{item['function']}{via}"
-    return str(item["url"])
+    named = str(item["url"] or item["function"] or item["aws"]["resource"])
+    if item["endpoint_url"]:
+        return f"{named} via {item['endpoint_url']}"
+    if item["sign"]["service"]:
+        return f"{named} signed for {item['sign']['service']}"
+    return named
 
 
 @backends.command("show")
@@ -64,7 +66,26 @@ def show_backend(ctx: typer.Context, backend: BackendId) -> None:
     show_one(context.api().get(f"/backends/{backend}"), context.output)
 
 
-@backends.command("set")
+_SET_HELP = """Create a backend, or change the given fields of one.
+
+What answers may be a URL, a function, or a service of AWS that requests are handed to; the kind
+follows from the option that names it.
+
+\b
+figway backends set shop --side legacy --url http://10.0.0.5:8080
+figway backends set orders --side new --function orders:live --region eu-west-1
+figway backends set files --side new --url https://NAME.s3.eu-west-1.amazonaws.com --sign s3
+figway backends set exports --side new --queue QUEUE_URL --location '/api/exports/{id}'
+figway backends set booked --side new --events BUS_OR_TOPIC_ARN
+figway backends set bookings --side new --workflow STATE_MACHINE_ARN --mode sync
+
+A queue, a bus and a topic answer 202 at once, as does a workflow in mode start: such a backend
+stands for new only, and has no shadow. Calls are signed with the proxy's own role. More in the
+manual: Send a route to a queue, a bus, a workflow or a bucket.
+"""
+
+
+@backends.command("set", help=_SET_HELP)
 def set_backend(
     ctx: typer.Context,
     backend: BackendId,
@@ -73,10 +94,38 @@ def set_backend(
     function: Annotated[
         str | None, typer.Option(help="Lambda function, ARN or name: makes it kind lambda.")
     ] = None,
-    endpoint_url: Annotated[
-        str | None, typer.Option(help="Invoke endpoint other than AWS's own.")
+    queue: Annotated[
+        str | None, typer.Option(help="SQS queue, URL or ARN: makes it kind queue.")
     ] = None,
-    region: Annotated[str | None, typer.Option(help="AWS region of the function.")] = None,
+    events: Annotated[
+        str | None,
+        typer.Option(help="EventBridge bus, or ARN of an SNS topic: makes it kind events."),
+    ] = None,
+    workflow: Annotated[
+        str | None, typer.Option(help="State machine's ARN: makes it kind workflow.")
+    ] = None,
+    mode: Annotated[
+        WorkflowMode | None, typer.Option(help="workflow: wait for the result, or start only.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option(help="Location of a 202: /api/exports/{id}.")
+    ] = None,
+    retry_after: Annotated[
+        int | None, typer.Option(help="Retry-After of a 202, in seconds.")
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="FIFO: header:NAME, path:NAME or query:NAME; else the sticky key."),
+    ] = None,
+    sign: Annotated[
+        str | None, typer.Option(help="http: AWS service to sign for: s3, execute-api, es, aoss.")
+    ] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="Endpoint of AWS's API other than its own.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="AWS region of the function, resource or signature.")
+    ] = None,
     host_policy: Annotated[HostPolicy | None, typer.Option(help="Which Host it is sent.")] = None,
     host: Annotated[str | None, typer.Option(help="That Host, for --host-policy literal.")] = None,
     description: Annotated[str | None, typer.Option(help="For people.")] = None,
@@ -90,6 +139,23 @@ def set_backend(
     force: Force = False,
 ) -> None:
     """Create a backend, or change the given fields of one."""
+    named = {
+        "http": url,
+        "lambda": function,
+        "queue": queue,
+        "events": events,
+        "workflow": workflow,
+    }
+    kinds = [kind for kind, value in named.items() if value]
+    if len(kinds) > 1:
+        raise typer.BadParameter("name one of --url, --function, --queue, --events, --workflow")
+    aws = {
+        "resource": queue or events or workflow,
+        "mode": mode.value if mode else None,
+        "location": location,
+        "retry_after_s": retry_after,
+        "group_by": group_by,
+    }
     given = {
         "side": side.value if side else None,
         "url": url,
@@ -99,20 +165,34 @@ def set_backend(
         "host_policy": host_policy.value if host_policy else None,
         "host": host,
         "description": description,
-        "kind": "lambda" if function else "http" if url else None,
+        "kind": kinds[0] if kinds else None,
+        "aws": _given(aws) or None,
+        "sign": {"service": sign} if sign is not None else None,
     }
-    fields = {name: value for name, value in given.items() if value is not None}
     put_item(
         shared(ctx),
         "backends",
         backend,
-        {**fields, **settings(setting or [])},
+        _merged(_given(given), settings(setting or [])),
         {"side": "--side", "kind": "--url"},
         reason=reason,
         wait=wait,
         timeout=timeout,
         consent=Consent(yes, force, reason),
     )
+
+
+def _merged(fields: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` with `more` put in, one level down as well (`--location`, `--set aws.source`)."""
+    for name, value in more.items():
+        known = fields.get(name)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        fields[name] = {**known, **value} if both and known else value
+    return fields
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @backends.command("rm")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from control_plane.clock import now_ms
+from figway.model.table import HANDED_ON, Backend
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -91,3 +92,10 @@ def clock(at_ms: int) -> str:
 def iso(at_ms: int) -> str:
     """For the `datetime` attribute."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat(timespec="milliseconds")
+
+
+def address(backend: Backend) -> str:
+    """Where a backend is: its URL, function, queue, bus, topic or state machine."""
+    if backend.kind in HANDED_ON:
+        return f"{backend.kind.value} {backend.aws.resource}"
+    return backend.url or backend.function

@@ -42,6 +42,7 @@ def _environment() -> Environment:
         finalize=text.finalize,
     )
     found.filters.update(
+        address=formats.address,
         percent=formats.percent,
         weight=formats.weight,
         rate=formats.rate,

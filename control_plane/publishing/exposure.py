@@ -88,7 +88,18 @@ def _changed_backends(before: Table, after: Table) -> set[str]:
 
 
 def _address(backend: Backend) -> tuple[object, ...]:
-    names = ("kind", "side", "url", "urls", "members", "function", "region", "endpoint_url")
+    names = (
+        "kind",
+        "side",
+        "url",
+        "urls",
+        "members",
+        "function",
+        "region",
+        "endpoint_url",
+        "sign",
+        "aws",
+    )
     return tuple(getattr(backend, name, None) for name in names)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.http import RequestHead
-from figway.model.table import FallbackBudgetPolicy, LegacyReads, Side, Stage
+from figway.model.table import HANDED_ON, FallbackBudgetPolicy, LegacyReads, Side, Stage
 from figway.routing.compile import CompiledTable, Plan
 from figway.routing.decide import Decision, decide, sticky_key
 from figway.routing.match import effective_method
@@ -32,6 +32,7 @@ _SHADOW = {
     Skip.NOT_ASKED: "the route copies nothing that new served (shadow.from_new)",
     Skip.UNSAFE_METHOD: "the method is not safe, and no dry-run contract covers it",
     Skip.UNSAFE_GET: "the route's reads are marked as unsafe (shadow.unsafe_get)",
+    Skip.ANSWERS_LATER: "new answers 202 before the work is done, which compares with nothing",
     Skip.NOT_SAMPLED: "the sample is 0",
 }
 _READ_AGAIN = {
@@ -244,6 +245,7 @@ def _fallback(plan: Plan, head: RequestHead, side: Side) -> tuple[FallbackRule, 
             keyed=head.get(b"idempotency-key") is not None,
             retired=plan.stage is Stage.RETIRED,
         )
+        exchange.hands_on = plan.new is not None and plan.new.kind in HANDED_ON
         exchange.start(0)
         happen(exchange)
         why = exchange.no_fallback

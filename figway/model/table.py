@@ -37,6 +37,21 @@ class BackendKind(StrEnum):
 
     HTTP = "http"
     LAMBDA = "lambda"
+    QUEUE = "queue"
+    """A message to an SQS queue; the client is answered 202."""
+    EVENTS = "events"
+    """An event on an EventBridge bus or an SNS topic; the client is answered 202."""
+    WORKFLOW = "workflow"
+    """An execution of a Step Functions state machine: its result, or 202."""
+
+
+class WorkflowMode(StrEnum):
+    """Whether the client waits for an execution."""
+
+    SYNC = "sync"
+    """It gets the result: an express state machine, five minutes at most."""
+    START = "start"
+    """It gets 202 and a place to ask later."""
 
 
 class HostPolicy(StrEnum):
@@ -201,6 +216,52 @@ class CredentialHeader(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signing(Strict):
+    """Requests to an http backend are signed for AWS (Signature Version 4)."""
+
+    service: str = ""
+    """The service's name in the signature: `s3`, `execute-api`, `lambda` (a function URL), `es`,
+    `aoss`. Nothing is signed when empty."""
+    region: str = ""
+    """AWS region of the service; the backend's `region`, or the environment's, when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsResource(Strict):
+    """What a backend of kind queue, events or workflow hands requests to, and what clients are
+    answered."""
+
+    resource: str = ""
+    """queue: URL or ARN of the queue (FIFO when it ends in `.fifo`). events: name or ARN of an
+    EventBridge bus, or ARN of an SNS topic. workflow: ARN of the state machine."""
+    mode: WorkflowMode = WorkflowMode.SYNC
+    """workflow: whether the client waits."""
+    respond_async: bool = False
+    """workflow in mode sync: start only, where a client prefers it (`Prefer: respond-async`,
+    RFC 7240)."""
+    location: str = ""
+    """Location of a 202, such as `/api/exports/{id}`: `{id}` is the id of the message or execution,
+    `{name}` a variable of the route's path, `{path.id}` one that is called `id`. No Location when
+    empty."""
+    retry_after_s: int = 0
+    """Retry-After of a 202, in seconds; none when 0."""
+    group_by: str = ""
+    """FIFO: what is kept in order: `header:NAME`, `path:NAME` or `query:NAME`; the sticky key when
+    empty."""
+    detail_type: str = ""
+    """EventBridge: the event's `detail-type`; the route's id when empty."""
+    source: str = "figway"
+    """EventBridge: the event's `source`."""
+    with_credentials: bool = False
+    """Also hand on Authorization and Cookie, which are then stored wherever messages, events and
+    executions are. Without it they stay behind."""
+
+
+NO_RESOURCE = AwsResource()
+NO_SIGNING = Signing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FallbackBudgetPolicy(Strict):
     """The load that fallback may add to a legacy backend."""
 
@@ -222,7 +283,8 @@ class Backend(Strict):
     side: Side
     """The side it stands for."""
     kind: BackendKind = BackendKind.HTTP
-    """`http` (needs `url`) or `lambda` (needs `function`)."""
+    """`http` (needs `url`), `lambda` (needs `function`), or `queue`, `events`, `workflow` (need
+    `aws.resource`)."""
     url: str = ""
     """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target."""
     urls: tuple[str, ...] = ()
@@ -239,10 +301,16 @@ class Backend(Strict):
     function: str = ""
     """Function name or ARN, with an optional `:qualifier`."""
     region: str = ""
-    """AWS region of the function; taken from the ARN or the environment when empty. For a backend
-    of kind http: a function URL in that region that asks for IAM, whose requests are signed."""
+    """AWS region; taken from the ARN, the queue's URL or the environment when empty. For a backend
+    of kind http without `sign`: a function URL in that region that asks for IAM, whose requests are
+    signed."""
     endpoint_url: str = ""
-    """Another Invoke endpoint than AWS's own: a local function host, SAM, LocalStack."""
+    """Another endpoint of AWS's API than its own: a local function host, LocalStack, a VPC
+    endpoint."""
+    sign: Signing = NO_SIGNING
+    """kind http: the AWS service that requests are signed for."""
+    aws: AwsResource = NO_RESOURCE
+    """kind queue, events and workflow: what requests are handed to."""
     ca_file: str = ""
     """PEM bundle to verify the backend's certificate with, instead of the system's."""
     allow_link_local: bool = False
@@ -255,6 +323,22 @@ class Backend(Strict):
     fallback_budget: FallbackBudgetPolicy = field(default_factory=FallbackBudgetPolicy)
     """What fallback may add to this backend's load; read on side legacy."""
     description: str = ""
+
+
+HANDED_ON = frozenset({BackendKind.QUEUE, BackendKind.EVENTS, BackendKind.WORKFLOW})
+"""Kinds whose requests become a message, an event or an execution: no method is safe there."""
+
+
+def answers_later(backend: Backend) -> bool:
+    """Does `backend` answer 202 before the work is done? Its answers compare with nothing."""
+    if backend.kind is BackendKind.WORKFLOW:
+        return backend.aws.mode is WorkflowMode.START
+    return backend.kind in HANDED_ON
+
+
+def is_topic(resource: str) -> bool:
+    """Is the resource of an events backend an SNS topic, and no bus of EventBridge?"""
+    return resource.split(":", 3)[2:3] == ["sns"]
 
 
 _HEAD_MS = {Side.NEW: 10_000, Side.LEGACY: 30_000}

@@ -2,7 +2,8 @@
 
 Sampling, size limits and load come after this: they depend on more than the route. Only safe
 methods are copied, unless the route opts in to a written dry-run contract, and that only from
-legacy to new: legacy's own writes are never repeated.
+legacy to new: legacy's own writes are never repeated. Where new makes an execution of any request,
+no method is safe to copy.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from figway.message.http import SAFE_METHODS
-from figway.model.table import Side, Stage
+from figway.model.table import HANDED_ON, Side, Stage, answers_later
 from figway.routing.compile import Plan
 
 
@@ -27,6 +28,8 @@ class Skip(StrEnum):
     UNSAFE_METHOD = "unsafe_method"
     UNSAFE_GET = "unsafe_get"
     """The route's reads are marked as changing something."""
+    ANSWERS_LATER = "answers_later"
+    """New answers 202 before the work is done: that compares with nothing."""
     NOT_SAMPLED = "not_sampled"
     """The sample is 0."""
 
@@ -40,9 +43,11 @@ def why_not_copied(plan: Plan, served: Side, method: str, *, kill: bool = False)
     if plan.new is None:
         return Skip.NO_NEW
     policy = plan.shadow
+    if answers_later(plan.new):
+        return Skip.ANSWERS_LATER
     if served is Side.NEW and not policy.from_new:
         return Skip.NOT_ASKED
-    if method in SAFE_METHODS:
+    if method in SAFE_METHODS and (served is Side.NEW or plan.new.kind not in HANDED_ON):
         if policy.unsafe_get:
             return Skip.UNSAFE_GET
     elif served is Side.NEW or not policy.dry_run:

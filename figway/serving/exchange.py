@@ -59,6 +59,19 @@ class FailureKind(StrEnum):
     """The function raised, timed out or was killed."""
     THROTTLED = "throttled"
     """The platform refused the invocation: concurrency or rate."""
+    MESSAGE_TOO_LARGE = "message_too_large"
+    """The request is over what a queue, bus, topic or workflow takes; nothing was sent."""
+    SERVICE_THROTTLED = "service_throttled"
+    """The queue, bus, topic or workflow takes no more now; it took nothing."""
+    SERVICE_REFUSED = "service_refused"
+    """The queue, bus, topic or workflow refused the call: permissions, a name; it took nothing."""
+    SERVICE_ERROR = "service_error"
+    """The service behind a queue, bus, topic or workflow failed; whether it took the request is not
+    known."""
+    WORKFLOW_FAILED = "workflow_failed"
+    """The execution failed or was aborted."""
+    WORKFLOW_TIMED_OUT = "workflow_timed_out"
+    """The execution ended by its own time-out."""
     DEADLINE = "deadline"
     """The deadline over all attempts passed."""
 
@@ -186,13 +199,23 @@ _PROBLEMS: Final = {
     FailureKind.TOO_LARGE: (502, "backend_too_large", "Over a size limit of the backend"),
     FailureKind.FUNCTION_ERROR: (502, "function_error", "The function failed"),
     FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
+    FailureKind.MESSAGE_TOO_LARGE: (413, "message_too_large", "The request is too large"),
+    FailureKind.SERVICE_THROTTLED: (503, "service_throttled", "The service behind it is busy"),
+    FailureKind.SERVICE_REFUSED: (502, "service_refused", "The service behind it refused"),
+    FailureKind.SERVICE_ERROR: (502, "service_error", "The service behind it failed"),
+    FailureKind.WORKFLOW_FAILED: (502, "workflow_failed", "The workflow failed"),
+    FailureKind.WORKFLOW_TIMED_OUT: (504, "workflow_timed_out", "The workflow took too long"),
     FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
 }
 _ELSEWHERE: Final = frozenset(
     {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
 )
 """Failures after which another URL of the backend may do better."""
-_OVERLOAD: Final = frozenset({FailureKind.SATURATED, FailureKind.THROTTLED})
+_OVERLOAD: Final = frozenset(
+    {FailureKind.SATURATED, FailureKind.THROTTLED, FailureKind.SERVICE_THROTTLED}
+)
+_OVERSIZE: Final = frozenset({FailureKind.TOO_LARGE, FailureKind.MESSAGE_TOO_LARGE})
+"""The size of a message says nothing about the backend's health."""
 
 
 # A member of an enumeration costs two look-ups a use; a constant of the module one, or none where
@@ -208,7 +231,8 @@ class Exchange:
     `keyed` says that the request carries an Idempotency-Key. The read-only attributes make the
     record: `side` (who is or was asked last), `attempts`, `fallback` (the reason, empty if none
     ran), `no_fallback`, `failure` (the last failure), `state`. `retry` is set where the asked
-    backend has several URLs: the budget of its retries.
+    backend has several URLs: the budget of its retries. `hands_on` is set where new makes a
+    message, an event or an execution of any request: no method is safe there.
     """
 
     __slots__ = (
@@ -227,6 +251,7 @@ class Exchange:
         "deadline_at",
         "failure",
         "fallback",
+        "hands_on",
         "no_fallback",
         "retry",
         "side",
@@ -266,6 +291,7 @@ class Exchange:
         self.fallback = ""
         self.no_fallback: NoFallback | None = None
         self.retry: FallbackBudget | None = None
+        self.hands_on = False
 
     # -- what happened -----------------------------------------------------------------------
 
@@ -385,8 +411,8 @@ class Exchange:
     def _elsewhere(self, kind: FailureKind, sent: Sent, now: int, detail: str) -> Action:
         """Legacy's turn, or the error is the answer."""
         if self.side is _NEW:
-            if kind is FailureKind.TOO_LARGE:
-                self._abandon()  # the size of a message says nothing about the backend's health
+            if kind in _OVERSIZE:
+                self._abandon()
             else:
                 self._tell_breaker(True, now, hung=kind is FailureKind.TIMEOUT)
         refused = self._why_not(now, rule_3=sent is not Sent.NOTHING or self._doubtful)
@@ -436,9 +462,11 @@ class Exchange:
             return True
         if self._retried or not self._kept or now >= self.deadline_at:
             return False
-        return self._method in REPEATABLE_METHODS
+        return self._method in REPEATABLE_METHODS and not self.hands_on
 
     def _may_repeat(self) -> bool:
+        if self.hands_on:
+            return self._keyed and self._policy.idempotency_key
         if self._method in SAFE_METHODS:
             return True
         if self._policy.idempotent_methods and self._method in IDEMPOTENT_METHODS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from figway.model.table import Backend, BackendKind
+from figway.model.table import HANDED_ON, Backend, BackendKind
 from figway.validate.findings import Findings
 from figway.validate.policies import RESERVED, header_problem
 from figway.validate.ranges import check_ranges
@@ -42,13 +42,18 @@ def check(backend: Backend, path: str, findings: Findings) -> None:
             message = "not a reference to a secret"
             hint = "write env:FIGWAY_SECRET_X, file:/run/secrets/figway/x or aws-secret:NAME"
             findings.error("credential_invalid", f"{place}.value", message, hint)
+        if backend.kind in HANDED_ON:
+            message = f"a backend of kind {backend.kind.value} would store the secret"
+            hint = "remove it: calls of AWS are signed with the proxy's own role"
+            findings.error("credential_invalid", place, message, hint)
 
 
 def _urls(backend: Backend, path: str, findings: Findings) -> None:
     if not backend.urls:
         return
     if backend.kind is not BackendKind.HTTP:
-        message, hint = "kind lambda uses no URLs", "remove urls, or set kind to http"
+        message = f"kind {backend.kind.value} uses no URLs"
+        hint = "remove urls, or set kind to http"
         findings.warning("url_unused", path, message, hint)
         return
     for index, url in enumerate(backend.urls):

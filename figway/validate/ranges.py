@@ -9,6 +9,7 @@ from typing import Any
 
 from figway.model.policies import BodyPolicy, JwtPolicy, Maintenance, RateLimit
 from figway.model.table import (
+    AwsResource,
     BreakerPolicy,
     ComparisonPolicy,
     ConnectionLimits,
@@ -41,6 +42,7 @@ _RANGES: dict[type, _Ranges] = {
         ("max_age_ms", 0, 24 * _HOUR, "limit_range"),
         ("max_lasting", 0, 65_535, "limit_range"),
     ),
+    AwsResource: (("retry_after_s", 0, 604_800, "retry_after_range"),),
     FallbackBudgetPolicy: (
         ("percent", 0, 1_000, "budget_range"),
         ("min_per_s", 0, 1_000_000, "budget_range"),

@@ -10,6 +10,7 @@ from itertools import combinations
 from figway.message.http import SAFE_METHODS
 from figway.model.policies import NO_POLICIES
 from figway.model.table import (
+    HANDED_ON,
     PLAIN_COMPARISON,
     WEIGHT_SCALE,
     Condition,
@@ -45,6 +46,11 @@ def check(route: Route, table: Table, findings: Findings) -> None:
     _match(route.match, f"{path}.match", findings)
     _references(route, table, path, findings)
     _stage(route, path, findings)
+    new = table.backends.get(route.new)
+    if new is not None and new.kind in HANDED_ON:
+        from figway.validate import aws as validate_aws
+
+        validate_aws.check_route(route, new, path, findings)
     _fallback(route, table, path, findings)
     check_ranges(route.breaker, f"{path}.breaker", findings)
     if route.breaker.max_open_ms < route.breaker.open_ms:

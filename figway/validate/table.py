@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from urllib.parse import urlsplit
 
 from figway.model.table import (
+    HANDED_ON,
     Backend,
     BackendKind,
     Capability,
@@ -22,9 +22,9 @@ from figway.model.table import (
     StickyKey,
     Table,
 )
+from figway.validate import aws as validate_aws
 from figway.validate import members as validate_members
 from figway.validate import route as routes
-from figway.validate.address import is_link_local
 from figway.validate.codes import CODES
 from figway.validate.findings import Finding, Findings, Severity
 from figway.validate.ranges import (
@@ -32,11 +32,11 @@ from figway.validate.ranges import (
     ID,
     LITERAL_HOST,
     TOKEN,
-    VISIBLE,
     check_ranges,
     check_text,
 )
 from figway.validate.sizes import check_sizes
+from figway.validate.url import check_url
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+").fullmatch
 
@@ -179,8 +179,11 @@ def _backend(backend: Backend, findings: Findings) -> None:
     check_sizes(backend, path, findings)
     if backend.kind is BackendKind.HTTP:
         _http_backend(backend, path, findings)
+    elif backend.kind in HANDED_ON:
+        validate_aws.check_resource(backend, path, findings)
     else:
         _lambda_backend(backend, path, findings)
+    validate_aws.check(backend, path, findings)
     _host(backend, path, findings)
     if backend.build_header and (
         TOKEN(backend.build_header) is None or backend.build_header != backend.build_header.lower()
@@ -205,9 +208,9 @@ def _http_backend(backend: Backend, path: str, findings: Findings) -> None:
         )
         findings.error("url_missing", f"{path}.url", message, hint)
     else:
-        _url(backend.url, f"{path}.url", backend.allow_link_local, findings)
+        check_url(backend.url, f"{path}.url", backend.allow_link_local, findings)
     for index, url in enumerate(backend.urls):
-        _url(url, f"{path}.urls[{index}]", backend.allow_link_local, findings)
+        check_url(url, f"{path}.urls[{index}]", backend.allow_link_local, findings)
     if backend.function:
         message, hint = "kind http uses no function", "remove function, or set kind to lambda"
         findings.warning("function_unused", f"{path}.function", message, hint)
@@ -222,42 +225,10 @@ def _lambda_backend(backend: Backend, path: str, findings: Findings) -> None:
         hint = "write name, name:qualifier, or arn:aws:lambda:region:account:function:name"
         findings.error("function_invalid", f"{path}.function", message, hint)
     if backend.endpoint_url:
-        _url(backend.endpoint_url, f"{path}.endpoint_url", backend.allow_link_local, findings)
+        check_url(backend.endpoint_url, f"{path}.endpoint_url", backend.allow_link_local, findings)
     if backend.url:
         message, hint = "kind lambda uses no url", "remove url, or set kind to http"
         findings.warning("url_unused", f"{path}.url", message, hint)
-
-
-def _url(url: str, path: str, allow_link_local: bool, findings: Findings) -> None:
-    problem, host, hint = "", "", "write http://host:port or https://host[:port]"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        findings.error("url_invalid", path, f"not a URL: {error}", hint)
-        return
-    if VISIBLE(url) is None or "\\" in url:
-        problem = "a URL holds visible ASCII characters only"
-    elif parts.scheme not in ("http", "https"):
-        problem = f"the scheme {parts.scheme!r} is neither http nor https"
-    elif not host or LITERAL_HOST(f"[{host}]" if ":" in host else host) is None:
-        problem = "the URL has no valid host"
-    elif port == 0:
-        problem = "port 0 cannot be connected to"
-    elif any(part in (".", "..") for part in parts.path.split("/")):
-        problem = "the path of the URL has dot segments"
-    if problem:
-        findings.error("url_invalid", path, problem, hint)
-    if "@" in parts.netloc:
-        message = "a URL holds credentials, which everybody who sees the table would see"
-        findings.error("url_userinfo", path, message, "remove everything before the @")
-    if "?" in url or "#" in url:
-        message = "the query or fragment would be lost"
-        findings.error("url_query", path, message, "end the URL after its path")
-    if host and not allow_link_local and is_link_local(host):
-        message = f"{host} is link-local or a cloud's metadata, which holds credentials"
-        hint = "name another address, or set allow_link_local if that is what you want"
-        findings.error("address_link_local", path, message, hint)
 
 
 def _host(backend: Backend, path: str, findings: Findings) -> None:

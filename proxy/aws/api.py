@@ -19,7 +19,7 @@ import orjson
 from figway.message.http import Headers
 from proxy.aws.calls import Call, Origin, Reply, finished
 from proxy.loop.deadlines import DeadlineTimer
-from proxy.upstreams.aws_lambda import environment_credentials
+from proxy.upstreams.aws_endpoint import environment_credentials
 from proxy.wire.sigv4 import sign
 
 Done = Callable[[Reply], None]

@@ -35,7 +35,7 @@ from proxy.wire.message import ResponseHead
 MARKER = b"figway-shadow"
 """Carried by every copy; a request that has it is never captured (loop guard)."""
 
-_COUNTED = frozenset({Skip.UNSAFE_METHOD, Skip.UNSAFE_GET})
+_COUNTED = frozenset({Skip.UNSAFE_METHOD, Skip.UNSAFE_GET, Skip.ANSWERS_LATER})
 _MOST_METHODS = 32
 
 

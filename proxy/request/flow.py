@@ -347,6 +347,7 @@ class Flow:
             self._release()
             self._live = live
             live.in_flight += 1
+            self._exchange.hands_on = live.hands_on
             self._exchange.retry = retry = live.retry
             if retry is not None:
                 retry.own_request(self._runtime.timer.now)

@@ -21,6 +21,7 @@ from figway.message.http import Headers
 from figway.routing.policy import PolicyPlan
 from proxy.request.choice import Choice
 from proxy.request.live import LiveBackend, LiveRoute
+from proxy.request.place import place_of
 from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
 from proxy.wire.message import OutboundRequest, ResponseHead
@@ -64,6 +65,8 @@ def outbound(
     )
     if live.credentials is not None or route.edits_requests:
         request = edited(request, head.target, choice.plan.policy_plan, live)
+    if live.hands_on:
+        request.place = place_of(choice.plan, head, choice.decision)
     request.login = choice.login
     request.head_ms, request.idle_ms = route.head_ms, route.idle_ms
     return request

@@ -9,7 +9,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from figway.message.rewrite import domains_of
-from figway.model.table import Backend, Side, Stage, Timeouts
+from figway.model.table import HANDED_ON, Backend, Side, Stage, Timeouts
 from figway.routing.compile import Plan
 from figway.routing.match import names_that_decide
 from figway.routing.policy import Edits
@@ -28,7 +28,8 @@ class LiveBackend:
 
     `prefix` is put before a request target, `domains` are the hosts it may put into cookies;
     `in_flight` counts users. `credentials` are None where there are none; `retry`, the budget of
-    retries, where there is only one URL. `barred`: this proxy cannot open it.
+    retries, where there is only one URL. `barred`: this proxy cannot open it. `hands_on`: requests
+    become messages, events or executions.
     """
 
     __slots__ = (
@@ -37,6 +38,7 @@ class LiveBackend:
         "barred",
         "credentials",
         "domains",
+        "hands_on",
         "in_flight",
         "prefix",
         "retired",
@@ -58,6 +60,7 @@ class LiveBackend:
         self.in_flight = 0
         self.retired = False
         self.barred = False
+        self.hands_on = backend.kind in HANDED_ON
 
 
 def barred(backend: Backend, why: str) -> LiveBackend:

@@ -23,7 +23,7 @@ from figway.evidence.marks import COUNTING, Mark
 from figway.evidence.occurrences import occurrences
 from figway.evidence.window import signature_hash
 from figway.message.http import SAFE_METHODS
-from figway.model.table import Side
+from figway.model.table import HANDED_ON, Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.comparer import differences_data
@@ -123,6 +123,9 @@ class Replayer:
             raise NotReplayable(f"unreadable: {type(error).__name__}") from None
         if compared is None:
             raise NotReplayable("the route has no new backend here")
+        new = compared.plan.new
+        if new is not None and new.kind in HANDED_ON:
+            raise NotReplayable("new makes a message or an execution of every request")
         if compared.plan.shadow.unsafe_get:
             raise NotReplayable("the route's reads are marked as unsafe")
         request.route, request.window = route, compared.window

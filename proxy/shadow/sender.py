@@ -165,7 +165,7 @@ def outbound(
         traceparent=parent,
     )
     out.append(MARKER)
-    if captured.method not in SAFE_METHODS:
+    if captured.method not in SAFE_METHODS or target.hands_on:
         out.append(DRY_RUN)
     path = captured.target
     request = OutboundRequest(

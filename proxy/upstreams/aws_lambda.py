@@ -22,25 +22,21 @@ from figway.model.table import Backend, BackendKind
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
+from proxy.upstreams.aws_endpoint import (
+    NO_CREDENTIALS,
+    CredentialSource,
+    amz_date,
+    environment_credentials,
+)
+from proxy.upstreams.collecting import Collecting
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD, BadPayload, build_event, read_answer
 from proxy.upstreams.port import Failure, ResponseSink, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
-from proxy.wire.sigv4 import Credentials, sign
-
-CredentialSource = Callable[[], Credentials | None]
-"""Gives the credentials to sign with now, or None; must return at once."""
+from proxy.wire.sigv4 import sign
 
 _MAX_RESPONSE = MAX_PAYLOAD + 65_536
 _SERVICE = "lambda"
-
-
-def environment_credentials() -> Credentials | None:
-    """Credentials from AWS_ACCESS_KEY_ID and its companions, as Lambda itself sets them."""
-    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
-    if not key or not secret:
-        return None
-    return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
 
 
 class FunctionAddress:
@@ -107,13 +103,7 @@ class LambdaUpstream:
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`. The function is invoked when the request's body is complete."""
         invocation = _Invocation(self, request, sink)
-        if request.upgrade:
-            detail = "A function cannot be upgraded to a tunnel."
-            self.loop.call_soon(invocation.fail, FailureKind.PROTOCOL, Sent.NOTHING, detail)
-        elif (request.content_length or 0) > MAX_PAYLOAD:
-            self.loop.call_soon(invocation.too_large)
-        elif not request.has_body:
-            invocation.invoke()
+        invocation.begin()
         return invocation
 
     def retire(self) -> None:
@@ -134,7 +124,6 @@ class LambdaUpstream:
         ]
         credentials = self._credentials()
         if credentials is not None:
-            stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
             headers += sign(
                 credentials,
                 method="POST",
@@ -144,7 +133,7 @@ class LambdaUpstream:
                 body=event,
                 region=address.region,
                 service=_SERVICE,
-                amz_date=stamp,
+                amz_date=amz_date(self._clock()),
             )
         elif not self._local:
             return None
@@ -158,81 +147,33 @@ class LambdaUpstream:
         return build_event(request, body, request_id=secrets.token_hex(8), epoch_ms=now)
 
 
-class _Invocation:
+class _Invocation(Collecting):
     """One request to a function: the caller's `Sending`, and the sink of the POST."""
 
     def __init__(
         self, upstream: LambdaUpstream, request: OutboundRequest, sink: ResponseSink
     ) -> None:
+        super().__init__(upstream.loop, request, sink, MAX_PAYLOAD)
         self._upstream = upstream
-        self._request = request
-        self._sink = sink
-        self._post: Sending | None = None
-        self._body: list[bytes] = []
-        self._size = 0
         self._head: ResponseHead | None = None
         self._payload: list[bytes] = []
         self._payload_size = 0
-        self._invoked = False
-        self._done = False
 
-    # -- Sending -----------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        if self._done or self._invoked:
-            return
-        self._size += len(data)
-        if self._size > MAX_PAYLOAD:
-            self._body.clear()
-            self._invoked = True
-            self._upstream.loop.call_soon(self.too_large)
-        else:
-            self._body.append(data)
-
-    def end(self) -> None:
-        if not self._done and not self._invoked and self._request.has_body:
-            self.invoke()
-
-    def pause(self) -> None:
-        """The answer comes in one piece: there is nothing to hold back."""
-
-    def resume(self) -> None:
-        """See `pause`."""
-
-    def abort(self) -> None:
-        self._done = True
-        if self._post is not None:
-            self._post.abort()
-
-    # -- what the upstream calls -------------------------------------------------------------
-
-    def invoke(self) -> None:
-        """The request is complete."""
-        self._invoked = True
-        event = self._upstream.event(self._request, b"".join(self._body))
-        self._body.clear()
+    def complete(self, body: bytes) -> None:
+        event = self._upstream.event(self.request, body)
         if len(event) > MAX_PAYLOAD:
-            self._upstream.loop.call_soon(self.too_large)
+            self.later(*self.too_large())
             return
         post = self._upstream.invocation(event)
         if post is None:
-            detail = "No AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            self._upstream.loop.call_soon(self.fail, FailureKind.CONNECT, Sent.NOTHING, detail)
+            self.later(FailureKind.CONNECT, NO_CREDENTIALS)
             return
-        self._post = self._upstream.http.send(post, self)
-        self._post.write(event)
-        self._post.end()
+        self.onward = self._upstream.http.send(post, self)
+        self.onward.write(event)
+        self.onward.end()
 
-    def too_large(self) -> None:
-        """Over what the platform takes: said before it is sent."""
-        detail = "The request is over the 6 MB that a function takes."
-        self.fail(FailureKind.TOO_LARGE, Sent.NOTHING, detail)
-
-    def fail(self, kind: FailureKind, sent: Sent, detail: str) -> None:
-        """End with a failure, once."""
-        if not self._done:
-            self._done = True
-            self._sink.response_failed(Failure(kind, sent, detail))
+    def too_large(self) -> tuple[FailureKind, str]:
+        return FailureKind.TOO_LARGE, "The request is over the 6 MB that a function takes."
 
     # -- the sink of the POST ----------------------------------------------------------------
 
@@ -245,8 +186,8 @@ class _Invocation:
     def response_body(self, data: bytes) -> None:
         self._payload_size += len(data)
         if self._payload_size > _MAX_RESPONSE:
-            if self._post is not None:
-                self._post.abort()
+            if self.onward is not None:
+                self.onward.abort()
             detail = "The function's answer is over 6 MB."
             self.fail(FailureKind.TOO_LARGE, Sent.SOME, detail)
         else:
@@ -254,7 +195,7 @@ class _Invocation:
 
     def response_end(self, trailers: Headers) -> None:
         head = self._head
-        if self._done or head is None:
+        if self.done or head is None:
             return
         payload = b"".join(self._payload)
         fields = {name.lower(): value for name, value in head.headers}
@@ -263,17 +204,17 @@ class _Invocation:
             self.fail(failure.kind, failure.sent, failure.detail)
             return
         try:
-            answer = read_answer(payload, to_head=self._request.method == "HEAD")
+            answer = read_answer(payload, to_head=self.request.method == "HEAD")
         except BadPayload as error:
             self.fail(FailureKind.PROTOCOL, Sent.SOME, str(error))
             return
         build = fields.get(b"x-amz-executed-version", b"")
-        self._sink.response_head(ResponseHead(answer.status, b"", answer.headers, build=build))
-        if answer.body and not self._done:
-            self._sink.response_body(answer.body)
-        if not self._done:
-            self._done = True
-            self._sink.response_end([])
+        self.sink.response_head(ResponseHead(answer.status, b"", answer.headers, build=build))
+        if answer.body and not self.done:
+            self.sink.response_body(answer.body)
+        if not self.done:
+            self.done = True
+            self.sink.response_end([])
 
     def response_failed(self, failure: Failure) -> None:
         self.fail(failure.kind, failure.sent, failure.detail)

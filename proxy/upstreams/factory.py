@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from figway.model.table import Backend, BackendKind
+from figway.model.table import HANDED_ON, Backend, BackendKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Upstream
+
+if TYPE_CHECKING:
+    from proxy.upstreams.handing_on import OpenReceiver
 
 
 def open_upstream(
@@ -24,14 +28,31 @@ def open_upstream(
         from proxy.upstreams.aws_lambda import LambdaUpstream
 
         return LambdaUpstream(backend, timer, read=read)
-    if backend.region:
-        # A function URL that asks for IAM.
-        from proxy.upstreams.function_url import FunctionUrlUpstream
+    if backend.kind in HANDED_ON:
+        return _handing_on(backend, timer, read)
+    if backend.sign.service or backend.region:
+        # A service of AWS that asks for IAM; a region alone means a function URL.
+        from proxy.upstreams.signed import SignedUpstream
 
-        return FunctionUrlUpstream(backend, timer, read=read)
+        return SignedUpstream(backend, timer, read=read)
     if backend.urls:
         # Imported where it is used, too.
         from proxy.upstreams.balanced import BalancedUpstream
 
         return BalancedUpstream(backend, timer, partial(HttpUpstream, read=read))
     return HttpUpstream(backend, timer, read)
+
+
+def _handing_on(backend: Backend, timer: DeadlineTimer, read: ReadFile) -> Upstream:
+    """The upstream that makes a message, an event or an execution of each request."""
+    from proxy.upstreams.events import open_events
+    from proxy.upstreams.handing_on import HandingOnUpstream
+    from proxy.upstreams.queue import Queue
+    from proxy.upstreams.workflow import Workflow
+
+    receivers: dict[BackendKind, OpenReceiver] = {
+        BackendKind.QUEUE: Queue,
+        BackendKind.EVENTS: open_events,
+        BackendKind.WORKFLOW: Workflow,
+    }
+    return HandingOnUpstream(backend, timer, receivers[backend.kind], read=read)

@@ -52,10 +52,10 @@ def build_event(request: OutboundRequest, body: bytes, *, request_id: str, epoch
     """The event as JSON. `epoch_ms` is the wall clock in milliseconds."""
     raw_path, _, raw_query = request.target.partition(b"?")
     path, query = _ascii(raw_path), _ascii(raw_query)
-    headers, cookies = _event_headers(request.headers)
+    headers, cookies = event_headers(request.headers)
     if request.has_body:
         headers["content-length"] = str(len(body))
-    text, encoded = _event_body(headers, body)
+    text, encoded = event_body(headers, body)
     host = headers.get("host", "")
     event: dict[str, Any] = {
         "version": "2.0",
@@ -117,11 +117,14 @@ def _ascii(raw: bytes) -> str:
     return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)
 
 
-def _event_headers(pairs: Headers) -> tuple[dict[str, str], list[str]]:
+def event_headers(pairs: Headers) -> tuple[dict[str, str], list[str]]:
+    """Fields by lower-case name, repeated ones joined by a comma, and the cookies apart."""
     headers: dict[str, str] = {}
     cookies: list[str] = []
     for raw_name, raw_value in pairs:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name == "expect":
+            continue  # the body is there
         if name == "cookie":
             cookies += [part.strip() for part in value.split(";") if part.strip()]
         else:
@@ -129,7 +132,8 @@ def _event_headers(pairs: Headers) -> tuple[dict[str, str], list[str]]:
     return headers, cookies
 
 
-def _event_body(headers: dict[str, str], body: bytes) -> tuple[str, bool]:
+def event_body(headers: dict[str, str], body: bytes) -> tuple[str, bool]:
+    """A body as text, and whether it had to be encoded in base64: all that is not surely text."""
     content_type = headers.get("content-type", "").encode("latin-1")
     charset = _CHARSET.search(content_type)
     utf_8 = charset is None or charset[1].lower() in (b"utf-8", b"us-ascii")

@@ -8,6 +8,18 @@ from typing import Final
 from figway.message.http import Headers
 
 
+class RequestPlace:
+    """Where in the table a request met its backend, for those that hand requests on: the route,
+    the raw values of its path's variables, the sticky key (empty if unknown)."""
+
+    __slots__ = ("key", "route", "variables")
+
+    def __init__(self, route: str, variables: dict[str, bytes], key: bytes) -> None:
+        self.route = route
+        self.variables = variables
+        self.key = key
+
+
 class OutboundRequest:
     """A request as it leaves for a backend: hop-by-hop fields gone, Host policy applied.
 
@@ -20,7 +32,8 @@ class OutboundRequest:
     CRLF); `headers` is then taken apart only when it is asked for. `owner` is the client's
     connection (`proxy.upstreams.logins.ClientConnection`), where it may own a backend connection;
     `login` says that the request logs its connection in. `head_ms` and `idle_ms` take
-    the place of the backend's time-outs; 0 waits for ever, -1 leaves them.
+    the place of the backend's time-outs; 0 waits for ever, -1 leaves them. `place` is set for
+    backends that hand requests on.
     """
 
     __slots__ = (
@@ -32,6 +45,7 @@ class OutboundRequest:
         "login",
         "method",
         "owner",
+        "place",
         "section",
         "target",
         "upgrade",
@@ -57,6 +71,7 @@ class OutboundRequest:
         self.upgrade = upgrade
         self.owner: object | None = None
         self.login = False
+        self.place: RequestPlace | None = None
         self.head_ms = -1
         self.idle_ms = -1
 

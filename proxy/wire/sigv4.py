@@ -1,7 +1,7 @@
 """AWS Signature Version 4: signs one request with its headers (not its query). Pure.
 
-Source: AWS, "Create a signed AWS API request". The path is encoded once more for the canonical
-request, as every service but S3 wants it.
+Source: AWS, "Create a signed AWS API request". For the canonical request the path is normalised
+and encoded once more, as every service but S3 wants it; S3 takes it encoded once, as it is.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from figway.message.http import Headers
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+"""In the place of a body's hash: S3 over TLS takes bodies that are not signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ def sign(
     region: str,
     service: str,
     amz_date: str,
+    payload: str = "",
 ) -> Headers:
     """The fields to add: X-Amz-Date, X-Amz-Security-Token if there is a token, Authorization.
 
     `path` is as sent, `query` as sent and already sorted by name, `headers` what is to be signed
-    (Host at least), `amz_date` the time as `20150830T123600Z`.
+    (Host at least), `amz_date` the time as `20150830T123600Z`. `payload` stands for the hash of the
+    body, such as `UNSIGNED_PAYLOAD`.
     """
     added: Headers = [(b"X-Amz-Date", amz_date.encode())]
     if credentials.session_token:
@@ -51,11 +55,11 @@ def sign(
     request = "\n".join(
         (
             method,
-            quote(path, safe="/-_.~") or "/",
+            _canonical_path(path, service),
             query,
             canonical,
             names,
-            hashlib.sha256(body).hexdigest(),
+            payload or hashlib.sha256(body).hexdigest(),
         )
     )
     digest = hashlib.sha256(request.encode("latin-1")).hexdigest()
@@ -77,6 +81,37 @@ def signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
     for part in (date, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key
+
+
+def canonical_query(query: str) -> str:
+    """A query as it is signed: encoded strictly, and sorted. What is sent stays."""
+    pairs = []
+    for part in query.split("&") if query else []:
+        name, _, value = part.partition("=")
+        pairs.append((_strict(name), _strict(value)))
+    return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
+
+
+def _strict(text: str, safe: str = "-_.~") -> str:
+    return quote(unquote_to_bytes(text.encode("latin-1")), safe=safe)
+
+
+def _canonical_path(path: str, service: str) -> str:
+    if service == "s3":
+        return _strict(path, "/-_.~") or "/"
+    return quote(_normal(path).encode("latin-1"), safe="/-_.~")
+
+
+def _normal(path: str) -> str:
+    """The path without dot segments (RFC 3986, 5.2.4) and without empty ones."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    last = "/" if kept and path.endswith("/") else ""
+    return f"/{'/'.join(kept)}{last}"
 
 
 def _canonical_headers(headers: Headers) -> tuple[str, str]:

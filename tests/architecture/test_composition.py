@@ -21,7 +21,8 @@ ADAPTERS = {
         "HttpUpstream": {
             "upstreams/factory.py",
             "upstreams/aws_lambda.py",  # Invoke goes over HTTP
-            "upstreams/function_url.py",
+            "upstreams/signed.py",
+            "upstreams/handing_on.py",  # so do messages, events and executions
             "aws/calls.py",  # the root of what runs on Lambda
         },
         "LambdaUpstream": {"upstreams/factory.py"},

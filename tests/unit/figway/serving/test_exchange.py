@@ -270,8 +270,40 @@ def test_legacys_failures_are_answered() -> None:
         if kind is STALE:
             action = exchange.failed(kind, SOME_SENT, 1, "why")
         assert action.problem is not None
-        assert action.problem.status in (502, 503, 504)
+        expected = (413,) if kind is FailureKind.MESSAGE_TOO_LARGE else (502, 503, 504)
+        assert action.problem.status in expected
         assert action.problem.detail == "why"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PROPFIND"])
+@pytest.mark.parametrize("kind", [STALE, FailureKind.RESET, FailureKind.TIMEOUT])
+def test_what_became_a_message_is_not_repeated_whatever_its_method(
+    method: str, kind: FailureKind
+) -> None:
+    """Trap 44: an ambiguous hand-over is neither sent again nor served by legacy, too."""
+    exchange = begin(method, idempotent_methods=True)
+    exchange.hands_on = True
+    exchange.start(0)
+    action = exchange.failed(kind, SOME_SENT, 1)
+    assert action.do is Do.ANSWER
+    assert exchange.no_fallback is NoFallback.UNSAFE_METHOD
+
+
+def test_a_keyed_hand_over_may_be_repeated_where_both_sides_honour_the_key() -> None:
+    exchange = begin("POST", keyed=True, idempotency_key=True)
+    exchange.hands_on = True
+    exchange.start(0)
+    assert exchange.failed(FailureKind.RESET, SOME_SENT, 1).do is Do.TRY
+    assert exchange.side is Side.LEGACY
+
+
+def test_a_message_over_the_limit_says_nothing_about_the_service() -> None:
+    breaker = Breaker(BreakerPolicy(min_calls=1, failure_percent=1), b"seed")
+    for _ in range(5):
+        exchange = begin(breaker=breaker)
+        exchange.start(0)
+        exchange.failed(FailureKind.MESSAGE_TOO_LARGE, Sent.NOTHING, 1)
+    assert breaker.state is BreakerState.CLOSED
 
 
 def test_the_breaker_learns_from_new_only_and_never_from_4xx() -> None:

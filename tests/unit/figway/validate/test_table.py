@@ -33,7 +33,7 @@ from figway.model.table import (
 from figway.validate.address import is_link_local
 from figway.validate.table import CODES, Finding, Severity, validate, validate_change
 from tests.support.tables import LEGACY, NEW, on, route, table
-from tests.unit.figway.validate import policy_cases
+from tests.unit.figway.validate import aws_cases, policy_cases
 
 COOKIE = StickyKey(source=KeySource.COOKIE, name="sid")
 ADDRESS = StickyKey(source=KeySource.CLIENT_ADDRESS)
@@ -234,6 +234,7 @@ CASES: list[tuple[str, Table]] = [
     ("redaction_invalid", one(comparison=ComparisonPolicy(redact_patterns=("(",)))),
     ("redaction_invalid", one(comparison=ComparisonPolicy(redact_allow=("password",)))),
     *policy_cases.CASES,
+    *aws_cases.CASES,
 ]
 
 EACH = pytest.mark.parametrize(
@@ -247,6 +248,11 @@ def codes(findings: list[Finding]) -> set[str]:
 
 def test_a_sound_table_has_no_findings() -> None:
     assert validate(SOUND) == []
+
+
+@pytest.mark.parametrize("index", range(len(aws_cases.SOUND)))
+def test_sound_hand_overs_have_no_findings(index: int) -> None:
+    assert [str(finding) for finding in validate(aws_cases.SOUND[index])] == []
 
 
 @EACH

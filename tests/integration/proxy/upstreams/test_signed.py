@@ -12,7 +12,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from proxy.upstreams.function_url import canonical_query
+from proxy.wire.sigv4 import canonical_query
 from tests.support.serverless.cloud import CREDENTIALS
 from tests.support.serverless.events import make_event
 from tests.support.serverless.life import HOST, Life, bundle
