@@ -92,12 +92,10 @@ class HandingOnUpstream:
         self.loop = asyncio.get_running_loop()
         self.aws = backend.aws
         self.receiver = open_receiver(backend, credentials, clock)
-        self._https = {
-            endpoint.url: HttpUpstream(
-                replace(backend, kind=BackendKind.HTTP, url=endpoint.url), timer, read
-            )
-            for endpoint in self.receiver.endpoints()
-        }
+        self._https: dict[str, HttpUpstream] = {}
+        for url in {endpoint.url for endpoint in self.receiver.endpoints()}:
+            http = replace(backend, kind=BackendKind.HTTP, url=url)
+            self._https[url] = HttpUpstream(http, timer, read)
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`. The call is made when the request's body is complete."""

@@ -24,9 +24,9 @@ class Cloud:
 
     def __init__(self, endpoint: str, key: str) -> None:
         self.endpoint = endpoint
-        self.sqs = self._client("sqs")
-        self.s3 = self._client("s3")
-        self.secrets = self._client("secretsmanager")
+        self.sqs = self.client("sqs")
+        self.s3 = self.client("s3")
+        self.secrets = self.client("secretsmanager")
         self.bucket = "figway-captures"
         self.s3.create_bucket(Bucket=self.bucket)
         self.queue_url = self.sqs.create_queue(
@@ -36,7 +36,8 @@ class Cloud:
             Name="figway/control-key", SecretString=json.dumps({"key": key})
         )["ARN"]
 
-    def _client(self, name: str) -> Any:
+    def client(self, name: str) -> Any:
+        """A client of any service."""
         return boto3.client(
             name,
             endpoint_url=self.endpoint,

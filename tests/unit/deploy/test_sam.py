@@ -110,6 +110,27 @@ def test_roles_grant_no_wildcards() -> None:
                 assert statement["Resource"] != "*", name
 
 
+def test_what_routes_hand_requests_to_is_granted_by_name() -> None:
+    """Each list of its own, to those who sign; the worker sends nothing that makes a message."""
+    found = {
+        statement["Action"] if isinstance(statement["Action"], str) else "states": (
+            statement["Resource"],
+            {role["Ref"] for role in resource["Properties"]["Roles"]},
+        )
+        for resource in translated()["Resources"].values()
+        if resource["Type"] == "AWS::IAM::Policy"
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    }
+    doors = {"ProxyRole", "StreamingProxyRole"}
+    assert found == {
+        "sqs:SendMessage": ({"Ref": "NewQueues"}, doors),
+        "events:PutEvents": ({"Ref": "NewBuses"}, doors),
+        "sns:Publish": ({"Ref": "NewTopics"}, doors),
+        "states": ({"Ref": "NewWorkflows"}, doors | {"WorkerRole"}),
+        "s3:GetObject": ({"Ref": "NewObjects"}, doors | {"WorkerRole"}),
+    }
+
+
 def test_handlers_exist() -> None:
     text = TEMPLATE.read_text()
     handlers = set(re.findall(r"Handler: (\S+)", text))

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.suites.conformance import (
     test_framing,
+    test_handing_on,
     test_odd_answers,
     test_passing_through,
     test_rewriting,
@@ -18,6 +19,7 @@ from tests.suites.conformance import (
     test_streaming,
 )
 from tests.suites.conformance.serverless.cannot_carry import ALL, why_not
+from tests.suites.conformance.test_handing_on import handing  # noqa: F401  likewise
 from tests.suites.conformance.test_routing import routed  # noqa: F401  a fixture that its tests ask for
 
 _MODULES = (
@@ -27,6 +29,7 @@ _MODULES = (
     test_routing,
     test_streaming,
     test_framing,
+    test_handing_on,
 )
 
 

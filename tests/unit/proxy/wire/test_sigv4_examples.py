@@ -109,7 +109,7 @@ def by_botocore(service: str, path: str, query: str, payload: str) -> str:
     """The signature of AWS's own signer for the same request."""
     base: Any = S3SigV4Auth if service == "s3" else SigV4Auth
 
-    class Fixed(base):  # type: ignore[misc]
+    class Fixed(base):
         def payload(self, request: Any) -> str:
             return payload
 
