@@ -120,6 +120,8 @@ def _print(found: dict[str, Any], *, draft: bool) -> None:
         rows.append(("key", f"{key} (from {found['key_source']})"))
         rows.append(("bucket", f"{found['bucket']} of 10 000; new serves below {share}"))
     rows += [("policy", _policy(step)) for step in found["policies"]]
+    if found["becomes"]:
+        rows.append(("becomes", escape(found["becomes"])))
     rows.append(("shadow", "yes" if found["shadow"] else f"no: {escape(found['shadow_why'])}"))
     for rule in found["fallback"]:
         verdict = "legacy serves" if rule["allowed"] else f"no fallback: {escape(rule['why'])}"

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from figway.explain.becomes import becomes
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.http import RequestHead
 from figway.model.table import HANDED_ON, FallbackBudgetPolicy, LegacyReads, Side, Stage
@@ -69,6 +70,7 @@ class Explanation:
     `matched` is `route`, `no_route` or `ambiguous_path`. `method` is the one matched by: a CORS
     preflight counts as the method it announces. `key` is the sticky key, empty where no split
     took place or none was sent (`issues` is then the cookie that the client would be given).
+    `becomes` says what a queue, bus, topic or workflow gets of it, else it is empty.
     `policies` are the route's route policies, in the order in which the request meets them; one
     that refuses is answered by the facade itself, and no side serves.
     """
@@ -89,6 +91,7 @@ class Explanation:
     key_source: str
     issues: str
     backend_id: str
+    becomes: str
     shadow: bool
     shadow_why: str
     policies: tuple[PolicyStep, ...]
@@ -140,6 +143,7 @@ def explain(
         key_source=decision.key_source,
         issues=plan.issue.decode() if decision.issue else "",
         backend_id=backend.id,
+        becomes=becomes(backend),
         shadow=skip is Skip.NO,
         shadow_why=_shadow_why(plan, skip, decision.side),
         policies=_spelling(compiled, plan, head) + policy_steps(plan, head, decision.side),

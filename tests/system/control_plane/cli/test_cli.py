@@ -108,6 +108,21 @@ def test_every_change_prints_an_undo_that_works(figway: Installation, change: st
     assert table(figway) == before
 
 
+def test_a_queue_is_set_read_and_changed(figway: Installation) -> None:
+    """The options, `--set` beside them, one field later; the list says where it is."""
+    url = "https://sqs.eu-west-1.amazonaws.com/123456789012/exports.fifo"
+    figway.ok(
+        "backends", "set", "exports", "--side", "new", "--queue", url,
+        "--location", "/exports/{id}", "--set", "aws.with_credentials=true", "--retry-after", "5",
+    )  # fmt: skip
+    figway.ok("backends", "set", "exports", "--group-by", "header:X-Account")
+    aws = json.loads(figway.ok("backends", "show", "exports", "-o", "json"))["aws"]
+    assert (aws["resource"], aws["location"], aws["retry_after_s"]) == (url, "/exports/{id}", 5)
+    assert (aws["with_credentials"], aws["group_by"]) == (True, "header:X-Account")
+    assert url in figway.ok("backends", "list", "-o", "json")
+    assert "queue" in figway.ok("backends", "list")
+
+
 def test_the_kill_switch_takes_everything_to_legacy(figway: Installation) -> None:
     """On and off for the fleet, each naming the other as its undo."""
     route(figway, "killed")
@@ -268,6 +283,10 @@ WRONG = [
     ("backends set b --side new", Exit.USAGE, "--url"),
     ("backends set b --side new --url nonsense", Exit.REFUSED, "url"),
     ("backends rm legacy", Exit.REFUSED, "legacy"),
+    ("backends set b --side new --queue q --function f", Exit.USAGE, "name one of --url"),
+    ("backends set b --side new --queue nonsense", Exit.REFUSED, "url"),
+    ("backends set b --side legacy --events shop", Exit.REFUSED, "handed_on_legacy"),
+    ("backends set b --side new --workflow nonsense", Exit.REFUSED, "resource_invalid"),
     ("weight tied 200", Exit.USAGE, "per cent from 0 to 100"),
     ("weight tied much", Exit.USAGE, "'much' is not a share"),
     ("flip tied new", Exit.NOT_CONFIRMED, "--yes"),

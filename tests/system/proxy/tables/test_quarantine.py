@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import Backend, BackendKind, CredentialHeader, Route, Side, Stage, Table
+from figway.model.table import (
+    AwsResource,
+    Backend,
+    BackendKind,
+    CredentialHeader,
+    Route,
+    Side,
+    Stage,
+    Table,
+)
 from tests.support.fleet import Proxy, World, world
 from tests.support.until import until
 
@@ -64,12 +73,14 @@ async def test_a_backend_that_cannot_be_opened_harms_itself_only(tmp_path: Path)
     async with world(tmp_path / "state") as w:
         proxy = await w.proxy(ca_dir=str(tmp_path))
         url = "https://127.0.0.1:1"
+        bus = AwsResource(resource="shop")
         (tmp_path / "empty.pem").write_text("")
         (tmp_path / "junk.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n")
         await bad_backends_harm_nobody_else(
             w,
             proxy,
             Backend(id="region", side=Side.NEW, kind=BackendKind.LAMBDA, function="f"),
+            Backend(id="bus", side=Side.NEW, kind=BackendKind.EVENTS, aws=bus),
             Backend(id="secret", side=Side.NEW, url=url, credentials=(header,)),
             Backend(id="gone", side=Side.NEW, url=url, ca_file=str(tmp_path / "gone.pem")),
             Backend(id="empty", side=Side.NEW, url=url, ca_file=str(tmp_path / "empty.pem")),

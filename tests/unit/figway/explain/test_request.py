@@ -19,11 +19,20 @@ from figway.model.table import (
     Stage,
     StickyKey,
     Table,
+    WorkflowMode,
 )
 from figway.routing.compile import compile_table
 from figway.routing.shadow import Skip, why_not_copied
 from figway.routing.split import bucket
 from tests.support.tables import Head, on, route, table
+from tests.unit.figway.validate.aws_cases import (
+    FIFO_URL,
+    TOPIC,
+    events,
+    led,
+    queue,
+    workflow,
+)
 
 ME = (b"Cookie", b"figway_id=me")
 
@@ -189,3 +198,25 @@ def test_the_json_form_holds_everything() -> None:
         "why": "one of its conditions does not hold",
     }
     assert all(isinstance(rule, dict) for rule in data["fallback"])
+
+
+def test_a_hand_over_is_told_with_its_answer_and_its_fallback() -> None:
+    """What the client gets, and that no method is repeated after a doubtful send."""
+    backend = queue(FIFO_URL, location="/exports/{id}", retry_after_s=5)
+    found = told(Head(b"/exports/pdf"), led(backend, methods=()))
+    assert found.becomes == (
+        f"a message of the queue {FIFO_URL}, in order by the sticky key, once for an "
+        "Idempotency-Key; the answer is 202 with Location /exports/{id}, Retry-After 5"
+    )
+    assert "202 before the work is done" in found.shadow_why
+    allowed = {rule.when: rule.allowed for rule in found.fallback}
+    assert allowed == {"breaker_open": True, "not_sent": True, "timeout": False, "status": False}
+    waited = told(Head(b"/exports/pdf"), led(workflow(respond_async=True), methods=()))
+    assert "whose output is the answer; 202 where" in waited.becomes
+    started = told(Head(b"/exports/pdf"), led(workflow(mode=WorkflowMode.START), methods=()))
+    assert "named by its Idempotency-Key" in started.becomes
+    assert told(Head(b"/exports/pdf"), led(events(TOPIC), methods=())).becomes.startswith(
+        "a message of the topic"
+    )
+    plain = told(Head(b"/orders/1"), shop(stage=Stage.NEW))
+    assert plain.becomes == ""
