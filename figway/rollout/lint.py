@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from figway.evidence.sequential import needs_more
-from figway.model.table import Route, Stage, Table
+from figway.model.table import Route, Stage, Table, answers_later
 from figway.rollout.plan import RolloutPlan, Scope, placement_of
 from figway.validate.findings import Finding, Findings
 
@@ -45,7 +45,8 @@ def lint_plan(
     if routes and not moving:
         _standing(findings, path, routes)
     _steps(findings, path, plan)
-    _compared(findings, path, plan, routes)
+    _compared(findings, path, plan, routes, table)
+    _answers_later(findings, path, plan, routes, table)
     if plan.hours is not None and zones is not None and plan.hours.zone not in zones:
         findings.error(
             "rollout_zone_unknown", f"{path}.window.zone", f"{plan.hours.zone!r} is no zone",
@@ -134,10 +135,12 @@ def _steps(findings: Findings, path: str, plan: RolloutPlan) -> None:
         )  # fmt: skip
 
 
-def _compared(findings: Findings, path: str, plan: RolloutPlan, routes: tuple[Route, ...]) -> None:
+def _compared(
+    findings: Findings, path: str, plan: RolloutPlan, routes: tuple[Route, ...], table: Table
+) -> None:
     if plan.gates.parity is None or not routes:
         return
-    if not any(_comparable(route) for route in routes):
+    if not any(_comparable(route, table) for route in routes):
         findings.error(
             "rollout_nothing_compared", f"{path}.gates.parity",
             "none of its routes has a method that is compared: agreement can never be proven",
@@ -145,7 +148,28 @@ def _compared(findings: Findings, path: str, plan: RolloutPlan, routes: tuple[Ro
         )  # fmt: skip
 
 
-def _comparable(route: Route) -> bool:
+def _answers_later(
+    findings: Findings, path: str, plan: RolloutPlan, routes: tuple[Route, ...], table: Table
+) -> None:
+    """Stage shadow is refused for what answers 202: the plan would never get past it."""
+    later = [route.id for route in routes if _is_later(route, table)]
+    steps = [n for n, entry in enumerate(plan.steps) if entry.placement.stage is Stage.SHADOW]
+    if later and steps:
+        findings.error(
+            "async_not_comparable", f"{path}.steps[{steps[0]}]",
+            f"{later[0]} has no stage shadow: its new backend answers 202 before the work is done",
+            "begin with a small weight, and write parity: false",
+        )  # fmt: skip
+
+
+def _is_later(route: Route, table: Table) -> bool:
+    new = table.backends.get(route.new)
+    return new is not None and answers_later(new)
+
+
+def _comparable(route: Route, table: Table) -> bool:
+    if _is_later(route, table):
+        return False
     methods = route.match.methods
     safe = not methods or any(name in ("GET", "HEAD", "OPTIONS") for name in methods)
     return bool(route.shadow.dry_run) or (safe and not route.shadow.unsafe_get)

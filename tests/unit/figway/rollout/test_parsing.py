@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from figway.rollout.plan import MoveHours, OnBreach, RolloutPlan
 from figway.rollout.presets import PRESETS
 from figway.validate.codes import CODES
 from figway.validate.findings import Severity
+from tests.unit.figway.validate.aws_cases import queue
 
 WRITTEN = """
 id: orders
@@ -256,6 +258,14 @@ def test_a_plan_is_held_against_the_table(
     """Each finding by its code."""
     found = lint_plan(_plan(**plan), _table(*routes), zones={"UTC", "Europe/Berlin"})
     assert [entry.code for entry in found] == codes
+
+
+def test_what_answers_202_has_no_stage_shadow_and_nothing_to_compare() -> None:
+    """A step that validation refuses would hold the plan for ever."""
+    route = _route("a", **IN, new="handing")
+    table = replace(_table(route), backends={**_table(route).backends, "handing": queue()})
+    found = [entry.code for entry in lint_plan(_plan(), table)]
+    assert found == ["rollout_nothing_compared", "async_not_comparable"]
 
 
 def test_two_rollouts_never_move_one_route() -> None:
