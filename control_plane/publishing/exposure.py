@@ -98,9 +98,9 @@ def _address(backend: Backend) -> tuple[object, ...]:
         "region",
         "endpoint_url",
         "sign",
-        "aws",
     )
-    return tuple(getattr(backend, name, None) for name in names)
+    named = tuple(getattr(backend, name, None) for name in names)
+    return (*named, backend.aws.resource, backend.aws.mode)
 
 
 def _why(before: Route | None, after: Route, changed: set[str]) -> str:
