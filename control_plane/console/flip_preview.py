@@ -90,9 +90,8 @@ class FlipPreview:
             found["weight"] = self.target.weight
         return {**found, "reason": "why"}
 
-    @property
-    def cli(self) -> str:
-        """The same as a command."""
+    def cli(self, forced: bool) -> str:
+        """The same as a command: with --force where the evidence or a proxy speaks against it."""
         words = ["figway"]
         if self.target.kind == "capabilities":
             words += ["capabilities", "flip", self.target.id, self.target.stage.value]
@@ -100,13 +99,12 @@ class FlipPreview:
             words += ["flip", self.target.id, self.target.stage.value]
         if self.target.weight is not None:
             words += ["--weight", f"{self.target.weight / 100:g}%"]
-        said = [] if self.to_legacy else ["--yes"]
+        said = [] if self.to_legacy else ["--force" if forced else "--yes"]
         return shlex.join([*words, "--reason", "why", *said, "--wait"])
 
-    @property
-    def curl(self) -> str:
+    def curl(self, forced: bool) -> str:
         """The same as a call of the API."""
-        confirmed = "" if self.to_legacy else "&confirm=exposure"
+        confirmed = "" if self.to_legacy else f"&confirm={'force' if forced else 'exposure'}"
         path = f"/api/v1/{self.target.kind}/{self.target.id}/flip?wait=applied{confirmed}"
         return (
             f'curl -X POST "$FIGWAY_ADMIN_URL{path}" \\\n'

@@ -174,6 +174,20 @@ async def test_the_console_asks_the_same(control: Control) -> None:
     assert "without proof" not in back.text
 
 
+async def test_the_console_shows_commands_that_would_work(control: Control) -> None:
+    """The same as CLI and curl: with the word that this flip takes."""
+    await control.seed()
+    visitor = await browser(control)
+    path = "/routes/orders/flip?stage=canary&percent=25"
+    page = await visitor.page(path)
+    assert "canary --weight 25% --reason why --yes" in page.text
+    assert "&confirm=exposure" in page.text
+    await _evidence(control, "refuted")
+    page = await visitor.page(path)
+    assert "canary --weight 25% --reason why --force" in page.text
+    assert "&confirm=force" in page.text
+
+
 async def test_the_system_itself_is_held_to_it(control: Control) -> None:
     """B5: no caller of the publisher goes round it by accident."""
     await control.seed()

@@ -96,8 +96,9 @@ def test_from_shadow_to_replay(tmp_path: Path) -> None:
     ):
         figway.start("--workers", "1")
         figway.ok("backends", "set", "fn", "--side", "new", "--url", new.url)
-        figway.ok("routes", "set", "orders", "--path", "/orders/{id}", "--new", "fn", "--set",
-                  "comparison.noise_sample=5000")  # fmt: skip
+        figway.ok("routes", "set", "orders", "--path", "/orders/{id}", "--new", "fn",
+                  "--set", "comparison.noise_sample=5000",
+                  "--set", "shadow.legacy_reads=allowed")  # fmt: skip
         figway.ok("shadow", "orders", "--sample", "100%", "--wait")
         for number in range(120):
             answer = requests.get(f"{figway.facade}/orders/{number}", timeout=10)
