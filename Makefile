@@ -24,8 +24,8 @@ demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, contro
 # console in a browser and the compiled build a part, which the targets below have whole.
 test: lint test-quick test-wire-compiled ## Lint, strict types, import rules, tests, and a part of the long suites (under ten minutes on two cores)
 
-test-all: lint coverage ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
-	@THOROUGH=1 $(MAKE) --no-print-directory unit-rest test-compiled test-browser
+test-all: lint ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
+	@THOROUGH=1 $(MAKE) --no-print-directory coverage unit-rest test-compiled test-browser
 
 lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 	$(BIN)/ruff check .

@@ -36,13 +36,6 @@ BOTH_DATABASES = ("integration/control_plane/db", "integration/control_plane/pub
 DATABASES = ("sqlite", "postgres")
 
 
-def known_failures() -> dict[str, str]:
-    """Why, by test: `tests/known_failures.txt`."""
-    lines = (TESTS / "known_failures.txt").read_text(encoding="utf-8").splitlines()
-    pairs = (line.split(" | ") for line in lines if line and not line.startswith("#"))
-    return {pair[0]: pair[1] for pair in pairs}
-
-
 @pytest.fixture(autouse=True)
 def open_umask() -> Iterator[None]:
     """What a test makes private with the process's umask ends with the test."""
@@ -65,12 +58,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     elsewhere = [item for item in items if left_out(item)]
     config.hook.pytest_deselected(items=elsewhere)
     items[:] = [item for item in items if not left_out(item)]
-    known = known_failures()
     for item in items:
         path = item.path.relative_to(TESTS).as_posix()
-        why = known.get(item.nodeid.partition("[")[0])
-        if why is not None:
-            item.add_marker(pytest.mark.xfail(reason=why, strict=False))
-        elif path.startswith(PROCESSES) and path not in PURE:
+        if path.startswith(PROCESSES) and path not in PURE:
             item.add_marker(pytest.mark.process)
             item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1))

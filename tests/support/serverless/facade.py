@@ -18,7 +18,7 @@ from typing import Any
 from zlib import crc32
 
 from figway.model.codec import table_hash, to_data
-from figway.model.table import Table
+from figway.model.table import FallbackBudgetPolicy, Side, Table
 from proxy.request.runtime import FacadeSettings
 from tests.support.serverless.events import make_event, read_answer
 from tests.support.serverless.platform import Function
@@ -62,17 +62,27 @@ class TableServer(ThreadingHTTPServer):
         self.server_close()
 
 
+AMPLE = FallbackBudgetPolicy(min_per_s=10_000)
+
+
 def _with_valid_ids(table: Table) -> Table:
     """The suite names routes by their paths, which a published table may not.
 
-    The backends are part of the new names, so that no test inherits another one's breaker.
+    The backends are part of the new names, so that no test inherits another one's breaker. Nor may
+    it find the budget of a second spent: fallbacks of the tests before have no share in it.
     """
     urls = "".join(backend.url for backend in table.backends.values())
     routes = [
         replace(route, id=f"route-{crc32((urls + route.id).encode()):08x}")
         for route in table.routes.values()
     ]
-    return replace(table, routes={route.id: route for route in routes})
+    backends = {
+        backend.id: replace(backend, fallback_budget=AMPLE)
+        if backend.side is Side.LEGACY and backend.fallback_budget == FallbackBudgetPolicy()
+        else backend
+        for backend in table.backends.values()
+    }
+    return replace(table, backends=backends, routes={route.id: route for route in routes})
 
 
 class _TableHandler(BaseHTTPRequestHandler):

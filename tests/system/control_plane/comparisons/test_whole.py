@@ -124,7 +124,10 @@ def test_from_shadow_to_replay(tmp_path: Path) -> None:
         assert tried["after"] == {"match": tried["examples"]}
 
         new.tax = 1.2
-        replayed = _data(figway, "compare", "replay", "orders")
+        ran = figway.run("-o", "json", "compare", "replay", "orders")
+        replayed = json.loads(ran.out)
+        assert ran.code == 0, ran
+        assert f"sends {replayed['total']} requests to legacy, and as many to new" in ran.err
         assert replayed["status"] == "done"
         assert replayed["gone"] == replayed["total"] > 0, replayed
         assert figway.stop() == 0, figway.text
