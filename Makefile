@@ -19,6 +19,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 demo: $(VENV)/.runtime ## Start a whole migration: legacy, new functions, control plane, proxy, traffic
 	@$(BIN)/figway demo $(ARGS)
 
+demo-serverless: $(VENV)/.dev ## The shop's whole new side: functions, queues, events, a workflow, a bucket
+	@$(BIN)/python -m new_services.cloud.demo $(ARGS)
+
 ##@ Check it
 # Everything once that runs in a test's own process or on its own sockets; of whole systems, faults, the
 # console in a browser and the compiled build a part, which the targets below have whole.
@@ -158,6 +161,9 @@ burst: $(VENV)/.dev ## 5 000 writes to a queue route: 202 for all, every id once
 soak: $(VENV)/.dev ## Mixed traffic, flips and faults: make soak [MINUTES=10]
 	@$(BIN)/python -m tests.suites.soak.soak --minutes $(or $(MINUTES),10)
 
+sagas: $(VENV)/.dev ## 200 booking sagas by state machine and by events, with every step broken: make sagas [SAGAS=200]
+	@SAGAS=$(or $(SAGAS),200) $(BIN)/python -m pytest -n 0 -s --timeout 1800 tests/system/new_services/test_sagas.py $(ARGS)
+
 ##@ Work on it
 venv: $(VENV)/.dev ## Create the virtual environment with everything that development needs
 
@@ -206,4 +212,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: demo-serverless sagas coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

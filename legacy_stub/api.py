@@ -177,6 +177,7 @@ async def add_payment(request: Request) -> Response:
 
     def pay() -> _Made:
         made = shop.bookings.pay(number, body, str(uuid.uuid4()), stamp())
+        shop.webhooks.tell("payment.received", made)
         return made, f"/api/bookings/{made['booking_id']}"
 
     return _once(request, shop, body, pay)

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from legacy_stub import api, export, files, internal, live, pages
+from legacy_stub import api, export, files, internal, live, pages, partners
 from legacy_stub.answers import JSON_TYPE, ApiError, error_body, packed
 from legacy_stub.counters import Counters
 from legacy_stub.edge import Edge
@@ -57,10 +57,14 @@ _ROUTES: tuple[tuple[str, str, _Handler], ...] = (
     ("GET", "/graphql", graph.get),
     ("POST", "/graphql", graph.post),
     ("POST", "/rpc", rpc.call),
+    ("GET", "/supplier/prices", partners.supplier_prices),
+    ("GET", "/brochures/{name}", partners.brochure),
     ("GET", "/slow", live.slow),
     ("GET", "/flaky", live.flaky),
     ("GET", "/internal/events", internal.events),
     ("PATCH", "/internal/hotels/{id}", internal.change_hotel),
+    ("PUT", "/internal/webhooks", partners.subscribe),
+    ("POST", "/internal/webhooks/again", partners.send_again),
     ("GET", "/internal/stats", internal.stats),
     ("DELETE", "/internal/stats", internal.clear_stats),
     ("GET", "/internal/faults", internal.list_faults),
@@ -117,7 +121,7 @@ def _wants_json(request: Request) -> bool:
     """The API and what programs use; the rest is for people."""
     programs = (
         *("/api/", "/internal/", "/files", "/slow", "/flaky", "/live/", "/export/"),
-        *("/ws/", "/graphql", "/rpc"),
+        *("/ws/", "/graphql", "/rpc", "/supplier/", "/brochures/"),
     )
     return request.url.path.startswith(programs)
 

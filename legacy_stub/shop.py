@@ -17,6 +17,7 @@ from legacy_stub.hotels import Hotels
 from legacy_stub.outbox import Outbox
 from legacy_stub.seed import fill
 from legacy_stub.users import Users
+from legacy_stub.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Shop:
     faults: FaultPlan = field(default_factory=FaultPlan)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    webhooks: Webhooks = field(default_factory=Webhooks)
     queries: dict[str, str] = field(default_factory=dict)
     """Persisted GraphQL queries by their SHA-256."""
     dice: random.Random = field(init=False)

@@ -124,6 +124,8 @@ def table(legacy: str, functions: str) -> dict[str, Any]:
     backends: list[dict[str, Any]] = [{"id": "legacy", "side": "legacy", "url": legacy}]
     routes, capabilities = [], set()
     for name, function in layout["functions"].items():
+        if "operation" in function:
+            continue  # a part of a path, which a match of a path alone cannot name
         for number, replaced in enumerate(function.get("replaces", ())):
             method, _, path = replaced.partition(" ")
             capability = name.partition("-")[0]

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Coroutine
@@ -17,6 +18,7 @@ from new_services import differences
 from new_services.host.layout import Layout, LayoutError, load
 from new_services.host.log import announce, say
 from new_services.host.service import Service, Settings
+from new_services.host.wire import bind
 
 _LAYOUT = Path(__file__).resolve().parents[1] / "functions.toml"
 
@@ -29,8 +31,9 @@ def main() -> int:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="new_services_"))
         )
         try:
-            layout, settings = _prepare(options, data.resolve())
-            _run(_serve(layout, settings))
+            bound = stack.enter_context(bind(options.host, options.port))
+            layout, settings = _prepare(options, data.resolve(), bound)
+            _run(_serve(layout, settings, options.host))
         except (LayoutError, differences.UnknownDifference, ValueError) as error:
             say(f"new_services.host: {error}")
             return 2
@@ -59,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         help="seeded differences to start with: default, all, none, or names with commas",
     )
     parser.add_argument(
+        "--cloud",
+        default="",
+        help="URL of the other services of AWS (such as moto's server): queues are polled, and what"
+        " is not Lambda's is passed on to it",
+    )
+    parser.add_argument(
         "--require-signature",
         action="store_true",
         help="verify SigV4 against AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -66,21 +75,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepare(options: argparse.Namespace, data: Path) -> tuple[Layout, Settings]:
+def _prepare(
+    options: argparse.Namespace, data: Path, bound: socket.socket
+) -> tuple[Layout, Settings]:
     data.mkdir(parents=True, exist_ok=True)
     switches = data / "differences.json"
     if options.differences:
         differences.choose(switches, options.differences)
+    credentials = _credentials() if options.require_signature else None
+    key_id, secret = next(iter((credentials or {"local": "local"}).items()))
     variables = {
         "LEGACY_URL": options.legacy.rstrip("/"),
         "DATA_DIR": str(data),
         "DIFFERENCES_FILE": str(switches),
+        "AWS_URL": f"http://{options.host}:{bound.getsockname()[1]}",
+        "EVENT_BUS": "shop" if options.cloud else "",
+        "WEBHOOK_SECRET": os.environ.get("WEBHOOK_SECRET", ""),
+        "AWS_KEY_ID": key_id,
+        "AWS_KEY": secret,
     }
     settings = Settings(
-        host=options.host,
-        port=options.port,
+        bound=bound,
+        cloud=options.cloud.rstrip("/"),
         switches=switches,
-        credentials=_credentials() if options.require_signature else None,
+        credentials=credentials,
         scheduled=bool(options.legacy),
         seed=options.seed,
     )
@@ -94,7 +112,7 @@ def _credentials() -> dict[str, str]:
     return {key: secret}
 
 
-async def _serve(layout: Layout, settings: Settings) -> None:
+async def _serve(layout: Layout, settings: Settings, host: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,8 +123,7 @@ async def _serve(layout: Layout, settings: Settings) -> None:
         if not await _before(stop, service.seeded()):
             return
         announce(
-            f"functions ready on http://{settings.host}:{service.port} "
-            f"({len(layout.functions)} functions)"
+            f"functions ready on http://{host}:{service.port} ({len(layout.functions)} functions)"
         )
         await stop.wait()
     finally:

@@ -68,7 +68,7 @@ class Control:
 
     def _describe(self, pool: Pool) -> dict[str, Any]:
         described = asdict(pool.function)
-        del described["environment"]  # may hold credentials
+        described.pop("environment")  # may hold credentials
         return {**described, "arn": self._layout.arn(pool.function.name)}
 
     def _stats(self, pool: Pool) -> dict[str, int]:

@@ -21,7 +21,7 @@ from new_services.host.invocation import (
 from new_services.host.layout import Function
 from new_services.host.sandbox import Sandbox
 from new_services.host.tasks import TaskKeeper
-from new_services.host.wire import Request, Response, listen, port_of
+from new_services.host.wire import Request, Response, bind, listen, port_of
 
 _PREFIX = "/2018-06-01/runtime/"
 _INIT_SECONDS = 10.0  # what AWS allows an on-demand function before its first `next`
@@ -67,7 +67,7 @@ class Environment:
     async def start(self, stream: str) -> None:
         # Its own port: the runtime client is told an address and cannot say which sandbox it is.
         self._server = await listen(
-            "127.0.0.1", 0, self._runtime_api, self._tasks, 2 * RESPONSE_LIMIT, True
+            bind("127.0.0.1", 0), self._runtime_api, self._tasks, 2 * RESPONSE_LIMIT, True
         )
         await self._sandbox.start(f"127.0.0.1:{port_of(self._server)}", stream)
         self._tasks.start(self._watch(), f"watch {self._function.name}")

@@ -89,6 +89,15 @@ class InvokeApi:
         tail = request.headers.get("x-amz-log-type") == "Tail"
         return self._answer(outcome, version, trace, tail)
 
+    async def deliver(self, pool: Pool, payload: bytes) -> Outcome | None:
+        """Invoke a function for a queue of its; None when it could not be invoked."""
+        arn = self._layout.arn(pool.function.name)
+        try:
+            fault = await self._fault(pool)
+            return await pool.invoke(Invocation(str(uuid.uuid4()), arn, payload, ""), fault)
+        except (errors.InvokeError, DropConnection):
+            return None
+
     def _find(self, name: str, query: str) -> tuple[Pool, str, str]:
         """The pool for a name, a partial or a whole ARN; its qualifier and the version it names."""
         parts = name.split(":")

@@ -22,6 +22,11 @@ _KNOWN = {
     "description",
     "replaces",
     "writes",
+    "operation",
+    "serves",
+    "needs",
+    "queue",
+    "batch",
 }
 _MAX_TIMEOUT = 900.0
 
@@ -47,9 +52,19 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     schedule: float | None = None
     """Seconds between invocations by the host itself, as an EventBridge schedule makes them."""
+    queue: str = ""
+    """The SQS queue that it is fed from, as an event source mapping feeds it."""
+    batch: int = 10
+    """Messages that one invocation gets at most."""
     description: str = ""
     replaces: tuple[str, ...] = ()
     """The legacy routes that it takes over: "METHOD /path/{template}"."""
+    serves: tuple[str, ...] = ()
+    """Routes that legacy has not, or not in this way: "METHOD /path/{template}"."""
+    needs: tuple[str, ...] = ()
+    """What it may use: `events`, `queue:NAME`, `function:NAME`."""
+    operation: Mapping[str, Any] = field(default_factory=dict)
+    """What of a route it takes over, when that is not all: an operation inside one path."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +134,16 @@ def _function(name: str, data: dict[str, Any], variables: Mapping[str, str]) -> 
         schedule=float(data["schedule"]) if "schedule" in data else None,
         description=data.get("description", ""),
         replaces=tuple(data.get("replaces", ())),
+        queue=data.get("queue", ""),
+        batch=int(data.get("batch", 10)),
+        serves=tuple(data.get("serves", ())),
+        needs=tuple(data.get("needs", ())),
+        operation=data.get("operation", {}),
     )
     if not 0 < function.timeout <= _MAX_TIMEOUT:
         raise LayoutError(f"function {name}: timeout must be over 0 and at most 900 seconds")
+    if not 1 <= function.batch <= 10:
+        raise LayoutError(f"function {name}: batch must be from 1 to 10")
     if min(function.memory, function.concurrency + 1, function.environments) < 1:
         raise LayoutError(f"function {name}: memory, concurrency and environments are counts")
     return function

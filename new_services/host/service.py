@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from new_services.host import workflows
+from new_services.host.cloud import Cloud
 from new_services.host.control import Control
 from new_services.host.errors import InvokeError
 from new_services.host.faults import Faults
@@ -18,6 +22,7 @@ from new_services.host.invoke_api import REQUEST_LIMIT, InvokeApi
 from new_services.host.layout import Layout
 from new_services.host.log import say
 from new_services.host.pool import Pool
+from new_services.host.queues import poll
 from new_services.host.tasks import TaskKeeper
 from new_services.host.wire import Request, Response, listen, port_of
 
@@ -30,13 +35,15 @@ _FUNCTIONS = "/2015-03-31/functions/"
 class Settings:
     """How one host runs."""
 
-    host: str
-    port: int
+    bound: socket.socket
+    """Where it listens."""
     switches: Path
     """The file that holds which seeded differences are on."""
     credentials: Mapping[str, str] | None = None
     scheduled: bool = True
     """Run the functions that have a schedule."""
+    cloud: str = ""
+    """URL of the other services of AWS; queues are polled when it is there."""
     seed: bool = False
     """Wait for the first successful run of each scheduled function before being ready."""
 
@@ -54,6 +61,7 @@ class Service:
         faults = Faults()
         self._invoke = InvokeApi(layout, self._pools, faults, self._tasks, settings.credentials)
         self._control = Control(layout, self._pools, faults, settings.switches)
+        self._cloud = Cloud(settings.cloud, layout.region) if settings.cloud else None
         self._server: asyncio.Server | None = None
         self._seeded = {name: asyncio.Event() for name in self._scheduled()}
 
@@ -66,13 +74,21 @@ class Service:
         return [f.name for f in functions if f.schedule is not None and self._settings.scheduled]
 
     async def start(self) -> None:
-        """Listen and start the schedules. Raises OSError when the port is taken."""
-        self._server = await listen(
-            self._settings.host, self._settings.port, self._handle, self._tasks, REQUEST_LIMIT
-        )
+        """Listen, start the schedules, and poll the queues."""
+        self._server = await listen(self._settings.bound, self._handle, self._tasks, REQUEST_LIMIT)
         self._tasks.start(self._watch_memory(), "memory")
         for name in self._seeded:
             self._tasks.start(self._run_schedule(name), f"schedule {name}")
+        if self._cloud is not None:
+            self._poll_queues(self._cloud)
+
+    def _poll_queues(self, cloud: Cloud) -> None:
+        """One poller for each environment that a function may have."""
+        for name, pool in self._pools.items():
+            for number in range(pool.function.environments if pool.function.queue else 0):
+                deliver = partial(self._invoke.deliver, pool)
+                work = poll(pool.function, self._layout, cloud, deliver)
+                self._tasks.start(work, f"queue {name} {number}")
 
     async def seeded(self) -> None:
         """With `seed`: wait until every scheduled function has run once without failing."""
@@ -93,10 +109,16 @@ class Service:
             pool.stop()
         await asyncio.gather(*(pool.ended() for pool in self._pools.values()))
         await self._tasks.stop()
+        if self._cloud is not None:
+            self._cloud.close()
 
     async def _handle(self, request: Request) -> Response:
         if request.path.startswith("/host/"):
             return await self._control.handle(request)
+        if self._cloud is not None and not request.path.startswith(_FUNCTIONS):
+            if request.headers.get("x-amz-target") == workflows.OPERATION:
+                return await workflows.start_sync(self._cloud, request)
+            return await self._cloud.pass_on(request)
         return await self._invoke.handle(request)
 
     async def _watch_memory(self) -> None:

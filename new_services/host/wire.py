@@ -7,6 +7,7 @@ It serves trusted local callers: keep-alive, pipelining in order, chunked and si
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -167,21 +168,26 @@ class HttpProtocol(asyncio.Protocol):
                 self._transport.close()
 
 
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket (port 0: any free one). Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
 async def listen(
-    host: str,
-    port: int,
+    bound: socket.socket,
     handler: Handler,
     tasks: TaskKeeper,
     body_limit: int,
     cancel_when_gone: bool = False,
 ) -> asyncio.Server:
-    """Listen on host and port (0: any free one). Raises OSError when the port is taken.
+    """Listen on a bound socket, which the server then owns.
 
     `cancel_when_gone` cancels a running handler when its caller hangs up; without it the work
     goes on, as an AWS function does when its caller leaves.
     """
     return await asyncio.get_running_loop().create_server(
-        lambda: HttpProtocol(handler, tasks, body_limit, cancel_when_gone), host, port
+        lambda: HttpProtocol(handler, tasks, body_limit, cancel_when_gone), sock=bound
     )
 
 

@@ -7,7 +7,14 @@ from typing import Any
 from new_services.differences import enabled
 from new_services.functions.catalogue import availability, export, pages, search
 from new_services.functions.vendor import html, paging
-from new_services.functions.vendor.http import ApiError, Request, Response, handler, single
+from new_services.functions.vendor.http import (
+    ApiError,
+    Request,
+    Response,
+    bad_request,
+    handler,
+    single,
+)
 
 
 @handler("GET", "HEAD")
@@ -25,6 +32,27 @@ def search_hotels(request: Request) -> Response:
         return hotels
 
     return paging.page(request, found.total(), items, bounds)
+
+
+@handler("POST")
+def find_hotels(request: Request) -> Response:
+    """POST /api/catalogue/search: a read, with the parameters as a JSON object"""
+    body = request.json()
+    for name, value in body.items():
+        if name not in _SEARCHED or not isinstance(value, str | int) or isinstance(value, bool):
+            raise bad_request(f"{name} cannot be searched for.", name)
+    query = {name: str(value) for name, value in body.items() if value != ""}
+    page = paging.whole(query.get("page"), "page", 1, 1_000_000)
+    size = paging.whole(query.get("size"), "size", 20, 100)
+    found = search.Search.parse(query)
+    total = found.total()
+    listed = found.hotels(size, (page - 1) * size)
+    items = [search.summary(hotel, request.url) for hotel in listed]
+    counted = {"page": page, "size": size, "total": total, "pages": -(-total // size)}
+    return single(request, {"items": items, **counted})
+
+
+_SEARCHED = ("q", "city", "max_price", "page", "size", "sort")
 
 
 @handler("GET", "HEAD")

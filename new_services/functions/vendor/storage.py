@@ -44,12 +44,22 @@ def connect() -> sqlite3.Connection:
     for pause in (0.05, 0.2, 0.5, 1.0):
         # The switch to WAL needs the file alone and does not wait for it by itself.
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            # A network file system (EFS) has no shared memory, which WAL needs.
+            mode = os.environ.get("JOURNAL_MODE", "WAL")
+            connection.execute(f"PRAGMA journal_mode = {mode}")
             break
         except sqlite3.OperationalError:
             time.sleep(pause)
     connection.executescript(_SCHEMA)
     return connection
+
+
+@cache
+def ensure(schema: str) -> None:
+    """Make a service's own tables, once a process; a transaction that is open stays open."""
+    for statement in schema.split(";"):
+        if statement.strip():
+            connect().execute(statement)
 
 
 @contextmanager

@@ -27,18 +27,19 @@ ORDER = (
     "rollout",
     "fire",
     "serverless",
+    "serverless-targets",
 )
 
 
 def names() -> list[str]:
     """The chapters that there are, in the order in which they are told."""
-    found = {module.name for module in pkgutil.iter_modules(chapters.__path__)}
+    found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(chapters.__path__)}
     return [name for name in ORDER if name in found] + sorted(found - set(ORDER))
 
 
 async def tell(name: str) -> bool:
     """Tell one chapter; True if every step held."""
-    module = importlib.import_module(f"tests.suites.story.chapters.{name}")
+    module = importlib.import_module(f"tests.suites.story.chapters.{name.replace('-', '_')}")
     teller = Tell(name)
     with tempfile.TemporaryDirectory(prefix="figway-story-") as folder:
         try:

@@ -24,8 +24,8 @@ S12 = "http://www.w3.org/2003/05/soap-envelope"
 def wsdl(shop_url: str) -> Iterator[zeep.Client]:
     with requests.Session() as session:
         session.trust_env = False
-        transport = zeep.Transport(session=session)
-        yield zeep.Client(f"{shop_url}/ws/booking.asmx?wsdl", transport=transport)
+        transport = zeep.Transport(session=session)  # type: ignore[no-untyped-call]
+        yield zeep.Client(f"{shop_url}/ws/booking.asmx?wsdl", transport=transport)  # type: ignore[no-untyped-call]
 
 
 def _ports(client: zeep.Client) -> list[Any]:
@@ -300,7 +300,7 @@ def test_json_rpc_batches_and_notifications(shop: httpx.Client) -> None:
 
 
 def test_a_search_by_post_answers_as_the_one_by_get(shop: httpx.Client) -> None:
-    body = {"q": "bar", "city": "Lisboa", "page": 1, "size": 5}
+    body: dict[str, str | int] = {"q": "bar", "city": "Lisboa", "page": 1, "size": 5}
     got = shop.post("/api/catalogue/search", json=body)
     shown = shop.get("/api/catalogue", params=body)
     assert got.json()["items"] == shown.json()["items"]

@@ -32,11 +32,13 @@ class Answer:
 class Host:
     process: subprocess.Popen[str]
     port: int
+    timeout: float = 30
+    """Seconds that a request may take."""
 
     def send(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
         try:
             connection.request(method, target, body, headers or {})
             response = connection.getresponse()

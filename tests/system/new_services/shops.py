@@ -75,13 +75,16 @@ class Shops:
         content = base64.b64decode(text) if answer["isBase64Encoded"] else text.encode()
         return Answer(answer["statusCode"], tuple(pairs), content)
 
-    def compared(self, target: str) -> Comparison:
-        """A GET of both, less what legacy disagrees with itself about."""
-        first, again = self.legacy("GET", target), self.legacy("GET", target)
+    def compared(
+        self, target: str, method: str = "GET", body: bytes = b"", content_type: str = ""
+    ) -> Comparison:
+        """A read of both, less what legacy disagrees with itself about."""
+        headers = {"content-type": content_type} if content_type else {}
+        first, again = (self.legacy(method, target, body, headers) for _ in range(2))
         context = Context(facade=f"http://{self.authority}", path=target.partition("?")[0])
         noise = {found.field for found in compare(first, again, (), context).differences}
         context = Context(facade=context.facade, path=context.path, noise=frozenset(noise))
-        return compare(first, self.new("GET", target), (), context)
+        return compare(first, self.new(method, target, body, headers), (), context)
 
     def caught_up(self) -> None:
         """Let the feed bring what legacy has just written."""

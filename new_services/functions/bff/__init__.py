@@ -1,0 +1,1 @@
+"""A backend for one frontend: what a page shows, in one answer."""

@@ -1,0 +1,1 @@
+"""Exports as jobs: accepted at once, worked off at a rate of their own."""

@@ -1,0 +1,1 @@
+"""GraphQL over the services: one schema stitched from users, catalogue and bookings."""

@@ -1,0 +1,1 @@
+"""Operations that partners call inside one path: one function an operation."""
