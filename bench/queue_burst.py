@@ -1,6 +1,6 @@
 """A burst of writes to a queue route: 202 for all, and a worker that takes its time.
 
-    python -m bench.queue_burst [--requests 5000] [--keys 100] [--rate 1000]
+    python -m bench.queue_burst [--requests 5000] [--keys 100] [--rate 200]
 
 Each key's client posts one request after the other; all clients at once. The worker receives at its
 own rate. Printed as JSON: the time of the burst, the latency of the 202s, how deep the queue was,
@@ -167,7 +167,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--requests", type=int, default=5_000)
     parser.add_argument("--keys", type=int, default=100, help="clients at once, one a key")
-    parser.add_argument("--rate", type=int, default=1_000, help="messages a second of the worker")
+    parser.add_argument("--rate", type=int, default=200, help="messages a second of the worker")
     given = parser.parse_args()
     found = asyncio.run(burst(given.requests, given.keys, given.rate))
     print(json.dumps(asdict(found) | {"holds": found.holds}))
