@@ -22,16 +22,14 @@ CREATE TABLE IF NOT EXISTS supplier_prices (hotel_id INTEGER PRIMARY KEY, docume
 CREATE TABLE IF NOT EXISTS supplier (
     id INTEGER PRIMARY KEY CHECK (id = 1), etag TEXT, failures INTEGER, not_before REAL
 );
-INSERT OR IGNORE INTO supplier VALUES (1, '', 0, 0);
 """
 
 
 def poll(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Ask once, unless the supplier is to be left alone; what came of it."""
     storage.ensure(_SCHEMA)
-    etag, failures, not_before = (
-        storage.connect().execute("SELECT etag, failures, not_before FROM supplier").fetchone()
-    )
+    row = storage.connect().execute("SELECT etag, failures, not_before FROM supplier").fetchone()
+    etag, failures, not_before = row or ("", 0, 0.0)
     if time.time() < not_before:
         return {"result": "waiting", "failures": failures}
     try:
@@ -63,7 +61,7 @@ def _pause(retry_after: str, failures: int) -> float:
 
 def _remember(etag: str, failures: int = 0, not_before: float = 0.0) -> None:
     storage.connect().execute(
-        "UPDATE supplier SET etag = ?, failures = ?, not_before = ?", (etag, failures, not_before)
+        "INSERT OR REPLACE INTO supplier VALUES (1, ?, ?, ?)", (etag, failures, not_before)
     )
 
 

@@ -32,7 +32,6 @@ CREATE TABLE IF NOT EXISTS replays (
     key TEXT PRIMARY KEY, path TEXT, request TEXT, status INTEGER, location TEXT, answer TEXT
 );
 """
-_TABLES = ("cursor", "users", "profiles", "hotels", "bookings", "numbers", "replays")
 
 
 @cache
@@ -150,8 +149,9 @@ def put_cursor(sequence: int) -> None:
 
 
 def clear() -> None:
-    """Forget everything: legacy has begun again."""
-    for table in _TABLES:
+    """Forget everything, the services' own tables too: legacy has begun again."""
+    found = connect().execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in found:
         connect().execute(f"DELETE FROM {table}")
 
 
