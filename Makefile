@@ -145,6 +145,9 @@ fuzz: $(VENV)/.dev ## 100 000 hostile requests, and long runs of the codecs: mak
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest tests/suites/hostile/test_codecs.py --timeout 1800
 	@$(BIN)/python -m tests.suites.hostile.guided --seconds $(or $(SECONDS),60)
 
+operations: $(VENV)/.dev ## 100 000 GraphQL and SOAP documents beside graphql-core and lxml: make operations [DOCUMENTS=n]
+	@DOCUMENTS=$(or $(DOCUMENTS),100000) $(BIN)/python -m pytest -q --timeout 3600 tests/unit/figway/operation/test_against_references.py
+
 api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description: make api-fuzz [EXAMPLES=n]
 	@$(BIN)/python -m tests.suites.api.fuzz --examples $(or $(EXAMPLES),100)
 
@@ -212,4 +215,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: demo-serverless sagas coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: operations demo-serverless sagas coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

@@ -1,0 +1,135 @@
+"""SOAP 1.1 and 1.2: the first child of the envelope's body.
+
+The head's action is advice, and often absent or wrong; what a server executes is in the body. Expat
+reads the first 16 KiB and no more, without a document type declaration, and so without entities.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from xml.parsers import expat
+
+from figway.message.http import RequestHead
+from figway.model.operations import OperationKind
+from figway.operation.head import ContentType, check_coding, media_type
+from figway.operation.multipart import parts
+from figway.operation.operation import Operation, Unread, UnreadReason
+
+WINDOW: Final = 16_384
+"""Bytes of an envelope that are read."""
+_ENVELOPES = frozenset(
+    {"http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"}
+)
+_DEEPEST = 64
+_XML = frozenset({"text/xml", "application/xml", "application/soap+xml", "application/xop+xml"})
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252"})
+"""Those in which ASCII is ASCII."""
+_DECLARED = re.compile(
+    rb"""\s*(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})"""
+)
+
+
+def read(head: RequestHead, body: bytes, *, complete: bool) -> tuple[Operation, ...]:
+    """The operation of a request. Raises `Unread`."""
+    check_coding(head)
+    media = media_type(head.get(b"content-type"))
+    if media.essence == "multipart/related":
+        media, body, complete = _root(body, media, complete=complete)
+    if media.essence not in _XML:
+        raise Unread(UnreadReason.MEDIA_TYPE)
+    charset = media.parameters.get("charset", "").lower()
+    declared = _DECLARED.match(body)
+    encoding = "" if declared is None else declared[1].decode("latin-1").lower()
+    if charset not in _CHARSETS or encoding not in _CHARSETS or b"\0" in body[:WINDOW]:
+        raise Unread(UnreadReason.MEDIA_TYPE)
+    name = _Envelope().read(body, complete=complete)
+    if not name.isascii() and {charset, encoding} - {"", "utf-8", "utf8"}:
+        raise Unread(UnreadReason.AMBIGUOUS)
+    return (Operation(OperationKind.SOAP, name),)
+
+
+def _root(body: bytes, media: ContentType, *, complete: bool) -> tuple[ContentType, bytes, bool]:
+    """The root part of an MTOM message (RFC 2387, 3.2): what `start` names, or the first."""
+    start = media.parameters.get("start", "")
+    for part in parts(body, media):
+        if start and part.headers.get("content-id", "") != start:
+            continue
+        if part.headers.get("content-transfer-encoding", "binary").lower() not in _PLAIN:
+            raise Unread(UnreadReason.MEDIA_TYPE)
+        if complete and not part.whole:
+            raise Unread(UnreadReason.MALFORMED)
+        own = media_type(part.headers.get("content-type", "").encode("latin-1"))
+        return own, part.body, part.whole
+    raise Unread(UnreadReason.ABSENT if complete else UnreadReason.TOO_LONG)
+
+
+_PLAIN = frozenset({"binary", "8bit", "7bit"})
+
+
+class _Envelope:
+    """Follows the elements of one envelope."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._namespace = ""
+        self._in_body = False
+        self._bodies = 0
+        self._name = ""
+        self._parser = parser = expat.ParserCreate(namespace_separator="}")
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.XmlDeclHandler = self._declaration
+        parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+
+    def read(self, body: bytes, *, complete: bool) -> str:
+        """The name of the first child of Body. Raises `Unread`."""
+        whole = complete and len(body) <= WINDOW
+        try:
+            self._parser.Parse(body[:WINDOW], whole)
+        except expat.ExpatError:
+            raise Unread(UnreadReason.MALFORMED) from None
+        if not self._name:
+            raise Unread(UnreadReason.ABSENT if whole else UnreadReason.TOO_LONG)
+        return self._name
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        self._depth += 1
+        namespace, _, local = name.rpartition("}")
+        if self._depth > _DEEPEST:
+            raise Unread(UnreadReason.TOO_LONG)
+        if self._depth == 1:
+            if local != "Envelope" or namespace not in _ENVELOPES:
+                raise Unread(UnreadReason.MALFORMED)
+            self._namespace = namespace
+        elif self._depth == 2:
+            self._in_body = namespace == self._namespace and local == "Body"
+            self._bodies += self._in_body
+            if self._bodies > 1:
+                raise Unread(UnreadReason.AMBIGUOUS)
+        elif self._depth == 3 and self._in_body and not self._name:
+            self._name = f"{{{namespace}}}{local}" if namespace else local
+
+    def _end(self, _: str) -> None:
+        self._depth -= 1
+
+    def _declaration(self, version: str, *_: object) -> None:
+        if version != "1.0":  # expat takes what other parsers refuse
+            raise Unread(UnreadReason.MALFORMED)
+
+    def _doctype(self, *_: object) -> None:
+        raise Unread(UnreadReason.MALFORMED)
+
+
+def action(head: RequestHead) -> str:
+    """The action that the head names: `action` of the media type (SOAP 1.2, RFC 3902), or the field
+    SOAPAction (SOAP 1.1, 6.1.1). Empty for none, and where both differ."""
+    try:
+        named = media_type(head.get(b"content-type")).parameters.get("action", "")
+    except Unread:
+        return ""
+    field = (head.get(b"soapaction") or b"").decode("latin-1").strip().strip('"')
+    if named and field and named != field:
+        return ""
+    return named or field

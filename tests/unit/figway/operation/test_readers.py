@@ -1,0 +1,257 @@
+"""Each reader on requests written by hand: what it reads, and what it leaves unread and why."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from figway.model.operations import OperationKind
+from figway.operation.operation import Ask, Operation, OperationReading
+from figway.operation.read import OperationReader
+from tests.support.tables import Head
+
+GRAPHQL: Ask = (OperationKind.GRAPHQL, "")
+SOAP: Ask = (OperationKind.SOAP, "")
+RPC: Ask = (OperationKind.JSONRPC, "")
+ACTION: Ask = (OperationKind.FORM, "action")
+JSON = b"application/json"
+FORM = b"application/x-www-form-urlencoded"
+SOAP11 = b"http://schemas.xmlsoap.org/soap/envelope/"
+
+
+def read(
+    ask: Ask,
+    body: bytes | dict[str, Any] | list[Any] = b"",
+    media: bytes = JSON,
+    *,
+    complete: bool = True,
+    reader: OperationReader | None = None,
+    method: str = "POST",
+    query: bytes = b"",
+    coding: bytes | None = None,
+) -> OperationReading:
+    headers = [(b"content-type", media)] if media else []
+    if coding is not None:
+        headers.append((b"content-encoding", coding))
+    head = Head(path=b"/api", method=method, query=query, headers=headers)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return (reader or OperationReader()).read((ask,), head, data, complete=complete)
+
+
+def said(reading: OperationReading, ask: Ask) -> list[str] | str:
+    return reading.reason or [str(operation) for operation in reading.operations(ask)]
+
+
+DOCUMENT = "query A { cart { id } } mutation B { buy }"
+PERSISTED = {
+    "persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(b"{ cart }").hexdigest()}
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"query": "{ cart }"}, ["graphql query { cart }"]),
+        ({"query": "{ x: cart }", "variables": {"query": 1}}, ["graphql query { cart }"]),
+        ({"query": DOCUMENT, "operationName": "B"}, ["graphql mutation B"]),
+        (
+            [{"query": "{ a }"}, {"query": "query Q { b }"}],
+            ["graphql query { a }", "graphql query Q"],
+        ),
+        ({"query": DOCUMENT}, "ambiguous"),
+        ({"query": DOCUMENT, "operationName": "C"}, "malformed"),
+        ({"query": "{ a }", "Query": "mutation { b }"}, "ambiguous"),
+        (b'{"query": "{ a }", "query": "mutation { b }"}', "ambiguous"),
+        (b"\xef\xbb\xbf" + b'{"query": "{ a }"}', "ambiguous"),
+        ({"query": "{ a }", "id": "7"}, "ambiguous"),
+        ({"id": "7"}, "ambiguous"),
+        ({"query": "{ a }", "extensions": PERSISTED}, "ambiguous"),
+        ({"query": 7}, "malformed"),
+        ({"query": "type A { b: Int }"}, "malformed"),
+        ({"query": "{ ...F }"}, "malformed"),
+        ({"query": "query A { a } query A { b }"}, "malformed"),
+        ({"query": "{" * 101 + "a" + "}" * 101}, "malformed"),
+        ({"query": "{a" * 101 + "}" * 101}, "too_long"),
+        ({}, "absent"),
+        ([], "absent"),
+        (b"", "malformed"),
+        (b"{", "malformed"),
+        (b"[" * 60_000, "malformed"),
+        ('{"query": "{ a }"}'.encode("utf-16"), "malformed"),
+        (b'{"query": "{ a }", "n": NaN}', "malformed"),
+        ([{"query": "{ a }"}] * 101, "too_long"),
+    ],
+)
+def test_graphql_in_json(body: Any, expected: list[str] | str) -> None:
+    assert said(read(GRAPHQL, body), GRAPHQL) == expected
+
+
+def test_graphql_by_other_ways() -> None:
+    asked = read(GRAPHQL, method="GET", query=b"query=%7B+cart+%7D&variables=%7B%7D")
+    assert said(asked, GRAPHQL) == ["graphql query { cart }"]
+    twice = read(GRAPHQL, method="GET", query=b"query=%7Ba%7D&query=%7Bb%7D")
+    assert said(twice, GRAPHQL) == "ambiguous"
+    plain = read(GRAPHQL, b"mutation M { buy }", b"application/graphql")
+    assert said(plain, GRAPHQL) == ["graphql mutation M"]
+    both = read(GRAPHQL, {"query": "{ a }"}, query=b"query=mutation%7Bb%7D")
+    assert said(both, GRAPHQL) == "ambiguous"
+
+
+def test_a_persisted_query_is_known_once_its_text_was_seen() -> None:
+    reader = OperationReader()
+    only = {"operationName": None, "extensions": PERSISTED}
+    [unknown] = read(GRAPHQL, only, reader=reader).operations(GRAPHQL)
+    assert (unknown.type, unknown.hash) == ("", PERSISTED["persistedQuery"]["sha256Hash"])
+    wrong = {"query": "mutation { buy }", "extensions": PERSISTED}
+    assert said(read(GRAPHQL, wrong, reader=reader), GRAPHQL) == "ambiguous"
+    assert read(GRAPHQL, only, reader=reader).operations(GRAPHQL)[0].type == ""  # nothing learned
+    read(GRAPHQL, {"query": "{ cart }", "extensions": PERSISTED}, reader=reader)
+    [known] = read(GRAPHQL, only, reader=reader).operations(GRAPHQL)
+    assert (known.type, known.fields) == ("query", ("cart",))
+
+
+def test_the_memory_is_bounded_and_does_not_change_what_is_read() -> None:
+    reader = OperationReader()
+    for at in range(5_000):
+        [found] = read(GRAPHQL, {"query": f"{{ f{at} }}"}, reader=reader).operations(GRAPHQL)
+        assert found.fields == (f"f{at}",)
+    again = read(GRAPHQL, {"query": "{ f0 }"}, reader=reader)
+    assert said(again, GRAPHQL) == ["graphql query { f0 }"]
+    assert len(reader._graphql._known) <= 4_096
+
+
+@pytest.mark.parametrize("ask", [GRAPHQL, SOAP, RPC, ACTION])
+def test_what_no_reader_takes(ask: Ask) -> None:
+    """Compressed, of another type, cut, ten megabytes: bounded, and unread."""
+    media = {GRAPHQL: JSON, SOAP: b"text/xml", RPC: JSON, ACTION: FORM}[ask]
+    assert read(ask, gzip.compress(b"{}"), media, coding=b"gzip").reason == "compressed"
+    assert read(ask, b"{}", b"text/plain").reason == "media_type"
+    assert read(ask, b"{}", b"").reason == "media_type"
+    assert read(ask, b"{}", media + b"; charset=utf-16").reason == "media_type"
+    assert read(ask, b" " * 65_537, media, complete=False).reason in ("too_long", "malformed")
+    assert read(ask, b"<a>" * 3_500_000, media).reason in ("too_long", "malformed", "absent")
+
+
+def envelope(body: bytes, header: bytes = b"", namespace: bytes = SOAP11) -> bytes:
+    return b'<s:Envelope xmlns:s="%b">%b<s:Body>%b</s:Body></s:Envelope>' % (
+        namespace,
+        header,
+        body,
+    )
+
+
+LAUGHS = b"""<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (envelope(b'<m:Get xmlns:m="urn:a"/>'), ["soap {urn:a}Get"]),
+        (envelope(b"<Get/>", namespace=b"http://www.w3.org/2003/05/soap-envelope"), ["soap Get"]),
+        (envelope(b"<Get/>", b"<s:Header><s:Body><Evil/></s:Body></s:Header>"), ["soap Get"]),
+        (b"\xef\xbb\xbf" + envelope(b"<Get/>"), ["soap Get"]),
+        (envelope(b"<Get/>" + b"<x/>" * 9_000), ["soap Get"]),
+        (envelope(b"<Get/>", b"<s:Header>" + b"x" * 20_000 + b"</s:Header>"), "too_long"),
+        (envelope(b""), "absent"),
+        (envelope(b"<Get/></s:Body><s:Body><Put/>"), "ambiguous"),
+        (envelope(b"<Get/>", namespace=b"urn:other"), "malformed"),
+        (envelope(b"<Get/>")[:-3], "malformed"),
+        (envelope(b"<Get/>").decode().encode("utf-16"), "media_type"),
+        (b'<?xml version="1.0" encoding="utf-7"?>' + envelope(b"<Get/>"), "media_type"),
+        (LAUGHS + envelope(b"<Get>&b;</Get>"), "malformed"),
+        (b'<!DOCTYPE x SYSTEM "http://127.0.0.1/x.dtd">' + envelope(b"<Get/>"), "malformed"),
+        (envelope(b"<Get>&undefined;</Get>"), "malformed"),
+        (b"<a>" * 5_000, "malformed"),
+    ],
+)  # fmt: skip
+def test_soap(body: bytes, expected: list[str] | str) -> None:
+    assert said(read(SOAP, body, b"text/xml; charset=utf-8"), SOAP) == expected
+
+
+RELATED = b'multipart/related; type="application/xop+xml"; start="<root>"; boundary="b1"'
+ATTACHED = (
+    b"--b1\r\nContent-ID: <image>\r\n\r\nnoise\r\n"
+    b"--b1\r\nContent-Type: application/xop+xml; charset=UTF-8\r\nContent-ID: <root>\r\n"
+    b"Content-Transfer-Encoding: binary\r\n\r\n" + envelope(b"<Upload/>") + b"\r\n--b1"
+)
+
+
+def test_soap_with_attachments() -> None:
+    """MTOM: the part that `start` names, also where the attachments after it are not there yet."""
+    assert said(read(SOAP, ATTACHED + b"--\r\n", RELATED), SOAP) == ["soap Upload"]
+    more = ATTACHED + b"\r\nContent-ID: <b>\r\n\r\n" + b"x" * 50_000
+    assert said(read(SOAP, more, RELATED, complete=False), SOAP) == ["soap Upload"]
+    assert said(read(SOAP, ATTACHED[:60], RELATED, complete=False), SOAP) == "too_long"
+    other = ATTACHED.replace(b"binary", b"base64") + b"--\r\n"
+    assert said(read(SOAP, other, RELATED), SOAP) == "media_type"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"jsonrpc": "2.0", "method": "order.get", "id": 1}, ["jsonrpc order.get"]),
+        ([{"method": "a"}, {"method": "b"}], ["jsonrpc a", "jsonrpc b"]),
+        ({"method": "a", "Method": "b"}, "ambiguous"),
+        (b'{"method": "a", "m\\u0065thod": "b"}', "ambiguous"),
+        ({"result": 1}, "absent"),
+        ({"method": 1}, "malformed"),
+        (["a"], "malformed"),
+        (b"7", "malformed"),
+    ],
+)
+def test_jsonrpc(body: Any, expected: list[str] | str) -> None:
+    assert said(read(RPC, body), RPC) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "expected"),
+    [
+        (b"q=1&action=search", b"", ["form search"]),
+        (b"%61ction=se%61rch+it", b"", ["form search it"]),
+        (b"action=a&action=b", b"", "ambiguous"),
+        (b"action=a", b"action=b", "ambiguous"),
+        (b"action=a;b=1", b"", "ambiguous"),
+        (b"action[]=a&action=b", b"", "ambiguous"),
+        (b"+action=a&action=b", b"", "ambiguous"),
+        (b"x=1;action=a", b"", "absent"),
+        (b"action=%zz", b"", "malformed"),
+        (b"action=%ff", b"", "malformed"),
+        (b"q=1", b"", "absent"),
+        (b"", b"", "absent"),
+    ],
+)
+def test_urlencoded_forms(body: bytes, query: bytes, expected: list[str] | str) -> None:
+    assert said(read(ACTION, body, FORM, query=query), ACTION) == expected
+
+
+def part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    return b'--b1\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n' % (
+        name,
+        more,
+        value,
+    )
+
+
+MULTIPART = b"multipart/form-data; boundary=b1"
+
+
+def test_multipart_forms() -> None:
+    whole = part(b"q", b"1") + part(b"action", b"search") + b"--b1--\r\n"
+    assert said(read(ACTION, whole, MULTIPART), ACTION) == ["form search"]
+    twice = part(b"action", b"a") + part(b"action", b"b") + b"--b1--\r\n"
+    assert said(read(ACTION, twice, MULTIPART), ACTION) == "ambiguous"
+    upload = part(b"action", b"up") + part(b"file", b"x" * 60_000, b'; filename="a.bin"')[:50_000]
+    assert said(read(ACTION, upload, MULTIPART, complete=False), ACTION) == ["form up"]
+    late = part(b"file", b"x" * 60_000, b'; filename="a.bin"')
+    assert said(read(ACTION, late, MULTIPART, complete=False), ACTION) == "too_long"
+    file = part(b"action", b"a", b'; filename="a"') + b"--b1--\r\n"
+    assert said(read(ACTION, file, MULTIPART), ACTION) == "ambiguous"
+
+
+def test_an_operation_says_what_it_is() -> None:
+    assert str(Operation(OperationKind.GRAPHQL, "A", "query", ("a",))) == "graphql query A"
+    assert "persisted" in str(Operation(OperationKind.GRAPHQL, hash="ab" * 32))
