@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from figway.compare.canonical_json import Value
 from figway.compare.limits import Budget, Limits
+from figway.model.operations import FaultKind
+from figway.model.words import HtmlView
 
 RawHeader = tuple[bytes, bytes] | tuple[str, str]
 
@@ -62,6 +64,10 @@ class Context:
     """Formats that need a library, by family (`figway.compare.formats`)."""
     noise: frozenset[str] = frozenset()
     """`Difference.field` keys that are learned noise: shown, not counted."""
+    html: frozenset[HtmlView] = frozenset()
+    """Views of pages that are compared in place of their markup."""
+    faults: frozenset[FaultKind] = frozenset()
+    """Protocols whose faults are answers (`figway.compare.faults`)."""
     server_errors_fail: bool = True
     """A 5xx counts as that side having failed, rather than as an answer to compare."""
     cookie_expiry_seconds: float = 300.0

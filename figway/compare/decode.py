@@ -189,6 +189,18 @@ def has_bom(body: bytes) -> bool:
     return body.startswith(_BOM)
 
 
+def to_bytes(text: str, family: Family, charset: str) -> bytes:
+    """Text as `to_text` reads it again: by its label, then by what it says of itself, else UTF-8.
+
+    Raises:
+        UnicodeEncodeError: for a character that the charset does not have.
+    """
+    codec = _CHARSETS.get(charset)
+    if codec is None and family == "xml" and (named := _XML_ENCODING.search(text[:512].encode())):
+        codec = _CHARSETS.get(named[1].decode("ascii", "replace").lower())
+    return text.encode(codec or "utf-8")
+
+
 _IN_UTF8: frozenset[Family] = frozenset({"json", "json-lines", "json-sequence", "xml", "events"})
 
 

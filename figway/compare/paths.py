@@ -2,12 +2,14 @@
 them.
 
 Understood: `$`, `.name`, `['name']`, `["name"]`, `[0]`, `[*]`, `.*`, and the descendant forms
-`..name`, `..['name']`, `..*`, `..[0]`. Slices, filters, unions and indexes from the end are
+`..name`, `..['name']`, `..*`, `..[0]`; of filters one kind, a member of the child beside a scalar:
+`[?@.type == "gift"]`, `[?@.a.b != 0]`. Slices, other filters, unions and indexes from the end are
 refused by name.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +21,14 @@ _SHORTHAND = re.compile(_NAME)
 _DOT = re.compile(rf"\.(\.)?(?:({_NAME})|(\*))")
 _BRACKET = re.compile(
     r"""(\.\.)?\[\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(0|[1-9][0-9]{0,8})|(\*))\s*\]"""
+)
+_MEMBER = re.compile(rf"""\.({_NAME})|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
+_MEMBERS = rf"""(?:\.{_NAME}|\['(?:[^'\\]|\\.)*'\]|\["(?:[^"\\]|\\.)*"\])+"""
+_SCALAR = (
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|-?(?:0|[1-9]\d{0,17})(?:\.\d{1,18})?|true|false|null"""
+)
+_FILTER = re.compile(
+    rf"(\.\.)?\[\s*\?\s*(\()?\s*@({_MEMBERS})\s*(==|!=)\s*({_SCALAR})\s*(?(2)\))\s*\]"
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\"}
@@ -34,12 +44,32 @@ class PathError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class PathCondition:
+    """A filter (RFC 9535, 2.3.5): a member of the child, compared with a scalar."""
+
+    members: tuple[str, ...]
+    equal: bool
+    value: str | int | float | bool | None
+
+    def holds(self, child: object) -> bool:
+        """Whether a child satisfies it. A member that is not there equals nothing."""
+        for name in self.members:
+            if not isinstance(child, dict) or name not in child:
+                return not self.equal
+            child = child[name]
+        alike = isinstance(child, bool) is isinstance(self.value, bool) and child == self.value
+        return alike is self.equal
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step down: to a member, to an element, or (None) to every child."""
 
     selector: str | int | None
     descend: bool = False
     """The step may also start at any descendant (`..`)."""
+    condition: PathCondition | None = None
+    """Only to children of which this holds; `selector` is None then."""
 
 
 Trail = tuple["Trail", str | int] | tuple[()]
@@ -70,6 +100,8 @@ def _step(text: str, at: int) -> tuple[Step, int]:
     if found := _DOT.match(text, at):
         descend, name, _ = found.groups()
         return Step(name, descend is not None), found.end()
+    if found := _FILTER.match(text, at):
+        return Step(None, found[1] is not None, _condition(found)), found.end()
     if found := _BRACKET.match(text, at):
         descend, single, double, index, _ = found.groups()
         quoted = single if single is not None else double
@@ -79,11 +111,24 @@ def _step(text: str, at: int) -> tuple[Step, int]:
     raise PathError(f"{_why(text[at:])} at character {at + 1} of {text!r}")
 
 
+def _condition(found: re.Match[str]) -> PathCondition:
+    members = tuple(
+        dotted or _unescape(single or double, found[0])
+        for dotted, single, double in _MEMBER.findall(found[3])
+    )
+    raw = found[5]
+    if raw.startswith(("'", '"')):
+        value: str | int | float | bool | None = _unescape(raw[1:-1], found[0])
+    else:
+        value = json.loads(raw)
+    return PathCondition(members, found[4] == "==", value)
+
+
 def _why(rest: str) -> str:
     inside = rest.lstrip(".")[1:].split("]")[0]
     if rest.lstrip(".").startswith("["):
         if inside.lstrip().startswith("?"):
-            return "filters are not supported"
+            return "of filters only [?@.name == 'value'] is supported, also with !="
         if ":" in inside:
             return "slices are not supported"
         if "," in inside:

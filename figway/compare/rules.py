@@ -20,8 +20,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple, cast
 
-from figway.compare.paths import PathError, Step, parse_path
+from figway.compare.paths import PathCondition, PathError, Step, parse_path
 from figway.compare.patterns import PatternError, check_pattern
+from figway.compare.references import steps_to_member
 from figway.model.table import ComparisonRule as ComparisonRule
 from figway.model.table import RuleKind as RuleKind
 from figway.model.table import Scalar
@@ -44,6 +45,8 @@ _PARAMETERS: dict[str, tuple[str, ...]] = {
     "notation": (),
     "null_absent": (),
     "empty_null": (),
+    "name_style": (),
+    "reference": ("key",),
 }
 _OPTIONAL: dict[str, tuple[str, ...]] = {"time_tolerance": ("pattern",)}
 _DEFAULTS = {
@@ -89,8 +92,8 @@ def _target(rule: ComparisonRule, name: str) -> tuple[Step, ...]:
             f"{name}: target {rule.target!r} is none of $..., header:name, header:name;part, "
             "set-cookie:name, set-cookie:name;attribute (in lower case), status"
         )
-    if rule.kind == "keyed_array":
-        raise RuleError(f"{name}: keyed_array is for places in the body")
+    if rule.kind in ("keyed_array", "name_style", "reference"):
+        raise RuleError(f"{name}: {rule.kind} is for places in the body")
     return ()
 
 
@@ -105,6 +108,8 @@ def _parameters(rule: ComparisonRule, name: str) -> None:
         raise RuleError(f"{name}: time_tolerance needs seconds above 0")
     if rule.kind == "keyed_array" and not rule.key:
         raise RuleError(f"{name}: keyed_array needs the key member's name")
+    if rule.kind == "reference":
+        steps_to_member(rule.key)
     if rule.kind == "map_value" and not 0 < len(rule.pairs) <= MOST_PAIRS:
         raise RuleError(f"{name}: map_value needs 1 to {MOST_PAIRS} pairs")
     if rule.kind == "pattern" or rule.pattern:
@@ -187,7 +192,7 @@ class RuleNode:
     there are.
     """
 
-    __slots__ = ("_at", "_known", "_next", "hits", "live")
+    __slots__ = ("_at", "_conditions", "_known", "_next", "hits", "live")
 
     _MOST_CACHED = 2000
 
@@ -197,7 +202,10 @@ class RuleNode:
         # with ids as member names cannot make the automaton grow without end.
         self._known = {} if known is None else known
         self._known[at] = self
-        self._next: dict[str | int, RuleNode] = {}
+        self._next: dict[str | int | tuple[object, ...], RuleNode] = {}
+        steps = (aimed.steps[done] for done, aimed in at if done < len(aimed.steps))
+        found = {step.condition for step in steps if step.condition is not None}
+        self._conditions = tuple(sorted(found, key=repr))
         self.hits = tuple(
             sorted(
                 (aimed.rule for done, aimed in at if done == len(aimed.steps)),
@@ -207,21 +215,34 @@ class RuleNode:
         self.live = bool(at)
 
     def step(self, key: str | int) -> RuleNode:
-        """The node after one more step down."""
+        """The node after one more step down; filters hold of nothing."""
         node = self._next.get(key)
         if node is None:
-            if len(self._next) >= self._MOST_CACHED:
-                self._next.clear()
-            node = self._next[key] = self._advance(key)
+            node = self._keep(key, self._advance(key, frozenset()))
         return node
 
-    def _advance(self, key: str | int) -> RuleNode:
+    def into(self, key: str | int, child: object) -> RuleNode:
+        """As `step`, with the child that stands there, of which filters may hold."""
+        if not self._conditions:
+            return self.step(key)
+        held = frozenset(one for one in self._conditions if one.holds(child))
+        node = self._next.get((key, held))
+        return node or self._keep((key, held), self._advance(key, held))
+
+    def _keep(self, key: str | int | tuple[object, ...], node: RuleNode) -> RuleNode:
+        if len(self._next) >= self._MOST_CACHED:
+            self._next.clear()
+        self._next[key] = node
+        return node
+
+    def _advance(self, key: str | int, held: frozenset[PathCondition]) -> RuleNode:
         after = set()
         for done, aimed in self._at:
             if done == len(aimed.steps):
                 continue
             step = aimed.steps[done]
-            if step.selector is None or step.selector == key:
+            met = step.condition in held if step.condition else step.selector in (None, key)
+            if met:
                 after.add((done + 1, aimed))
             if step.descend:
                 after.add((done, aimed))
@@ -263,6 +284,11 @@ class RuleSet:
         if target.startswith("set-cookie:"):
             found += self._by_target.get("header:set-cookie", ())
         return tuple(found)
+
+
+def is_conditional(rule: ComparisonRule) -> bool:
+    """Whether the rule's target has a filter, which only the values themselves can tell."""
+    return rule.target.startswith("$") and any(step.condition for step in parse_path(rule.target))
 
 
 def is_array_kind(rule: ComparisonRule) -> bool:

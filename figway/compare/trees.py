@@ -23,6 +23,7 @@ from figway.compare.canonical_text import parse_text
 from figway.compare.canonical_xml import parse_xml
 from figway.compare.decode import MediaType, to_text, undo_codings
 from figway.compare.formats import TEXTS, Family, family_named
+from figway.compare.html_views import view_html
 from figway.compare.limits import Budget
 
 _MOST_NESTED = 2
@@ -45,6 +46,8 @@ class Trees:
             NotThisFormat: it is not of that family.
             CompareError: a bound is reached.
         """
+        if family == "html" and self._context.html:
+            return view_html(text, self._context.html, self._context, self._budget)
         if family == "html":
             closing = essence == "application/xhtml+xml"
             return parse_html(text, self._budget, self._depth, self_closing=closing)

@@ -6,6 +6,7 @@
 | `mismatch`      | at least one difference counts; 404 against 200 is one               | yes   |
 | `stale`         | a mismatch that a retry of both sides did not show again (`settle`)  | no    |
 | `legacy_failed` | legacy did not answer, or with a 5xx; so `new_failed`, `both_failed` | no    |
+|                 | (a fault is an answer, unless one side alone blames itself: `faults`) |       |
 | `skipped`       | a body is longer than the capture keeps                              | no    |
 | `compare_error` | an answer cannot be compared within the limits; the reason says why  | no    |
 """
@@ -19,6 +20,7 @@ from typing import Any, Literal, get_args
 from figway.compare.answer import Answer, Context, header_values
 from figway.compare.bodies import BodyComparison
 from figway.compare.differences import Difference, DifferencePlace, Findings, signature
+from figway.compare.faults import Fault, fault_of
 from figway.compare.head import HeadComparison, media_type
 from figway.compare.limits import Budget, CompareError
 from figway.compare.rules import ComparisonRule, RuleSet
@@ -52,6 +54,8 @@ class Comparison:
     """Equal for pairs that differ in the same fields; empty unless a difference counts."""
     beyond: int = 0
     """Counting differences past the limit on groups, which are not listed."""
+    faults: tuple[Fault | None, Fault | None] = field(default=(None, None), repr=False)
+    """The faults that the two answers are: legacy's, new's."""
     own_values: tuple[DifferencePlace, ...] = field(default=(), compare=False, repr=False)
     """Values that each side makes for itself, where they differ: compared by presence and form only
     (ETag, Last-Modified, tokens in cookies, nonces). Neither redacted nor in `to_dict`.
@@ -80,7 +84,19 @@ def compare(
     Pass a `RuleSet` built once, rather than rules, where many pairs are compared.
     """
     context = context or Context()
-    ended = _not_compared(legacy, new, context)
+    faults = _faults(legacy, new, context)
+    found = _compared(legacy, new, rules, context, faults)
+    return replace(found, faults=faults) if any(faults) else found
+
+
+def _compared(
+    legacy: Answer,
+    new: Answer,
+    rules: RuleSet | Iterable[ComparisonRule],
+    context: Context,
+    faults: Faults,
+) -> Comparison:
+    ended = _not_compared(legacy, new, context, faults)
     if ended is not None:
         return ended
     if not isinstance(rules, RuleSet):
@@ -109,17 +125,39 @@ def settle(first: Comparison, retry: Comparison) -> Comparison:
     return retry if retry.verdict == "mismatch" else first
 
 
-def failure_of(answer: Answer, context: Context) -> str:
-    """How this side failed: a transport failure's name, a status such as `503`, or empty."""
+Faults = tuple[Fault | None, Fault | None]
+
+
+def _faults(legacy: Answer, new: Answer, context: Context) -> Faults:
+    if not context.faults:
+        return None, None
+    kinds, decoders, limits = context.faults, context.decoders, context.limits
+    return fault_of(legacy, kinds, decoders, limits), fault_of(new, kinds, decoders, limits)
+
+
+def failure_of(
+    answer: Answer, context: Context, fault: Fault | None = None, others: Fault | None = None
+) -> str:
+    """How this side failed: a transport failure's name, a status such as `503`, or empty.
+
+    A fault is an answer; one that a side blames on itself is a failure unless the other side does
+    the same (`others`).
+    """
     if answer.failure is not None:
         return answer.failure or "failed"
+    if fault is not None:
+        alone = others is None or not others.server
+        return f"fault {fault.code}".strip() if fault.server and alone else ""
     if context.server_errors_fail and 500 <= answer.status <= 599:
         return str(answer.status)
     return ""
 
 
-def _not_compared(legacy: Answer, new: Answer, context: Context) -> Comparison | None:
-    left, right = failure_of(legacy, context), failure_of(new, context)
+def _not_compared(
+    legacy: Answer, new: Answer, context: Context, faults: Faults
+) -> Comparison | None:
+    left = failure_of(legacy, context, faults[0], faults[1])
+    right = failure_of(new, context, faults[1], faults[0])
     if left and right:
         return Comparison("both_failed", reason=f"{left}/{right}")
     if left or right:

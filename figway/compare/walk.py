@@ -18,7 +18,9 @@ from figway.compare.embedded import MOST_NESTED, opened
 from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
 from figway.compare.moments import notations
+from figway.compare.name_style import restyled
 from figway.compare.paths import Trail, exact, last_name, template
+from figway.compare.references import References
 from figway.compare.rules import (
     NO_RULES,
     ComparisonRule,
@@ -41,6 +43,7 @@ class Walk:
         self._budget = budget
         self._arrays_open = 0
         self._in_vain = 0
+        self._references: tuple[References, References] | None = None
         # Looking for a mere reordering reads all that is below. It only explains, so it may end.
         self._order_allowance = _MOST_READ_FOR_ORDER
 
@@ -51,6 +54,8 @@ class Walk:
             CompareError: when the budget is spent.
         """
         self._budget.spend(1)
+        if self._references is None:
+            self._references = References(legacy, self._budget), References(new, self._budget)
         if rules.hits and any(rule.kind == "ignore" for rule in rules.hits):
             if not same(legacy, new):
                 self._report(_kind(legacy, new), legacy, new, rules, trail)
@@ -105,17 +110,35 @@ class Walk:
         self, legacy: dict[str, Value], new: dict[str, Value], rules: RuleNode, trail: Trail
     ) -> None:
         live = rules.live
+        styled = restyled(legacy, new) if rules.hits and _allows_styles(rules) else {}
         for name, value in legacy.items():
-            below = rules.step(name) if live else NO_RULES
+            below = rules.into(name, value) if live else NO_RULES
             if name in new:
                 self.values(value, new[name], below, (trail, name))
+            elif name in styled:
+                self._renamed(name, styled[name], rules, trail)
+                self.values(value, new[styled[name]], below, (trail, name))
             elif not isinstance(value, Order):
                 self._report("missing", value, None, below, (trail, name))
         if len(new) > len(legacy) or new.keys() != legacy.keys():
+            there = set(styled.values())
             for name, value in new.items():
-                if name not in legacy and not isinstance(value, Order):
-                    below = rules.step(name) if live else NO_RULES
+                if name not in legacy and name not in there and not isinstance(value, Order):
+                    below = rules.into(name, value) if live else NO_RULES
                     self._report("added", None, value, below, (trail, name))
+
+    def _renamed(self, name: str, other: str, rules: RuleNode, trail: Trail) -> None:
+        """A member has another style of name: told at the member, covered by the rule."""
+        rule = next(rule for rule in rules.hits if rule.kind == "name_style")
+        self._findings.add(
+            "notation",
+            name,
+            other,
+            path=template((trail, name)),
+            exact=exact((trail, name)),
+            name=last_name(trail),
+            ignored_by=rule.id,
+        )
 
     def _arrays(self, legacy: list[Value], new: list[Value], rules: RuleNode, trail: Trail) -> None:
         self._arrays_open += 1
@@ -186,16 +209,16 @@ class Walk:
     ) -> None:
         live = rules.live
         for here, there in found.pairs:
-            below = rules.step(here) if live else NO_RULES
             one, other = legacy[here], new[there]
             if self._quickly_same(one, other):
                 continue
+            below = rules.into(here, one) if live else NO_RULES
             self.values(one, other, below, (trail, here))
         for at in found.missing:
-            below = rules.step(at) if live else NO_RULES
+            below = rules.into(at, legacy[at]) if live else NO_RULES
             self._report("missing", legacy[at], None, below, (trail, at))
         for at in found.added:
-            below = rules.step(at) if live else NO_RULES
+            below = rules.into(at, new[at]) if live else NO_RULES
             self._report("added", None, new[at], below, (trail, at))
 
     def _report_order(
@@ -225,8 +248,27 @@ class Walk:
             path=template(trail),
             exact=exact(trail),
             name=last_name(trail),
-            ignored_by=covered_by(rules.hits, kind, legacy, new) if rules.hits else None,
+            ignored_by=self._covered(kind, legacy, new, rules) if rules.hits else None,
         )
+
+    def _covered(
+        self, kind: DifferenceKind, legacy: Value, new: Value, rules: RuleNode
+    ) -> str | None:
+        """The rule that covers a difference; a reference needs the whole documents."""
+        found = covered_by(rules.hits, kind, legacy, new)
+        if found is not None or kind not in ("changed", "type") or self._references is None:
+            return found
+        here, there = self._references
+        for rule in rules.hits:
+            if rule.kind == "reference":
+                target = here.target(rule.key, legacy)
+                if target is not None and target == there.target(rule.key, new):
+                    return rule.id
+        return None
+
+
+def _allows_styles(rules: RuleNode) -> bool:
+    return any(rule.kind == "name_style" for rule in rules.hits)
 
 
 def _kind(legacy: Value, new: Value) -> DifferenceKind:

@@ -18,6 +18,17 @@ class Side(StrEnum):
         return Side.NEW if self is Side.LEGACY else Side.LEGACY
 
 
+class HtmlView(StrEnum):
+    """What of a page is compared where its markup is meant to differ."""
+
+    TEXT = "text"
+    """What a reader sees."""
+    FORMS = "forms"
+    """Forms, their fields, and the values of hidden ones."""
+    LINKS = "links"
+    """Where it leads and what it loads."""
+
+
 class Strict:
     """Makes schema libraries refuse unknown fields and read the docstrings below fields."""
 
