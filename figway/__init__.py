@@ -18,6 +18,7 @@ The rooms, from the ground up. A room imports from those beneath it, never from 
     model       the nouns (table, policies), how they are written (codec) and changed (change)
     compare     two answers to one request: decoded, canonical, differing by path
     message     what the core knows of HTTP: heads, forwarding rules, rewriting, problems
+    operation   what a request asks for inside one path, read from its body
     redact      what is hidden before anything is stored
     routing     a compiled table: match, split, decide
     serving     exchange, breaker, budgets, limits, claims

@@ -3,7 +3,9 @@
 One request, in the order that data flows:
 
     a door (doors/) reads a request head and makes a flow (request/flow.py);
-    the flow reads the table once (tables/), matches and decides (figway.routing);
+    the flow reads the table once (tables/), matches and decides (figway.routing); where the route
+        depends on the operation that a body names, it waits for the body's first bytes
+        (request/peek);
     the exchange (figway.serving.exchange) says which backend is tried, and what after a failure;
     an upstream (upstreams/) sends it, over connections that speak HTTP/1.1 as bytes (wire/);
     the answer goes back through the flow to the door;

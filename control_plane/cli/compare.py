@@ -98,6 +98,7 @@ def _evidence(api: Api, route: str) -> None:
     counts = {**evidence["verdicts"], **{f"dropped {k}": n for k, n in evidence["dropped"].items()}}
     console.print("  " + ", ".join(f"{name} {count}" for name, count in counts.items() if count))
     _looks(evidence, detail["legacy_reads"])
+    _faults(evidence)
     for entry in detail["paused"]:
         text = f"{entry['instance']} since {ago(entry['since_ms'])}: {entry['why']}"
         where = escape(inert(text))
@@ -141,6 +142,15 @@ def _looks(evidence: Mapping[str, Any], legacy_reads: str) -> None:
         f"them repeats by users; added {looks['legacy_reads']} reads at legacy "
         f"({legacy_reads}), {looks['new_reads']} at new"
     )
+
+
+def _faults(evidence: Mapping[str, Any]) -> None:
+    """Answers that say no in the words of their protocol, by side and code."""
+    for side in ("legacy", "new"):
+        counts = evidence[side].get("faults") or {}
+        said = ", ".join(f"{inert(code)} {count}" for code, count in sorted(counts.items()))
+        if said:
+            console.print(f"  faults of {side}: {escape(said)}")
 
 
 def _goal(goal: Mapping[str, Any]) -> str:

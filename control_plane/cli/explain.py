@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +13,7 @@ from control_plane.cli.client import Api
 from control_plane.cli.context import shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, percent, show, stage
-from control_plane.cli.parsing import basis_points
+from control_plane.cli.parsing import basis_points, media_type_of
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -22,9 +24,19 @@ def register(app: typer.Typer, panel: str) -> None:
 def explain(
     ctx: typer.Context,
     url: Annotated[str, typer.Argument(help="URL or path, as a client would ask for it.")],
-    method: Annotated[str, typer.Option("--method", "-X", help="Method.")] = "GET",
+    method: Annotated[
+        str, typer.Option("--method", "-X", help="Method; GET, or POST with --data.")
+    ] = "",
     header: Annotated[
         list[str] | None, typer.Option("--header", "-H", help="'Name: value', as curl takes it.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="The body, where its operation decides: text, @FILE, or @- for stdin.",
+        ),
     ] = None,
     client: Annotated[str, typer.Option(help="The client's address.")] = "192.0.2.1",
     revision: Annotated[
@@ -41,12 +53,14 @@ def explain(
     context = shared(ctx)
     api = context.api()
     body: dict[str, Any] = {
-        "method": method,
+        "method": method or ("GET" if data is None else "POST"),
         "url": url,
         "headers": [_header(text) for text in header or []],
         "client": client,
         "at": "live" if revision is None else revision,
     }
+    if data is not None:
+        _add_body(body, _read(data))
     found, _ = api.call("POST", "/explain", body)
     if if_weight is not None:
         route = found["explanation"]["route_id"]
@@ -61,6 +75,25 @@ def explain(
         return
     _print(found["explanation"], draft=found["draft"])
     _now(api, found["explanation"]["route_id"])
+
+
+def _read(data: str) -> str:
+    """A body as given: text, or what a file or the standard input holds."""
+    if not data.startswith("@"):
+        return data
+    try:
+        raw = sys.stdin.buffer.read() if data == "@-" else Path(data[1:]).read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise CliError(f"{data[1:]} cannot be read: {reason}", code=Exit.USAGE) from None
+    return raw.decode("utf-8", "replace")
+
+
+def _add_body(request: dict[str, Any], text: str) -> None:
+    """Give a request its body, and a Content-Type by its looks where none was given."""
+    request["body"] = text
+    if not any(name.lower() == "content-type" for name, _ in request["headers"]):
+        request["headers"].append(["Content-Type", media_type_of(text)])
 
 
 def _now(api: Api, route: str) -> None:
@@ -87,6 +120,17 @@ def _header(text: str) -> list[str]:
     return [name.strip(), value.strip()]
 
 
+_UNREAD = {
+    "no_body": "none was given; write --data @FILE",
+    "too_long": "it does not stand within 64 KiB",
+    "compressed": "the body is compressed",
+    "media_type": "the Content-Type or charset is another",
+    "malformed": "the body is not well-formed",
+    "ambiguous": "two readers could read two operations",
+    "absent": "the body names none",
+    "unknown_hash": "only its hash was sent, and no route lists it",
+    "mixed": "a batch of operations of different routes",
+}
 _OUTCOMES = {
     "passes": "passes",
     "refuses": "[bold red]refused with {status}[/bold red]",
@@ -119,6 +163,12 @@ def _print(found: dict[str, Any], *, draft: bool) -> None:
         key = escape(found["key"]) or f"issued as cookie {found['issues']}"
         rows.append(("key", f"{key} (from {found['key_source']})"))
         rows.append(("bucket", f"{found['bucket']} of 10 000; new serves below {share}"))
+    if found["operation"]:
+        rows.append(("operation", escape(found["operation"])))
+    if found["unread"]:
+        rows.append(
+            ("operation", f"decides nothing: {_UNREAD.get(found['unread'], found['unread'])}")
+        )
     rows += [("policy", _policy(step)) for step in found["policies"]]
     if found["becomes"]:
         rows.append(("becomes", escape(found["becomes"])))

@@ -7,6 +7,7 @@ from typing import Any
 
 from control_plane.cli.errors import CliError, Exit
 from figway.model import share
+from figway.model.operations import OperationKind
 
 _KINDS = {"^=": "prefix", "$=": "suffix", "*=": "contains", "=": "exact"}
 
@@ -54,4 +55,39 @@ def settings(pairs: list[str]) -> dict[str, Any]:
             inner[last] = json.loads(value)
         except ValueError:
             inner[last] = value
+    return found
+
+
+def media_type_of(body: str) -> str:
+    """The media type that a typed body most likely has."""
+    start = body.lstrip("\ufeff \t\r\n")[:1]
+    if start in ("{", "["):
+        return "application/json"
+    return "text/xml" if start == "<" else "application/x-www-form-urlencoded"
+
+
+def operation_of(text: str) -> dict[str, Any]:
+    """`graphql:GetCart,GetUser`, `soap:{urn:shop}GetOrder`, `form:action=search`, `jsonrpc`."""
+    kind, _, names = text.partition(":")
+    kinds = [known.value for known in OperationKind]
+    if kind not in kinds:
+        raise CliError(
+            f"{text!r} is no operation",
+            hint=f"Write KIND:NAME,NAME with one of {', '.join(kinds)}; form:FIELD=VALUE,VALUE",
+            code=Exit.USAGE,
+        )
+    found: dict[str, Any] = {"kind": kind, "field": ""}
+    if kind == "form":
+        found["field"], _, names = names.partition("=")
+    found["names"] = [name.strip() for name in names.split(",") if name.strip()]
+    return found
+
+
+def merged(fields: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Fields with more of them, objects within objects."""
+    found = dict(fields)
+    for name, value in more.items():
+        known = found.get(name)
+        nested = isinstance(known, dict) and isinstance(value, dict)
+        found[name] = merged(known, value) if nested and isinstance(known, dict) else value
     return found

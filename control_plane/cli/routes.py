@@ -34,7 +34,7 @@ from control_plane.cli.output import (
     show_one,
 )
 from control_plane.cli.output import stage as stage_markup
-from control_plane.cli.parsing import condition, settings
+from control_plane.cli.parsing import condition, merged, operation_of, settings
 from figway.model.table import Stage
 
 routes = typer.Typer(no_args_is_help=True, help="Routes: which requests move.")
@@ -60,7 +60,10 @@ def _path(row: Mapping[str, Any]) -> str:
     match = row["item"]["match"]
     methods = ",".join(match["methods"])
     hosts = ",".join(match["hosts"])
-    return " ".join(filter(None, (methods, f"{hosts}{match['path']}")))
+    operation = match.get("operation") or {}
+    names = ",".join(operation.get("names") or operation.get("fields") or ())
+    asked = f"{operation['kind']}:{names or '*'}" if operation else ""
+    return " ".join(filter(None, (methods, f"{hosts}{match['path']}", asked)))
 
 
 _COLUMNS = [
@@ -110,12 +113,23 @@ def set_route(
         typer.Option(help="name=value, name^=prefix, name$=suffix, name*=part, name, !name"),
     ] = None,
     query: Annotated[list[str] | None, typer.Option(help="The same for a query parameter.")] = None,
+    operation: Annotated[
+        str | None,
+        typer.Option(
+            help="graphql:GetCart,GetUser, soap:{urn:shop}GetOrder, jsonrpc:order.get or "
+            "form:action=search,list; '' for none. Types: --set 'match.operation.types=[\"query\"]'"
+        ),
+    ] = None,
     cookie: Annotated[list[str] | None, typer.Option(help="The same for a cookie.")] = None,
     new: Annotated[str | None, typer.Option(help="Backend of side new.")] = None,
     legacy: Annotated[
         str | None, typer.Option(help="Backend of side legacy; the default one when left out.")
     ] = None,
     capability: Annotated[str | None, typer.Option(help="The journey it moves with.")] = None,
+    reads: Annotated[
+        list[str] | None,
+        typer.Option(help="Method that only reads, such as POST for a search; '' for none."),
+    ] = None,
     description: Annotated[str | None, typer.Option(help="For people.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any field: fallback.deadline_ms=5000")
@@ -140,14 +154,18 @@ def set_route(
         "new": new,
         "legacy": legacy,
         "capability": capability,
+        "reads": None if reads is None else [name.upper() for name in reads if name],
         "description": description,
     }
     fields = {name: value for name, value in given.items() if value is not None}
+    if operation is not None:
+        chosen = fields.setdefault("match", {})
+        chosen["operation"] = operation_of(operation) if operation else None
     put_item(
         shared(ctx),
         "routes",
         route,
-        {**fields, **settings(setting or [])},
+        merged(fields, settings(setting or [])),
         {"match": "--path"},
         reason=reason,
         wait=wait,

@@ -263,6 +263,8 @@ class RouteIn(BaseModel, use_attribute_docstrings=True):
     noise: NoiseIn = NoiseIn()
     latency: SidesIn = SidesIn()
     errors: ErrorsIn = ErrorsIn()
+    faults: ErrorsIn = ErrorsIn()
+    """Faults by side and code; an older proxy sends none."""
     evidence: Annotated[list[EvidenceIn], Field(max_length=50)] = []
     """By build of new. An older proxy sends none; its verdicts are taken as they were told."""
     examples: Annotated[list[ExampleIn], Field(max_length=500)] = []

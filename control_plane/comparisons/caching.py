@@ -1,4 +1,5 @@
-"""Warnings about what caches would make of a route's answers, from stored pairs."""
+"""Warnings that the answers of stored pairs give rise to: what caches would make of them, and
+declared reads that look like writes."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from control_plane.publishing.check import shown
 from figway.model.table import Side, Table
 from figway.validate.caching import check_answer
 from figway.validate.findings import Findings
+from figway.validate.reads import check_traffic
 
 
 def warnings(table: Table, rows: Iterable[StoredPair]) -> list[FindingOut]:
@@ -18,17 +20,13 @@ def warnings(table: Table, rows: Iterable[StoredPair]) -> list[FindingOut]:
     for row in rows:
         pair = row.pair
         route = table.routes.get(row.route)
-        if route is None or pair["request"]["method"] != "GET":
+        if route is None:
             continue
+        method, path = pair["request"]["method"], f"routes.{route.id}"
         for side in Side:
-            answer = pair[side.value]
-            check_answer(
-                route,
-                table.capability_of(route),
-                side,
-                answer["status"],
-                answer["headers"],
-                f"routes.{route.id}",
-                findings,
-            )
+            status, headers = pair[side.value]["status"], pair[side.value]["headers"]
+            check_traffic(route, method, side, status, headers, path, findings)
+            if method == "GET":
+                capability = table.capability_of(route)
+                check_answer(route, capability, side, status, headers, path, findings)
     return shown(dict.fromkeys(findings.found))

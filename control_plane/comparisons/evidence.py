@@ -134,6 +134,7 @@ def _failures(tallies: Tallies, verdicts: dict[str, int], side: str) -> FailureO
         low=interval.low,
         high=interval.high,
         errors=tallies.counts[f"{side}_errors"],
+        faults=tallies.counts[f"{side}_faults"],
     )
 
 

@@ -20,8 +20,10 @@ from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import Comparison, compare
-from figway.evidence.comparing import compared_headers
+from figway.evidence.comparing import compared_headers, faults_of
+from figway.model.operations import FaultKind
 from figway.model.table import Route, Table
+from figway.model.words import HtmlView
 
 MOST_BYTES = 32_000_000
 _SECONDS = 5.0
@@ -38,6 +40,8 @@ class Surroundings:
     headers: tuple[str, ...]
     backend_hosts: frozenset[str]
     noise: frozenset[str]
+    faults: frozenset[FaultKind] = frozenset()
+    html: frozenset[HtmlView] = frozenset()
 
     @classmethod
     def of(cls, table: Table, route: Route, noise: frozenset[str]) -> Surroundings:
@@ -47,7 +51,9 @@ class Surroundings:
             for backend in table.backends.values()
             if backend.url
         }
-        return cls(compared_headers(route.comparison), frozenset(hosts), noise)
+        headers = compared_headers(route.comparison)
+        html = frozenset(route.comparison.html)
+        return cls(headers, frozenset(hosts), noise, faults_of(route), html)
 
     def context(self, request: dict[str, Any]) -> Context:
         """For one pair."""
@@ -57,6 +63,8 @@ class Surroundings:
             path=request["target"].partition("?")[0],
             headers=self.headers,
             noise=self.noise,
+            faults=self.faults,
+            html=self.html,
             limits=Limits(seconds=_PAIR_SECONDS),
             clock=time.monotonic,
         )

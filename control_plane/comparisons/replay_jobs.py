@@ -25,7 +25,7 @@ from control_plane.http.paging import cut
 from control_plane.http.problems import conflict, not_found
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.state import TableState
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 
 
 class ReplayJobs:
@@ -54,7 +54,7 @@ class ReplayJobs:
         if not rows:
             raise conflict(f"route {route.id!r} has no stored pair of this kind", "no_examples")
         if body.preview:
-            return _previewed(body, rows)
+            return _previewed(body, rows, route.reads)
         replay, now = uuid4().hex, now_ms()
         if body.headers:
             self._given[replay] = list(body.headers)
@@ -67,6 +67,7 @@ class ReplayJobs:
                 actor=entry.actor,
                 now=now,
                 private=bool(body.headers),
+                reads=route.reads,
             )
             named = sorted({name.lower() for name, _ in body.headers})
             details: dict[str, object] = {"replay": replay, "examples": len(rows)}
@@ -135,9 +136,9 @@ class ReplayJobs:
         return [replays.item_out(row) for row in rows], following
 
 
-def _previewed(body: ReplayIn, rows: Sequence[PairHead]) -> ReplayOut:
+def _previewed(body: ReplayIn, rows: Sequence[PairHead], reads: tuple[str, ...]) -> ReplayOut:
     """What a job would be that nobody has ordered yet."""
-    safe = sum(row.method in SAFE_METHODS for row in rows)
+    safe = sum(is_read(row.method, reads) for row in rows)
     return ReplayOut(
         id="",
         route=body.route,

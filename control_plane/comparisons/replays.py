@@ -20,7 +20,7 @@ from control_plane.comparisons.schemas import (
     ResultIn,
 )
 from control_plane.db.models import ExampleRow, ReplayItemRow, ReplayRow
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 
 LEASE_MS = 60_000
 """A proxy that is silent for so long about a job loses it to another."""
@@ -87,9 +87,10 @@ async def create(
     actor: str,
     now: int,
     private: bool = False,
+    reads: tuple[str, ...] = (),
 ) -> None:
     """Store a job. What may not be repeated is answered at once."""
-    unsafe = {row.id for row in rows if row.method not in SAFE_METHODS}
+    unsafe = {row.id for row in rows if not is_read(row.method, reads)}
     done = len(unsafe) == len(rows)
     await connection.execute(
         insert(ReplayRow).values(

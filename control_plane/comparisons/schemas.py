@@ -118,6 +118,8 @@ class FailureOut(BaseModel, use_attribute_docstrings=True):
     high: float
     errors: dict[str, int]
     """By status class or kind of failure."""
+    faults: dict[str, int] = {}
+    """Faults (SOAP, GraphQL, JSON-RPC) by code: answers, and no failures."""
 
 
 class LooksOut(BaseModel, use_attribute_docstrings=True):

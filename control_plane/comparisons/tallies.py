@@ -11,7 +11,15 @@ from control_plane.comparisons.batches import RouteIn
 from control_plane.comparisons.records import WindowRecord
 from figway.evidence.histogram import Histogram
 
-NAMED = ("verdicts", "skipped", "dropped", "legacy_errors", "new_errors")
+NAMED = (
+    "verdicts",
+    "skipped",
+    "dropped",
+    "legacy_errors",
+    "new_errors",
+    "legacy_faults",
+    "new_faults",
+)
 SIDES = ("legacy", "new")
 
 
@@ -42,6 +50,8 @@ class Tallies:
             ("dropped", route.dropped),
             ("legacy_errors", route.errors.legacy),
             ("new_errors", route.errors.new),
+            ("legacy_faults", route.faults.legacy),
+            ("new_faults", route.faults.new),
         ):
             self._add(name, found)
         self.latency["legacy"].merge(Histogram(route.latency.legacy))

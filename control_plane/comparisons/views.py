@@ -216,7 +216,7 @@ class EvidenceViews:
         ]
 
     async def warnings(self, route_id: str) -> list[FindingOut]:
-        """What caches would make of a route's answers, by its newest stored pairs."""
+        """Warnings about a route's answers, by its newest stored pairs: `caching.warnings`."""
         async with self._database.read() as connection:
             newest = await examples.whole(connection, Wanted(route=route_id), 20, 2_000_000)
         return await asyncio.to_thread(caching.warnings, self._state.current.table, newest)

@@ -25,6 +25,7 @@ class Typed:
     method: str = ""
     url: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    body: str | None = None
 
 
 def read(text: str) -> Typed:
@@ -50,6 +51,7 @@ def read(text: str) -> Typed:
 
 def _curl(words: list[str]) -> Typed:
     found, body, head, as_query = Typed(), False, False, False
+    data: list[str] = []
     rest = iter(_split(words))
     for word in rest:
         if word in ("-X", "--request"):
@@ -70,8 +72,10 @@ def _curl(words: list[str]) -> Typed:
         elif word == "--url":
             found.url = next(rest, "")
         elif word in _DATA:
-            next(rest, "")
+            data.append(next(rest, ""))
             body = True
+            if word == "--json":
+                found.headers.append(("Content-Type", "application/json"))
         elif word in ("-I", "--head"):
             head = True
         elif word in ("-G", "--get"):
@@ -83,8 +87,21 @@ def _curl(words: list[str]) -> Typed:
             found.url = word
     if not found.url:
         raise invalid("request", "the curl command names no URL")
+    _give_data(found, "&".join(data) if data else None, as_query=as_query)
     found.method = found.method or ("HEAD" if head else "POST" if body and not as_query else "GET")
     return found
+
+
+def _give_data(found: Typed, data: str | None, *, as_query: bool) -> None:
+    """The data as body, or with `-G` in the query."""
+    if data is None:
+        return
+    if as_query:
+        found.url += ("&" if "?" in found.url else "?") + data
+        return
+    found.body = data
+    if not any(name.lower() == "content-type" for name, _ in found.headers):
+        found.headers.append(("Content-Type", "application/x-www-form-urlencoded"))
 
 
 def _split(words: list[str]) -> list[str]:

@@ -36,7 +36,8 @@ async def explain_request(body: ExplainIn, _: Viewer, services: Svc) -> ExplainO
     if body.changes:
         table = _drafted(table, body.changes)
     compiled = await _compiled(services, table, revision)
-    found = explain(compiled, head, kill=body.kill, forced=body.forced)
+    data = None if body.body is None else body.body.encode("utf-8", "surrogatepass")
+    found = explain(compiled, head, kill=body.kill, forced=body.forced, body=data)
     return ExplainOut(draft=bool(body.changes), explanation=found)
 
 

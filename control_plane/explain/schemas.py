@@ -28,6 +28,8 @@ class ExplainIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
         | Annotated[dict[Name, Value], Field(max_length=200)]
     ) = []
     """Pairs, or an object."""
+    body: Annotated[str, Field(max_length=131_072)] | None = None
+    """The body, where the operation in it decides the route; as text."""
     client: Annotated[str, Field(max_length=64)] = "192.0.2.1"
     """Address of the client."""
     at: Literal["live"] | Annotated[int, Field(ge=0, lt=2**63, strict=True)] = "live"

@@ -32,6 +32,8 @@ class SeriesIn(BaseModel, use_attribute_docstrings=True):
     """Attempts that failed, by kind."""
     problems: Counters = {}
     """The facade's own answers, by code."""
+    unread: Counters = {}
+    """Requests whose operation could not be read, by reason."""
     client_gone: Count = 0
     latency: Annotated[
         dict[Annotated[int, Field(ge=0, lt=1_000)], Count], Field(max_length=500)
@@ -90,6 +92,8 @@ class SideOut(BaseModel, use_attribute_docstrings=True):
     no_fallbacks: dict[str, int] = {}
     failures: dict[str, int] = {}
     problems: dict[str, int] = {}
+    unread: dict[str, int] = {}
+    """Requests whose operation could not be read, by reason."""
     client_gone: int = 0
     request_bytes: int = 0
     response_bytes: int = 0

@@ -11,7 +11,7 @@ import orjson
 from control_plane.traffic.schemas import SeriesIn, SideOut
 from figway.evidence.histogram import bounds
 
-_NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems")
+_NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread")
 _QUANTILES = (0.50, 0.95, 0.99)
 
 

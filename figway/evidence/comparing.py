@@ -6,11 +6,24 @@ these once per table and route, validation builds them to see whether they can b
 
 from __future__ import annotations
 
-from figway.compare.rules import RuleSet
+from figway.compare.rules import RuleSet, is_conditional
 from figway.model.codec import content_hash, to_data
-from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseWord, RuleKind
+from figway.model.operations import FaultKind, OperationKind
+from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseWord, Route, RuleKind
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
+
+
+def faults_of(route: Route | None) -> frozenset[FaultKind]:
+    """The protocols whose faults are answers of a route."""
+    if route is None or route.faults is FaultKind.NONE:
+        return frozenset()
+    if route.faults is not FaultKind.AUTO:
+        return frozenset({route.faults})
+    operation = route.match.operation
+    if operation is not None and operation.kind is OperationKind.GRAPHQL:
+        return frozenset({FaultKind.GRAPHQL})
+    return frozenset({FaultKind.SOAP, FaultKind.JSONRPC})
 
 
 def rule_set(policy: ComparisonPolicy) -> RuleSet:
@@ -58,10 +71,21 @@ def evidence_window(plan: Plan) -> str:
             "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],
             "rules": to_data(rules_that_compare(policy)),
             "headers": list(policy.headers),
+            **_named_faults(plan.route),
+            **({"html": list(policy.html)} if policy.html else {}),
         }
     )
 
 
+def _named_faults(route: Route | None) -> dict[str, str]:
+    """The protocol of faults where it is not found out: another one makes another window."""
+    if route is None or route.faults is FaultKind.AUTO:
+        return {}
+    return {"faults": route.faults.value}
+
+
 def rules_that_compare(policy: ComparisonPolicy) -> tuple[ComparisonRule, ...]:
-    """The rules that must be known when a pair is compared: all but `ignore`."""
-    return tuple(rule for rule in policy.rules if rule.kind is not RuleKind.IGNORE)
+    """The rules that must be known when a pair is compared: all but `ignore` at a plain place."""
+    return tuple(
+        rule for rule in policy.rules if rule.kind is not RuleKind.IGNORE or is_conditional(rule)
+    )

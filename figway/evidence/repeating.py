@@ -54,18 +54,21 @@ def why_not_repeated(
     status: int,
     answer: Headers,
     elapsed_ms: float,
+    declared: tuple[str, ...] = (),
 ) -> Refusal:
     """Why legacy may not be asked again for a request that it answered so; empty if it may.
 
     `request` and `answer` are header sections; `elapsed_ms` is the time to the answer's head.
+    `declared` are methods that the route says only read. Nobody marks the answer to a `POST` as
+    storable, so for them that word stands in the place of the mark.
     """
     if reads is LegacyReads.NEVER:
         return "never"
-    if method not in _READS:
+    if method not in _READS and method not in declared:
         return "method"
     names, values = _query(target)
     refused = _never(target, names | values, request, answer, elapsed_ms)
-    if refused or reads is LegacyReads.ALLOWED:
+    if refused or reads is LegacyReads.ALLOWED or method not in _READS:
         return refused
     if names & _LIKELY_ONE_TIME:
         return "one_time"

@@ -14,6 +14,7 @@ from figway.explain.becomes import becomes
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.http import RequestHead
 from figway.model.table import HANDED_ON, FallbackBudgetPolicy, LegacyReads, Side, Stage
+from figway.operation.operation import Ask, BodyNeeded, Operation, OperationReading, UnreadReason
 from figway.routing.compile import CompiledTable, Plan
 from figway.routing.decide import Decision, decide, sticky_key
 from figway.routing.match import effective_method
@@ -25,13 +26,15 @@ from figway.serving.exchange import Exchange, FailureKind, Sent
 _REFUSALS = {
     "method": "it does not list the method",
     "condition": "one of its conditions does not hold",
+    "operation": "it takes another operation",
 }
 _SHADOW = {
     Skip.STAGE: "stage {stage} copies nothing",
     Skip.NO_NEW: "the route has no new backend",
     Skip.KILL_SWITCH: "the kill switch is on",
     Skip.NOT_ASKED: "the route copies nothing that new served (shadow.from_new)",
-    Skip.UNSAFE_METHOD: "the method is not safe, and no dry-run contract covers it",
+    Skip.UNSAFE_METHOD: "the method is not safe, the route does not list it in reads, and no "
+    "dry-run contract covers it",
     Skip.UNSAFE_GET: "the route's reads are marked as unsafe (shadow.unsafe_get)",
     Skip.ANSWERS_LATER: "new answers 202 before the work is done, which compares with nothing",
     Skip.NOT_SAMPLED: "the sample is 0",
@@ -41,6 +44,8 @@ _READ_AGAIN = {
     LegacyReads.ALLOWED: "within its budget (shadow.legacy_reads is allowed)",
     LegacyReads.NEVER: "never (shadow.legacy_reads)",
 }
+MOST_BODY = 65_536
+"""Bytes of a body that are read, as on the way of a request."""
 _NO_CLIENT_KEY = b"explained"  # stands for the random identity that a client would be issued
 
 
@@ -72,7 +77,8 @@ class Explanation:
     took place or none was sent (`issues` is then the cookie that the client would be given).
     `becomes` says what a queue, bus, topic or workflow gets of it, else it is empty.
     `policies` are the route's route policies, in the order in which the request meets them; one
-    that refuses is answered by the facade itself, and no side serves.
+    that refuses is answered by the facade itself, and no side serves. `operation` is what was read
+    of the body where that decides, `unread` why it decided nothing: `no_body` where none was given.
     """
 
     revision: int
@@ -96,6 +102,8 @@ class Explanation:
     shadow_why: str
     policies: tuple[PolicyStep, ...]
     fallback: tuple[FallbackRule, ...]
+    operation: str = ""
+    unread: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -113,15 +121,16 @@ def explain(
     kill: bool | None = None,
     forced: Side | None = None,
     fresh_id: Callable[[], bytes] | None = None,
+    body: bytes | None = None,
 ) -> Explanation:
-    """Explain what `compiled` does with `head`.
+    """Explain what `compiled` does with `head`, and with `body` where the operation decides.
 
     `kill` is the table's own switch unless given; `forced` a tester's verified wish. Without
     `fresh_id`, a client that brings no key gets a fixed one, and `key` is empty: its bucket is
     that of no real client.
     """
     kill = compiled.table.kill_switch if kill is None else kill
-    plan = compiled.match(head)
+    plan, reading, unread = _matched_plan(compiled, head, body)
     fresh = fresh_id or (lambda: _NO_CLIENT_KEY)
     decision = decide(plan, head, kill=kill, forced=forced, fresh_id=fresh)
     backend = plan.legacy if decision.side is Side.LEGACY or plan.new is None else plan.new
@@ -131,7 +140,7 @@ def explain(
         matched=_matched(plan, head),
         method=effective_method(head),
         route_id=plan.route_id,
-        losers=_losers(compiled, head, plan),
+        losers=_losers(compiled, head, plan, reading),
         variables=_variables(plan, head),
         capability_id=plan.capability_id,
         stage=plan.stage.value,
@@ -148,7 +157,33 @@ def explain(
         shadow_why=_shadow_why(plan, skip, decision.side),
         policies=_spelling(compiled, plan, head) + policy_steps(plan, head, decision.side),
         fallback=_fallback(plan, head, decision.side),
+        operation=reading.text,
+        unread=unread,
     )
+
+
+def _matched_plan(
+    compiled: CompiledTable, head: RequestHead, body: bytes | None
+) -> tuple[Plan, OperationReading, str]:
+    """The plan, what was read of the body, and why that decided nothing."""
+    try:
+        return compiled.match(head), OperationReading(), ""
+    except BodyNeeded as needed:
+        asks = needed.asks
+    from figway.operation.read import OperationReader  # only where a body decides
+
+    reader, data = OperationReader(), (body or b"")[:MOST_BODY]
+    complete = len(data) == len(body or b"")
+    found: dict[Ask, tuple[Operation, ...] | UnreadReason] = {}
+    while True:
+        found.update(reader.read(asks, head, data, complete=complete).found)
+        reading = OperationReading(found)
+        try:
+            plan, unread = compiled.match_read(head, reading)
+        except BodyNeeded as needed:
+            asks = needed.asks
+            continue
+        return plan, reading, "no_body" if unread and body is None else unread
 
 
 def _spelling(compiled: CompiledTable, plan: Plan, head: RequestHead) -> tuple[PolicyStep, ...]:
@@ -168,9 +203,11 @@ def _matched(plan: Plan, head: RequestHead) -> str:
     return "ambiguous_path" if is_ambiguous(head.path) else "no_route"
 
 
-def _losers(compiled: CompiledTable, head: RequestHead, plan: Plan) -> tuple[Loser, ...]:
+def _losers(
+    compiled: CompiledTable, head: RequestHead, plan: Plan, reading: OperationReading
+) -> tuple[Loser, ...]:
     losers: dict[str, Loser] = {}
-    for candidate in compiled.matcher.candidates(head):
+    for candidate in compiled.matcher.candidates(head, reading):
         if candidate.route_id == plan.route_id or candidate.route_id in losers:
             continue
         why = _REFUSALS.get(candidate.refused, f"{plan.route_id} is more specific")
@@ -248,6 +285,7 @@ def _fallback(plan: Plan, head: RequestHead, side: Side) -> tuple[FallbackRule, 
             budget=FallbackBudget(FallbackBudgetPolicy(min_per_s=1)),
             keyed=head.get(b"idempotency-key") is not None,
             retired=plan.stage is Stage.RETIRED,
+            reads=plan.reads,
         )
         exchange.hands_on = plan.new is not None and plan.new.kind in HANDED_ON
         exchange.start(0)

@@ -27,6 +27,12 @@ REPEATABLE_METHODS: Final = IDEMPOTENT_METHODS | {
 (RFC 9110, 9.2.2; the idempotent methods of IANA's HTTP Method Registry)."""
 
 
+def is_read(method: str, reads: tuple[str, ...] = ()) -> bool:
+    """Whether a request only reads: by its method (RFC 9110, 9.2.1), or because a person says so of
+    this method on its route (`figway.model.table.Route.reads`)."""
+    return method in SAFE_METHODS or method in reads
+
+
 class RequestHead(Protocol):
     """The head of a request as the core sees it."""
 

@@ -14,9 +14,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from figway.model.operations import FaultKind, OperationMatch
 from figway.model.policies import NO_POLICIES, RoutePolicies
+from figway.model.words import HtmlView, Strict
 from figway.model.words import Side as Side
-from figway.model.words import Strict
 
 WEIGHT_SCALE = 10_000
 """Basis points in the whole: a weight of 10 000 sends every sticky key to new."""
@@ -96,6 +97,8 @@ class RuleKind(StrEnum):
     NOTATION = "notation"
     NULL_ABSENT = "null_absent"
     EMPTY_NULL = "empty_null"
+    NAME_STYLE = "name_style"
+    REFERENCE = "reference"
 
 
 class NoiseWord(StrEnum):
@@ -412,6 +415,8 @@ class RouteMatch(Strict):
     headers: tuple[Condition, ...] = ()
     query: tuple[Condition, ...] = ()
     cookies: tuple[Condition, ...] = ()
+    operation: OperationMatch | None = None
+    """Which operations inside the path, told by the body: GraphQL, SOAP, JSON-RPC, forms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,6 +454,8 @@ class BreakerPolicy(Strict):
     ramp_ms: int = 10_000
     """Time over which the share of requests rises from nothing to all after recovery."""
     force: BreakerForce = BreakerForce.NONE
+    healthy_statuses: tuple[int, ...] = ()
+    """Statuses from 500 that are answers here, as 500 is for a SOAP fault: they open no breaker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -485,7 +492,8 @@ class ComparisonRule(Strict):
     """Name, unique among the rules of its route."""
     kind: RuleKind
     target: str
-    """`$.items[*].price`, `header:cache-control;max-age`, `set-cookie:sid;samesite`, `status`."""
+    """`$.items[*].price`, `$.items[?@.type == "gift"].price`, `header:cache-control;max-age`,
+    `set-cookie:sid;samesite`, `status`."""
     absolute: float = 0.0
     """number_tolerance: how far apart two numbers may be."""
     relative: float = 0.0
@@ -493,7 +501,8 @@ class ComparisonRule(Strict):
     seconds: float = 0.0
     """time_tolerance: how far apart two moments may be."""
     key: str = ""
-    """keyed_array: the member that names an element."""
+    """keyed_array: the member that names an element. reference: the path of what is referred to,
+    `$.customers[*].id`."""
     pairs: tuple[tuple[Scalar, Scalar], ...] = ()
     """map_value: (legacy's value, the value that new may have instead)."""
     pattern: str = ""
@@ -519,6 +528,8 @@ class ComparisonPolicy(Strict):
     rules: tuple[ComparisonRule, ...] = ()
     headers: tuple[str, ...] = ()
     """Headers compared besides those that always are; lower case."""
+    html: tuple[HtmlView, ...] = ()
+    """Compare only these views of pages, where new has other markup; whole pages when empty."""
     noise_sample: int = 200
     """Share of shadowed safe reads that legacy is asked twice, in basis points."""
     noise_overrules: tuple[NoiseOverrule, ...] = ()
@@ -555,6 +566,11 @@ class Route(Strict):
     comparison: ComparisonPolicy = PLAIN_COMPARISON
     policies: RoutePolicies = NO_POLICIES
     """What is asked of requests, and changed in them, before and after a backend serves."""
+    reads: tuple[str, ...] = ()
+    """Methods of this route that only read, besides the safe ones: a `POST` that searches. Such a
+    request may be copied, asked again, replayed, exported, and repeated where new fails."""
+    faults: FaultKind = FaultKind.AUTO
+    """Which answers are faults: rated and compared as answers, whatever their status."""
     evidence_since: int = 0
     """The revision that began the present evidence: its last flip, rule or backend. Set by the
     control plane."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from figway.evidence.sequential import needs_more
+from figway.message.http import is_read
 from figway.model.table import Route, Stage, Table, answers_later
 from figway.rollout.plan import RolloutPlan, Scope, placement_of
 from figway.validate.findings import Finding, Findings
@@ -171,7 +172,7 @@ def _comparable(route: Route, table: Table) -> bool:
     if _is_later(route, table):
         return False
     methods = route.match.methods
-    safe = not methods or any(name in ("GET", "HEAD", "OPTIONS") for name in methods)
+    safe = not methods or any(is_read(name, route.reads) for name in methods)
     return bool(route.shadow.dry_run) or (safe and not route.shadow.unsafe_get)
 
 

@@ -29,7 +29,8 @@ from figway.model.table import (
     StickyKey,
     Table,
 )
-from figway.routing.match import Matcher
+from figway.operation.operation import BodyNeeded, OperationReading
+from figway.routing.match import Matcher, Peek
 from figway.routing.pattern import PatternError
 from figway.routing.policy import PolicyPlan
 from figway.routing.spelling import Guarded, is_guarded
@@ -52,7 +53,8 @@ class Plan:
 
     `salt` and `sticky` are its capability's; `issue` names the cookie to issue to clients that
     bring no key, or is empty; `issue_attributes` are its attributes. `new` is None only in stage
-    legacy, `policy_plan` without policies.
+    legacy, `policy_plan` without policies. `reads` are methods that only read besides the safe
+    ones.
     """
 
     route_id: str
@@ -70,6 +72,7 @@ class Plan:
     route: Route | None
     policy_plan: PolicyPlan | None = None
     issue_attributes: bytes = b""
+    reads: tuple[str, ...] = ()
 
 
 class CompiledTable:
@@ -116,9 +119,30 @@ class CompiledTable:
         self.guarded = _guarded(table, with_policies) if guarded is None else guarded
 
     def match(self, head: RequestHead) -> Plan:
-        """The plan of the route that takes `head`; the default plan if none does."""
-        route_id = self.matcher.match(head)
-        return self.default if route_id is None else self.plans[route_id]
+        """The plan of the route that takes `head`; the default plan if none does.
+
+        Raises:
+            BodyNeeded: where the operation decides, which only the body tells; see `match_read`.
+        """
+        met = self.matcher.match(head)
+        if met is None:
+            return self.default
+        if isinstance(met, Peek):
+            raise BodyNeeded(met.asks)
+        return self.plans[met]
+
+    def match_read(self, head: RequestHead, reading: OperationReading) -> tuple[Plan, str]:
+        """As `match`, with what was read of the body; and why that decided nothing, or empty.
+
+        Raises:
+            BodyNeeded: for what was not read.
+        """
+        met, unread = self.matcher.match_read(head, reading)
+        if met is None:
+            return self.default, unread
+        if isinstance(met, Peek):
+            raise BodyNeeded(met.asks)
+        return self.plans[met], unread
 
     def with_table(self, table: Table, revision: int, etag: str) -> CompiledTable:
         """Compile the table that follows this one, sharing what did not change.
@@ -236,6 +260,7 @@ def _plan(table: Table, route: Route) -> Plan:
         capability_id=capability.id,
         route=route,
         policy_plan=_policy_plan(route),
+        reads=route.reads,
     )
 
 

@@ -6,7 +6,11 @@ wins, compared in this order:
 1. host: exact, then `*.suffix` (longest first), then any;
 2. path, segment by segment from the left: literal, then variable, then rest;
 3. method: listed, then HEAD for a route that lists GET (RFC 9110, 9.3.2), then any;
-4. the number of conditions.
+4. with an operation, then without;
+5. the number of conditions.
+
+Where the body would have to be read to go on, `match` gives a `Peek`: what is to be read.
+`match_read` goes on with what was read.
 
 A route takes a request only as a whole: where its method or conditions fail, the next specific
 one is tried. A CORS preflight is matched as the method that it announces, so that it meets the
@@ -22,20 +26,36 @@ from typing import NamedTuple
 from figway.message.http import RequestHead
 from figway.model.policies import RateKey
 from figway.model.table import Condition, ConditionKind, KeySource, Route, RouteMatch, StickyKey
+from figway.operation.operation import Ask, OperationReading, UnreadReason
+from figway.routing.operations import action_check, ask_of, takes
 from figway.routing.pattern import Pattern, is_ambiguous, parse
 
 Check = Callable[[RequestHead], bool]
 
 
-class Entry:
-    """A route where it stands in a trie."""
+class Peek:
+    """The routes of a leaf depend on operations: these must be read to go on."""
 
-    __slots__ = ("checks", "methods", "route_id")
+    __slots__ = ("asks",)
+
+    def __init__(self, asks: tuple[Ask, ...]) -> None:
+        self.asks = asks
+
+
+class Entry:
+    """A route where it stands in a trie. `met` is what a request gets that passes the checks."""
+
+    __slots__ = ("ask", "checks", "met", "methods", "route_id", "specific", "takes")
 
     def __init__(self, route: Route) -> None:
+        operation = route.match.operation
         self.route_id = route.id
+        self.met: str | Peek = route.id
         self.methods = route.match.methods
         self.checks = compile_conditions(route.match)
+        self.ask = ask_of(operation)
+        self.takes = None if operation is None or self.ask is None else takes(operation)
+        self.specific = (operation is not None, len(self.checks))
 
 
 class Candidate(NamedTuple):
@@ -43,6 +63,14 @@ class Candidate(NamedTuple):
 
     route_id: str
     refused: str
+
+
+class Found(NamedTuple):
+    """What a request meets whose operations were read, and why they decided nothing (empty: they
+    did, or are another route's)."""
+
+    met: str | Peek | None
+    unread: str
 
 
 class Leaf:
@@ -63,8 +91,9 @@ class Leaf:
     def add(self, entry: Entry) -> None:
         """Put a route in its place."""
         self.entries.append(entry)
+        self._peek()
         if len(self.entries) == 1 and not entry.methods:
-            self.only = None if entry.checks else entry.route_id
+            self.only = None if entry.checks or entry.ask else entry.route_id
             return
         self.only = None
         listed = {method for known in self.entries for method in known.methods}
@@ -73,15 +102,24 @@ class Leaf:
         self.other = self._ranked("")
         self.by_method = {method: self._ranked(method) for method in listed}
 
+    def _peek(self) -> None:
+        """What is read where any operation matters: all that the routes of this leaf ask for."""
+        asks = tuple(dict.fromkeys(entry.ask for entry in self.entries if entry.ask is not None))
+        if asks:
+            peek = Peek(asks)
+            for entry in self.entries:
+                if entry.ask is not None:
+                    entry.met = peek
+
     def _ranked(self, method: str) -> list[Entry]:
         """The entries that take `method`, most specific first."""
         ranked = [(method_rank(entry.methods, method), entry) for entry in self.entries]
         ranked = [pair for pair in ranked if pair[0]]
-        ranked.sort(key=lambda pair: (pair[0], len(pair[1].checks)), reverse=True)
+        ranked.sort(key=lambda pair: (pair[0], pair[1].specific), reverse=True)
         return [entry for _, entry in ranked]
 
-    def find(self, method: str, head: RequestHead) -> str | None:
-        """The id of the route that takes `head`."""
+    def find(self, method: str, head: RequestHead) -> str | Peek | None:
+        """The id of the route that takes `head`, or what must be read to tell."""
         if self.only is not None:
             return self.only
         for entry in self.by_method.get(method, self.other):
@@ -89,21 +127,52 @@ class Leaf:
                 if not check(head):
                     break
             else:
-                return entry.route_id
+                return entry.met
         return None
 
-    def candidates(self, method: str, head: RequestHead) -> Iterator[Candidate]:
+    def find_read(self, method: str, head: RequestHead, reading: OperationReading) -> Found:
+        """As `find`, with what was read of the body."""
+        takers = self.by_method.get(method, self.other)
+        unread = ""
+        mixed = False
+        for entry in takers:
+            if not all(check(head) for check in entry.checks):
+                continue
+            if entry.ask is None or entry.takes is None:
+                return Found(entry.route_id, unread)
+            if entry.ask not in reading.found:
+                return Found(entry.met, unread)
+            operations = reading.operations(entry.ask)
+            taken = [operation for operation in operations if entry.takes(operation)]
+            if operations and len(taken) == len(operations) and not mixed:
+                return Found(entry.route_id, "")
+            if taken:
+                mixed, unread = True, UnreadReason.MIXED.value
+        return Found(None, unread)
+
+    def candidates(
+        self, method: str, head: RequestHead, reading: OperationReading | None = None
+    ) -> Iterator[Candidate]:
         """All routes here, in order of precedence; those that refuse the method come last."""
         takers = self.by_method.get(method, self.other)
         for entry in takers:
             failed = any(not check(head) for check in entry.checks)
-            yield Candidate(entry.route_id, "condition" if failed else "")
+            refused = "condition" if failed else "" if _may_take(entry, reading) else "operation"
+            yield Candidate(entry.route_id, refused)
         for entry in self.entries:
             if entry not in takers:
                 yield Candidate(entry.route_id, "method")
 
 
 _NO_METHODS: dict[str, list[Entry]] = {}
+
+
+def _may_take(entry: Entry, reading: OperationReading | None) -> bool:
+    """Whether an entry takes all operations that were read."""
+    if entry.ask is None or entry.takes is None:
+        return True
+    operations = () if reading is None else reading.operations(entry.ask)
+    return bool(operations) and all(map(entry.takes, operations))
 
 
 class Node:
@@ -140,7 +209,7 @@ class Node:
             step = self.literals[segment] = Node()
         return step
 
-    def first(self, parts: list[bytes], method: str, head: RequestHead) -> str | None:
+    def first(self, parts: list[bytes], method: str, head: RequestHead) -> str | Peek | None:
         """As `find`, without a call a segment: where the first way down leads to a route, it is
         the most specific one; where it does not, `find` tries the others."""
         node = self
@@ -162,14 +231,16 @@ class Node:
 
     def _take(
         self, leaf: Leaf | None, parts: list[bytes], method: str, head: RequestHead
-    ) -> str | None:
+    ) -> str | Peek | None:
         if leaf is not None:
             route_id = leaf.only or leaf.find(method, head)
             if route_id is not None:
                 return route_id
         return self.find(parts, 0, method, head)
 
-    def find(self, parts: list[bytes], index: int, method: str, head: RequestHead) -> str | None:
+    def find(
+        self, parts: list[bytes], index: int, method: str, head: RequestHead
+    ) -> str | Peek | None:
         """The id of the route that takes `head`, whose path goes on with `parts[index]`."""
         if index == len(parts):
             return None if self.here is None else self.here.find(method, head)
@@ -216,8 +287,8 @@ class Matcher:
             for host in route.match.hosts or ("",):
                 self._root(host).leaf(pattern).add(entry)
 
-    def match(self, head: RequestHead) -> str | None:
-        """The id of the route that takes `head`; None if none does."""
+    def match(self, head: RequestHead) -> str | Peek | None:
+        """The id of the route that takes `head`; None if none does; a `Peek` if its body tells."""
         path = head.path
         if is_ambiguous(path):
             return None
@@ -231,7 +302,23 @@ class Matcher:
             return None
         return self._any.first(parts[1:], method, head)
 
-    def candidates(self, head: RequestHead) -> Iterator[Candidate]:
+    def match_read(self, head: RequestHead, reading: OperationReading) -> Found:
+        """As `match`, with what was read of the body. A `Peek` asks for what was not read."""
+        unread = reading.reason
+        if not is_ambiguous(head.path):
+            method = effective_method(head)
+            parts = head.path.split(b"/")
+            for root in self._roots(head.host):
+                for leaf in root.leaves(parts, 1):
+                    found = leaf.find_read(method, head, reading)
+                    unread = unread or found.unread
+                    if found.met is not None:
+                        return Found(found.met, unread)
+        return Found(None, unread)
+
+    def candidates(
+        self, head: RequestHead, reading: OperationReading | None = None
+    ) -> Iterator[Candidate]:
         """All routes whose host and path fit, in order of precedence, to explain a match."""
         if is_ambiguous(head.path):
             return
@@ -239,7 +326,7 @@ class Matcher:
         parts = head.path.split(b"/")
         for root in self._roots(head.host):
             for leaf in root.leaves(parts, 1):
-                yield from leaf.candidates(method, head)
+                yield from leaf.candidates(method, head, reading)
 
     def _root(self, host: str) -> Node:
         if not host:
@@ -340,12 +427,15 @@ def raw_cookie(header: bytes | None, name: bytes) -> bytes | None:
 
 def compile_conditions(match: RouteMatch) -> tuple[Check, ...]:
     """One function for each condition of a route."""
-    if not (match.headers or match.query or match.cookies):
+    operation = match.operation
+    by_action = operation is not None and operation.trust_action
+    if not (match.headers or match.query or match.cookies or by_action):
         return ()
     return (
         *(_header_check(condition) for condition in match.headers),
         *(_query_check(condition) for condition in match.query),
         *(_cookie_check(condition) for condition in match.cookies),
+        *((action_check(operation),) if operation is not None and by_action else ()),
     )
 
 
@@ -355,6 +445,9 @@ def names_that_decide(route: Route | None, sticky: Iterable[StickyKey]) -> froze
         return frozenset()
     names = [condition.name for condition in route.match.headers]
     names += [link.name for link in sticky if link.source is KeySource.HEADER]
+    operation = route.match.operation
+    if operation is not None and operation.trust_action:
+        names.append("soapaction")
     names += [limit.key_name for limit in route.policies.rate_limits if limit.key is RateKey.HEADER]
     return frozenset(name.lower().encode() for name in names)
 

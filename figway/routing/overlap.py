@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from figway.model.operations import OperationMatch
 from figway.model.table import Condition, ConditionKind, RouteMatch
 from figway.routing.match import value_check
+from figway.routing.operations import apart, covers
 
 Placed = tuple[str, str, Condition]
 """Where a condition looks, under which name, and the condition."""
@@ -75,6 +77,10 @@ def tie(one: RouteMatch, other: RouteMatch) -> bool:
         return False
     if one.methods and not set(one.methods) & set(other.methods):
         return False
+    if (one.operation is None) is not (other.operation is None):
+        return False
+    if one.operation and other.operation and apart(one.operation, other.operation):
+        return False
     return not any(
         a[:2] == b[:2] and disjoint(a[2], b[2]) for a in conditions(one) for b in conditions(other)
     )
@@ -82,7 +88,9 @@ def tie(one: RouteMatch, other: RouteMatch) -> bool:
 
 def shadows(one: RouteMatch, other: RouteMatch) -> bool:
     """Does `one` take every request of `other`? Host and path are the same, and they do not tie."""
-    if count(one) <= count(other) or bool(one.methods) != bool(other.methods):
+    if bool(one.methods) != bool(other.methods) or not _covers(one.operation, other.operation):
+        return False
+    if count(one) <= count(other):
         return False
     if not set(other.methods) <= set(one.methods):
         return False
@@ -90,3 +98,10 @@ def shadows(one: RouteMatch, other: RouteMatch) -> bool:
         any(a[:2] == b[:2] and implies(b[2], a[2]) for b in conditions(other))
         for a in conditions(one)
     )
+
+
+def _covers(one: OperationMatch | None, other: OperationMatch | None) -> bool:
+    """Does a route of `one` come before one of `other`, and take all its operations?"""
+    if one is None or other is None:
+        return one is other
+    return covers(one, other)

@@ -1,16 +1,16 @@
 """Whether a served request is copied to the other side, by the rules of its route.
 
-Sampling, size limits and load come after this: they depend on more than the route. Only safe
-methods are copied, unless the route opts in to a written dry-run contract, and that only from
-legacy to new: legacy's own writes are never repeated. Where new makes an execution of any request,
-no method is safe to copy.
+Sampling, size limits and load come after this: they depend on more than the route. Only reads are
+copied: safe methods, and those that the route says only read. Others need a written dry-run
+contract, and go from legacy to new alone: legacy's own writes are never repeated. Where new makes
+an execution of any request, none is safe to copy.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 from figway.model.table import HANDED_ON, Side, Stage, answers_later
 from figway.routing.compile import Plan
 
@@ -47,7 +47,7 @@ def why_not_copied(plan: Plan, served: Side, method: str, *, kill: bool = False)
         return Skip.ANSWERS_LATER
     if served is Side.NEW and not policy.from_new:
         return Skip.NOT_ASKED
-    if method in SAFE_METHODS and (served is Side.NEW or plan.new.kind not in HANDED_ON):
+    if is_read(method, plan.reads) and (served is Side.NEW or plan.new.kind not in HANDED_ON):
         if policy.unsafe_get:
             return Skip.UNSAFE_GET
     elif served is Side.NEW or not policy.dry_run:

@@ -7,8 +7,9 @@ a second attempt live in this file and nowhere else, so every door treats a requ
 
 1. The breaker is open: legacy at once; nothing was sent, so any method may.
 2. The connection failed, or nothing was written: any method may.
-3. A listed status, a timeout or a reset before the response head: safe methods may; idempotent
-   ones if the route says so; others only with an Idempotency-Key that both sides honour.
+3. A listed status, a timeout or a reset before the response head: safe methods may, and those that
+   the route says only read; idempotent ones if the route says so; others only with an
+   Idempotency-Key that both sides honour.
 4. Otherwise the client gets the error, and the record says why no fallback ran.
 
 One case stays on the same side: a kept-alive connection that the backend closed just as it was
@@ -22,7 +23,7 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
+from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, is_read
 from figway.message.problem import Problem
 from figway.model.table import FallbackPolicy, Side
 from figway.serving.breaker import Admission, Breaker
@@ -228,11 +229,12 @@ _REFUSED: Final = Admission.REFUSED
 class Exchange:
     """One request's attempts. `breaker` guards new; `budget` belongs to the legacy backend.
 
-    `keyed` says that the request carries an Idempotency-Key. The read-only attributes make the
-    record: `side` (who is or was asked last), `attempts`, `fallback` (the reason, empty if none
-    ran), `no_fallback`, `failure` (the last failure), `state`. `retry` is set where the asked
-    backend has several URLs: the budget of its retries. `hands_on` is set where new makes a
-    message, an event or an execution of any request: no method is safe there.
+    `keyed` says that the request carries an Idempotency-Key, `reads` which methods of the route
+    only read besides the safe ones. The read-only attributes make the record: `side` (who is or was
+    asked last), `attempts`, `fallback` (the reason, empty if none ran), `no_fallback`, `failure`
+    (the last failure), `state`. `retry` is set where the asked backend has several URLs: the budget
+    of its retries. `hands_on` is set where new makes a message, an event or an execution of any
+    request: no method is safe there.
     """
 
     __slots__ = (
@@ -244,6 +246,7 @@ class Exchange:
         "_keyed",
         "_method",
         "_policy",
+        "_reads",
         "_retired",
         "_retried",
         "_tried_at",
@@ -269,8 +272,10 @@ class Exchange:
         budget: FallbackBudget,
         keyed: bool = False,
         retired: bool = False,
+        reads: tuple[str, ...] = (),
     ) -> None:
         self._policy = policy
+        self._reads = reads
         self._method = method
         self._keyed = keyed
         self._kept = True
@@ -388,13 +393,17 @@ class Exchange:
 
     def _of_new(self, status: int, now: int) -> Action:
         """What becomes of a head that new gave."""
-        self._tell_breaker(status >= 500, now)
+        self._tell_breaker(status >= 500 and not self._is_healthy(status), now)
         if status in self._policy.statuses:
             refused = self._why_not(now, rule_3=True)
             if refused is None:
                 return self._fall_back(f"status_{status}", now)
             self.no_fallback = refused
         return RELAY
+
+    def _is_healthy(self, status: int) -> bool:
+        """Whether a status from 500 is an answer of this route (a SOAP fault), and no failure."""
+        return self._breaker is not None and status in self._breaker.policy.healthy_statuses
 
     def _again(self, kind: FailureKind, sent: Sent, now: int) -> Action | None:
         """Another attempt on the same side, where one may help and is allowed."""
@@ -467,7 +476,7 @@ class Exchange:
     def _may_repeat(self) -> bool:
         if self.hands_on:
             return self._keyed and self._policy.idempotency_key
-        if self._method in SAFE_METHODS:
+        if is_read(self._method, self._reads):
             return True
         if self._policy.idempotent_methods and self._method in IDEMPOTENT_METHODS:
             return True

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from itertools import combinations
 
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 from figway.model.policies import NO_POLICIES
 from figway.model.table import (
     HANDED_ON,
@@ -28,8 +28,12 @@ from figway.routing.pattern import PatternError, never_matches, parse
 from figway.routing.spelling import is_guarded
 from figway.validate import policies as validate_policies
 from figway.validate.caching import check_answer
+from figway.validate.faults import check_faults
 from figway.validate.findings import Findings
+from figway.validate.methods import check_methods
+from figway.validate.operations import check_operation
 from figway.validate.ranges import ROUTE_HOST, TOKEN, VISIBLE, check_ranges, check_text
+from figway.validate.reads import check_declared
 from figway.validate.sizes import check_sizes
 
 MAX_AT_PATH = 100
@@ -57,7 +61,10 @@ def check(route: Route, table: Table, findings: Findings) -> None:
         message = "the longest open time is below the first"
         hint = "raise max_open_ms to open_ms at least"
         findings.error("breaker_range", f"{path}.breaker.max_open_ms", message, hint)
+    check_faults(route, path, findings)
     _shadow(route, path, findings)
+    if route.reads:
+        check_declared(route, path, findings)
     if route.comparison != PLAIN_COMPARISON:
         # Imported where it is used: a cold start pays for every module.
         from figway.validate import comparison as validate_comparison
@@ -82,6 +89,8 @@ def _passable(route: Route, table: Table, path: str, findings: Findings) -> None
         ways.append(("another Host", "leave out hosts, unless legacy serves others under them"))
     if route.match.headers or route.match.query or route.match.cookies:
         ways.append(("a request without what its conditions ask for", "guard the path whole"))
+    if route.match.operation is not None:
+        ways.append(("a request whose operation cannot be read", "guard the path whole"))
     for way, hint in ways:
         message = f"{way} passes the route, and legacy may serve the same for it"
         findings.warning("guard_passable", f"{path}.match", message, hint)
@@ -112,9 +121,11 @@ def _match(match: RouteMatch, path: str, findings: Findings) -> None:
     if match.hosts:
         _hosts(match.hosts, f"{path}.hosts", findings)
     if match.methods:
-        _methods(match.methods, f"{path}.methods", findings)
+        check_methods(match.methods, f"{path}.methods", findings)
     if overlap.count(match):
         _conditions(match, path, findings)
+    if match.operation is not None:
+        check_operation(match, path, findings)
 
 
 def _hosts(hosts: tuple[str, ...], path: str, findings: Findings) -> None:
@@ -126,20 +137,6 @@ def _hosts(hosts: tuple[str, ...], path: str, findings: Findings) -> None:
         if host in hosts[:index]:
             message = f"{host[:80]!r} stands here twice"
             findings.error("host_duplicate", f"{path}[{index}]", message, "remove one of them")
-
-
-def _methods(methods: tuple[str, ...], path: str, findings: Findings) -> None:
-    for index, method in enumerate(methods):
-        place = f"{path}[{index}]"
-        if TOKEN(method) is None:
-            message = f"{method[:80]!r} is not a method"
-            findings.error("method_invalid", place, message, "write a token, such as GET")
-        elif method != method.upper():
-            message = f"{method[:80]!r} differs from {method.upper()[:80]!r} (RFC 9110, 9.1)"
-            findings.error("method_case", place, message, "write it in upper case")
-        if method in methods[:index]:
-            message = f"{method[:80]!r} stands here twice"
-            findings.error("method_duplicate", place, message, "remove one of them")
 
 
 def _conditions(match: RouteMatch, path: str, findings: Findings) -> None:
@@ -253,8 +250,12 @@ def _shadow(route: Route, path: str, findings: Findings) -> None:
     why = ""
     if policy.sample == 0:
         why = "its sample is 0"
-    elif methods and not policy.dry_run and not methods & SAFE_METHODS:
-        why = "it lists no safe method, and has no dry-run contract"
+    elif (
+        methods
+        and not policy.dry_run
+        and not any(is_read(method, route.reads) for method in methods)
+    ):
+        why = "it lists no safe method, none of reads, and has no dry-run contract"
     elif policy.unsafe_get and methods and methods <= {"GET", "HEAD"}:
         why = "its reads are marked as unsafe"
     if why:

@@ -11,7 +11,8 @@ class RequestRecord:
     `route` is the route's id or `-`; `side` and `backend` say who served (the facade's own
     answers have the side that was asked last and a `problem` code). Times are microseconds since
     the request head was complete: `head_us` to the response head, `total_us` to the end;
-    `started_ms` is the wall clock in milliseconds since the epoch.
+    `started_ms` is the wall clock in milliseconds since the epoch. `operation` is what was read of
+    a body that decides, `unread` why it decided nothing.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class RequestRecord:
         "key_source",
         "method",
         "no_fallback",
+        "operation",
         "problem",
         "request_bytes",
         "response_bytes",
@@ -38,6 +40,7 @@ class RequestRecord:
         "target",
         "total_us",
         "trace_id",
+        "unread",
         "upgrade",
         "why",
     )
@@ -96,6 +99,8 @@ class RequestRecord:
         self.total_us = total_us
         self.client_gone = client_gone
         self.upgrade = upgrade
+        self.operation = ""
+        self.unread = ""
 
 
 class Recorder(Protocol):

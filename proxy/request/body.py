@@ -58,6 +58,10 @@ class ReplayBody:
             return True
         return False
 
+    def gathered(self) -> bytes:
+        """All that came, before any attempt."""
+        return b"".join(self._pieces)
+
     def rewind(self) -> bool:
         """Another attempt begins with the first byte. Whether the client had been told to pause."""
         was_paused, self.paused = self.paused, False

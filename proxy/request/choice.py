@@ -15,7 +15,7 @@ from figway.message.force import verify
 from figway.message.headers import HOP_HEADER, hops
 from figway.message.problem import Problem
 from figway.model.table import Side
-from figway.routing.compile import Plan
+from figway.routing.compile import CompiledTable, Plan
 from figway.routing.decide import Decision, Why, cookie_value, decide
 from figway.routing.spelling import Guarded
 from figway.serving.exchange import Exchange
@@ -108,9 +108,19 @@ class Choice:
 
 
 def choose(runtime: Runtime, head: RequestHead, now: int) -> Choice:
-    """Read the table once. `now` is monotonic milliseconds."""
+    """Read the table once. `now` is monotonic milliseconds.
+
+    Raises:
+        BodyNeeded: where the route depends on the operation that the body names.
+    """
     compiled = runtime.table
-    plan = compiled.match(head)
+    return chosen(runtime, compiled, compiled.match(head), head, now)
+
+
+def chosen(
+    runtime: Runtime, compiled: CompiledTable, plan: Plan, head: RequestHead, now: int
+) -> Choice:
+    """What follows from a plan of `compiled`, the present table."""
     route = runtime.route(plan)
     get = head.acted_on.get  # the names below are all in it
     decision = decide(
@@ -130,6 +140,7 @@ def choose(runtime: Runtime, head: RequestHead, now: int) -> Choice:
         budget=route.budget,
         keyed=get(b"idempotency-key") is not None,
         retired=route.retired,
+        reads=plan.reads,
     )
     return Choice(
         plan,

@@ -4,7 +4,8 @@ A door makes a `Flow` for each request head and tells it what the client does; t
 table, drives `figway.serving.exchange`, and is itself the sink of each attempt. Its phases, and
 what ends them:
 
-    DECIDING         a side is chosen -> TRYING; a refusal -> DONE
+    DECIDING         a side is chosen -> TRYING; a refusal -> DONE; only the body tells -> PEEKING
+    PEEKING          enough of the body, or all of it -> as DECIDING; the client leaves -> DONE
     TRYING           a head to relay -> RELAYING or TUNNEL; an answer of the facade's own -> DONE;
                      the client leaves -> FINISHING_ALONE (a whole write) or DONE
     RELAYING         the end of the answer, or its failure, or the client leaves -> DONE
@@ -23,8 +24,9 @@ from time import monotonic_ns, time
 from typing import Final
 
 from figway.message.headers import Arrival
-from figway.message.http import SAFE_METHODS, Headers
+from figway.message.http import Headers, is_read
 from figway.message.problem import Problem
+from figway.operation.operation import Ask, BodyNeeded
 from figway.routing.compile import Plan
 from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent
 from proxy.loop.deadlines import NEVER
@@ -35,6 +37,7 @@ from proxy.request.choice import TOO_LARGE, Choice, choose, stand_in
 from proxy.request.client import NOBODY, ClientPort, problem_answer
 from proxy.request.forwarding import outbound, relayed
 from proxy.request.live import LiveBackend, LiveRoute, side_of
+from proxy.request.peek import LIMIT, Peeked, choose_read
 from proxy.request.runtime import Runtime
 from proxy.upstreams.port import Failure, Sending
 from proxy.wire.client_head import RequestHead
@@ -53,6 +56,7 @@ class Phase(IntEnum):
     TUNNEL = 3
     FINISHING_ALONE = 4
     DONE = 5
+    PEEKING = 6
 
 
 _TRY: Final = Do.TRY
@@ -62,6 +66,7 @@ _RELAYING: Final = Phase.RELAYING
 _TUNNEL: Final = Phase.TUNNEL
 _FINISHING_ALONE: Final = Phase.FINISHING_ALONE
 _DONE: Final = Phase.DONE
+_PEEKING: Final = Phase.PEEKING
 _BROKEN: Final = Problem(500, "internal", "The facade failed")
 
 
@@ -70,6 +75,7 @@ class Flow:
 
     __slots__ = (
         "_arrival",
+        "_asks",
         "_body",
         "_body_size",
         "_choice",
@@ -79,6 +85,7 @@ class Flow:
         "_head",
         "_head_ns",
         "_live",
+        "_peeked",
         "_phase",
         "_plan",
         "_problem",
@@ -97,6 +104,7 @@ class Flow:
     _exchange: Exchange
     _route: LiveRoute
     _plan: Plan
+    _asks: tuple[Ask, ...]
 
     def __init__(
         self, runtime: Runtime, head: RequestHead, client: ClientPort, arrival: Arrival
@@ -107,6 +115,7 @@ class Flow:
         self._arrival = arrival
         self._phase = Phase.DECIDING
         self._live: LiveBackend | None = None
+        self._peeked: Peeked | None = None
         self._sending: Sending | None = None
         self._tap: CaptureTap | None = None
         self._body: ReplayBody | None = ReplayBody() if head.has_body else None
@@ -128,18 +137,14 @@ class Flow:
         now = started // 1_000_000
         try:
             self._take(choose(self._runtime, self._head, now))
+        except BodyNeeded as needed:
+            self._peek(needed.asks, now)
+            return
         except Exception as error:
             self._take(stand_in(self._runtime, self._head, now))
             self._broke("choice", error)
             return
-        try:
-            refusal = self._choice.refusal(self._runtime, self._head, self._client, started)
-            if refusal is None:
-                self._start(now)
-            else:
-                self._answer(refusal)
-        except Exception as error:
-            self._broke("begin", error)
+        self._serve(started)
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body, or of the tunnel."""
@@ -153,6 +158,10 @@ class Flow:
         if phase is not _TRYING:
             if self._sending is not None:
                 body.pass_on(data, self._sending)
+            elif phase is _PEEKING:
+                body.add(data)
+                if body.size > LIMIT:
+                    self._read(body, complete=False)
             return
         limit = self._route.max_body
         if limit and self._body_size > limit:
@@ -163,10 +172,16 @@ class Flow:
 
     def body_end(self) -> None:
         """The request's body, or the client's half of the tunnel, is complete."""
-        if self._phase is _TRYING and self.deadline != NEVER:
-            # A slow upload is the client's own time: the deadline counts from the whole request.
-            self.deadline = self._runtime.timer.now + self._plan.fallback.deadline_ms
-            self._exchange.deadline_at = self.deadline
+        if self._phase is _TRYING:
+            if self.deadline != NEVER:
+                # A slow upload is the client's own time: the deadline counts from its end.
+                self.deadline = self._runtime.timer.now + self._plan.fallback.deadline_ms
+                self._exchange.deadline_at = self.deadline
+        elif self._phase is _PEEKING:
+            body = self._replay_body()
+            body.end(None)
+            self._read(body, complete=True)
+            return
         if self._phase is not _DONE:
             self._replay_body().end(self._sending)
 
@@ -176,7 +191,8 @@ class Flow:
             return
         self._client = NOBODY
         whole = self._body is None or self._body.complete
-        if whole and self._phase is _TRYING and self._head.method not in SAFE_METHODS:
+        writes = not is_read(self._head.method, self._plan.reads)
+        if whole and self._phase is _TRYING and writes:
             self._phase = _FINISHING_ALONE
             if self.deadline == NEVER:
                 self.deadline = self._runtime.timer.now + self._plan.fallback.deadline_ms
@@ -216,7 +232,7 @@ class Flow:
             return
         self._exchange.client_gone()
         self._give_up()
-        if self._phase is _TRYING:
+        if self._phase is _TRYING or self._phase is _PEEKING:
             self._answer(problem)
         else:
             self._problem = problem.code
@@ -315,16 +331,60 @@ class Flow:
         self._route = choice.route
         self._exchange = choice.exchange
 
+    def _serve(self, started: int) -> None:
+        """A route is chosen: refuse the request, or start. `started` is monotonic nanoseconds."""
+        try:
+            refusal = self._choice.refusal(self._runtime, self._head, self._client, started)
+            if refusal is None:
+                self._start(started // 1_000_000)
+            else:
+                self._answer(refusal)
+        except Exception as error:
+            self._broke("begin", error)
+
+    def _peek(self, asks: tuple[Ask, ...], now: int) -> None:
+        """Only the body tells which route it is: wait for it."""
+        self._take(stand_in(self._runtime, self._head, now))
+        self._asks = asks
+        self._phase = _PEEKING
+        if self._body is None:
+            self._read(None, complete=True)
+
+    def _read(self, body: ReplayBody | None, *, complete: bool) -> None:
+        """Enough of the body is there: go on as if the head had arrived now."""
+        started = monotonic_ns()
+        self._phase = Phase.DECIDING
+        try:
+            choice, self._peeked = choose_read(
+                self._runtime,
+                self._asks,
+                self._head,
+                b"" if body is None else body.gathered(),
+                started // 1_000_000,
+                complete=complete,
+            )
+        except Exception as error:
+            self._broke("operation", error)
+            return
+        self._take(choice)
+        limit = self._route.max_body
+        if limit and body is not None and body.size > limit:
+            self._answer(TOO_LARGE)
+        else:
+            self._serve(started)
+
     def _start(self, now: int) -> None:
         runtime = self._runtime
         self._phase = _TRYING
         if runtime.capture is not None and self._route.captured and not self._is_personal():
             decision = self._choice.decision
             self._tap = runtime.capture.begin(self._plan, decision, self._head, self._arrival)
+            if self._tap is not None and self._peeked is not None and self._body is not None:
+                self._tap.request_body(self._body.gathered())
         self.deadline = self._exchange.deadline_at
         if self.deadline != NEVER:
             runtime.timer.add(self)
-        elif self._head.expects:
+        elif self._head.expects and self._peeked is None:
             self._continues = True  # no second attempt, so the backend itself may refuse the body
         self._act(self._exchange.start(now))
 
@@ -476,6 +536,8 @@ class Flow:
             runtime.timer.discard(self)
         self._release()
         record = self._record()
+        if self._peeked is not None:
+            record.operation, record.unread = self._peeked.operation, self._peeked.unread
         if self._tap is not None:
             self._tap.finished(record)
         runtime.recorder.record(record)

@@ -30,6 +30,7 @@ from proxy.request.capture_port import Capture
 from proxy.request.ids import TraceParents
 from proxy.request.live import LiveBackend, LiveRoute, barred
 from proxy.request.quarantine import Quarantine
+from proxy.request.readers import Readers
 from proxy.upstreams.mending import Mending
 from proxy.upstreams.port import Upstream
 
@@ -118,6 +119,7 @@ class Runtime:
         self.breaker_changed = breaker_changed
         self.in_flight = 0
         self.trace_parents = TraceParents()
+        self.readers = Readers()
         self._open = open_upstream
         self._spawn = spawn
         self._workers = workers

@@ -36,13 +36,14 @@ class Asking:
             legacy.status,
             raw_headers(legacy),
             legacy.elapsed_ms,
+            compared.plan.reads,
         )
 
     async def first(self, queue: BackendQueue, captured: Captured) -> Answer:
         """Ask in the turn that the queue gave, and give it back."""
         try:
             answer = await self._ask(queue, captured)
-            queue.result(answer)
+            queue.result(answer, self._healthy(captured))
         finally:
             queue.leave()
         return answer
@@ -59,14 +60,18 @@ class Asking:
             if not granted:
                 return None
             answer = await self._ask(queue, captured)
-            queue.result(answer)
+            queue.result(answer, self._healthy(captured))
             return None if answer.failure in OURS else answer
+
+    def _healthy(self, captured: Captured) -> tuple[int, ...]:
+        compared = self._table.route(captured.route)
+        return () if compared is None else compared.plan.breaker.healthy_statuses
 
     async def _ask(self, queue: BackendQueue, captured: Captured) -> Answer:
         compared = self._table.route(captured.route)
-        policies = None if compared is None else compared.plan.policy_plan
-        cap = SKIP_BODY if compared is None else compared.plan.shadow.body_limit
-        return await ask(queue.target, captured, cap, self._settings.timeout_ms / 1e3, policies)
+        plan = None if compared is None else compared.plan
+        cap = SKIP_BODY if plan is None else plan.shadow.body_limit
+        return await ask(queue.target, captured, cap, self._settings.timeout_ms / 1e3, plan)
 
 
 def raw_headers(answer: Answer) -> Headers:

@@ -105,9 +105,11 @@ class BackendQueue:
             if granted:
                 self.leave()
 
-    def result(self, answer: Answer) -> None:
-        """How a request went: the limiter learns from it."""
+    def result(self, answer: Answer, healthy: tuple[int, ...] = ()) -> None:
+        """How a request went: the limiter learns from it. `healthy` are statuses from 500 that are
+        answers of its route."""
         failed = answer.failure is not None or answer.status >= 500 or answer.status == 429
+        failed = failed and answer.status not in healthy
         if self.limiter.record(failed, answer.elapsed_ms, now_ms()):
             self.paused_ms = int(time.time() * 1_000) if self.limiter.why else 0
             self._told(self)

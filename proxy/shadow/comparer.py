@@ -14,7 +14,9 @@ from figway.compare.rules import RuleSet
 from figway.compare.verdict import RATED, Comparison, compare
 from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
 from figway.evidence.window import NO_DIFFERENCE, signature_hash
+from figway.model.operations import FaultKind
 from figway.model.table import ComparisonPolicy
+from figway.model.words import HtmlView
 from figway.redact.bodies import redact_body
 from figway.redact.redactor import Redactor
 from proxy.capture.message import Captured
@@ -36,6 +38,8 @@ class RouteComparer:
     hosts: frozenset[str]
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     readers: Mapping[str, BodyReader] = field(default_factory=dict)
+    faults: frozenset[FaultKind] = frozenset()
+    html: frozenset[HtmlView] = frozenset()
 
     @classmethod
     def make(
@@ -44,11 +48,13 @@ class RouteComparer:
         key: bytes,
         hosts: frozenset[str],
         decoders: Mapping[str, Decoder],
+        faults: frozenset[FaultKind] = frozenset(),
     ) -> RouteComparer:
         """Raises `RuleError` and `PolicyError` for a policy that validation would refuse."""
         redactor = Redactor(key, redaction_policy(policy))
         headers = compared_headers(policy)
-        return cls(rule_set(policy), headers, redactor, hosts, decoders, readers())
+        html = frozenset(policy.html)
+        return cls(rule_set(policy), headers, redactor, hosts, decoders, readers(), faults, html)
 
     def compare(self, captured: Captured, legacy: Answer, new: Answer) -> Comparison:
         """Compare two answers to one request, or one side with itself.
@@ -64,6 +70,8 @@ class RouteComparer:
             headers=self.headers,
             decoders=self.decoders,
             readers=self.readers,
+            faults=self.faults,
+            html=self.html,
             redact=self.redactor.value,
             limits=LIMITS,
             clock=time.monotonic,

@@ -1,7 +1,8 @@
 """Stored examples asked anew, to see which differences are gone.
 
 Both sides are asked afresh, as the stored answers have lost their secrets and legacy's data has
-moved on. Only safe methods are replayed, and only requests whose target and body were stored whole.
+moved on. Only reads are replayed (safe methods, and those that the route says only read), and only
+requests whose target and body were stored whole.
 Headers that were redacted, as cookies and credentials are, are left out, unless a person gave them
 for the job; the request counts as the same where legacy then answers as it did: with the stored
 status, and nothing missing, added or of another type.
@@ -18,11 +19,12 @@ from functools import partial
 from typing import Any
 
 from figway.compare.answer import Answer
+from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import RATED
 from figway.evidence.marks import COUNTING, Mark
 from figway.evidence.occurrences import occurrences
 from figway.evidence.window import signature_hash
-from figway.message.http import SAFE_METHODS
+from figway.message.http import Headers, is_read
 from figway.model.table import HANDED_ON, Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
@@ -118,7 +120,9 @@ class Replayer:
     ) -> tuple[ComparedRoute, Captured, list[str]]:
         try:
             compared = self._table.route(route)
-            request, left_out = rebuilt(example["request"], given)
+            request, left_out = rebuilt(
+                example["request"], given, () if compared is None else compared.plan.reads
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise NotReplayable(f"unreadable: {type(error).__name__}") from None
         if compared is None:
@@ -143,8 +147,7 @@ class Replayer:
             if not granted:
                 raise NotReplayable(f"{side.value} is busy")
             cap = compared.plan.shadow.body_limit
-            policy_plan = compared.plan.policy_plan
-            answer = await ask(queue.target, captured, cap, self._timeout_s, policy_plan)
+            answer = await ask(queue.target, captured, cap, self._timeout_s, compared.plan)
             queue.result(answer)
             return answer
 
@@ -167,12 +170,15 @@ def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**job, "examples": examples[at : at + _PART]}
 
 
-def rebuilt(request: Mapping[str, Any], given: Given = ()) -> tuple[Captured, list[str]]:
+def rebuilt(
+    request: Mapping[str, Any], given: Given = (), reads: tuple[str, ...] = ()
+) -> tuple[Captured, list[str]]:
     """A stored request as one that can be sent, and the names of headers that were redacted and
-    are left out. `given` stand in their place. Raises `NotReplayable`."""
+    are left out. `given` stand in their place; `reads` are methods that only read besides the safe
+    ones. Raises `NotReplayable`."""
     method, target = request["method"], request["target"]
-    if method not in SAFE_METHODS:
-        raise NotReplayable("its method is not safe")
+    if not is_read(method, reads):
+        raise NotReplayable("its method is not safe, and the route does not list it in reads")
     if _HIDDEN in target:
         raise NotReplayable("its target was redacted")
     if request.get("body") and _HIDDEN in request["body"]:
@@ -184,14 +190,40 @@ def rebuilt(request: Mapping[str, Any], given: Given = ()) -> tuple[Captured, li
     found = Captured()
     found.side, found.method, found.target = "legacy", method, target.encode("latin-1")
     found.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent]
-    body = request.get("body") if request.get("body_kind") == "text" else None
-    found.has_body, found.body = bool(body), (body or "").encode()
+    found.body = _stored_body(request, found.headers)
+    found.has_body = bool(found.body) or _value(found.headers, b"content-length") == b"0"
+    # A body is stored decoded, and the length is that of what is sent now.
+    found.headers = [pair for pair in found.headers if pair[0].lower() not in _OF_THE_CODING]
     found.peer, found.scheme, found.trusted = "127.0.0.1", "http", False
     hosts = [value for name, value in found.headers if name.lower() == b"host"]
     found.host = hosts[0] if hosts else b""
     found.trace = os.urandom(16).hex()
     found.at_ms, found.head_us = int(time.time() * 1_000), 0
     return found, left_out
+
+
+_OF_THE_CODING = frozenset({b"content-encoding", b"transfer-encoding", b"content-length"})
+
+
+def _stored_body(request: Mapping[str, Any], headers: Headers) -> bytes:
+    """The body as the client sent it, but for content codings. Raises `NotReplayable`."""
+    text, kind = request.get("body"), request.get("body_kind")
+    if kind == "base64":
+        return base64.b64decode(text or "")
+    if not text:
+        length = _value(headers, b"content-length")
+        if length.strip(b"0") or _value(headers, b"transfer-encoding"):
+            raise NotReplayable("its body was too long to be stored")
+        return b""
+    media_type = MediaType.parse(_value(headers, b"content-type").decode("latin-1"))
+    try:
+        return to_bytes(text, media_type.family(text.encode()), media_type.charset)
+    except UnicodeEncodeError:
+        raise NotReplayable("its body cannot be written in its charset") from None
+
+
+def _value(headers: Headers, wanted: bytes) -> bytes:
+    return next((value for name, value in headers if name.lower() == wanted), b"")
 
 
 def stored_answer(stored: Mapping[str, Any]) -> Answer:

@@ -15,6 +15,8 @@ MAX_FIELDS = 500
 """Fields of one row; what is beyond is counted under `BEYOND`."""
 MAX_EXAMPLES = 200
 MAX_BUILDS = 8
+MAX_FAULTS = 50
+"""Codes of faults of one side; what is beyond is counted under `BEYOND`."""
 
 _COUNTERS = ("verdicts", "skipped", "dropped")
 
@@ -28,6 +30,7 @@ class RouteRow:
         "dropped",
         "errors",
         "examples",
+        "faults",
         "fields",
         "latency",
         "noise_fields",
@@ -52,6 +55,8 @@ class RouteRow:
         self.noise_fields: dict[str, dict[str, Any]] = {}
         self.latency: dict[str, dict[int, int]] = {"legacy": {}, "new": {}}
         self.errors: dict[str, dict[str, int]] = {"legacy": {}, "new": {}}
+        self.faults: dict[str, dict[str, int]] = {"legacy": {}, "new": {}}
+        """Faults by side and code: answers that say no in the words of their protocol."""
         self.examples: list[dict[str, Any]] = []
         self.builds: dict[str, BuildEvidence] = {}
         """What was compared, by the build of new that answered."""
@@ -79,6 +84,12 @@ class RouteRow:
         """Count captures that were lost."""
         _add(self.dropped, {reason: number})
 
+    def fault(self, side: str, code: str, number: int = 1) -> None:
+        """Count faults of a side."""
+        counts = self.faults[side]
+        known = code in counts or len(counts) < MAX_FAULTS
+        _add(counts, {code if known else BEYOND: number})
+
     def to_data(self) -> dict[str, Any]:
         """The JSON form."""
         return {
@@ -93,6 +104,7 @@ class RouteRow:
             "noise": {"pairs": self.noise_pairs, "fields": list(self.noise_fields.values())},
             "latency": self.latency,
             "errors": self.errors,
+            "faults": self.faults,
             "examples": self.examples,
             "evidence": [found.to_data() for found in self.builds.values()],
         }
@@ -113,6 +125,8 @@ class RouteRow:
             for bucket, number in data["latency"][side].items():
                 counts[int(bucket)] = counts.get(int(bucket), 0) + number
             _add(self.errors[side], data["errors"][side])
+            for code, number in data.get("faults", {}).get(side, {}).items():
+                self.fault(side, code, number)
         for entry in data.get("evidence", ()):
             part = BuildEvidence.from_data(entry)
             self.build(part.build).add(part)

@@ -25,7 +25,7 @@ from figway.evidence.occurrences import changes, occurrences
 from figway.evidence.recent import Kept, RecentAnswers
 from figway.evidence.repeating import repeat_key
 from figway.evidence.seen import Changes, Seen
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 from figway.model.table import WEIGHT_SCALE, Side
 from proxy.shadow.asking import Asking, raw_headers
 from proxy.shadow.backend_queue import now_ms
@@ -110,7 +110,7 @@ class SecondLooks:
             if self._curious(compared, pair):
                 await self._look(compared, pair)
             return True
-        if pair.captured.method not in SAFE_METHODS:
+        if not is_read(pair.captured.method, compared.plan.reads):
             pair.settle(Mark.LOOKED_ONCE)
             return True
         if not pair.refusal and compared.state.reads.spend():
@@ -135,7 +135,7 @@ class SecondLooks:
 
     def _curious(self, compared: ComparedRoute, pair: Pair) -> bool:
         """Whether a pair that needs no look gets one, to learn from it."""
-        if pair.refusal or pair.captured.method not in SAFE_METHODS:
+        if pair.refusal or not is_read(pair.captured.method, compared.plan.reads):
             return False
         lot = secrets.randbelow(WEIGHT_SCALE)
         wanted = lot < compared.sample
@@ -173,7 +173,7 @@ class SecondLooks:
     async def _natural(self, compared: ComparedRoute, pair: Pair) -> Changes | None:
         """Compare legacy with its answer to an equal request before; None where there is none."""
         captured = pair.captured
-        if captured.method not in SAFE_METHODS:
+        if not is_read(captured.method, compared.plan.reads):
             return None
         key = _key(pair)
         now = now_ms()

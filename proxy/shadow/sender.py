@@ -1,7 +1,7 @@
 """One request to one backend, and its answer as the comparer takes it.
 
 The request is the client's own, forwarded as the facade would, with two fields more: the marker
-that it is a copy, and for a method that is not safe the word that nothing is to be written.
+that it is a copy, and for what does not only read the word that nothing is to be written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from time import monotonic_ns
 
 from figway.compare.answer import Answer
 from figway.message.headers import HOP_HEADER, Arrival, forward_request, hops
-from figway.message.http import SAFE_METHODS, Headers
-from figway.routing.policy import PolicyPlan
+from figway.message.http import Headers, is_read
+from figway.routing.compile import Plan
 from proxy.capture.message import Captured
 from proxy.request.forwarding import edited
 from proxy.request.live import LiveBackend
@@ -127,11 +127,11 @@ async def ask(
     captured: Captured,
     cap: int,
     timeout_s: float,
-    policy_plan: PolicyPlan | None = None,
+    plan: Plan | None = None,
 ) -> Answer:
-    """Send the copy of a request to a backend; `policy_plan` are the policies of its route."""
+    """Send the copy of a request to a backend; `plan` is its route's."""
     sink = Ask(cap, bodied=captured.method != "HEAD")
-    sending = sink.sending = target.upstream.send(outbound(target, captured, policy_plan), sink)
+    sending = sink.sending = target.upstream.send(outbound(target, captured, plan), sink)
     if captured.has_body:
         if captured.body:
             sending.write(captured.body)
@@ -147,10 +147,9 @@ async def ask(
             sending.abort()
 
 
-def outbound(
-    target: LiveBackend, captured: Captured, policy_plan: PolicyPlan | None = None
-) -> OutboundRequest:
+def outbound(target: LiveBackend, captured: Captured, plan: Plan | None = None) -> OutboundRequest:
     """The copy as it leaves."""
+    policy_plan, reads = (None, ()) if plan is None else (plan.policy_plan, plan.reads)
     # A validator is one side's own: a copy asks for the whole answer, whatever the client has.
     headers = [pair for pair in captured.headers if pair[0].lower() not in CONDITIONS]
     arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
@@ -165,7 +164,7 @@ def outbound(
         traceparent=parent,
     )
     out.append(MARKER)
-    if captured.method not in SAFE_METHODS or target.hands_on:
+    if not is_read(captured.method, reads) or target.hands_on:
         out.append(DRY_RUN)
     path = captured.target
     request = OutboundRequest(

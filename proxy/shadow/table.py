@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from figway.evidence.comparing import evidence_window, overruled
+from figway.evidence.comparing import evidence_window, faults_of, overruled
 from figway.model.table import Backend, Side, timeouts_of
 from figway.routing.compile import CompiledTable, Plan
 from proxy.capture.message import Captured
@@ -113,7 +113,9 @@ class ShadowTable:
             if host
         )
         window = evidence_window(plan)
-        comparer = RouteComparer.make(policy, self._settings.key, hosts, self._decoders)
+        comparer = RouteComparer.make(
+            policy, self._settings.key, hosts, self._decoders, faults_of(plan.route)
+        )
         if before is not None and before.window == window:
             state = before.state  # another sample or weight takes nothing from what was learned
         else:

@@ -6,6 +6,7 @@ from typing import Any
 
 from figway.compare.answer import Answer, header_values
 from figway.compare.differences import Difference
+from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
 from figway.compare.verdict import RATED, Comparison
 from figway.evidence.histogram import bucket_of
@@ -82,8 +83,9 @@ class Tally:
         row.verdicts[ended] = row.verdicts.get(ended, 0) + 1
         if ended == "skipped":
             row.skipped[comparison.reason] = row.skipped.get(comparison.reason, 0) + 1
-        for side, answer in (("legacy", pair.legacy), ("new", pair.new)):
-            _answered(row, side, answer)
+        sides = (("legacy", pair.legacy), ("new", pair.new))
+        for (side, answer), fault in zip(sides, comparison.faults, strict=True):
+            _answered(row, side, answer, fault)
         excused = pair.excused
         for item in comparison.differences:
             row.add_field(_field(item, captured.at_ms, noise=item.field in excused))
@@ -172,9 +174,11 @@ class Tally:
         }
 
 
-def _answered(row: RouteRow, side: str, answer: Answer) -> None:
+def _answered(row: RouteRow, side: str, answer: Answer, fault: Fault | None) -> None:
     error = answer.failure or (f"{answer.status // 100}xx" if answer.status >= 500 else "")
-    if error:
+    if fault is not None:
+        row.fault(side, str(fault))
+    elif error:
         row.errors[side][error] = row.errors[side].get(error, 0) + 1
     if answer.failure is None:
         bucket = bucket_of(int(answer.elapsed_ms * 1_000))

@@ -76,6 +76,12 @@ _FAMILIES = (
     ("figway_fallbacks_total", "fallbacks", "reason", "Requests that legacy served for new."),
     ("figway_no_fallbacks_total", "no_fallbacks", "reason", "Failures without a fallback."),
     ("figway_failures_total", "failures", "kind", "Requests whose last failure was of a kind."),
+    (
+        "figway_operation_unread_total",
+        "unread",
+        "reason",
+        "Requests whose operation could not be read, and so decided nothing.",
+    ),
     ("figway_problems_total", "problems", "code", "Answers that the facade gave itself."),
 )
 _PLAIN = (

@@ -15,7 +15,7 @@ from proxy.loop.record import RequestRecord
 Key = tuple[str, str, str]
 """Route (or `-`), side, backend (or empty where none was asked)."""
 
-_MAPS = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "latency")
+_MAPS = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "latency")
 _NUMBERS = ("requests", "client_gone", "request_bytes", "response_bytes", "head_us")
 
 
@@ -35,6 +35,7 @@ class Series:
         self.no_fallbacks: dict[str, int] = {}
         self.failures: dict[str, int] = {}
         self.problems: dict[str, int] = {}
+        self.unread: dict[str, int] = {}
         self.latency: dict[int, int] = {}
 
     def count(self, record: RequestRecord) -> None:
@@ -58,6 +59,8 @@ class Series:
             _add(self.failures, record.failure)
         if record.problem:
             _add(self.problems, record.problem)
+        if record.unread:
+            _add(self.unread, record.unread)
 
     def merge(self, data: Mapping[str, Any]) -> None:
         """Add a series in JSON form, whose bucket numbers may be strings."""

@@ -139,7 +139,9 @@ class EngineWorld:
         upstream.default = reply
         return upstream
 
-    def serve(self, target: str, method: str = "GET", headers: Headers | None = None) -> None:
+    def serve(
+        self, target: str, method: str = "GET", headers: Headers | None = None, body: bytes = b""
+    ) -> None:
         """A user asks; legacy answers; the capture comes in."""
         plan = self.engine.table.compiled.plans["r"]  # type: ignore[union-attr]
         sent = [(b"Host", b"shop.example"), *(headers or [])]
@@ -150,7 +152,7 @@ class EngineWorld:
         found = Captured()
         found.route, found.window, found.revision = "r", evidence_window(plan), self._revision
         found.side, found.method, found.target = "legacy", method, target.encode()
-        found.headers, found.has_body, found.body = sent, False, b""
+        found.headers, found.has_body, found.body = sent, bool(body), body
         found.peer, found.scheme, found.host, found.trusted = "127.0.0.1", "http", b"shop", False
         found.trace, found.at_ms, found.head_us = "0" * 32, int(time.time() * 1_000), 900
         found.status, found.failure = said.status, "timeout" if said.fails else ""

@@ -39,7 +39,7 @@ class Head:
 
 def route(route_id: str, path: str = "/", **fields: Any) -> Route:
     """A route; fields of its match may be given beside its own."""
-    names = ("hosts", "methods", "headers", "query", "cookies")
+    names = ("hosts", "methods", "headers", "query", "cookies", "operation")
     match = {name: fields.pop(name) for name in names if name in fields}
     return Route(id=route_id, match=RouteMatch(path=path, **match), **fields)
 

@@ -11,15 +11,16 @@ from urllib.parse import quote
 
 from control_plane.comparisons.preview import body
 from control_plane.comparisons.records import StoredPair
-from figway.compare.decode import MediaType
+from figway.compare.decode import MediaType, to_bytes
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import RuleSet, rule_data
-from figway.message.http import SAFE_METHODS
+from figway.message.http import is_read
 
 REDACTED = "[redacted:"
 _NOT_SENT = frozenset(
     (
         *("host", "connection", "content-length", "transfer-encoding", "accept-encoding"),
+        "content-encoding",
         *("keep-alive", "te", "trailer", "upgrade", "expect", "forwarded", "traceparent"),
         *("tracestate", "via", "proxy-connection"),
     )
@@ -36,12 +37,15 @@ class Case:
     request: dict[str, Any]
     legacy: dict[str, Any]
     new: dict[str, Any]
+    reads: tuple[str, ...] = ()
+    """Methods of the route that only read besides the safe ones."""
 
     @classmethod
-    def of(cls, row: StoredPair) -> Case:
+    def of(cls, row: StoredPair, reads: tuple[str, ...] = ()) -> Case:
         """The pair that a row holds."""
         found = row.pair
-        return cls(row.id, row.at_ms, row.verdict, found["request"], found["legacy"], found["new"])
+        sides = (found["request"], found["legacy"], found["new"])
+        return cls(row.id, row.at_ms, row.verdict, *sides, reads)
 
     @property
     def name(self) -> str:
@@ -51,13 +55,22 @@ class Case:
     @property
     def skip(self) -> str:
         """Why the request cannot be sent again; empty when it can."""
-        if self.request["method"].upper() not in SAFE_METHODS:
+        if not is_read(self.request["method"].upper(), self.reads):
             return "the method is not safe, and copying writes is not what a test should do"
+        if REDACTED in (self.request["body"] or ""):
+            return "the body held a secret, which was not stored"
+        if not self.request["body"] and self._had_body:
+            return "the body was too long to be stored"
         if REDACTED in self.request["target"] or "%5Bredacted" in self.request["target"]:
             return "the target held a secret, which was not stored"
         if self.legacy["failure"] or not 100 <= self.legacy["status"] < 500:
             return "legacy failed, which nobody should imitate"
         return ""
+
+    @property
+    def _had_body(self) -> bool:
+        names = {name.lower(): value for name, value in self.request["headers"]}
+        return "transfer-encoding" in names or bool(names.get("content-length", "").strip("0"))
 
     @property
     def target(self) -> str:
@@ -86,8 +99,16 @@ class Case:
 
     @property
     def body(self) -> bytes:
-        """The request's body."""
-        return body(self.request)
+        """The request's body, in the charset that its Content-Type names."""
+        text, plain = self.request["body"], body(self.request)
+        if self.request["body_kind"] != "text" or not text:
+            return plain
+        values = [v for n, v in self.request["headers"] if n.lower() == "content-type"]
+        media = MediaType.parse(values[-1] if values else "")
+        try:
+            return to_bytes(text, media.family(plain), media.charset)
+        except UnicodeEncodeError:
+            return plain
 
     def header(self, name: str) -> str | None:
         """A header of legacy's answer."""

@@ -49,7 +49,7 @@ class Exports:
         )
 
         def write() -> str:
-            return files.written(route.id, form, [Case.of(row) for row in rows], basis)
+            return files.written(route.id, form, [Case.of(row, route.reads) for row in rows], basis)
 
         return await asyncio.to_thread(write)
 

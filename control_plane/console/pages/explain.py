@@ -53,6 +53,8 @@ async def _explained(visit: Visit, asked: dict[str, str]) -> tuple[Explanation, 
     """What was asked for, and beside it the plain truth where something was supposed."""
     typed = curl.read(asked["request"])
     plain: dict[str, Any] = {"method": typed.method, "url": typed.url, "headers": typed.headers}
+    if typed.body is not None:
+        plain["body"] = typed.body
     if asked["client"].strip():
         plain["client"] = asked["client"].strip()
     if asked["revision"].strip():

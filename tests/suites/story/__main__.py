@@ -26,6 +26,7 @@ ORDER = (
     "shadow",
     "rollout",
     "fire",
+    "operations",
     "serverless",
     "serverless-targets",
 )

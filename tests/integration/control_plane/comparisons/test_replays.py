@@ -203,3 +203,39 @@ async def test_given_headers_reach_the_proxy_and_are_never_written(control: Cont
     assert sent.status_code == 200, sent.text
     assert (await control.get(f"/comparisons/replays/{made['id']}"))["status"] == "done"
     assert control.services.comparisons.replays._given == {}
+
+
+SEARCHED = {
+    "method": "POST",
+    "body": "q=lamp",
+    "body_kind": "text",
+    "headers": [["Content-Type", "application/x-www-form-urlencoded"], ["Content-Length", "6"]],
+}
+
+
+async def test_a_declared_read_is_replayed_with_its_body(control: Control) -> None:
+    """The POST of a route that lists it in `reads` is handed out like a GET."""
+    await control.seed()
+    changed = await control.client.patch(
+        "/routes/orders", json={"reads": ["POST"]}, headers={"if-match": "*"}
+    )
+    assert changed.status_code == 200, changed.text
+    pair = example({"a": 1}, {"a": 2}, request={**request(), **SEARCHED})
+    write = example({"a": 1}, {"a": 2}, request=request(method="PUT"))
+    await send(control, 1, route(0, 2, examples=[pair, write]))
+    made = await control.post("/comparisons/replays", {"route": "orders", "reason": "fixed"})
+    assert made.json()["not_replayable"] == 1
+    [job] = await _poll(control)
+    assert [found["request"]["body"] for found in job["examples"]] == ["q=lamp"]
+
+
+async def test_traffic_that_contradicts_a_declared_read_is_told(control: Control) -> None:
+    await control.seed()
+    await control.client.patch(
+        "/routes/orders", json={"reads": ["POST"]}, headers={"if-match": "*"}
+    )
+    created = answer({"id": 1}, status=201, headers=[["Set-Cookie", "cart=1"]])
+    pair = example(created, answer({"id": 1}), request={**request(), **SEARCHED})
+    await send(control, 1, route(0, 1, examples=[pair]))
+    found = (await control.get("/comparisons/routes/orders"))["warnings"]
+    assert {entry["code"] for entry in found} == {"reads_answers_201", "reads_sets_cookie"}

@@ -8,7 +8,10 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from figway.compare.rules import ComparisonRule
 from figway.evidence.judgement import Judgement
@@ -232,3 +235,42 @@ async def test_a_shape_that_was_never_compared_is_named() -> None:
             w.serve(f"/r/{number}?sort=name")
         await w.end()
         assert w.judged().shapes_missing == ("200 application/json with sort (5 of 5)",)
+
+
+async def searched(world: EngineWorld, pairs: int) -> None:
+    """Users search by POST: the same path, other words."""
+    for at in range(pairs):
+        world.serve("/r/7", "POST", body=b"q=%d" % (at % 50))
+        if at % 10 == 9:
+            await world.settle(1)
+    await world.end()
+
+
+async def test_the_noise_of_a_declared_read_is_learned() -> None:
+    """`reads: [POST]`: legacy is asked again, within its budget, although nothing marks its answers
+    as storable; its nonce is noise, and new's price is a difference."""
+    nonce = {"nonce": lambda: uuid.uuid4().hex}
+    route = replace(route_of(LegacyReads.CACHEABLE), reads=("POST",))
+    async with engine_world(answers(**nonce), answers(**nonce, price=lambda: 99), route) as w:
+        await searched(w, 200)
+        judged = w.judged()
+        assert standings(judged)["$.price"] == "real"
+        assert standings(judged)["$.nonce"] != "real"
+        assert len(w.seen[Side.LEGACY]) > 200
+        assert all("figway-dry-run" not in asked.headers for asked in w.seen[Side.NEW])
+
+
+@pytest.mark.parametrize("reads", [(), ("PUT",)])
+async def test_a_write_is_asked_once_of_new_and_never_again_of_legacy(
+    reads: tuple[str, ...],
+) -> None:
+    """trap 24: under a dry-run contract new is told that it is a copy; legacy ran it once."""
+    contract = replace(route_of(LegacyReads.ALLOWED), reads=reads)
+    policy = replace(contract.shadow, dry_run="Figway-Dry-Run")
+    async with engine_world(
+        answers(), answers(price=lambda: 99), replace(contract, shadow=policy)
+    ) as w:
+        await searched(w, 20)
+        assert len(w.seen[Side.LEGACY]) == 20
+        assert len(w.seen[Side.NEW]) == 20
+        assert all(asked.headers["figway-dry-run"] == "1" for asked in w.seen[Side.NEW])

@@ -141,6 +141,17 @@ CANNOT_CARRY: tuple[tuple[str, tuple[str, ...], str], ...] = (
         ALL,
         "Connection and what it names end at the platform.",
     ),
+    ("test_a_read_ends_with_its_client*", ALL, _WHOLE),
+    ("test_a_body_in_pieces_and_in_chunks*", ALL, _WHOLE),
+    ("test_a_client_that_leaves_while_its_body_is_read*", ALL, _WHOLE),
+    ("test_a_table_swapped_while_a_body_is_read*", ALL, _WHOLE),
+    ("test_a_limit_of_the_body_holds_while_it_is_read*", ALL, _PLATFORM_PARSES),
+    ("test_continue_is_the_facades_to_say*", ALL, "100-continue is the platform's own."),
+    (
+        "test_only_the_named_operation_moves*ten megabytes*",
+        ALL,
+        "Bodies over the platform's limit: 6 MB, at an ALB 1 MB.",
+    ),
     ("test_bodies_are_finite_where_a_limit_is_set*", ALL, _PLATFORM_PARSES),
 )
 

@@ -10,9 +10,11 @@ from types import ModuleType
 from typing import Any
 
 from tests.suites.conformance import (
+    test_declared_reads,
     test_framing,
     test_handing_on,
     test_odd_answers,
+    test_operations,
     test_passing_through,
     test_rewriting,
     test_routing,
@@ -20,6 +22,7 @@ from tests.suites.conformance import (
 )
 from tests.suites.conformance.serverless.cannot_carry import ALL, why_not
 from tests.suites.conformance.test_handing_on import handing  # noqa: F401  likewise
+from tests.suites.conformance.test_operations import facade_with  # noqa: F401  likewise
 from tests.suites.conformance.test_routing import routed  # noqa: F401  a fixture that its tests ask for
 
 _MODULES = (
@@ -29,6 +32,8 @@ _MODULES = (
     test_routing,
     test_streaming,
     test_framing,
+    test_declared_reads,
+    test_operations,
     test_handing_on,
 )
 

@@ -29,9 +29,9 @@ AROUND = {"facade": "https://shop.example", "backend_hosts": frozenset({"legacy:
 
 def seen(new: str, *views: HtmlView, legacy: str = OLD) -> Comparison:
     headers = ((b"Content-Type", b"text/html; charset=utf-8"),)
-    pages = [Answer(200, headers, page.encode()) for page in (legacy, new)]
+    here, there = (Answer(200, headers, page.encode()) for page in (legacy, new))
     context = Context(html=frozenset(views), **AROUND)  # type: ignore[arg-type]
-    return compare(*pages, (), context)
+    return compare(here, there, (), context)
 
 
 def test_other_markup_agrees_in_every_view() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figway.model.table import Condition, ConditionKind, Route, RouteMatch
-from figway.routing.match import Entry, Matcher, Node, normal_host
+from figway.routing.match import Entry, Matcher, Node, Peek, normal_host
 from figway.routing.pattern import parse
 from figway.validate.table import validate
 from tests.support.tables import Head, on, route, table
@@ -17,7 +17,9 @@ from tests.support.thorough import examples
 
 
 def taker(head: Head, *routes: Route) -> str | None:
-    return Matcher(routes).match(head)
+    met = Matcher(routes).match(head)
+    assert not isinstance(met, Peek)
+    return met
 
 
 def test_whole_segments_only() -> None:

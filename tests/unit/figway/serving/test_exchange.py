@@ -361,7 +361,7 @@ class Life(RuleBasedStateMachine):
     @initialize(
         method=st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"]),
         side=st.sampled_from(list(Side)),
-        flags=st.tuples(*[st.booleans()] * 5),
+        flags=st.tuples(*[st.booleans()] * 6),
         breaker=st.sampled_from([None, BreakerForce.NONE, BreakerForce.OPEN]),
         per_second=st.integers(0, 1),
     )
@@ -373,10 +373,11 @@ class Life(RuleBasedStateMachine):
         breaker: BreakerForce | None,
         per_second: int,
     ) -> None:
-        idempotent, by_key, keyed, retired, enabled = flags
+        idempotent, by_key, keyed, retired, enabled, declared = flags
         self.method, self.per_second = method, per_second
         self.may_repeat = (
             method in SAFE_METHODS
+            or (declared and method == "POST")
             or (idempotent and method in IDEMPOTENT_METHODS)
             or (keyed and by_key)
         )
@@ -398,6 +399,7 @@ class Life(RuleBasedStateMachine):
             budget=FallbackBudget(FallbackBudgetPolicy(percent=0, min_per_s=per_second)),
             keyed=keyed,
             retired=retired,
+            reads=("POST",) if declared else (),
         )
         self.first = side
         self.was = side
