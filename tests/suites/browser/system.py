@@ -19,7 +19,7 @@ import httpx
 
 from control_plane.auth.keys import generate
 
-LIMIT_S = 30.0
+LIMIT_S = 90.0
 
 
 def until(what: Callable[[], Any], why: str) -> Any:
@@ -120,6 +120,7 @@ class System:
         self.admin = ""
         self.facade = ""
         self.link = ""
+        self.api = httpx.Client()
 
     def start_control(self, listen: str = "127.0.0.1:0") -> None:
         """Start the control plane."""
@@ -136,6 +137,7 @@ class System:
         line = self.control.said("Admin API on ")
         self.admin = line.split()[-1].removesuffix("/api/v1")
         self.link = next(x for x in self.control.lines if "/console/login?token" in x).split()[-1]
+        self.api.close()
         self.api = httpx.Client(
             params={"confirm": "exposure"},
             base_url=f"{self.admin}/api/v1",
@@ -229,8 +231,7 @@ class System:
         for process in (self.proxy, self.control):
             if process is not None:
                 process.stop()
-        if self.control is not None:
-            self.api.close()
+        self.api.close()
 
 
 @contextmanager
