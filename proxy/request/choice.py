@@ -15,7 +15,7 @@ from figway.message.force import verify
 from figway.message.headers import HOP_HEADER, hops
 from figway.message.problem import Problem
 from figway.model.table import Side
-from figway.routing.compile import CompiledTable, Plan
+from figway.routing.compile import Plan
 from figway.routing.decide import Decision, Why, cookie_value, decide
 from figway.routing.spelling import Guarded
 from figway.serving.exchange import Exchange
@@ -107,20 +107,16 @@ class Choice:
         return None
 
 
-def choose(runtime: Runtime, head: RequestHead, now: int) -> Choice:
-    """Read the table once. `now` is monotonic milliseconds.
+def choose(runtime: Runtime, head: RequestHead, now: int, plan: Plan | None = None) -> Choice:
+    """Read the table once. `now` is monotonic milliseconds; `plan` is one of the present table,
+    where the body has told it.
 
     Raises:
         BodyNeeded: where the route depends on the operation that the body names.
     """
     compiled = runtime.table
-    return chosen(runtime, compiled, compiled.match(head), head, now)
-
-
-def chosen(
-    runtime: Runtime, compiled: CompiledTable, plan: Plan, head: RequestHead, now: int
-) -> Choice:
-    """What follows from a plan of `compiled`, the present table."""
+    if plan is None:
+        plan = compiled.match(head)
     route = runtime.route(plan)
     get = head.acted_on.get  # the names below are all in it
     decision = decide(

@@ -144,7 +144,14 @@ class Flow:
             self._take(stand_in(self._runtime, self._head, now))
             self._broke("choice", error)
             return
-        self._serve(started)
+        try:
+            refusal = self._choice.refusal(self._runtime, self._head, self._client, started)
+            if refusal is None:
+                self._start(now)
+            else:
+                self._answer(refusal)
+        except Exception as error:
+            self._broke("begin", error)
 
     def body(self, data: bytes) -> None:
         """A piece of the request's body, or of the tunnel."""
@@ -331,17 +338,6 @@ class Flow:
         self._route = choice.route
         self._exchange = choice.exchange
 
-    def _serve(self, started: int) -> None:
-        """A route is chosen: refuse the request, or start. `started` is monotonic nanoseconds."""
-        try:
-            refusal = self._choice.refusal(self._runtime, self._head, self._client, started)
-            if refusal is None:
-                self._start(started // 1_000_000)
-            else:
-                self._answer(refusal)
-        except Exception as error:
-            self._broke("begin", error)
-
     def _peek(self, asks: tuple[Ask, ...], now: int) -> None:
         """Only the body tells which route it is: wait for it."""
         self._take(stand_in(self._runtime, self._head, now))
@@ -370,8 +366,15 @@ class Flow:
         limit = self._route.max_body
         if limit and body is not None and body.size > limit:
             self._answer(TOO_LARGE)
-        else:
-            self._serve(started)
+            return
+        try:
+            refusal = choice.refusal(self._runtime, self._head, self._client, started)
+            if refusal is None:
+                self._start(started // 1_000_000)
+            else:
+                self._answer(refusal)
+        except Exception as error:
+            self._broke("begin", error)
 
     def _start(self, now: int) -> None:
         runtime = self._runtime

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from figway.operation.operation import Ask, BodyNeeded, OperationReading
-from proxy.request.choice import Choice, chosen
+from proxy.request.choice import Choice, choose
 from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
 
@@ -49,4 +49,4 @@ def choose_read(
             continue
         if head.method == "OPTIONS":
             unread = ""  # a preflight has no body, and nothing to tell
-        return chosen(runtime, compiled, plan, head, now), Peeked(reading.text, unread)
+        return choose(runtime, head, now, plan), Peeked(reading.text, unread)

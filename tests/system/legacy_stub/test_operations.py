@@ -24,8 +24,8 @@ S12 = "http://www.w3.org/2003/05/soap-envelope"
 def wsdl(shop_url: str) -> Iterator[zeep.Client]:
     with requests.Session() as session:
         session.trust_env = False
-        transport = zeep.Transport(session=session)  # type: ignore[no-untyped-call]
-        yield zeep.Client(f"{shop_url}/ws/booking.asmx?wsdl", transport=transport)  # type: ignore[no-untyped-call]
+        transport = zeep.Transport(session=session)
+        yield zeep.Client(f"{shop_url}/ws/booking.asmx?wsdl", transport=transport)
 
 
 def _ports(client: zeep.Client) -> list[Any]:

@@ -56,8 +56,8 @@ def shops() -> Iterator[tuple[Running, Running]]:
 
 @pytest.fixture(params=["native", "asgi"])
 def facade(request: pytest.FixtureRequest, shops: tuple[Running, Running]) -> Iterator[str]:
-    ports = [int(shop.url.rpartition(":")[2]) for shop in shops]
-    found = Facade(str(request.param), table_of(*ports, *ROUTES), FacadeSettings())
+    legacy, new = (int(shop.url.rpartition(":")[2]) for shop in shops)
+    found = Facade(str(request.param), table_of(legacy, new, *ROUTES), FacadeSettings())
     for shop in shops:
         httpx.delete(f"{shop.url}/internal/stats", trust_env=False).raise_for_status()
     try:
