@@ -137,6 +137,10 @@ bench-console: $(VENV)/.dev ## The console with 1 000 routes and 1 000 000 store
 foreign: $(VENV)/.dev ## Suites of other projects with and without the facade (needs litmus: apt install litmus)
 	@$(BIN)/python -m tests.suites.foreign $(ARGS)
 
+rewrites: $(VENV)/.dev ## Real rewrites of real servers, held to what truly differs (fetches them from npm and Debian)
+	@tests/suites/rewrites/install.sh build/rewrites
+	@$(BIN)/python -m pytest tests/suites/rewrites $(ARGS)
+
 faults: $(VENV)/.dev ## Every fault on real processes; writes the table of docs/operate/reliability.md
 	@TABLE_OF_FAULTS=docs/operate/reliability.md $(BIN)/python -m pytest tests/suites/faults $(ARGS)
 
@@ -215,4 +219,4 @@ $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: operations demo-serverless sagas coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak
+.PHONY: rewrites operations demo-serverless sagas coverage unit-rest test-all test-quick test-system test-faults foreign install dist bench bench-console bench-peers compiled demo test lint unit test-browser test-compiled test-wire-compiled story package venv lock reference clean help faults fuzz api-fuzz outage storm soak

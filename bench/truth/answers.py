@@ -25,6 +25,29 @@ class Said:
     headers: Headers = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A request of a client."""
+
+    method: str = "GET"
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str:
+        """The value of a header, its name in lower case; empty for none."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+Asking = Callable[[int], Asked]
+LANGUAGES = ("en", "de", "fr", "ja")
+
+
+def browser(number: int) -> Asked:
+    """As a browser asks for a number, in its own language."""
+    language = LANGUAGES[number % len(LANGUAGES)]
+    return Asked(headers=(("accept-language", language), ("accept-encoding", "gzip")))
+
+
 @dataclass
 class Side:
     """One side, with a mind of its own: chance, counters, what it keeps for a while."""
@@ -32,6 +55,8 @@ class Side:
     name: str
     chance: random.Random
     state: dict[str, Any] = field(default_factory=dict)
+    asked: Asked = Asked()
+    """The request that is answered now."""
 
     @property
     def new(self) -> bool:

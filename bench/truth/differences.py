@@ -10,11 +10,13 @@ from typing import Any
 
 from bench.truth.answers import (
     NUMBERS,
+    Asking,
     Said,
     Side,
     as_html,
     as_json,
     as_text,
+    browser,
     document,
     fixed,
     instant,
@@ -33,6 +35,7 @@ class Difference:
     share: float = 1.0
     at_random: bool = False
     """The share is of askings, drawn anew each time; else of numbers."""
+    asking: Asking = browser
 
     def answer(self, name: str) -> Answer:
         """How the sides answer."""
@@ -43,6 +46,7 @@ class Difference:
             if not side.new:
                 return said
             wrong = side.chance.random() < self.share if self.at_random else number in hit
+            side.state["wrong"] = side.state.get("wrong", 0) + wrong
             return self.change(said, side, number) if wrong else said
 
         return answer
@@ -54,7 +58,7 @@ def _numbers(name: str, share: float) -> frozenset[int]:
     return frozenset(order[: max(1, round(share * NUMBERS))])
 
 
-def _json(change: Callable[[dict[str, Any], Side], None]) -> Change:
+def edited(change: Callable[[dict[str, Any], Side], None]) -> Change:
     """Change the document, as it is told."""
     import json
 
@@ -77,18 +81,18 @@ def _set(path: str, make: Callable[[Any], Any]) -> Change:
         last: Any = int(names[-1]) if names[-1].isdigit() else names[-1]
         here[last] = make(here[last])
 
-    return _json(change)
+    return edited(change)
 
 
 def _drop(name: str) -> Change:
-    return _json(lambda data, side: data.pop(name, None) and None)
+    return edited(lambda data, side: data.pop(name, None) and None)
 
 
-def _status(status: int) -> Change:
+def with_status(status: int) -> Change:
     return lambda said, side, number: replace(said, status=status)
 
 
-def _header(name: str, value: str | None) -> Change:
+def with_header(name: str, value: str | None) -> Change:
     """Set a header, or drop it."""
 
     def changed(said: Said, side: Side, number: int) -> Said:
@@ -98,10 +102,16 @@ def _header(name: str, value: str | None) -> Change:
     return changed
 
 
-def _text(old: str, new: str) -> Change:
-    return lambda said, side, number: replace(
-        said, body=said.body.replace(old.encode(), new.encode())
-    )
+def with_text(*pairs: str) -> Change:
+    """Replace texts in the body: old, new, old, new."""
+
+    def changed(said: Said, side: Side, number: int) -> Said:
+        body = said.body
+        for old, new in zip(pairs[::2], pairs[1::2], strict=True):
+            body = body.replace(old.encode(), new.encode())
+        return replace(said, body=body)
+
+    return changed
 
 
 def plain(side: Side, number: int) -> Said:
@@ -207,11 +217,11 @@ DIFFERENCES: dict[str, Difference] = {
     "a member missing": Difference(plain, _drop("reference"), 0.03),
     "a member missing, always": Difference(plain, _drop("tags")),
     "null missing": Difference(plain, _drop("note")),
-    "a member added": Difference(plain, _json(lambda d, s: d.update(debug=True))),
-    "a member renamed": Difference(plain, _json(lambda d, s: d.update(ref=d.pop("reference")))),
-    "the last item lost": Difference(plain, _json(lambda d, s: d["items"].pop() and None), 0.05),
-    "an item twice": Difference(plain, _json(lambda d, s: d["items"].append(d["items"][0])), 0.02),
-    "items in another order": Difference(plain, _json(_reordered), 0.1),
+    "a member added": Difference(plain, edited(lambda d, s: d.update(debug=True))),
+    "a member renamed": Difference(plain, edited(lambda d, s: d.update(ref=d.pop("reference")))),
+    "the last item lost": Difference(plain, edited(lambda d, s: d["items"].pop() and None), 0.05),
+    "an item twice": Difference(plain, edited(lambda d, s: d["items"].append(d["items"][0])), 0.02),
+    "items in another order": Difference(plain, edited(_reordered), 0.1),
     "a list sorted otherwise": Difference(plain, _set("tags", lambda v: v[::-1])),
     "an hour off": Difference(plain, _set("created_at", _offset(1)), 0.2),
     "a day off": Difference(plain, _set("created_at", lambda v: v.replace("-03-", "-04-")), 0.01),
@@ -237,38 +247,38 @@ DIFFERENCES: dict[str, Difference] = {
     "one wrong answer in thirty, at random": Difference(
         plain, _set("status", lambda v: "unknown"), 0.033, at_random=True
     ),
-    "500 for one in ten": Difference(plain, _status(500), 0.1, at_random=True),
-    "503 for one in a hundred": Difference(plain, _status(503), 0.01, at_random=True),
-    "500 for one number": Difference(plain, _status(500), 0.01),
+    "500 for one in ten": Difference(plain, with_status(500), 0.1, at_random=True),
+    "503 for one in a hundred": Difference(plain, with_status(503), 0.01, at_random=True),
+    "500 for one number": Difference(plain, with_status(500), 0.01),
     # heads
-    "404 for 200": Difference(plain, _status(404), 0.02),
-    "201 for 200": Difference(plain, _status(201)),
-    "another media type": Difference(plain, _header("Content-Type", "text/plain")),
-    "a total in a header": Difference(headed, _header("X-Total-Count", "219"), 0.05),
-    "no caching header": Difference(headed, _header("Cache-Control", None)),
-    "shorter caching": Difference(headed, _header("Cache-Control", "max-age=6, public")),
-    "Vary without Origin": Difference(headed, _header("Vary", "Accept-Encoding")),
-    "no CORS header": Difference(headed, _header("Access-Control-Allow-Origin", None)),
-    "CORS for all": Difference(headed, _header("Access-Control-Allow-Origin", "*")),
-    "no next link": Difference(headed, _header("Link", None), 0.1),
-    "no frame options": Difference(headed, _header("X-Frame-Options", None)),
+    "404 for 200": Difference(plain, with_status(404), 0.02),
+    "201 for 200": Difference(plain, with_status(201)),
+    "another media type": Difference(plain, with_header("Content-Type", "text/plain")),
+    "a total in a header": Difference(headed, with_header("X-Total-Count", "219"), 0.05),
+    "no caching header": Difference(headed, with_header("Cache-Control", None)),
+    "shorter caching": Difference(headed, with_header("Cache-Control", "max-age=6, public")),
+    "Vary without Origin": Difference(headed, with_header("Vary", "Accept-Encoding")),
+    "no CORS header": Difference(headed, with_header("Access-Control-Allow-Origin", None)),
+    "CORS for all": Difference(headed, with_header("Access-Control-Allow-Origin", "*")),
+    "no next link": Difference(headed, with_header("Link", None), 0.1),
+    "no frame options": Difference(headed, with_header("X-Frame-Options", None)),
     # pages, text, bytes
-    "a total in a page": Difference(page, _text("Total: ", "Total: 1"), 0.05),
-    "a link in a page": Difference(page, _text("/pay", "/checkout"), 0.1),
+    "a total in a page": Difference(page, with_text("Total: ", "Total: 1"), 0.05),
+    "a link in a page": Difference(page, with_text("/pay", "/checkout"), 0.1),
     "a row lost in a page": Difference(
         page,
-        _text(
+        with_text(
             "<tr>",
             "",
         ),
         0.02,
     ),
-    "a word in a page": Difference(page, _text("Pay now", "Pay"), 1.0),
-    "a column in a CSV": Difference(table, _text("sku,quantity", "sku,qty")),
-    "semicolons in a CSV": Difference(table, _text(",", ";")),
-    "a row in a CSV": Difference(table, _text("S1", "S2"), 0.05),
-    "an attribute in XML": Difference(markup, _text("sku=", "code=")),
-    "a value in XML": Difference(markup, _text("<total>", "<total>1"), 0.03),
+    "a word in a page": Difference(page, with_text("Pay now", "Pay"), 1.0),
+    "a column in a CSV": Difference(table, with_text("sku,quantity", "sku,qty")),
+    "semicolons in a CSV": Difference(table, with_text(",", ";")),
+    "a row in a CSV": Difference(table, with_text("S1", "S2"), 0.05),
+    "an attribute in XML": Difference(markup, with_text("sku=", "code=")),
+    "a value in XML": Difference(markup, with_text("<total>", "<total>1"), 0.03),
     "bytes of a picture": Difference(
         picture, lambda s, side, n: replace(s, body=s.body[:-1] + b"\0"), 0.05
     ),
@@ -290,7 +300,7 @@ DIFFERENCES: dict[str, Difference] = {
         busy, _set("message", lambda v: v.replace("Order", "Invoice")), 0.05
     ),
     "another promotion": Difference(
-        busy, _json(lambda d, s: d.update(promotion="20 % off") if "promotion" in d else None)
+        busy, edited(lambda d, s: d.update(promotion="20 % off") if "promotion" in d else None)
     ),
     "a promotion never": Difference(busy, _drop("promotion")),
     "a token that stands still": Difference(
@@ -299,11 +309,13 @@ DIFFERENCES: dict[str, Difference] = {
     "a host never served": Difference(busy, _set("host", lambda v: "web-1")),
     "a price beside noise": Difference(busy, _set("items.2.price", lambda v: v + 1), 0.003),
     "a member missing beside noise": Difference(busy, _drop("reference"), 0.01),
-    "a total beside noise in a page": Difference(noisy_page, _text("Total: ", "Total: 9"), 0.02),
-    "a status beside noise in a page": Difference(
-        noisy_page, _text("<p>open</p>", "<p>closed</p>"), 0.5
+    "a total beside noise in a page": Difference(
+        noisy_page, with_text("Total: ", "Total: 9"), 0.02
     ),
-    "a button lost in a page": Difference(noisy_page, _text("<button>Pay</button>", ""), 0.05),
+    "a status beside noise in a page": Difference(
+        noisy_page, with_text("<p>open</p>", "<p>closed</p>"), 0.5
+    ),
+    "a button lost in a page": Difference(noisy_page, with_text("<button>Pay</button>", ""), 0.05),
     "a counter that stands still": Difference(
         NOISE["counter of each side"], _set("hits", lambda v: 12)
     ),

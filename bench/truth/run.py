@@ -1,10 +1,13 @@
 """Every kind of the fixture as a route of its own, all at once, through a proxy as real processes.
 
-    python -m bench.truth.run [--requests 400] [--rate 300] [--reads allowed] [--write FILE]
+    python -m bench.truth.run [--requests 400] [--only TEXT] [--reads allowed|cacheable|never]
+        [--restarts 2] [--part 1/3] [--write FILE]
 
 Two servers answer by kind; a proxy shadows every route; what its shadow worker tells is judged as
-the control plane judges it. Prints a table of what was missed, hidden or false; exits 0 if
-nothing was.
+the control plane judges it, every two seconds and at the end. The worker is killed in between.
+Half of the requests come a second time a little later, as users make them. Prints what was missed,
+hidden or false; exits 0 if nothing was. `python -m bench.truth.report` writes the table of the
+manual from the results.
 """
 
 from __future__ import annotations
@@ -13,164 +16,106 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import signal
 import sys
 import tempfile
-from collections import defaultdict
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import httpx
+from bench.truth.kinds import Kind, kinds
+from bench.truth.verdicts import Verdict, Watch
+from bench.truth.world import Truth
+from figway.model.table import LegacyReads
+from tests.support.shadow_world import shadow_world
 
-from bench.truth.answers import NUMBERS, Side
-from bench.truth.differences import DIFFERENCES
-from bench.truth.noise import NOISE, Answer
-from figway.evidence.judgement import Judgement, Now, judge
-from figway.evidence.window import BuildEvidence
-from figway.model.table import LegacyReads, Route, RouteMatch, ShadowPolicy, Stage, Table
-from tests.support.shadow_world import Reply, Request, ShadowWorld, shadow_world
-
-FOUND = frozenset({"real", "unsteady", "varies_differently", "likely_real"})
-MOST_FALSE = 0.005
+MOMENTS_S = 2.0
+SETTLE_S = 15.0
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A route of the fixture."""
-
-    name: str
-    answer: Answer
-    real: bool
-
-
-def kinds() -> list[Kind]:
-    """All of them."""
-    noisy = [Kind(name, answer, False) for name, answer in NOISE.items()]
-    return noisy + [Kind(name, found.answer(name), True) for name, found in DIFFERENCES.items()]
-
-
-class Truth:
-    """The world of the fixture."""
-
-    def __init__(self, world: ShadowWorld, wanted: list[Kind], reads: LegacyReads) -> None:
-        self.world = world
-        self.kinds = wanted
-        for name, backside in (("legacy", world.legacy), ("new", world.new)):
-            sides = [Side(name, random.Random(f"{name} {kind.name}")) for kind in wanted]
-            backside.script = self._script(sides)
-        self._reads = reads
-
-    def _script(self, sides: list[Side]) -> Any:
-        def answer(request: Request) -> Reply:
-            _, _, at, number = request.target.split("/")
-            said = self.kinds[int(at)].answer(sides[int(at)], int(number))
-            media = next((v for k, v in said.headers if k == "Content-Type"), "text/plain")
-            others = tuple(pair for pair in said.headers if pair[0] != "Content-Type")
-            return Reply(said.body, said.status, media, others)
-
-        return answer
-
-    def table(self, before: Table) -> Table:
-        """A route for each kind."""
-        routes = {
-            f"k{at}": Route(
-                id=f"k{at}",
-                match=RouteMatch(path=f"/k/{at}/{{number}}"),
-                stage=Stage.SHADOW,
-                new="new",
-                shadow=ShadowPolicy(legacy_reads=self._reads),
-            )
-            for at in range(len(self.kinds))
-        }
-        return replace(before, routes=MappingProxyType(routes))
-
-    async def ask(self, facade: str, requests: int, rate: float) -> None:
-        """Ask every route, in turn, so many times."""
-        order = random.Random(23)
-        paths = [
-            f"/k/{at}/{order.randrange(NUMBERS)}"
-            for _ in range(requests)
-            for at in range(len(self.kinds))
-        ]
-        lanes = 8
-        async with httpx.AsyncClient(base_url=facade, trust_env=False) as client:
-
-            async def lane(mine: list[str]) -> None:
-                for path in mine:
-                    await asyncio.gather(client.get(path), asyncio.sleep(lanes / rate))
-
-            await asyncio.gather(*(lane(paths[start::lanes]) for start in range(lanes)))
-
-    def judged(self) -> list[Judgement]:
-        """By kind."""
-        evidence: defaultdict[str, BuildEvidence] = defaultdict(BuildEvidence)
-        for row in self.world.batches.rows:
-            for data in row.get("evidence", ()):
-                evidence[row["route"]].add(BuildEvidence.from_data(data))
-        now = Now(legacy_reads=self._reads.value)
-        return [judge(evidence[f"k{at}"], now) for at in range(len(self.kinds))]
-
-
-def verdict(kind: Kind, judged: Judgement) -> str:
-    """What is wrong with a judgement; empty if it is right."""
-    found = [item for item in judged.fields if item.standing in FOUND]
-    if kind.real:
-        return "" if found or judged.new_failed else "missed"
-    if judged.standing(0.995) == "refuted":
-        return "refuted"
-    if judged.mismatch > MOST_FALSE * max(1, judged.rated) or found:
-        return "false"
-    return ""
-
-
-async def run(requests: int, rate: float, reads: LegacyReads, only: str) -> dict[str, Any]:
+async def run(
+    wanted: list[Kind], requests: int, rate: float, reads: LegacyReads, restarts: int
+) -> dict[str, Any]:
     """Send the requests, and say how each kind was judged."""
-    wanted = [kind for kind in kinds() if only in kind.name]
     with tempfile.TemporaryDirectory(prefix="figway-truth-") as folder:
         async with shadow_world(Path(folder)) as world:
             truth = Truth(world, wanted, reads)
             plain = world.table
             world.table = lambda: truth.table(plain())  # type: ignore[method-assign]
             proxy = await world.start(shadow_legacy_percent="50", report_interval_s="1")
-            await truth.ask(proxy.facade, requests, rate)
-            served = requests * len(wanted)
-            for _ in range(90):
-                if world.batches.captured >= served and world.batches.balanced:
-                    break
-                await asyncio.sleep(1)
-            rows = list(zip(wanted, truth.judged(), strict=True))
-            extra = len(world.legacy.copies)
-    wrong = {kind.name: verdict(kind, found) for kind, found in rows if verdict(kind, found)}
+            world.control.learned = truth.learned
+            watch = Watch(wanted, reads)
+            looking = asyncio.create_task(_watching(truth, watch))
+            await truth.ask(proxy.facade, requests, rate, restarts, proxy.process.pid)
+            await _settled(truth)
+            looking.cancel()
+            watch.look(truth.evidence())
+            return _result(truth, watch.verdicts(truth.untried), reads, restarts)
+
+
+async def _watching(truth: Truth, watch: Watch) -> None:
+    while True:
+        await asyncio.sleep(MOMENTS_S)
+        watch.look(truth.evidence())
+
+
+async def _settled(truth: Truth) -> None:
+    """Until all is told, or nothing has been told for a while: a killed worker takes some along."""
+    batches = truth.world.batches
+    before, since = (0, 0), time.monotonic()
+    while time.monotonic() - since < SETTLE_S:
+        now = (batches.captured, batches.settled)
+        if now != before:
+            before, since = now, time.monotonic()
+        if batches.captured >= truth.sent and batches.balanced:
+            return
+        await asyncio.sleep(0.5)
+
+
+def _result(
+    truth: Truth, verdicts: list[Verdict], reads: LegacyReads, restarts: int
+) -> dict[str, Any]:
+    wrong = {found.kind: found.wrong for found in verdicts if found.wrong}
+    words = list(wrong.values())
     return {
-        "requests": served,
+        "requests": truth.sent,
         "kinds": {
-            "noise": sum(not kind.real for kind in wanted),
-            "real": sum(kind.real for kind in wanted),
+            "noise": sum(not found.real for found in verdicts),
+            "real": sum(found.real for found in verdicts),
         },
         "legacy_reads": reads.value,
-        "read_again_at_legacy": extra,
+        "restarts": restarts,
+        "untried": sorted(truth.untried),
+        "dropped": dict(truth.world.batches.dropped),
+        "skipped": dict(truth.world.batches.skipped),
+        "read_again_at_legacy": len(truth.world.legacy.copies),
         "wrong": wrong,
-        "missed": sum(word == "missed" for word in wrong.values()),
-        "false": sum(word != "missed" for word in wrong.values()),
-        "rows": [
-            {
-                "kind": kind.name,
-                "real": kind.real,
-                "match": found.match,
-                "mismatch": found.mismatch,
-                "new_failed": found.new_failed,
-                "unconfirmed": found.unconfirmed,
-                "not_comparable": found.not_comparable,
-                "standing": found.standing(0.995),
-                "fields": {item.field: item.standing for item in found.fields[:4]},
-                "reasons": [reason.code for reason in found.reasons],
-            }
-            for kind, found in rows
-        ],
+        "missed": words.count("missed") + words.count("hidden"),
+        "false": sum(word in ("false", "refuted", "slow") for word in words),
+        "rows": [asdict(found) for found in verdicts],
     }
+
+
+def _chosen(only: str, part: str) -> list[Kind]:
+    at, _, of = part.partition("/")
+    found = [kind for kind in kinds() if _named(kind, only)]
+    return found[int(at) - 1 :: int(of)]
+
+
+def _named(kind: Kind, only: str) -> bool:
+    if only in ("noise", "real"):
+        return kind.real is (only == "real")
+    return any(text in kind.name for text in only.split("|"))
+
+
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    head = {name: value for name, value in result.items() if name != "rows"}
+    yield json.dumps(head, indent=2)
+    for row in result["rows"]:
+        if row["wrong"]:
+            yield json.dumps(row)
 
 
 def main() -> int:
@@ -179,19 +124,17 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=400, help="for each kind")
     parser.add_argument("--rate", type=float, default=300.0, help="requests a second, all kinds")
     parser.add_argument("--reads", default="allowed", choices=[item.value for item in LegacyReads])
-    parser.add_argument("--only", default="", help="kinds whose name holds this text")
+    parser.add_argument("--only", default="", help="kinds whose name holds a text (a|b), or `real`")
+    parser.add_argument("--part", default="1/1", help="of the kinds, every n-th")
+    parser.add_argument("--restarts", type=int, default=2, help="of the shadow worker")
     parser.add_argument("--write", type=Path, help="also write the result there")
-    arguments = parser.parse_args()
-    reads = LegacyReads(arguments.reads)
-    result = asyncio.run(run(arguments.requests, arguments.rate, reads, arguments.only))
-    text = json.dumps(result, indent=2)
-    if arguments.write:
-        arguments.write.write_text(text + "\n", encoding="utf-8")
-    rows = result.pop("rows")
-    sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    for row in rows:
-        if row["kind"] in result["wrong"]:
-            sys.stdout.write(json.dumps(row) + "\n")
+    given = parser.parse_args()
+    wanted = _chosen(given.only, given.part)
+    reads = LegacyReads(given.reads)
+    result = asyncio.run(run(wanted, given.requests, given.rate, reads, given.restarts))
+    if given.write:
+        given.write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write("\n".join(_lines(result)) + "\n")
     return 1 if result["wrong"] else 0
 
 

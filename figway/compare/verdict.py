@@ -5,7 +5,8 @@
 | `match`         | no difference counts (there may be ignored ones and noise)           | yes   |
 | `mismatch`      | at least one difference counts; 404 against 200 is one               | yes   |
 | `stale`         | a mismatch that a retry of both sides did not show again (`settle`)  | no    |
-| `legacy_failed` | legacy did not answer, or with a 5xx; so `new_failed`, `both_failed` | no    |
+| `legacy_failed` | legacy did not answer, or with a 5xx, or its body is not packed as   | no    |
+|                 | its label says; so `new_failed`, `both_failed`                       |       |
 |                 | (a fault is an answer, unless one side alone blames itself: `faults`) |       |
 | `skipped`       | a body is longer than the capture keeps                              | no    |
 | `compare_error` | an answer cannot be compared within the limits; the reason says why  | no    |
@@ -19,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from figway.compare.answer import Answer, Context, header_values
 from figway.compare.bodies import BodyComparison
+from figway.compare.decode import content_codings, undo_codings
 from figway.compare.differences import Difference, DifferencePlace, Findings, signature
 from figway.compare.faults import Fault, fault_of
 from figway.compare.head import HeadComparison, media_type
@@ -36,6 +38,7 @@ Verdict = Literal[
     "compare_error",
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+BROKEN = "broken_coding"
 RATED: frozenset[Verdict] = frozenset({"match", "mismatch"})
 """The verdicts that enter the match rate (trap 33)."""
 
@@ -104,6 +107,8 @@ def _compared(
     try:
         return _compare(legacy, new, rules, context)
     except CompareError as error:
+        if error.reason == BROKEN and (unreadable := _unreadable(legacy, new, context)):
+            return unreadable
         return Comparison("compare_error", reason=error.reason, detail=str(error))
     except RecursionError:
         return Comparison("compare_error", reason="too_deep")
@@ -192,6 +197,25 @@ def _compare(legacy: Answer, new: Answer, rules: RuleSet, context: Context) -> C
         beyond=findings.beyond,
         own_values=tuple(findings.own_values),
     )
+
+
+def _unreadable(legacy: Answer, new: Answer, context: Context) -> Comparison | None:
+    """A body that is not packed as its label says fails its side: no client can read it."""
+    left, right = _broken(legacy, context), _broken(new, context)
+    if left and right:
+        return Comparison("both_failed", reason=f"{BROKEN}/{BROKEN}")
+    if left or right:
+        return Comparison("legacy_failed" if left else "new_failed", reason=BROKEN)
+    return None
+
+
+def _broken(answer: Answer, context: Context) -> bool:
+    codings = content_codings(header_values(answer.headers).get("content-encoding", []))
+    try:
+        undo_codings(answer.body, codings, context.decoders, context.limits)
+    except CompareError as error:
+        return error.reason == BROKEN
+    return False
 
 
 def _has_body(answer: Answer, context: Context) -> bool:

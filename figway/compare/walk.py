@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from figway.compare import align
 from figway.compare.align import Alignment
 from figway.compare.canonical_json import (
@@ -176,18 +178,30 @@ class Walk:
             return align.by_position(legacy, new)
         return align.by_content(legacy, new, self._budget)
 
-    def _quickly_same(self, legacy: Value, new: Value) -> bool:
-        """Whether two elements are the same, found in C: most elements of most arrays are.
+    def _to_walk(
+        self, legacy: list[Value], new: list[Value], pairs: Sequence[tuple[int, int]]
+    ) -> Sequence[tuple[int, int]]:
+        """The pairs of elements that are not the same, found in C: most of most arrays are.
 
         Given up where it keeps being in vain, as then each level would read all that is below it.
         """
-        if self._arrays_open > _MOST_ALIGNED_LEVELS or self._in_vain > 100 or legacy != new:
-            return False
-        if surely_same(legacy, new):
-            self._budget.spend(1)
-            return True
+        if self._arrays_open > _MOST_ALIGNED_LEVELS or self._in_vain > 100:
+            return pairs
+        unequal, left, right = [], [], []
+        for pair in pairs:
+            one, other = legacy[pair[0]], new[pair[1]]
+            if one == other:
+                left.append(one)
+                right.append(other)
+            else:
+                unequal.append(pair)
+        if not left:
+            return pairs
+        if surely_same(left, right):
+            self._budget.spend(len(left))
+            return unequal
         self._in_vain += 1
-        return False
+        return pairs
 
     def _only_reordered(self, legacy: list[Value], new: list[Value]) -> bool:
         unequal = 0
@@ -208,12 +222,10 @@ class Walk:
         trail: Trail,
     ) -> None:
         live = rules.live
-        for here, there in found.pairs:
-            one, other = legacy[here], new[there]
-            if self._quickly_same(one, other):
-                continue
+        for here, there in self._to_walk(legacy, new, found.pairs):
+            one = legacy[here]
             below = rules.into(here, one) if live else NO_RULES
-            self.values(one, other, below, (trail, here))
+            self.values(one, new[there], below, (trail, here))
         for at in found.missing:
             below = rules.into(at, legacy[at]) if live else NO_RULES
             self._report("missing", legacy[at], None, below, (trail, at))

@@ -14,7 +14,7 @@ from figway.evidence.knowledge import DEEP, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.marks import Mark
 from figway.evidence.seen import BEYOND, place_of_field
 from figway.evidence.sequential import log_evidence
-from figway.evidence.sketches import Odd, PlaceSketch, varies_differently
+from figway.evidence.sketches import Odd, PlaceSketch, repeats_alone, varies_differently
 from figway.evidence.values import VOLATILE
 from figway.evidence.window import BuildEvidence
 
@@ -24,8 +24,17 @@ LATE_ENOUGH = 2
 """Late looks at legacy that all said the same, for a settled token to be no slow noise."""
 ALONE_PAIRS = 20
 ALONE_LOOKS = 3
+STEADY_LOOKS = 20
+"""Looks at legacy alone, at any requests, after which a place that never varied there is steady."""
+STEADY_SETTLED = 2
+"""Looks that a place on which legacy is steady needs to be settled."""
+STEADY_UNSTEADY = 5
+"""Times that new was the odd one, and legacy never, that are enough where legacy is steady."""
+SURELY_STEADY = 100
+"""Looks at legacy alone after which what was not looked at counts as well."""
 _SURE = math.log(1 / 0.05)
-_VARYING = frozenset({"choice", "presence", "token", "counter", "text", "mixed"})
+_CHOSEN = frozenset({"choice", "presence"})
+_ANEW = frozenset({"token", "counter", "text", "mixed"})
 _ANY_INDEX = -1
 
 
@@ -62,6 +71,8 @@ class FieldState:
     sketch: PlaceSketch | None
     odd: Odd | None
     """What the noise of both sides differs in."""
+    steady: int = 0
+    """Looks at legacy alone, if it never varied here; else 0."""
 
     @classmethod
     def of(
@@ -73,9 +84,6 @@ class FieldState:
         here = rules_at(rules, path)
         known, sketch = evidence.forms.get(place), evidence.sketches.get(place)
         form = None if known is None else known.form
-        compared = form is not None and form.kind in _VARYING and sketch is not None
-        if place.endswith("|presence") and "[*]" in path:
-            compared = False  # elements come and go on both sides: none of them is the odd one
         return cls(
             field,
             path,
@@ -87,7 +95,8 @@ class FieldState:
             evidence.looks.get(place) or PlaceLooks(),
             form,
             sketch,
-            varies_differently(sketch) if compared and sketch is not None else None,
+            _odd(place, form, sketch),
+            0 if form is not None or place in evidence.own.places else evidence.own.looks,
         )
 
     @property
@@ -117,12 +126,12 @@ class FieldState:
         if mark in (Mark.BEYOND, Mark.AT_ONCE):
             return "counts"
         if mark is Mark.SETTLED:
-            return "counts" if looks.settled >= DEEP else "unconfirmed"
+            return "counts" if self.deep else "unconfirmed"
         if mark is Mark.SLOW:
             sure = looks.late_same >= LATE_ENOUGH and not looks.late_varied
-            return "counts" if sure and looks.settled >= DEEP else "unconfirmed"
+            return "counts" if sure and self.deep else "unconfirmed"
         if mark is Mark.UNSTEADY:
-            return "counts" if looks.settled >= DEEP or self.wavers_more else "unconfirmed"
+            return "counts" if self.deep or self.wavers_more else "unconfirmed"
         if self.settled:
             return "counts"
         if not self.by_form_alone:
@@ -131,16 +140,33 @@ class FieldState:
         return "excused" if known else "form_alone"
 
     @property
+    def deep(self) -> bool:
+        """Whether one settled look is believed: there were enough of them, or legacy never varied
+        here in many looks at it alone."""
+        settled = self.looks.settled
+        known = self.steady >= STEADY_LOOKS and settled >= STEADY_SETTLED and not self._varied
+        return settled >= DEEP or known
+
+    @property
+    def _varied(self) -> bool:
+        looks = self.looks
+        return bool(looks.varied or looks.stale or looks.late_varied or looks.beyond)
+
+    @property
     def settled(self) -> bool:
         """Legacy repeats itself here in every look, and new too, and they differ."""
-        looks = self.looks
-        varied = looks.varied or looks.stale or looks.late_varied or looks.beyond
-        return looks.settled >= SETTLED_ENOUGH and not varied and self.form is None
+        if self._varied or self.form is not None:
+            return False
+        settled = self.looks.settled
+        known = self.steady >= SURELY_STEADY and settled >= STEADY_SETTLED
+        return settled >= SETTLED_ENOUGH or (known and not self.looks.unsteady)
 
     @property
     def wavers_more(self) -> bool:
         """New was the odd one surely more often than legacy."""
         new = self.looks.unsteady
+        if new >= STEADY_UNSTEADY and self.steady >= SURELY_STEADY and not self._varied:
+            return True
         legacy = self.looks.varied + self.looks.stale + self.looks.beyond
         return new > legacy and log_evidence(0.5, new, new + legacy, 1.0, 1.0) >= _SURE
 
@@ -204,6 +230,21 @@ class FieldState:
         if looks.new_same < 5 or 20 * looks.new_varied > looks.new_same:
             return False
         return not (set(sketch.legacy.natures) & VOLATILE and sketch.new.only(VOLATILE))
+
+
+def _odd(place: str, form: Form | None, sketch: PlaceSketch | None) -> Odd | None:
+    """What the noise of both sides differs in, where it may be asked.
+
+    Not where data moves on: a value that was there for a while and is no more was given by the
+    side that was asked first alone, when the first pairs were compared.
+    """
+    if form is None or sketch is None:
+        return None
+    if place.endswith("|presence") and "[*]" in place:
+        return None  # elements come and go on both sides: none of them is the odd one
+    if form.kind in _CHOSEN and (form.turned or sketch.turned):
+        return varies_differently(sketch)
+    return repeats_alone(sketch) if form.kind in _ANEW else None
 
 
 _PLAIN: dict[Mark, Outcome] = {

@@ -5,7 +5,7 @@
 | token    | another one of that alphabet, length, prefix | 6 characters for 32, a word, empty  |
 | instant  | within the spread and the time between       | an hour, another notation           |
 | number   | within three times the jitter seen           | 10 % off where the jitter is 1e-12  |
-| counter  | an integer that moves likewise               | a text, a jump of orders            |
+| counter  | an integer that goes one way likewise        | a text, a jump of orders            |
 | choice   | one of the values seen on legacy, at most 32 | any other                           |
 | presence | absence                                      | another value                       |
 | order    | the same elements                            | another element                     |
@@ -46,6 +46,7 @@ Digest = Callable[[str], str]
 
 MOST_VALUES = 32
 MOST_SLOTS = 64
+MOST_WAYS = 128
 MOST_NOTATIONS = 8
 GROWN = 8
 """Variations after which the range of a number, of lengths or of moments is taken for whole."""
@@ -59,6 +60,9 @@ SMALL_SHARE = 0.25
 _LONGEST_PREFIX = 8
 _TELLING_PREFIX = 3
 _FREE_COUNTER = 1_000.0
+_BASE62 = frozenset({"0-9", "a-f", "g-z", "A-F", "G-Z"})
+_BASE64 = frozenset({"+", "/"})
+_BASE64URL = frozenset({"-", "_"})
 
 _IN_SLOTS: frozenset[FormKind] = frozenset({"token", "instant", "counter", "number"})
 _ALWAYS: frozenset[FormKind] = frozenset({"token", "instant", "counter"})
@@ -103,7 +107,14 @@ class Lengths:
             return False
         if self.kinds <= {"uuid", "jwt", "ulid"} and reading.notation not in self.kinds:
             return False
-        return alphabet(text) <= self.alphabet
+        return alphabet(text) <= self._whole_alphabet
+
+    @property
+    def _whole_alphabet(self) -> frozenset[str]:
+        """What was seen, and of base64 its rare signs too: `+` comes once in 64 characters."""
+        if not self.alphabet >= _BASE62:
+            return self.alphabet
+        return self.alphabet | (_BASE64URL if self.alphabet & _BASE64URL else _BASE64)
 
     def merge(self, other: Lengths) -> None:
         """Union."""
@@ -137,6 +148,8 @@ class Form:
     high: float = 0.0
     rising: bool = True
     """Every number was larger than the one before."""
+    falling: bool = True
+    """Every number was smaller than the one before."""
     longest_step: float = 0.0
     slots: dict[str, Form] = field(default_factory=dict)
     skeleton: bool = True
@@ -145,6 +158,10 @@ class Form:
     order: bool = False
     whole: bool = False
     """The body is one value here: what varies has no form."""
+    turned: bool = False
+    """It went from one value to another and, another time, back: it does not just move on."""
+    ways: set[str] = field(default_factory=set, compare=False)
+    """From which values to which it went, while that is of use; not told."""
 
     # -- learning ----------------------------------------------------------------------------
 
@@ -164,7 +181,16 @@ class Form:
             self.spread_ms = max(self.spread_ms, abs(way - apart_ms))
         if before.nature in NUMBERS and after.nature in NUMBERS:
             self._learn_numbers(before.number, after.number)
+        if not self.turned:
+            self._learn_way(digest(before.text), digest(after.text))
         self._learn_slots(before, after, apart_ms, digest)
+
+    def _learn_way(self, before: str, after: str) -> None:
+        self.turned = f"{after}>{before}" in self.ways
+        if self.turned:
+            self.ways.clear()
+        elif len(self.ways) < MOST_WAYS:
+            self.ways.add(f"{before}>{after}")
 
     def _learn_numbers(self, before: float, after: float) -> None:
         step = after - before
@@ -174,6 +200,7 @@ class Form:
         self.absolute = max(self.absolute, abs(step))
         self.relative = max(self.relative, _relative(before, after))
         self.rising = self.rising and step > 0
+        self.falling = self.falling and step < 0
         self.longest_step = max(self.longest_step, abs(step))
 
     def _learn_slots(
@@ -222,16 +249,24 @@ class Form:
         if self._chosen:
             return "choice"
         whole = self.natures == {"integer"}
-        return "counter" if whole and self.rising and self.looks >= GROWN else "number"
+        moves = self.rising or self.falling
+        return "counter" if whole and moves and self.looks >= GROWN else "number"
 
     def _textual(self) -> FormKind:
         if self.slots and self.skeleton:
-            volatile = all(form.kind in _IN_SLOTS for form in self.slots.values())
-            if volatile or not self._chosen:
+            kinds = {form.kind for form in self.slots.values()}
+            if self._digits_alone:  # a number as text: digits drawn by lot have a length as well
+                if kinds == {"counter"}:
+                    return "text"
+            elif kinds <= _IN_SLOTS or not self._chosen:
                 return "text"
         if len(self.values) <= MOST_VALUES:
             return "choice"
         return "opaque" if "text" in self.natures else "token"
+
+    @property
+    def _digits_alone(self) -> bool:
+        return self.natures == {"word"} and self.tokens.alphabet == {"0-9"}
 
     @property
     def _chosen(self) -> bool:
@@ -246,15 +281,25 @@ class Form:
 
     # -- judging -----------------------------------------------------------------------------
 
-    def fit(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> Fit:
-        """Whether new's value lies within the form; `legacy` was given `apart_ms` before it."""
+    def fit(
+        self,
+        legacy: Reading,
+        new: Reading,
+        apart_ms: float,
+        digest: Digest,
+        slack_ms: float = 0.0,
+    ) -> Fit:
+        """Whether new's value lies within the form; `legacy` was asked for `apart_ms` before it.
+
+        Within `slack_ms` more each side looked at its clock: the time that both answers took.
+        """
         kind = self.kind
         if kind in ("opaque", "none"):
             return "opaque" if kind == "opaque" else "no"
         if kind in ("presence", "order"):
             return "yes"
         if kind == "instant":
-            return self._instant(legacy, new, apart_ms)
+            return self._instant(legacy, new, apart_ms, slack_ms)
         if kind == "token":
             return self._token(new)
         if kind in ("number", "counter"):
@@ -262,19 +307,19 @@ class Form:
         if kind == "choice":
             return self._choice(new, digest)
         if kind == "text":
-            return self._text(legacy, new, apart_ms, digest)
+            return self._text(legacy, new, apart_ms, digest, slack_ms)
         return self._mixed(new, digest)
 
     def _grown(self, fits: bool, enough: bool) -> Fit:
         return "yes" if fits else "no" if enough else "young"
 
-    def _instant(self, legacy: Reading, new: Reading, apart_ms: float) -> Fit:
+    def _instant(self, legacy: Reading, new: Reading, apart_ms: float, slack_ms: float) -> Fit:
         if new.nature != "instant" or legacy.nature != "instant":
             return "no"
         if new.notation not in self.notations:
             return self._grown(False, self.looks >= 2)
         way = (new.number - legacy.number) * 1_000
-        near = abs(way - apart_ms) <= JITTER_TIMES * self.spread_ms + CLOCK_MS
+        near = abs(way - apart_ms) <= JITTER_TIMES * self.spread_ms + CLOCK_MS + slack_ms
         return self._grown(near, self.looks >= GROWN or self.spread_ms <= 5 * CLOCK_MS)
 
     def _token(self, new: Reading) -> Fit:
@@ -307,7 +352,9 @@ class Form:
         whole = self.natures <= {"boolean", "null"}
         return self._grown(seen, whole or 2 * self.looks >= DRAWS_A_VALUE * len(self.values))
 
-    def _text(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> Fit:
+    def _text(
+        self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest, slack_ms: float
+    ) -> Fit:
         if new.nature not in ("text", "word"):
             return "no"
         found = slots(legacy.text, new.text)
@@ -319,7 +366,7 @@ class Form:
             if form is None:
                 fit: Fit = "no" if self.looks >= GROWN else "young"
             else:
-                fit = form.fit(read_part(here), read_part(there), apart_ms, digest)
+                fit = form.fit(read_part(here), read_part(there), apart_ms, digest, slack_ms)
             if fit in ("no", "opaque"):
                 return "no"
             worst = fit if fit == "young" else worst
@@ -353,10 +400,12 @@ class Form:
         for name in ("spread_ms", "absolute", "relative", "longest_step"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
         self.rising = self.rising and other.rising
+        self.falling = self.falling and other.falling
         self.skeleton = self.skeleton and other.skeleton
         self.presence |= other.presence
         self.order |= other.order
         self.whole |= other.whole
+        self.turned |= other.turned
         for key, form in other.slots.items():
             if key in self.slots or len(self.slots) < MOST_SLOTS:
                 self.slots.setdefault(key, Form()).merge(form)
@@ -400,7 +449,15 @@ class Form:
         return _in_words(self)
 
 
-_FLAGS = {"rising": True, "skeleton": True, "presence": False, "order": False, "whole": False}
+_FLAGS = {
+    "rising": True,
+    "falling": True,
+    "skeleton": True,
+    "presence": False,
+    "order": False,
+    "whole": False,
+    "turned": False,
+}
 
 
 def _tokens_data(tokens: Lengths) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from figway.evidence.sequential import log_evidence
 from figway.evidence.values import NUMBERS, Nature, Reading
 
 MOST_VALUES = 64
+MOST_WAYS = 16
+_NEW_EACH_TIME: frozenset[Nature] = frozenset({"token", "instant", "decimal", "tree"})
 ALPHA = 0.025
 LEAST_ODD = 8
 LONGEST_LABEL = 40
@@ -68,6 +70,11 @@ class PlaceSketch:
     farthest: float = 0.0
     """Most that two numbers were apart, and (`relative`) as a share of the larger."""
     relative: float = 0.0
+    turned: bool = False
+    """Legacy gave one value and new another and, another time, the other way round: both draw from
+    the same values, and do not just move on."""
+    ways: set[str] = field(default_factory=set, compare=False)
+    """Which values legacy and new gave, until they turned."""
 
     def count(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> None:
         """Take in one differing pair of values."""
@@ -79,6 +86,8 @@ class PlaceSketch:
             if entry is None and len(self.values) < MOST_VALUES:
                 entry = self.values[key] = [0, 0]
             (self.others if entry is None else entry)[side] += 1
+        if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
+            self._went({f"{digest(legacy.text)}>{digest(new.text)}"})
         if legacy.nature == new.nature == "instant":
             self.moments += 1
             self.offset_ms += (new.number - legacy.number) * 1_000 - apart_ms
@@ -88,8 +97,19 @@ class PlaceSketch:
             self.farthest = max(self.farthest, apart)
             self.relative = max(self.relative, apart / larger if larger else 0.0)
 
+    def _went(self, ways: set[str]) -> None:
+        self.ways |= set(sorted(ways)[: MOST_WAYS - len(self.ways)])
+        known = self.ways | ways
+        self.turned = any(f"{there}>{here}" in known for here, there in map(_split, known))
+        if self.turned:
+            self.ways.clear()
+
     def add(self, other: PlaceSketch) -> None:
         """Take in another part of the same place."""
+        if not self.turned:
+            self._went(other.ways)
+        if other.turned:
+            self.turned, self.ways = True, set()
         self.pairs += other.pairs
         self.legacy.add(other.legacy)
         self.new.add(other.new)
@@ -129,6 +149,8 @@ class PlaceSketch:
             "moments": self.moments,
             "farthest": self.farthest,
             "relative": self.relative,
+            **({"turned": True} if self.turned else {}),
+            **({"ways": sorted(self.ways)} if self.ways else {}),
         }
 
     @classmethod
@@ -148,7 +170,14 @@ class PlaceSketch:
             moments=int(data["moments"]),
             farthest=float(data["farthest"]),
             relative=float(data["relative"]),
+            turned=bool(data.get("turned", False)),
+            ways=set(map(str, data.get("ways", ())[:MOST_WAYS])),
         )
+
+
+def _split(way: str) -> tuple[str, str]:
+    here, _, there = way.partition(">")
+    return here, there
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +210,26 @@ def varies_differently(sketch: PlaceSketch, alpha: float = ALPHA) -> Odd | None:
 
 STILL_PAIRS = 20
 STILL_VALUES = 10
+
+
+OFTEN_PAIRS = 20
+OFTEN_SHARE = 0.2
+
+
+def repeats_alone(sketch: PlaceSketch) -> Odd | None:
+    """A value that one side gives again and again where the other gives another each time.
+
+    For values that are drawn anew each time (tokens, counters, texts with slots). Data that moves
+    on shows no such value: each is given by both sides, one a little later, and never again.
+    """
+    if min(max(sketch.distinct(0), sketch.distinct(1)), sketch.pairs // 2) < STILL_VALUES:
+        return None
+    often = max(OFTEN_PAIRS, OFTEN_SHARE * sketch.pairs)
+    for key, (legacy, new) in sketch.values.items():
+        other = sketch.distinct(0 if new > legacy else 1)
+        if max(legacy, new) >= often and other >= STILL_VALUES and min(legacy, new) * 4 < often:
+            return Odd(key, legacy, new)
+    return None
 
 
 def stands_still(sketch: PlaceSketch) -> bool:

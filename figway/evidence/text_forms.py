@@ -18,6 +18,7 @@ _PARTS = re.compile(
     r"|[0-9]+\.[0-9]+(?![\w.])|(?<![\w.])[0-9]+(?![\w])|\w+|\s+|."
 )
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_NUMBERED = re.compile(r"([^\W\d]*)([0-9]{1,15})([^\W\d]*)")
 
 Slot = tuple[str, str, str]
 """What stands before it, its text on one side, its text on the other."""
@@ -37,8 +38,11 @@ def parts(text: str) -> tuple[str, ...]:
 def slots(one: str, other: str) -> list[Slot] | None:
     """Where two texts of one skeleton differ; None if they have no skeleton in common."""
     left, right = parts(one), parts(other)
-    if len(left) != len(right) or len(left) < 2:
+    if len(left) != len(right) or not left:
         return None
+    if len(left) == 1:
+        numbered = _numbered(one, other)
+        return None if numbered is None else [numbered]
     found = list(_differing(left, right))
     # Half of the words in another way is another text, not the same one with slots.
     words = sum(part[0].isalnum() for part in left)
@@ -49,10 +53,19 @@ def _differing(left: tuple[str, ...], right: tuple[str, ...]) -> Iterator[Slot]:
     before = ""
     for here, there in zip(left, right, strict=True):
         if here != there:
-            yield before, here, there
+            numbered = None if here.isdigit() else _numbered(here, there)
+            yield numbered or (before, here, there)
             before = "#"
         elif not here.isspace():
             before = "0" if here.isdigit() else here
+
+
+def _numbered(here: str, there: str) -> Slot | None:
+    """Where two words differ in their one number alone: `row12`, `ember7041`, `4711`."""
+    left, right = _NUMBERED.fullmatch(here), _NUMBERED.fullmatch(there)
+    if left is None or right is None or left[1] != right[1] or left[3] != right[3]:
+        return None
+    return left[1] or left[3], left[2], right[2]
 
 
 def read_part(text: str) -> Reading:

@@ -8,7 +8,7 @@ something (trap 25).
 
 Reasons for a skip: `unsafe_method`, `unsafe_get`, `upgrade`, `event_stream`, `body_over_cap`,
 `memory_budget`, `fallback` (new had failed already), `facade_answer` (no side answered),
-`client_gone`, `not_modified` (a 304 to new's eyes may be a 200: validators are each side's own).
+`client_gone`, `not_modified` (a 304 of new, whose validators legacy does not know).
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ def _why_not(record: RequestRecord) -> str:
         return "upgrade"
     if record.problem and not record.failure:
         return "facade_answer"
-    return "not_modified" if record.status == 304 else ""
+    return "not_modified" if record.status == 304 and record.side != Side.LEGACY else ""
 
 
 def _is_event_stream(head: ResponseHead) -> bool:

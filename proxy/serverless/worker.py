@@ -4,8 +4,8 @@ A batch of messages is compared; an event of a schedule does the replays that pe
 same comparing as in a container; the table, the noise that was learned and the connections live
 as long as the sandbox. A message is answered for by itself (partial batch failure): one that cannot
 be read, or whose results the control plane did not take, goes back to the queue, and in the end to
-its dead letters. Nothing is counted before the control plane took it, so a message that comes again
-is not counted twice.
+its dead letters. Each message is handed in as a batch named after it, so that one that comes again,
+alone or with others, is not counted twice.
 """
 
 from __future__ import annotations
@@ -45,6 +45,12 @@ from proxy.upstreams.factory import open_upstream
 MARGIN_MS = 2_000
 """Kept back of an invocation's time, to hand in what was compared."""
 _TICK_S = 0.02
+_MOST_BATCHES = 50
+_LONGEST_NAME = 64
+_OTHERS = ""
+"""What is counted with no message of now: the rest of an invocation that ran out of time."""
+_REFUSED = frozenset({400, 413, 415, 422})
+"""The same would be refused again."""
 _STILL_TICKS = 25
 """Ticks without a pair that ends, after which held ones end by what is known."""
 
@@ -133,13 +139,15 @@ class QueueWorker:
                 captures[key] = found
             else:
                 reports[key] = found
-        rows = RowSet()
-        counted = [key for key in reports if await self._report(reports[key], rows)]
-        failed += [key for key in reports if key not in counted]
-        await self._compare(list(captures.values()), rows, until)
-        if rows.found and not await self._hand_in(rows):
-            failed += [*captures, *counted]
-        return failed
+        parts: dict[str, RowSet] = {}
+        for key, batch in reports.items():
+            rows = await self._report(batch)
+            if rows is None:
+                failed.append(key)
+            elif rows.found:
+                parts[key] = rows
+        parts |= await self._compare(captures, until)
+        return failed + await self._hand_in(parts)
 
     # -- messages ----------------------------------------------------------------------------
 
@@ -175,18 +183,28 @@ class QueueWorker:
 
     # -- comparing ---------------------------------------------------------------------------
 
-    async def _compare(self, captures: list[Captured], rows: RowSet, until: float) -> None:
-        """Compare what came in, as far as there is time; add what became of it to `rows`."""
+    async def _compare(self, captures: dict[str, Captured], until: float) -> dict[str, RowSet]:
+        """Compare what came in, as far as there is time; what became of it, by message."""
         if not captures:
-            return
-        newest = max(captured.revision for captured in captures)
+            return {}
+        newest = max(captured.revision for captured in captures.values())
         if newest > self._engine.table.revision:
             await self._fresh(until)
         else:
             self.table.look()
-        for captured in captures:
+        names = {id(captured): key for key, captured in captures.items()}
+        self._engine.tally.part_of = lambda captured: names.get(id(captured), _OTHERS)
+        for captured in captures.values():
             self._pairs.take(captured)
         await self._know()
+        await self._work_off(until)
+        parts = self._engine.tally.take_parts()
+        for rows in parts.values():
+            for row in rows.found.values():
+                row.captured = sum(row.verdicts.values()) + sum(row.dropped.values())
+        return parts
+
+    async def _work_off(self, until: float) -> None:
         quiet = still = 0
         before = self._pairs.open
         while quiet < 2 and time.monotonic() < until:
@@ -200,9 +218,6 @@ class QueueWorker:
         if self._pairs.open:
             self._pairs.stop("out_of_time")
             await self.keeper.close()
-        for data in self._engine.tally.take()["rows"]:
-            data["captured"] = sum(data["verdicts"].values()) + sum(data["dropped"].values())
-            rows.merge([data])
 
     async def _know(self) -> None:
         """Take in, once a sandbox, what the control plane knows of the present windows."""
@@ -262,11 +277,12 @@ class QueueWorker:
 
     # -- the control plane -------------------------------------------------------------------
 
-    async def _report(self, batch: dict[str, Any], rows: RowSet) -> bool:
-        """Pass a proxy's counters on; its shadow's counts go into `rows`."""
+    async def _report(self, batch: dict[str, Any]) -> RowSet | None:
+        """Pass a proxy's counters on, and return its shadow's; None if they are to come again."""
         shadow = batch.pop("shadow", [])
         if not await self._post("/api/v1/reports", batch):
-            return False
+            return None
+        rows = RowSet()
         for data in shadow:
             row = rows.row(data["route"], data["window"], data["revision"])
             for reason, number in data["skipped"].items():
@@ -275,30 +291,53 @@ class QueueWorker:
             for reason, number in data["dropped"].items():
                 row.captured += number
                 row.drop(reason, number)
-        return True
+        return rows
 
-    async def _hand_in(self, rows: RowSet) -> bool:
+    async def _hand_in(self, parts: dict[str, RowSet]) -> list[str]:
+        """Hand in what became of messages; those that are to come again."""
+        batches = {key: self._batch_of(key, rows) for key, rows in parts.items() if rows.found}
+        names, failed = list(batches), []
+        for start in range(0, len(names), _MOST_BATCHES):
+            some = names[start : start + _MOST_BATCHES]
+            if not await self._hand_in_some([batches[key] for key in some]):
+                failed += some
+        return [key for key in failed if key != _OTHERS]
+
+    async def _hand_in_some(self, batches: list[dict[str, Any]]) -> bool:
+        """All of them or none; what is refused together is handed in one by one."""
+        path = "/api/v1/comparisons/batches/many"
+        reply = await self._send(path, {"batches": batches})
+        if reply.status not in _REFUSED or len(batches) == 1:
+            return self._taken(path, reply)
+        taken = [await self._post(path, {"batches": [batch]}) for batch in batches]
+        return all(taken)  # those that were taken are not counted again
+
+    def _batch_of(self, key: str, rows: RowSet) -> dict[str, Any]:
         now = int(time.time() * 1_000)
-        batch = {
+        return {
             "instance": self._settings.instance,
-            "boot": uuid.uuid4().hex,
-            "sequence": 1,
+            "boot": f"m-{key}"[:_LONGEST_NAME] if key != _OTHERS else uuid.uuid4().hex,
+            "sequence": 0,
             "from_ms": now,
             "to_ms": now,
             "routes": rows.to_data(),
             "worker": {"paused": self._engine.paused, "queue": {}},
         }
-        return await self._post("/api/v1/comparisons/batches", batch)
 
     async def _post(self, path: str, data: dict[str, Any]) -> bool:
         """Hand something in; False if it is to come again."""
+        return self._taken(path, await self._send(path, data))
+
+    async def _send(self, path: str, data: dict[str, Any]) -> Reply:
         body = orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
-        reply = await self._call("POST", path, body)
+        return await self._call("POST", path, body)
+
+    def _taken(self, path: str, reply: Reply) -> bool:
         if reply.status in (200, 204):
             return True
         why = reply.error or f"it answers {reply.status}"
         self.log.error("control_plane", f"The control plane did not take {path}: {why}.")
-        return reply.status in (400, 413, 415, 422)  # the same would be refused again
+        return reply.status in _REFUSED
 
     async def _call(self, method: str, path: str, body: bytes | None) -> Reply:
         """Call the control pqueue."""

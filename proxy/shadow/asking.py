@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from figway.compare.answer import Answer
 from figway.evidence.repeating import Refusal, why_not_repeated
 from figway.message.http import Headers
@@ -48,10 +50,17 @@ class Asking:
             queue.leave()
         return answer
 
-    async def again(self, compared: ComparedRoute, captured: Captured, side: Side) -> Answer | None:
+    async def again(
+        self,
+        compared: ComparedRoute,
+        captured: Captured,
+        side: Side,
+        conditions: Sequence[tuple[bytes, bytes]] = (),
+    ) -> Answer | None:
         """Ask a side once more; None where its load, or ours, forbids it.
 
-        For legacy, `refusal` and the route's `ExtraReads` have been asked before.
+        `conditions` are headers with its own validators: what it sends again, or says to be as
+        it was. For legacy, `refusal` and the route's `ExtraReads` have been asked before.
         """
         queue = self._table.queue(compared, side)
         if not queue.limiter.room(now_ms()):
@@ -59,7 +68,7 @@ class Asking:
         async with queue.turn() as granted:
             if not granted:
                 return None
-            answer = await self._ask(queue, captured)
+            answer = await self._ask(queue, captured, conditions)
             queue.result(answer, self._healthy(captured))
             return None if answer.failure in OURS else answer
 
@@ -67,11 +76,17 @@ class Asking:
         compared = self._table.route(captured.route)
         return () if compared is None else compared.plan.breaker.healthy_statuses
 
-    async def _ask(self, queue: BackendQueue, captured: Captured) -> Answer:
+    async def _ask(
+        self,
+        queue: BackendQueue,
+        captured: Captured,
+        conditions: Sequence[tuple[bytes, bytes]] = (),
+    ) -> Answer:
         compared = self._table.route(captured.route)
         plan = None if compared is None else compared.plan
         cap = SKIP_BODY if plan is None else plan.shadow.body_limit
-        return await ask(queue.target, captured, cap, self._settings.timeout_ms / 1e3, plan)
+        timeout_s = self._settings.timeout_ms / 1e3
+        return await ask(queue.target, captured, cap, timeout_s, plan, conditions)
 
 
 def raw_headers(answer: Answer) -> Headers:

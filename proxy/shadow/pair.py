@@ -40,6 +40,8 @@ class Pair:
     """Monotonic milliseconds at which both answers were there."""
     apart_ms: float = 0.0
     """From asking legacy to asking new."""
+    slack_ms: float = 0.0
+    """The time that both answers took: somewhere within, each side looked at its clock."""
     seen: list[Seen] = field(default_factory=list)
     marks: list[Mark | None] = field(default_factory=list)
     """Of each of `seen`; None for one that takes a second look."""

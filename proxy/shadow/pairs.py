@@ -20,6 +20,7 @@ from proxy.capture.message import Captured
 from proxy.shadow.asking import OURS, Asking
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.examples import Quota
+from proxy.shadow.not_modified import ask_conditionally, ask_whole, is_not_modified
 from proxy.shadow.pair import Pair, PairStage
 from proxy.shadow.read_throttle import ReadThrottle
 from proxy.shadow.second_looks import SecondLooks
@@ -191,6 +192,7 @@ class Pairs:
         compared.state.reads.pair()
         asked_ms = time.time() * 1_000
         answer = await self._asking.first(queue, captured)
+        took_ms = time.time() * 1_000 - asked_ms
         if answer.failure in OURS:
             pair.stage = PairStage.ENDED
             self._drop(captured, "backend_busy")
@@ -199,11 +201,36 @@ class Pairs:
             pair.new, pair.apart_ms = answer, asked_ms - captured.at_ms
         else:
             pair.legacy, pair.apart_ms = answer, captured.at_ms - asked_ms
-        work = partial(compared.comparer.compare, captured, pair.legacy, pair.new)
-        pair.comparison = await self.thread.do(work)
+        pair.slack_ms = took_ms + captured.head_us / 1_000
+        if is_not_modified(pair) and not pair.new.failure and pair.new.status < 500:
+            await self._not_modified(compared, pair)
+            return
+        await self._compare(compared, pair)
+
+    async def _not_modified(self, compared: ComparedRoute, pair: Pair) -> None:
+        asking, tally = self._asking, self.tally
+        if await ask_whole(asking, tally, compared, pair):
+            pair.apart_ms = 0.0
+            await self._compare(compared, pair)
+        elif await ask_conditionally(asking, tally, compared, pair):
+            await self._compare(compared, pair, conditional=True)
+        else:
+            pair.stage = PairStage.ENDED
+            self._skip(pair.captured, "not_modified")
+
+    async def _compare(
+        self, compared: ComparedRoute, pair: Pair, *, conditional: bool = False
+    ) -> None:
+        if conditional and pair.new.status == 304:
+            pair.comparison = Comparison("match")
+        else:
+            captured = pair.captured
+            work = partial(compared.comparer.compare, captured, pair.legacy, pair.new)
+            pair.comparison = await self.thread.do(work)
         pair.since = now_ms()
         self._built(compared, pair)
-        if pair.comparison.verdict not in RATED or await self._looks.judge(compared, pair):
+        rated = pair.comparison.verdict in RATED
+        if not rated or await self._looks.judge(compared, pair, final=conditional):
             await self.finish(compared, pair)
 
     def _built(self, compared: ComparedRoute, pair: Pair) -> None:

@@ -40,7 +40,7 @@ HOLD_MS = 10_000
 MOST_HELD = 200
 """Pairs of one window that wait; beyond them the oldest end without a look."""
 MOST_HELD_BYTES = 48 * 1024 * 1024
-DEPTH = 2
+DEPTH = 4
 """Further looks at a pair at a place that was never settled before."""
 AUDIT = WEIGHT_SCALE // 20
 """Share of the pairs that need no look, and get one all the same."""
@@ -48,6 +48,7 @@ LATE_MS = (2_000, 8_000, 30_000)
 """When legacy is looked at once more where a settled value may be slow noise."""
 LATE_PAIRS = 3
 MOST_LATE = 64
+_LASTING = frozenset({Mark.SETTLED, Mark.SLOW})
 _AUDITED = frozenset({Mark.FORM, Mark.AT_ONCE})
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
@@ -101,8 +102,15 @@ class SecondLooks:
 
     # -- a pair that was compared --------------------------------------------------------------
 
-    async def judge(self, compared: ComparedRoute, pair: Pair) -> bool:
-        """Mark a pair. True: it may end; False: it is held, and `ends` takes it later."""
+    async def judge(self, compared: ComparedRoute, pair: Pair, *, final: bool = False) -> bool:
+        """Mark a pair. True: it may end; False: it is held, and `ends` takes it later.
+
+        `final`: it was looked at again already, in a way of its own.
+        """
+        if final:
+            self._first(compared, pair)
+            pair.settle(Mark.LOOKED_ONCE)
+            return True
         pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
         before = await self._natural(compared, pair)
         self._first(compared, pair)
@@ -131,7 +139,7 @@ class SecondLooks:
             if seen.field in words or seen.path in words:
                 pair.marks[at] = Mark.COVERED
             else:
-                pair.marks[at] = knowledge.first(seen, pair.apart_ms)
+                pair.marks[at] = knowledge.first(seen, pair.apart_ms, pair.slack_ms)
 
     def _curious(self, compared: ComparedRoute, pair: Pair) -> bool:
         """Whether a pair that needs no look gets one, to learn from it."""
@@ -230,7 +238,7 @@ class SecondLooks:
             shallow = [
                 at
                 for at, seen in enumerate(pair.seen)
-                if pair.marks[at] is Mark.SETTLED and not knowledge.deep(seen.place)
+                if pair.marks[at] in _LASTING and not knowledge.deep(seen.place)
             ]
             if not shallow or not compared.state.reads.spend():
                 break
@@ -286,7 +294,7 @@ class SecondLooks:
 
     def _second(self, compared: ComparedRoute, pair: Pair, seen: Seen, look: Look) -> Mark:
         knowledge = compared.state.knowledge
-        return knowledge.second(seen, look, pair.apart_ms, time.time())
+        return knowledge.second(seen, look, pair.apart_ms, time.time(), pair.slack_ms)
 
     async def _compare(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from time import monotonic_ns
 
 from figway.compare.answer import Answer
@@ -128,10 +129,13 @@ async def ask(
     cap: int,
     timeout_s: float,
     plan: Plan | None = None,
+    conditions: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
-    """Send the copy of a request to a backend; `plan` is its route's."""
+    """Send the copy of a request to a backend; `plan` is its route's, and `conditions` are headers
+    with validators of that backend's own."""
     sink = Ask(cap, bodied=captured.method != "HEAD")
-    sending = sink.sending = target.upstream.send(outbound(target, captured, plan), sink)
+    request = outbound(target, captured, plan, conditions)
+    sending = sink.sending = target.upstream.send(request, sink)
     if captured.has_body:
         if captured.body:
             sending.write(captured.body)
@@ -147,11 +151,17 @@ async def ask(
             sending.abort()
 
 
-def outbound(target: LiveBackend, captured: Captured, plan: Plan | None = None) -> OutboundRequest:
+def outbound(
+    target: LiveBackend,
+    captured: Captured,
+    plan: Plan | None = None,
+    conditions: Sequence[tuple[bytes, bytes]] = (),
+) -> OutboundRequest:
     """The copy as it leaves."""
     policy_plan, reads = (None, ()) if plan is None else (plan.policy_plan, plan.reads)
     # A validator is one side's own: a copy asks for the whole answer, whatever the client has.
     headers = [pair for pair in captured.headers if pair[0].lower() not in CONDITIONS]
+    headers += conditions
     arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
     hop = next((value for name, value in headers if name.lower() == HOP_HEADER), None)
     parent = b"00-%b-%b-01" % (captured.trace.encode(), os.urandom(8).hex().encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from figway.compare.answer import Answer, header_values
@@ -31,17 +32,26 @@ Key = tuple[str, str]
 """Route, window."""
 
 
-class Tally:
-    """Rows since the last message, and the captures that came in."""
+def _one_part(captured: Captured) -> str:
+    return ""
 
-    def __init__(self) -> None:
-        self.rows = RowSet()
+
+class Tally:
+    """Rows since the last message, and the captures that came in.
+
+    `part_of` names what a capture is counted with: a worker of a queue hands in each message by
+    itself, so that one that comes again counts once. Elsewhere there is one part.
+    """
+
+    def __init__(self, part_of: Callable[[Captured], str] = _one_part) -> None:
+        self.part_of = part_of
+        self._parts: dict[str, RowSet] = {}
         self.received: dict[tuple[str, str, str], list[int]] = {}
         self.total_received = 0
         self.total_dropped = 0
         self._builds: dict[Key, str] = {}
         """The build that answered last."""
-        self._learned: dict[Key, tuple[WindowState, int]] = {}
+        self._learned: dict[Key, tuple[WindowState, int, str]] = {}
 
     def came(self, worker: str, captured: Captured) -> None:
         """A capture came in from a serving worker."""
@@ -152,26 +162,38 @@ class Tally:
     def learned(self, compared: ComparedRoute, captured: Captured) -> None:
         """Something was learned of a window: it is told with the next message."""
         key = (captured.route, captured.window)
-        self._learned[key] = (compared.state, captured.revision)
+        self._learned[key] = (compared.state, captured.revision, self.part_of(captured))
 
     def _row(self, captured: Captured) -> RouteRow:
-        return self.rows.row(captured.route, captured.window, captured.revision)
+        rows = self._rows(self.part_of(captured))
+        return rows.row(captured.route, captured.window, captured.revision)
+
+    def _rows(self, part: str) -> RowSet:
+        found = self._parts.get(part)
+        if found is None:
+            found = self._parts[part] = RowSet()
+        return found
 
     def _evidence(self, row: RouteRow, captured: Captured) -> BuildEvidence:
         return row.build(self._builds.get((captured.route, captured.window), ""))
 
     def take(self) -> dict[str, Any]:
         """The message for the supervisor; everything begins anew."""
-        for (route, window), (state, revision) in self._learned.items():
-            evidence = self.rows.row(route, window, revision).build(state.build)
-            evidence.learned(state.knowledge.take())
-        self._learned.clear()
-        rows, received = self.rows, self.received
-        self.rows, self.received = RowSet(), {}
+        parts, received = self.take_parts(), self.received
+        self.received = {}
         return {
-            "rows": rows.to_data(),
+            "rows": [data for rows in parts.values() for data in rows.to_data()],
             "received": [[*key, revision, number] for key, (number, revision) in received.items()],
         }
+
+    def take_parts(self) -> dict[str, RowSet]:
+        """The rows by part; they begin anew."""
+        for (route, window), (state, revision, part) in self._learned.items():
+            evidence = self._rows(part).row(route, window, revision).build(state.build)
+            evidence.learned(state.knowledge.take())
+        self._learned.clear()
+        parts, self._parts = self._parts, {}
+        return parts
 
 
 def _answered(row: RouteRow, side: str, answer: Answer, fault: Fault | None) -> None:

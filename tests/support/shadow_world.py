@@ -198,6 +198,8 @@ class ShadowControl(FakeControl):
         self.jobs: list[dict[str, Any]] = []
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.lose_answers = 0
+        self.learned: Callable[[], list[dict[str, Any]]] | None = None
+        """What a worker that starts is given back; None for a control plane without that."""
 
     def _announce(self, extra: dict[str, Any]) -> None:
         # A proxy gives up a stream that is silent for long, and opens another.
@@ -213,6 +215,8 @@ class ShadowControl(FakeControl):
                 self.lose_answers -= 1
                 return 503, b"{}"
             return 200, json.dumps({"accepted": accepted}).encode()
+        if path == "/api/v1/comparisons/learned" and self.learned is not None:
+            return 200, json.dumps({"windows": self.learned()}).encode()
         if path.startswith("/api/v1/comparisons/replays?"):
             return 200, json.dumps({"jobs": self.jobs}).encode()
         if path.startswith("/api/v1/comparisons/replays/"):

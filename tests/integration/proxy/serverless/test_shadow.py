@@ -175,6 +175,43 @@ def worker_of(life: Life, control: Listener, table: str, **variables: str) -> An
     return work
 
 
+def batches_of(control: Listener) -> list[dict[str, Any]]:
+    """The batches that the control plane was sent, one for each message."""
+    sent = control.of("/api/v1/comparisons/batches/many")
+    return [batch for many in sent for batch in many["batches"]]
+
+
+def test_a_message_that_comes_again_with_others_is_named_the_same(
+    aws: Cloud,
+    life_of: Callable[..., Life],
+    listener: Callable[..., Listener],
+    sides: tuple[RawBackend, RawBackend],
+    tmp_path: Path,
+) -> None:
+    """T6: a batch for each message, named after it, so that the control plane counts it once
+    however messages are grouped when they come again."""
+    legacy, new = sides
+    life = life_of(shadowed(legacy, new), {**aws.environment, "FIGWAY_SETTLE_MS": "5000"})
+    life.invoke(GET)
+    life.invoke(GET)
+    first = aws.take()
+    while len(first["Records"]) < 2:
+        first["Records"] += aws.take()["Records"]
+    control = listener(200, b'{"accepted":[true,true]}')
+    work = worker_of(life, control, str(tmp_path / "table.json"))
+    assert work(first) == {"batchItemFailures": []}
+    again = {"Records": first["Records"][:1]}
+    assert work(again) == {"batchItemFailures": []}
+    work.close()
+    sent = batches_of(control)
+    names = [(batch["boot"], batch["sequence"]) for batch in sent]
+    wanted = [(f"m-{record['messageId']}", 0) for record in first["Records"]]
+    assert sorted(names[:2]) == sorted(wanted)
+    assert names[2:] == wanted[:1]
+    assert [row["captured"] for batch in sent for row in batch["routes"]] == [1, 1, 1]
+    aws.settle(first, {"batchItemFailures": []})
+
+
 def test_a_capture_is_compared_through_the_queue(
     aws: Cloud,
     life_of: Callable[..., Life],
@@ -208,7 +245,9 @@ def test_a_capture_is_compared_through_the_queue(
     (report,) = control.of("/api/v1/reports")
     assert report["series"][0]["requests"] == 1
     assert "shadow" not in report
-    (batch,) = control.of("/api/v1/comparisons/batches")
+    (sent,) = control.of("/api/v1/comparisons/batches/many")
+    (batch,) = sent["batches"]
+    assert batch["boot"] == f"m-{event['Records'][0]['messageId']}"
     (row,) = batch["routes"]
     # Legacy's answer is not marked as storable, so legacy is not asked again: nobody can know yet.
     assert (row["captured"], row["verdicts"]) == (1, {"unconfirmed": 1})
@@ -241,7 +280,7 @@ def test_a_long_capture_goes_by_reference(
     file = str(tmp_path / "table.json")
     work = worker_of(life, control, file, FIGWAY_SHADOW_BUCKET=aws.bucket)
     assert work(event) == {"batchItemFailures": []}
-    (row,) = control.of("/api/v1/comparisons/batches")[0]["routes"]
+    (row,) = batches_of(control)[0]["routes"]
     assert row["verdicts"] == {"match": 1}
     envelope["s3"] = "s3://another-bucket/captures/x"
     record["body"] = json.dumps(envelope)
@@ -269,7 +308,7 @@ def test_results_that_are_not_taken_come_again(
     control.status = 200
     assert work(event) == {"batchItemFailures": []}
     work.close()
-    taken = control.of("/api/v1/comparisons/batches")[-1]
+    taken = batches_of(control)[-1]
     assert [row["captured"] for row in taken["routes"]] == [1]
     aws.settle(event, {"batchItemFailures": []})
 

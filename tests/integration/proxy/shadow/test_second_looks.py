@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from figway.compare.rules import ComparisonRule
+from figway.evidence.forms import Form
 from figway.evidence.judgement import Judgement
+from figway.evidence.values import read
 from figway.model.table import LegacyReads, NoiseOverrule, NoiseWord, RuleKind, Side
 from tests.support.shadow_engine import (
+    JSON,
     Asked,
     EngineWorld,
     Said,
@@ -118,6 +121,37 @@ async def test_noise_of_a_form_is_excused_and_what_is_outside_it_is_not() -> Non
         assert standings(judged)["$.rid"] == "real"
 
 
+async def test_another_type_than_legacy_varies_in_is_a_difference() -> None:
+    """Null for a token, a text for a counter: legacy varies there, and never so."""
+    counters = {"legacy": itertools.count(7_000), "new": itertools.count(40)}
+    legacy = answers(rid=lambda: str(uuid.uuid4()), hits=lambda: next(counters["legacy"]))
+
+    def new(asked: Asked) -> Said:
+        number = int(asked.target.rpartition("/")[2])
+        rid = None if number % 40 == 0 else str(uuid.uuid4())
+        hits: object = next(counters["new"])
+        return answers(rid=lambda: rid, hits=lambda: str(hits) if number % 30 == 0 else hits)(asked)
+
+    async with engine_world(legacy, new) as w:
+        judged = await fed(w, 450)
+        told = {item.field: item.standing for item in judged.fields}
+        assert told["$.rid|type"] == "real"
+        assert told["$.hits|type"] == "real"
+        assert 12 <= judged.mismatch <= 30
+
+
+async def test_what_is_seldom_null_on_both_sides_is_no_difference() -> None:
+    """Noise in the type alone, drawn anew each time by both sides alike."""
+    draws = random.Random(5)
+
+    def token() -> str | None:
+        return None if draws.random() < 0.05 else str(uuid.UUID(int=draws.getrandbits(128)))
+
+    async with engine_world(answers(rid=token), answers(rid=token)) as w:
+        judged = await fed(w, 600)
+        assert judged.mismatch <= 0.005 * judged.rated, standings(judged)
+
+
 async def test_a_uuid_that_new_never_changes_varies_differently() -> None:
     fixed = str(uuid.uuid4())
     legacy = answers(rid=lambda: str(uuid.uuid4()))
@@ -141,6 +175,17 @@ async def test_a_clock_an_hour_off_is_a_difference() -> None:
         judged = await fed(w, 200)
         assert judged.match == 0
         assert standings(judged) == {"$.at": "real"}
+
+
+async def test_a_slow_answer_tells_the_time_of_its_end() -> None:
+    """A cold start of three seconds moves new's clock by as much: that is no difference."""
+    form = Form()
+    for at in range(12):
+        one, other = (read(f"2026-11-30T10:00:{at + more:02}Z") for more in (0, 1))
+        form.learn(one, other, 1_000.0, str)
+    late = read("2026-11-30T10:00:05Z"), read("2026-11-30T10:00:09Z")
+    assert form.fit(*late, 10.0, str) == "no"
+    assert form.fit(*late, 10.0, str, slack_ms=4_000.0) == "yes"
 
 
 async def test_without_reads_what_cannot_be_known_is_unconfirmed_and_never_false() -> None:
@@ -274,3 +319,57 @@ async def test_a_write_is_asked_once_of_new_and_never_again_of_legacy(
         assert len(w.seen[Side.LEGACY]) == 20
         assert len(w.seen[Side.NEW]) == 20
         assert all(asked.headers["figway-dry-run"] == "1" for asked in w.seen[Side.NEW])
+
+
+VALIDATED = [*JSON, (b"ETag", b'"v1"')]
+STORED = [(b"If-None-Match", b'"v1"')]
+
+
+def revalidating(body: bytes, *, says: bool = True) -> Callable[[Asked], Said]:
+    """A side with a validator; unless it `says`, it never answers 304."""
+
+    def answer(asked: Asked) -> Said:
+        if says and asked.headers.get("if-none-match") == '"v1"':
+            return Said(b"", 304, [(b"ETag", b'"v1"')])
+        return Said(body, 200, list(VALIDATED))
+
+    return answer
+
+
+async def revalidated(world: EngineWorld) -> Judgement:
+    """Serve clients that have it all stored, and judge."""
+    for at in range(120):
+        world.serve(f"/r/{at}", headers=list(STORED))
+        if at % 10 == 9:
+            await world.settle(1)
+    await world.end()
+    return world.judged()
+
+
+async def test_what_a_client_has_stored_is_compared_all_the_same() -> None:
+    """Legacy says 304: both sides are asked without the client's validators."""
+    async with engine_world(revalidating(b'{"a":1}'), revalidating(b'{"a":2}'), percent=100) as w:
+        judged = await revalidated(w)
+        assert standings(judged) == {"$.a": "real"}
+        assert judged.mismatch > 20
+        assert sum(w.verdicts.values()) == 120
+
+
+async def test_a_new_that_never_says_not_modified_is_found() -> None:
+    """A sample asks new with its own validators: 304 is expected where legacy gives one."""
+    legacy, same = revalidating(b'{"a":1}'), revalidating(b'{"a":1}')
+    never = revalidating(b'{"a":1}', says=False)
+    async with engine_world(legacy, never, percent=100) as w:
+        assert standings(await revalidated(w)) == {"status": "real"}
+    async with engine_world(legacy, same, percent=100) as w:
+        judged = await revalidated(w)
+        assert (judged.match, judged.mismatch, judged.fields) == (120, 0, ())
+
+
+async def test_not_modified_is_judged_without_asking_legacy() -> None:
+    """`never`: new's own validators tell, and legacy gets no request."""
+    legacy, never = revalidating(b'{"a":1}'), revalidating(b'{"a":1}', says=False)
+    async with engine_world(legacy, never, route_of(LegacyReads.NEVER)) as w:
+        judged = await revalidated(w)
+        assert standings(judged) == {"status": "real"}
+        assert len(w.seen[Side.LEGACY]) == 120

@@ -48,22 +48,35 @@ def test_compression_has_no_meaning(coding: str) -> None:
 @pytest.mark.parametrize(
     ("body", "coding", "reason"),
     [
-        (CODED["gzip"][:-9], "gzip", "broken_coding"),
-        (CODED["deflate"][:-9], "deflate", "broken_coding"),
-        (CODED["br"][:-9], "br", "broken_coding"),
-        (b"not gzip at all", "gzip", "broken_coding"),
         (b"whatever", "lzma", "unknown_coding"),
         (b"whatever", "gzip, gzip, gzip, gzip", "unknown_coding"),
         (CODED["zstd"], "compress", "unknown_coding"),
     ],
 )
-def test_what_cannot_be_decoded_is_an_error_not_a_verdict(
+def test_a_coding_that_is_not_known_is_an_error_not_a_verdict(
     body: bytes, coding: str, reason: str
 ) -> None:
-    """Trap 36: cut and corrupt codings."""
+    """Trap 36: what we cannot read says nothing of the side."""
     for pair in ((answer(PAGE), coded(body, coding)), (coded(body, coding), answer(PAGE))):
         comparison = compare(*pair, (), Context(decoders=DECODERS))
         assert (comparison.verdict, comparison.reason) == ("compare_error", reason)
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (CODED["gzip"][:-9], "gzip"),
+        (CODED["deflate"][:-9], "deflate"),
+        (CODED["br"][:-9], "br"),
+        (b"not gzip at all", "gzip"),
+    ],
+)
+def test_a_body_that_is_not_as_its_coding_says_fails_its_side(body: bytes, coding: str) -> None:
+    """Trap 36: cut and corrupt codings. No client can read such an answer."""
+    context, fine, bad = Context(decoders=DECODERS), answer(PAGE), coded(body, coding)
+    for pair, verdict in (((fine, bad), "new_failed"), ((bad, fine), "legacy_failed")):
+        comparison = compare(*pair, (), context)
+        assert (comparison.verdict, comparison.reason) == (verdict, "broken_coding")
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])

@@ -55,6 +55,15 @@ def test_a_uuid_excuses_no_hexadecimal_of_the_same_length() -> None:
     assert fit(form, str(uuid.UUID(int=1 << 99)), hexadecimal(36)) == "no"
 
 
+def test_a_rare_sign_of_base64_is_of_the_form() -> None:
+    """A plus comes once in 64 characters: a nonce with the first of them is a nonce."""
+    plain = iter("Zq3kXwBbR1tYc5uV" * 200)
+    form = learned(lambda: "".join(next(plain) for _ in range(21)) + "9==", looks=4)
+    assert fit(form, "Zq3kXw8bR1tYc5uVZq3kX9==", "aB+/eF3kXw8bR1tYc5uVZq==") == "yes"
+    assert fit(form, "Zq3kXw8bR1tYc5uVZq3kX9==", "aB-_eF3kXw8bR1tYc5uVZq==") == "no"
+    assert fit(form, "Zq3kXw8bR1tYc5uVZq3kX9==", "aB eF3kXw8bR1tYc5uVZq3==") == "no"
+
+
 def test_a_prefix_is_part_of_a_token() -> None:
     form = learned(lambda: "req_" + hexadecimal(20))
     assert fit(form, "req_" + hexadecimal(20), "req_" + hexadecimal(20)) == "yes"
@@ -94,6 +103,29 @@ def test_a_counter_moves_and_makes_no_jump_of_orders() -> None:
     assert fit(form, 5_100, 9_000_000_000) == "no"
     assert fit(form, 5_100, "five") == "no"
     assert fit(form, 5_100, 51.5) == "no"
+
+
+def test_a_number_within_a_word_is_a_counter_and_the_word_stays() -> None:
+    """Frameworks number what they make: ember7041, row-12. The rest of the word is its skeleton."""
+    numbers = iter(range(7_000, 9_000))
+    form = learned(lambda: f"ember{next(numbers)}", looks=20)
+    assert form.kind == "text"
+    assert fit(form, "ember7900", "ember12") == "yes"
+    for other in ("amber12", "ember", "12", "ember12b", "", "ember99999999"):
+        assert fit(form, "ember7900", other) == "no", other
+
+
+def test_a_counter_may_fall_and_be_a_text() -> None:
+    """What a client may still ask for, in a header: 4999, 4998, and so on."""
+    numbers = iter(range(5_000, 0, -1))
+    form = learned(lambda: str(next(numbers)), looks=20)
+    assert fit(form, "4900", "1999") == "yes"
+    for other in ("", "none", "-1", "4 900", "99999999"):
+        assert fit(form, "4900", other) == "no", other
+    chance = random.Random(11)
+    drawn = learned(lambda: f"{chance.randrange(10**6):06}", looks=40)
+    assert fit(drawn, "123456", "654321") == "yes"
+    assert fit(drawn, "123456", "6543") == "no"
 
 
 def test_a_choice_excuses_what_legacy_was_seen_to_choose() -> None:

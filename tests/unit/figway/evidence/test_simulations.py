@@ -8,7 +8,7 @@ import random
 import pytest
 
 from figway.evidence.judgement import Now, judge
-from figway.evidence.knowledge import Knowledge, Look
+from figway.evidence.knowledge import DEEP, Knowledge, Look
 from figway.evidence.marks import Mark
 from figway.evidence.seen import Changes, Seen
 from figway.evidence.sequential import at_most, gate_prior
@@ -69,7 +69,7 @@ def window(chance: random.Random, legacy: float, new: float, pairs: int) -> str:
             continue
         seen = Seen("$.variant", "$.variant", "changed", FIELD, one, other)
         mark = knowledge.first(seen, 20.0)
-        for _ in range(3):
+        for _ in range(DEEP):
             if mark is not None and (mark is not Mark.SETTLED or knowledge.deep(seen.place)):
                 break
             changes = difference(one, draw(legacy))
@@ -98,3 +98,35 @@ def test_noise_that_differs_ten_points_more_is_found(share: float) -> None:
     chance = random.Random(13)
     found = [window(chance, share, share + 0.1, 1_500) for _ in range(40)]
     assert sum(item in ("real", "unsteady", "varies_differently") for item in found) >= 39, found
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20])
+def test_data_that_moves_on_is_not_called_odd(steps: int) -> None:
+    """New is asked a little later than legacy, so each value is legacy's alone for a while, and the
+    first one for ever. Bursts of requests at one such moment tell nothing more."""
+    knowledge, evidence = Knowledge(digest), BuildEvidence()
+    sketch = evidence.sketches.setdefault("$.variant|value", PlaceSketch())
+    for step in range(steps):
+        for at in range(30):
+            moved = difference(f"state {step}", f"state {step + 1}")
+            knowledge.learn(moved, 20.0)
+            seen = moved.by_exact["$.variant"]
+            sketch.count(*seen.readings, 20.0, digest)
+            evidence.count(entries_of({FIELD: [Mark.FORM]}), at)
+    evidence.learned(knowledge.take())
+    judged = judge(evidence, Now(goals=()))
+    assert [item.standing for item in judged.fields] == ["noise"]
+
+
+def test_a_sketch_survives_json_with_its_ways() -> None:
+    """Parts of a window are told apart and added up: that both draw from the same values is known
+    when one part went there and another back."""
+    there, back = PlaceSketch(), PlaceSketch()
+    one, other = difference("A", "B").by_exact["$.variant"].readings
+    there.count(one, other, 1.0, digest)
+    back.count(other, one, 1.0, digest)
+    assert not there.turned
+    both = PlaceSketch.from_data(there.to_data())
+    both.add(PlaceSketch.from_data(back.to_data()))
+    assert both.turned
+    assert PlaceSketch.from_data(both.to_data()).turned

@@ -103,7 +103,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         ("fallback", "GET /x", (), {"fallback": "breaker_open"}),
         ("facade_answer", "GET /x", (), {"problem": "loop"}),
         ("client_gone", "GET /x", (), {"client_gone": True}),
-        ("not_modified", "GET /x", (), {"status": 304}),
+        ("not_modified", "GET /x", (), {"status": 304, "side": "new"}),
     ],
 )
 def test_each_skip_has_its_reason(

@@ -1,0 +1,44 @@
+"""All kinds of the fixture, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.truth.answers import Asking, browser
+from bench.truth.applications import APPLICATIONS
+from bench.truth.differences import DIFFERENCES
+from bench.truth.habits import HABITS
+from bench.truth.noise import NOISE, Answer
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A route of the fixture."""
+
+    name: str
+    answer: Answer
+    real: bool
+    """Whether new answers wrongly; else both sides vary alike, or not at all."""
+    base: Answer
+    """Both sides without what new gets wrong."""
+    asking: Asking = browser
+    of_applications: bool = False
+
+
+def kinds() -> list[Kind]:
+    """Kinds of noise, then kinds of real difference."""
+    return [
+        *(Kind(name, answer, False, answer) for name, answer in NOISE.items()),
+        *(
+            Kind(name, answer, False, answer, of_applications=True)
+            for name, answer in HABITS.items()
+        ),
+        *(
+            Kind(name, found.answer(name), True, found.base, found.asking)
+            for name, found in DIFFERENCES.items()
+        ),
+        *(
+            Kind(name, found.answer(name), True, found.base, found.asking, of_applications=True)
+            for name, found in APPLICATIONS.items()
+        ),
+    ]

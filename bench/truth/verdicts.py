@@ -1,0 +1,117 @@
+"""Whether the kinds of the fixture are judged right, at every moment that it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+
+from bench.truth.kinds import Kind
+from figway.evidence.judgement import Judgement, Now, judge
+from figway.evidence.window import BuildEvidence
+from figway.model.table import LegacyReads
+
+FOUND = frozenset({"real", "varies_differently", "likely_real"})
+MOST_FALSE = 0.005
+GOAL = 0.995
+ENOUGH = round(1.3 * 946)
+"""Pairs after which a clean route is to be proven: 946 are what the bound needs."""
+
+
+@dataclass
+class Verdict:
+    """How a kind was judged at the end, and what was wrong at any moment."""
+
+    kind: str
+    real: bool
+    wrong: str
+    """`missed`, `hidden` (told as noise), `false`, `refuted`, `slow`; empty for right."""
+    match: int
+    mismatch: int
+    new_failed: int
+    unconfirmed: int
+    not_comparable: int
+    stale: int
+    standing: str
+    fields: dict[str, str]
+    reasons: list[str]
+    found: bool
+    moments: list[str] = field(default_factory=list)
+    """What was wrong meanwhile, in order."""
+
+
+class Watch:
+    """Judges all kinds again and again."""
+
+    def __init__(self, wanted: list[Kind], reads: LegacyReads) -> None:
+        self.kinds = wanted
+        self._now = Now(legacy_reads=reads.value)
+        self._lenient = reads is not LegacyReads.ALLOWED
+        self._moments: dict[str, list[str]] = {}
+        self._last: dict[str, tuple[Judgement, int]] = {}
+
+    def look(self, evidence: Mapping[str, BuildEvidence]) -> None:
+        """Judge what is known now, by route."""
+        for at, kind in enumerate(self.kinds):
+            known = evidence.get(f"k{at}")
+            if known is None:
+                continue
+            judged = judge(known, self._now)
+            self._last[kind.name] = judged, known.seen_shapes.total
+            if not kind.real and (word := false_of(judged)):
+                told = self._moments.setdefault(kind.name, [])
+                told.append(f"{word} {judged.mismatch}/{judged.rated}")
+
+    def verdicts(self, untried: Container[str] = ()) -> list[Verdict]:
+        """By kind, as of the last look; without those that were not tried."""
+        return [self._verdict(kind) for kind in self.kinds if kind.name not in untried]
+
+    def _verdict(self, kind: Kind) -> Verdict:
+        judged, seen = self._last.get(kind.name) or (judge(BuildEvidence(), self._now), 0)
+        moments = self._moments.get(kind.name, [])
+        wrong = self._missed(judged) if kind.real else self._false(judged, seen, moments)
+        return Verdict(
+            kind.name,
+            kind.real,
+            wrong,
+            judged.match,
+            judged.mismatch,
+            judged.new_failed,
+            judged.unconfirmed,
+            judged.not_comparable,
+            judged.stale,
+            judged.standing(GOAL),
+            {item.field: item.standing for item in judged.fields[:5]},
+            [reason.code for reason in judged.reasons],
+            found(judged),
+            moments[:5],
+        )
+
+    def _missed(self, judged: Judgement) -> str:
+        if found(judged):
+            return ""
+        if self._lenient and judged.standing(GOAL) != "proven" and judged.unconfirmed:
+            return ""  # what cannot be known is said to be unknown
+        return "hidden" if judged.fields else "missed"
+
+    def _false(self, judged: Judgement, seen: int, moments: list[str]) -> str:
+        if moments:
+            return "refuted" if any(text.startswith("refuted") for text in moments) else "false"
+        slow = seen >= ENOUGH and judged.standing(GOAL) != "proven"
+        return "slow" if slow and not self._lenient else ""
+
+
+def found(judged: Judgement) -> bool:
+    """Whether a real difference is told as one."""
+    told = judged.mismatch > 0 or any(item.standing in FOUND for item in judged.fields)
+    own = any(reason.code == "varies_differently" for reason in judged.reasons)
+    return told or own or judged.new_failed > 0
+
+
+def false_of(judged: Judgement) -> str:
+    """What is said against a clean route at one moment; empty for nothing."""
+    if judged.standing(GOAL) == "refuted":
+        return "refuted"
+    if judged.mismatch > MOST_FALSE * max(1, judged.rated):
+        return "false"
+    odd = [item.path for item in judged.fields if item.standing in FOUND]
+    return f"false {odd[0]}" if odd else ""
