@@ -18,8 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from control_plane.auth.keys import Role
 from control_plane.bootstrap import create_app, make_services, prepare
 from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
+from control_plane.repeated_lines import RepeatedLines
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError
+from control_plane.state_dir import CONSOLE_LINK
 
 _GRACE_S = 5
 
@@ -80,6 +82,8 @@ async def serve(settings: Settings) -> int:
     logging.basicConfig(
         level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatedLines())
     logging.getLogger("alembic").setLevel(logging.WARNING)
     services = make_services(settings)
     listener = listening(settings)
@@ -110,7 +114,7 @@ async def serve(settings: Settings) -> int:
     if settings.console_link:
         link = await services.sessions.link("start link", Role.ADMIN)
         address = f"{scheme}://{shown}:{port}/console/login?token={link}"
-        _say(f"Console, by a link that works once within 15 minutes: {address}")
+        _say(f"Console, by a link that works once within 15 minutes: {_shown(address, settings)}")
     _say(f"Admin API on {scheme}://{shown}:{port}/api/v1")
     # uvicorn raises the signal again once it has stopped; a clean stop is not a death by signal.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -142,6 +146,23 @@ def listening(settings: Settings) -> socket.socket:
             f"cannot listen on FIGWAY_ADMIN_LISTEN={settings.admin_listen}: {error.strerror}"
         ) from None
     return listener
+
+
+def _shown(link: str, settings: Settings) -> str:
+    """The link itself on a terminal; elsewhere the name of a file that its owner alone reads, as
+    what a service prints is kept, and read by more people than may flip."""
+    if sys.stdout.isatty():
+        return link
+    path = settings.state_dir / CONSOLE_LINK
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # whoever holds the old file open, or made it, reads no more
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with open(os.open(path, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(f"{link}\n")
+    except OSError as error:
+        return f"not to be had, as {path} cannot be written ({error.strerror}): log in by a key"
+    return f"it is in {path}"
 
 
 def _say(line: str) -> None:

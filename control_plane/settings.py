@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     bootstrap_proxy_key_file: Path | None = None
     """File that holds `bootstrap_proxy_key`."""
     console_link: bool = True
-    """Print a one-time log-in link for the console at each start."""
+    """Give a one-time log-in link for the console at each start: printed to a terminal, elsewhere
+    in the file `console-link` of `state_dir`, which its owner alone reads."""
     auth_failures: Annotated[int, Field(ge=1)] = 10
     """Failed attempts a minute from one address before the answer is 429."""
     max_body: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024

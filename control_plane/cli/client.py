@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
-from control_plane import outbound
+from control_plane.cli import http
 from control_plane.cli.errors import CliError, Exit
 
 _BY_STATUS = {
@@ -38,14 +38,8 @@ class Api:
             raise _no_url(url, "http:// or https:// is missing")
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
-            self._client = outbound.Client(
-                base_url=self.url,
-                headers=headers,
-                timeout=timeout,
-                trust_env=False,
-                verify=_trust(self.url),
-            )
-        except outbound.InvalidURL as error:
+            self._client = http.Client(self.url, headers, timeout)
+        except ValueError as error:
             raise _no_url(url, str(error)) from None
 
     def get(self, path: str, **query: Any) -> Any:
@@ -73,18 +67,21 @@ class Api:
         timeout: float | None = None,
     ) -> tuple[Any, dict[str, str]]:
         """Any call under /api/v1; the decoded answer (None when empty) and its headers."""
+        content, kind = None, {}
+        if body is not None:
+            content, kind = json.dumps(body).encode(), {"content-type": "application/json"}
         with self._reachable():
-            response = self._client.request(
+            answer = self._client.request(
                 method,
                 f"/api/v1{path}",
-                params={name: value for name, value in (query or {}).items() if value is not None},
-                json=body,
-                headers=headers,
-                timeout=self._client.timeout if timeout is None else timeout,
+                query=query or {},
+                content=content,
+                headers={**kind, **(headers or {})},
+                timeout=timeout,
             )
-        if response.status_code >= 400:
-            raise self._meant(path, _problem(response))
-        return _decoded(response), {name.lower(): value for name, value in response.headers.items()}
+        if answer.status >= 400:
+            raise self._meant(path, self._problem(answer))
+        return _decoded(answer), dict(answer.headers)
 
     def send_document(
         self, path: str, body: bytes, kind: str, *, etag: str = "", **query: Any
@@ -92,26 +89,49 @@ class Api:
         """POST a table as it stands in a file; the decoded answer."""
         headers = {"content-type": kind, **({"if-match": f'"{etag}"'} if etag else {})}
         with self._reachable():
-            response = self._client.post(
-                f"/api/v1{path}", content=body, headers=headers, params=query
+            answer = self._client.request(
+                "POST", f"/api/v1{path}", query=query, content=body, headers=headers
             )
-        if response.status_code >= 400:
-            raise _problem(response)
-        return _decoded(response)
+        if answer.status >= 400:
+            raise self._problem(answer)
+        return _decoded(answer)
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """The lines of a stream of server-sent events, until it ends."""
-        unbounded = outbound.Timeout(30.0, read=None)
         with (
             self._reachable(),
-            self._client.stream(
-                "GET", f"/api/v1{path}", params=query, timeout=unbounded
-            ) as response,
+            self._client.stream(f"/api/v1{path}", query) as (answer, lines),
         ):
-            if response.status_code >= 400:
-                response.read()
-                raise _problem(response)
-            yield from response.iter_lines()
+            if answer.status >= 400:
+                raise self._problem(answer)
+            yield from lines
+
+    def _problem(self, answer: http.Answer) -> CliError:
+        try:
+            problem = answer.json()
+        except ValueError:
+            problem = {}
+        if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(_PROBLEM):
+            return self._not_ours(answer)
+        title = problem.get("title") or f"HTTP {answer.status}"
+        findings = problem.get("findings") or ()
+        detail = "" if findings else problem.get("detail") or ""
+        return CliError(
+            f"{title}: {detail}" if detail else title,
+            hint=_HINTS.get(answer.status, ""),
+            code=_BY_STATUS.get(answer.status, Exit.FAILED),
+            findings=findings,
+            problem=str(problem["type"]).removeprefix(_PROBLEM),
+        )
+
+    def _not_ours(self, answer: http.Answer) -> CliError:
+        """What answered is no control plane: the facade, another server, or something between."""
+        return CliError(
+            f"{self.url} answers {answer.status}, and is not a control plane's admin API",
+            hint="Is it the facade? The admin API has a port of its own, 8070 unless told "
+            "otherwise: --admin-url http://127.0.0.1:8070, or FIGWAY_ADMIN_URL.",
+            code=Exit.UNREACHABLE,
+        )
 
     def _meant(self, path: str, error: CliError) -> CliError:
         """With the names that come close, where there is no item of the name that was typed."""
@@ -134,20 +154,13 @@ class Api:
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except outbound.HTTPError as error:
-            reason = str(error) or type(error).__name__
+        except http.Unreachable as error:
             raise CliError(
-                f"the control plane at {self.url} does not answer: {reason}",
+                f"the control plane at {self.url} does not answer: {error}",
                 hint="Is it running, and is --admin-url (FIGWAY_ADMIN_URL) right? Without it, "
                 "`figway kill on --local` still sends everything to legacy on this host.",
                 code=Exit.UNREACHABLE,
             ) from None
-
-
-def _trust(url: str) -> ssl.SSLContext | bool:
-    """Whom to trust: for https the system's authorities; for http nobody, as reading those takes
-    longer than most commands do, and nothing asks for them."""
-    return url.startswith("https://") or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _no_url(url: str, why: str) -> CliError:
@@ -158,39 +171,7 @@ def _no_url(url: str, why: str) -> CliError:
     )
 
 
-def _decoded(response: outbound.Response) -> Any:
-    if not response.content:
+def _decoded(answer: http.Answer) -> Any:
+    if not answer.content:
         return None
-    if "json" in response.headers.get("content-type", ""):
-        return response.json()
-    return response.text
-
-
-def _problem(response: outbound.Response) -> CliError:
-    try:
-        problem = response.json()
-    except ValueError:
-        problem = {}
-    if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(_PROBLEM):
-        return _not_ours(response)
-    title = problem.get("title") or f"HTTP {response.status_code}"
-    findings = problem.get("findings") or ()
-    detail = "" if findings else problem.get("detail") or ""
-    return CliError(
-        f"{title}: {detail}" if detail else title,
-        hint=_HINTS.get(response.status_code, ""),
-        code=_BY_STATUS.get(response.status_code, Exit.FAILED),
-        findings=findings,
-        problem=str(problem["type"]).removeprefix(_PROBLEM),
-    )
-
-
-def _not_ours(response: outbound.Response) -> CliError:
-    """What answered is no control plane: the facade, another server, or something in between."""
-    url = str(response.request.url).partition("/api/v1")[0]
-    return CliError(
-        f"{url} answers {response.status_code}, and is not a control plane's admin API",
-        hint="Is it the facade? The admin API has a port of its own, 8070 unless told otherwise: "
-        "--admin-url http://127.0.0.1:8070, or FIGWAY_ADMIN_URL.",
-        code=Exit.UNREACHABLE,
-    )
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text

@@ -23,6 +23,7 @@ from control_plane.cli.up import (
     alone,
     console_link,
     free_port,
+    progress,
     run,
     start_figway,
     watch,
@@ -72,14 +73,12 @@ def _run(state: Path, workers: int, rate: float) -> None:
     functions = f"http://{LOOPBACK}:{ports['functions']}"
 
     async def work() -> None:
-        async with Group(state / "logs") as group:
-            with console.status("Starting the legacy shop and its new functions"):
-                await start_shop(group, legacy, functions, state)
-            with console.status("Starting the control plane and the proxy"):
-                key = await start_figway(group, place, legacy, workers)
-                await asyncio.to_thread(define, Api(place.admin, key), legacy, functions)
+        async with Group(state / "logs", progress) as group:
+            await start_shop(group, legacy, functions, state)
+            key = await start_figway(group, place, legacy, workers)
+            await asyncio.to_thread(define, Api(place.admin, key), legacy, functions)
             console.print(_welcome(place, legacy, key))
-            console.print(console_link(group))
+            console.print(console_link(place))
             traffic = asyncio.Task(visitors(place.facade, rate), name="visitors")
             try:
                 await watch(group, place)

@@ -7,8 +7,6 @@ import itertools
 import random
 from contextlib import suppress
 
-from control_plane import outbound
-
 _PEOPLE = 12
 _PATHS = (
     "/",
@@ -37,6 +35,8 @@ async def visitors(facade: str, rate: float) -> None:
 
 async def _visitor(facade: str, pause: float, chance: random.Random) -> None:
     # A client each: a browser keeps its own cookies, and with them its side of a split.
+    from control_plane import outbound  # slow to import, and no other command needs it
+
     async with outbound.AsyncClient(base_url=facade, trust_env=False, timeout=10.0) as client:
         for _ in itertools.count():
             await asyncio.sleep(pause * (0.5 + chance.random()))

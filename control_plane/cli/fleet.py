@@ -62,7 +62,8 @@ def fleet(
 
 def _quarantine(proxy: Mapping[str, Any]) -> None:
     for item in proxy.get("quarantine", ()):
-        what = escape(f"{item['kind']} {item['id']}: {item['text']} ({item['code']})")
+        text = item["text"].removeprefix(f"Backend {item['id']}: ")
+        what = escape(f"{item['kind']} {item['id']}: {text} ({item['code']})")
         console.print(f"[red]{escape(proxy['instance'])} cannot open[/red] {what}")
     if proxy.get("foreign"):
         name = escape(proxy["instance"])

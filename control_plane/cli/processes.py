@@ -11,14 +11,16 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-
-from control_plane import outbound
 
 _POLL = 0.05
 DRAIN_S = 8
 """Seconds that the proxy has to finish requests once it is told to stop."""
+LOG_BYTES = 16 * 1024 * 1024
+"""Of one process; as much again is kept of what was before."""
 _STOP_GRACE = DRAIN_S + 4.0  # seconds between SIGTERM and SIGKILL
 
 
@@ -43,15 +45,47 @@ class Child:
         return next((line for line in reversed(self.lines) if line.strip()), "it said nothing")
 
 
+class BoundedLog:
+    """A file of lines that only its owner reads, bounded: a full one becomes `NAME.log.1`, in place
+    of the one before. A disk that is full loses lines, and stops nobody."""
+
+    def __init__(self, path: Path, limit: int = LOG_BYTES) -> None:
+        self._path = path
+        self._limit = limit
+        self._file = self._open()
+
+    def write(self, line: str) -> None:
+        """Append a line."""
+        with suppress(OSError):
+            if self._file.tell() > self._limit:
+                self._file.close()
+                self._path.replace(f"{self._path}.1")
+                self._file = self._open()
+            self._file.write(f"{line}\n".encode())
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _open(self) -> FileIO:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return FileIO(os.open(self._path, flags, 0o600), "a")
+
+
 Ready = Callable[[Child], Awaitable[bool]]
 """Is the process ready to do its work?"""
 
 
 class Group:
-    """Processes that start and stop together. Use as an asynchronous context manager."""
+    """Processes that start and stop together. Use as an asynchronous context manager.
 
-    def __init__(self, logs: Path) -> None:
+    `told` hears of each that starts and is ready, so that nobody looks at silence for a minute.
+    """
+
+    def __init__(self, logs: Path, told: Callable[[str], None] = lambda line: None) -> None:
         self._logs = logs
+        self._told = told
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -76,24 +110,12 @@ class Group:
         longer than `timeout` seconds.
         """
         child = Child(name, command, self._logs / f"{name}.log", env or {})
-        child.process = await asyncio.create_subprocess_exec(
-            *command,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
-            limit=1 << 20,
-        )
+        self._told(f"Starting {name} ...")
+        await _spawn(child)
         self._children.append(child)
-        child.reader = asyncio.Task(_read(child), name=f"output of {name}")
         try:
             async with asyncio.timeout(timeout):
-                while not await ready(child):
-                    if child.reader.done():
-                        code = await child.process.wait()
-                        raise ProcessFailed(f"{name} ended with code {code}: {child.last_words()}")
-                    await asyncio.sleep(_POLL)
+                await _until_ready(child, ready)
         except TimeoutError:
             raise ProcessFailed(
                 f"{name} was not ready after {timeout:g} s: {child.last_words()} (log: {child.log})"
@@ -108,25 +130,31 @@ class Group:
         raise KeyError(name)
 
     async def again(self, child: Child, ready: Ready) -> None:
-        """Start a process that ended once more, and wait until it is ready, as `start` does."""
-        await _stop(child)
-        place = self._children.index(child)
-        del self._children[place]
-        try:
-            await self.start(child.name, child.command, ready=ready, env=child.env)
-        finally:  # whoever starts first stops last, also after this
-            self._children.insert(place, self._children.pop())
+        """Start a process that ended once more, in its place, and wait for as long as it takes to
+        be ready: a busy machine starts it slowly, and it is of no use to give up on it.
 
-    async def first_to_end(self) -> Child:
-        """Wait until one of the processes ends, and return it."""
+        Raises `ProcessFailed` when it ends first, or cannot be started at all.
+        """
+        await _stop(child)
+        child.lines.clear()
+        try:
+            await _spawn(child)
+        except OSError as error:  # no memory, no processes or no descriptors left
+            raise ProcessFailed(f"{child.name} cannot be started: {error.strerror}") from None
+        await _until_ready(child, ready)
+
+    async def first_to_end(self, besides: str = "") -> Child:
+        """Wait until one of the processes ends, and return it; that called `besides` may end."""
         waits = {
             asyncio.Task(child.process.wait()): child
             for child in self._children
-            if child.process is not None
+            if child.process is not None and child.name != besides
         }
-        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
         return waits[done.pop()]
 
     async def stop(self) -> None:
@@ -135,16 +163,42 @@ class Group:
             await _stop(self._children.pop())
 
 
+async def _spawn(child: Child) -> None:
+    child.process = await asyncio.create_subprocess_exec(
+        *child.command,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
+        limit=1 << 20,
+    )
+    child.reader = asyncio.Task(_read(child), name=f"output of {child.name}")
+
+
+async def _until_ready(child: Child, ready: Ready) -> None:
+    """Raises `ProcessFailed` when it ends first."""
+    assert child.process is not None
+    assert child.reader is not None
+    while not await ready(child):
+        if child.reader.done():
+            code = await child.process.wait()
+            raise ProcessFailed(f"{child.name} ended with code {code}: {child.last_words()}")
+        await asyncio.sleep(_POLL)
+
+
 async def _read(child: Child) -> None:
     assert child.process is not None
     assert child.process.stdout is not None
-    with child.log.open("a", encoding="utf-8", errors="replace") as log:
+    log = BoundedLog(child.log)
+    try:
         async for raw in child.process.stdout:
             line = raw.decode("utf-8", "replace").rstrip()
             child.lines.append(line)
             del child.lines[:-50]
-            log.write(line + "\n")
-            log.flush()
+            log.write(line)
+    finally:
+        log.close()
 
 
 async def _stop(child: Child) -> None:
@@ -174,6 +228,8 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
 
 def answers(url: str) -> Ready:
     """Ready means: `url` answers with success."""
+
+    from control_plane import outbound  # slow to import, and most commands start no process
 
     async def ready(_: Child) -> bool:
         try:

@@ -198,19 +198,26 @@ def remove_route(
 
 def get(
     ctx: typer.Context,
+    query: Annotated[str, typer.Argument(help="Part of id, path or description.")] = "",
+    stage: Annotated[Stage | None, typer.Option(help="In this stage only.")] = None,
+    capability: Annotated[str, typer.Option(help="Of this capability only.")] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing, live.")] = False,
     minutes: Annotated[int, typer.Option(min=1, max=60, help="Of traffic to look at.")] = 1,
 ) -> None:
     """Show every route with stage, share, and both sides' traffic side by side."""
     context = shared(ctx)
     api = context.api()
+    wanted = {"q": query, "stage": stage.value if stage else "", "capability": capability}
+    filters = {name: value for name, value in wanted.items() if value}
     if context.output is Output.TABLE:
         _warnings(api)
     if not watch or context.output is not Output.TABLE:
-        show(_with_traffic(api, minutes), context.output, _TRAFFIC_COLUMNS, empty=_EMPTY)
+        empty = "No route is like that: figway get shows all." if filters else _EMPTY
+        rows = _with_traffic(api, minutes, filters)
+        show(rows, context.output, _TRAFFIC_COLUMNS, empty=empty)
         return
     with suppress(KeyboardInterrupt):  # the way to end it
-        _watch(api, minutes)
+        _watch(api, minutes, filters)
 
 
 def _warnings(api: Api) -> None:
@@ -229,11 +236,11 @@ def _warnings(api: Api) -> None:
         console.print(f"[red]breakers not closed[/red], legacy serves in their place: {names}")
 
 
-def _watch(api: Api, minutes: int) -> None:
+def _watch(api: Api, minutes: int, filters: Mapping[str, str]) -> None:
     """Show the routes again and again; one below the other where nothing can be redrawn."""
     with Live(console=console, auto_refresh=False, screen=False) as live:
         while True:
-            found = grid(_with_traffic(api, minutes), _TRAFFIC_COLUMNS)
+            found = grid(_with_traffic(api, minutes, filters), _TRAFFIC_COLUMNS)
             if console.is_terminal:
                 live.update(found, refresh=True)
             else:
@@ -242,14 +249,14 @@ def _watch(api: Api, minutes: int) -> None:
             time.sleep(1.0)
 
 
-def _with_traffic(api: Api, minutes: int) -> list[dict[str, Any]]:
+def _with_traffic(api: Api, minutes: int, filters: Mapping[str, str]) -> list[dict[str, Any]]:
     pages = api.pages("/traffic/summary", minutes=minutes, limit=10_000)
     traffic = {row["route"]: row for row in pages}
     rows = [
         {**row, "traffic": traffic.get(row["item"]["id"])}
-        for row in api.pages("/routes", limit=1_000)
+        for row in api.pages("/routes", limit=1_000, **filters)
     ]
-    if "-" in traffic:
+    if "-" in traffic and not filters:
         item = {"id": "-", "stage": "legacy", "weight": 0, "new": "", "match": _ANYTHING}
         rows.append({"item": item, "traffic": traffic["-"]})
     return rows

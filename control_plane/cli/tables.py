@@ -30,11 +30,59 @@ _STYLES = {"error": "red", "warning": "yellow"}
 
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
+    app.command("init", rich_help_panel=panel)(init)
     app.command("export", rich_help_panel=panel)(export)
     app.command("validate", rich_help_panel=panel)(validate)
     app.command("apply", rich_help_panel=panel)(apply)
     app.command("diff", rich_help_panel=panel)(diff)
     app.command("schema", rich_help_panel=panel)(schema)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to.")] = Path("figway.yaml"),
+    route: Annotated[str, typer.Option(help="Id of the first route.")] = "orders",
+    path: Annotated[str, typer.Option(help="Which requests it is for.")] = "/orders/{rest=**}",
+    new: Annotated[str, typer.Option(help="Where the new code answers.")] = "http://127.0.0.1:9000",
+) -> None:
+    """Begin a table file with one backend and one route, in stage legacy: it moves nobody.
+
+    Needs no control plane. The file belongs beside your code; `figway apply --merge` puts it in
+    force, and `figway export` writes what is in force.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as out:
+            out.write(starter(file.name, route, path, new))
+    except FileExistsError:
+        raise CliError(
+            f"{file} is there already", hint="Name another: figway init FILE", code=Exit.CONFLICT
+        ) from None
+    except OSError as error:
+        raise CliError(f"{file} cannot be written: {error.strerror}", code=Exit.USAGE) from None
+    name = escape(str(file))
+    console.print(f"{name} is written. Look at it, then:")
+    console.print(f"  figway validate {name}")
+    console.print(f"  figway apply --merge {name} --yes")
+    console.print(f"  figway shadow {escape(route)} --sample 10% --wait")
+
+
+def starter(name: str, route: str, path: str, new: str) -> str:
+    """The document of `init`."""
+    return f"""\
+# yaml-language-server: $schema=./table.schema.json
+# figway schema > table.schema.json      so that an editor completes and checks this file
+# figway validate {name}                 checks it against what is in force
+# figway apply --merge {name}            puts it in force, and leaves all else as it is
+backends:
+  - id: {json.dumps(f"{route}-new")}
+    side: new
+    url: {json.dumps(new)}
+routes:
+  - id: {json.dumps(route)}
+    match:
+      path: {json.dumps(path)}
+    new: {json.dumps(f"{route}-new")}
+    stage: legacy
+"""
 
 
 def export(

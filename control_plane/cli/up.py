@@ -22,6 +22,7 @@ from control_plane.cli.context import command_line
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
 from control_plane.cli.processes import DRAIN_S, Group, ProcessFailed, answers, python_module
+from control_plane.state_dir import CONSOLE_LINK
 
 LOOPBACK = "127.0.0.1"
 CONTROL_PLANE = "control plane"
@@ -68,11 +69,11 @@ def up(
     place = Place(state, listen, admin, private)
 
     async def work() -> None:
-        async with Group(state / "logs") as group:
+        async with Group(state / "logs", progress) as group:
             knobs = {"FIGWAY_UNROUTED_TIMEOUT_S": str(legacy_timeout)} if legacy_timeout else {}
             fresh = await start_figway(group, place, legacy, workers, **knobs)
             console.print(_welcome(place, legacy, fresh))
-            console.print(console_link(group))
+            console.print(console_link(place))
             await watch(group, place)
 
     with alone(state):
@@ -205,11 +206,21 @@ def _check_stored_legacy(place: Place, legacy: str) -> None:
         )
 
 
-def console_link(group: Group) -> str:
-    """The one-time link that the control plane printed, as a line of the welcome."""
-    printed = (line for line in group.child(CONTROL_PLANE).lines if "/console/login?" in line)
-    link = next(printed, "").rpartition(" ")[2]
-    return f"\n[bold]Console, log in once by this link[/bold]  {escape(link)}" if link else ""
+def progress(line: str) -> None:
+    """A step of what takes seconds."""
+    console.print(f"[dim]{escape(line)}[/dim]")
+
+
+def console_link(place: Place) -> str:
+    """The one-time link of the control plane, as a line of the welcome; on a terminal alone."""
+    path = place.state / "control" / CONSOLE_LINK
+    try:
+        link = path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    if not console.is_terminal:
+        return f"\n[bold]Console[/bold]  a link to log in once is in {escape(str(path))}"
+    return f"\n[bold]Console, log in once by this link[/bold]  {escape(link)}"
 
 
 AGAIN_S = (0.2, 1.0, 3.0, 10.0)
@@ -219,11 +230,21 @@ AGAIN_S = (0.2, 1.0, 3.0, 10.0)
 async def watch(group: Group, place: Place) -> NoReturn:
     """Wait for as long as all is well. The facade serves on without its control plane, which is
     started again. Raises `ProcessFailed` when another process ends by itself."""
+    keeping = asyncio.Task(_keep_control_plane(group, place))
+    try:
+        child = await group.first_to_end(besides=CONTROL_PLANE)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
+
+
+async def _keep_control_plane(group: Group, place: Place) -> NoReturn:
+    child = group.child(CONTROL_PLANE)
     deaths = 0
     while True:
-        child = await group.first_to_end()
-        if child.name != CONTROL_PLANE:
-            raise ProcessFailed(f"{child.name} ended: {child.last_words()} (log: {child.log})")
+        assert child.process is not None
+        await child.process.wait()
         console.print(
             f"The control plane ended: {escape(child.last_words().rstrip('.'))}. "
             "The facade serves on; the control plane is started again "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from control_plane.db.engine import UNAVAILABLE
@@ -87,7 +87,21 @@ class LiveSnapshot:
         return [
             proxy.instance
             for proxy in self.live_proxies
-            if proxy.kill_file or any(worker.kill for worker in proxy.workers)
+            if proxy.kill_file or (any(w.kill for w in proxy.workers) and not self.kill.on)
+        ]
+
+    def unopened(self, backends: Iterable[str], route: str) -> list[str]:
+        """What live proxies cannot open of a route, a line for each kind of trouble."""
+        wanted = {("backend", backend) for backend in backends} | {("route", route)}
+        found: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        for proxy in self.live_proxies:
+            for item in proxy.quarantine:
+                if (item.kind, item.id) in wanted:
+                    text = item.text.removeprefix(f"Backend {item.id}: ")
+                    found[item.kind, item.id, text].append(proxy.instance)
+        return [
+            f"{len(names)} of {len(self.live_proxies)} proxies cannot open {kind} {name}: {text}"
+            for (kind, name, text), names in found.items()
         ]
 
 

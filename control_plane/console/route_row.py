@@ -29,6 +29,8 @@ class RouteRow:
     """The revision that last wrote it."""
     changed_ms: int = 0
     worries: list[str] = field(default_factory=list)
+    unopened: list[str] = field(default_factory=list)
+    """What proxies cannot open of it: it is served as with an open breaker there."""
 
     @property
     def share(self) -> float:
@@ -73,13 +75,15 @@ def line(
         live.breakers.get(route.id, ()),
         (proofs or {}).get(route.id),
     )
+    backends = filter(None, (route.new, route.legacy or live.published.table.default_backend))
+    made.unopened = live.unopened(backends, route.id)
     made.worries = worries(made)
     return made
 
 
 def worries(found: RouteRow) -> list[str]:
     """What about a route deserves attention, worst first."""
-    said = []
+    said = list(found.unopened)
     if found.breaker in ("open", "half_open", "forced open"):
         said.append(f"breaker {found.breaker.replace('_', '-')}: legacy serves in its place")
     legacy, new = found.legacy, found.new

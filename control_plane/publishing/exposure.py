@@ -6,6 +6,10 @@ was compared: a larger share, another backend, another address of the backend, a
 breaker that does not open any more, legacy that is not asked any more. Evidence that proves new
 lets it pass. Without, the caller has to say that it was seen (`Confirm.EXPOSURE`); against evidence
 that new is wrong, or where a live proxy cannot open what it would call, it takes `Confirm.FORCE`.
+
+So does a change that would send a secret somewhere else: whoever may set a backend could otherwise
+have any secret of the proxies sent to an address of their own. A secret belongs to the addresses
+that the table sends it to.
 """
 
 from __future__ import annotations
@@ -13,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from control_plane.audit.entry import AuditEntry
 from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Confirm, Published
-from figway.model.table import Backend, BreakerForce, Route, Stage, Table
+from figway.model.table import Backend, BackendKind, BreakerForce, Route, Stage, Table
 
 WHOLE = 10_000
 
@@ -133,6 +138,45 @@ def _unguarded(before: Route, after: Route) -> str:
     return ""
 
 
+def secrets_elsewhere(before: Table, after: Table) -> list[FindingOut]:
+    """Secrets that a change would send to an address that they were not sent to."""
+    if before.backends is after.backends:
+        return []
+    sent = _destinations(before)
+    found = []
+    for backend_id, backend in after.backends.items():
+        if before.backends.get(backend_id) is backend:
+            continue
+        for credential in backend.credentials:
+            known = sent.get(credential.value)
+            other = sorted(_hosts(backend) - known) if known else []
+            if known and other:
+                text = (
+                    f"{credential.value} would be sent to {', '.join(other[:5])}; so far it is "
+                    f"sent to {', '.join(sorted(known)[:5])}"
+                )
+                path = f"backend {backend_id}"
+                found.append(
+                    FindingOut(code="secret_elsewhere", severity="warning", path=path, message=text)
+                )
+    return found
+
+
+def _destinations(table: Table) -> dict[str, set[str]]:
+    """Where each secret is sent to."""
+    found: dict[str, set[str]] = {}
+    for backend in table.backends.values():
+        for credential in backend.credentials:
+            found.setdefault(credential.value, set()).update(_hosts(backend))
+    return found
+
+
+def _hosts(backend: Backend) -> set[str]:
+    if backend.kind is BackendKind.LAMBDA:
+        return {urlsplit(backend.endpoint_url).netloc or f"function {backend.function}"}
+    return {urlsplit(url).netloc for url in (backend.url, *backend.urls) if url}
+
+
 class ExposurePolicy:
     """Asks where it has to. Implements `control_plane.publishing.service.Policy`."""
 
@@ -158,13 +202,14 @@ class ExposurePolicy:
         self, before: Table, after: Table
     ) -> tuple[list[FindingOut], list[FindingOut]]:
         """What has to be confirmed, and what has to be forced."""
+        spread = secrets_elsewhere(before, after)
         found = exposed(before, after)
         if not found:
-            return [], []
+            return [], spread
         proofs = await self._evidence([entry.route for entry in found])
         closed = await self._unopened()
         asked: list[FindingOut] = []
-        forced: list[FindingOut] = []
+        forced: list[FindingOut] = list(spread)
         for entry in found:
             proof = proofs.get(entry.route, NOTHING_COMPARED)
             if entry.backend in closed:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from control_plane.http.preconditions import check_match
-from control_plane.http.problems import conflict, invalid, not_found
+from control_plane.http.problems import FindingOut, conflict, invalid, not_found, refused
 from control_plane.publishing.changed import Changed
 from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Make
@@ -20,7 +20,7 @@ from control_plane.routes.schemas import BreakerForceIn, FlipIn
 from figway.model import change
 from figway.model.change import Change, Kind
 from figway.model.codec import CodecError, Item, from_data, to_data
-from figway.model.table import Backend, Capability, Route, Side
+from figway.model.table import Backend, Capability, Route, Side, Table
 
 T = TypeVar("T", Backend, Capability, Route)
 
@@ -71,9 +71,39 @@ def delete_make(state: TableState, kind: Kind, item_id: str, if_match: str) -> M
 
     def make(snapshot: Snapshot) -> list[Change]:
         _check(state, snapshot, kind, item_id, if_match, must_exist=True)
+        _not_in_use(snapshot.table, kind, item_id)
         return [Change(kind, item_id, None)]
 
     return make
+
+
+def _not_in_use(table: Table, kind: Kind, item_id: str) -> None:
+    """Raises `ApiProblem` that names who uses an item that is to be deleted."""
+    what = f"{kind.value} {item_id}"
+    if kind is Kind.BACKEND and item_id == table.default_backend:
+        resolution = "Name another default backend first, in the table document: figway apply."
+        raise refused([_in_use(what, "everything that no route matches", resolution)], _IN_USE)
+    routes = [
+        route.id
+        for route in table.routes.values()
+        if (kind is Kind.BACKEND and item_id in (route.new, route.legacy))
+        or (kind is Kind.CAPABILITY and item_id == route.capability)
+    ]
+    if routes:
+        more = f" and {len(routes) - 5} more" if len(routes) > 5 else ""
+        users = f"route{'s' * (len(routes) > 1)} {', '.join(routes[:5])}{more}"
+        resolution = "Give them another one, or delete them first: figway routes set, routes rm."
+        raise refused([_in_use(what, users, resolution)], _IN_USE)
+
+
+_IN_USE = "It is in use"
+
+
+def _in_use(what: str, users: str, resolution: str) -> FindingOut:
+    return FindingOut(
+        code="in_use", severity="error", path=what, message=f"used by {users}",
+        resolution=resolution,
+    )  # fmt: skip
 
 
 def flip_make(state: TableState, route_id: str, body: FlipIn, if_match: str) -> Make:

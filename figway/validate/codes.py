@@ -24,6 +24,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "url_unused": "A backend has a URL that its kind does not use.",
         "function_missing": "A backend of kind lambda has no function.",
         "function_invalid": "A function is neither a name nor an ARN.",
+        "region_missing": "A function without a region: proxies that have none cannot call it.",
         "function_unused": "A backend names a function that its kind does not use.",
         "resource_missing": "A backend of kind queue, events or workflow has no `aws.resource`.",
         "resource_invalid": "A resource is no queue, bus, topic or state machine as the kind asks.",

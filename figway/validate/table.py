@@ -224,6 +224,10 @@ def _lambda_backend(backend: Backend, path: str, findings: Findings) -> None:
         message = f"{backend.function[:80]!r} is neither a function name nor an ARN"
         hint = "write name, name:qualifier, or arn:aws:lambda:region:account:function:name"
         findings.error("function_invalid", f"{path}.function", message, hint)
+    elif not (backend.region or backend.endpoint_url or backend.function.startswith("arn:")):
+        message = "no region is named: a proxy whose environment has none cannot call the function"
+        hint = "set region, write the ARN, or set AWS_REGION where the proxies run"
+        findings.warning("region_missing", f"{path}.region", message, hint)
     if backend.endpoint_url:
         check_url(backend.endpoint_url, f"{path}.endpoint_url", backend.allow_link_local, findings)
     if backend.url:

@@ -51,7 +51,13 @@ class Sandbox:
         self.secrets = AwsSecrets(self.timer, self._secrets_changed, self.report)
         self._references = Secrets(resolvers={SCHEME: self.secrets.get})
         self.table = SandboxTable(
-            source, settings.table_max_age_s, self.swap, self.log, self.secrets
+            source,
+            settings.table_max_age_s,
+            self.swap,
+            self.log,
+            self.secrets,
+            killed=self._killed,
+            installation=settings.installation,
         )
         self.app = ServerlessProxy(
             self.timer,
@@ -119,11 +125,15 @@ class Sandbox:
                 breaker_changed=self._breaker_changed,
                 secrets=self._references,
             )
-            runtime.kill = self.settings.kill
+            runtime.kill = self.settings.kill or self.table.kill.on
             runtime.capture = self.capture
             self.app.serve(LambdaDoor(runtime, base_path=self.settings.base_path))
         if self.capture is not None:
             self.capture.table_changed(compiled.revision, len(compiled.plans))
+
+    def _killed(self, on: bool) -> None:
+        if self.runtime is not None:
+            self.runtime.kill = self.settings.kill or on
 
     def _secrets_changed(self) -> None:
         if self.runtime is not None:

@@ -55,6 +55,9 @@ class LambdaSettings:
     """FIGWAY_SHADOW_BUCKET: S3 bucket for captures over what a message holds."""
     base_path: str = ""
     """FIGWAY_BASE_PATH: path of a custom domain's mapping, taken off the front."""
+    installation: str = ""
+    """FIGWAY_INSTALLATION: id of the installation to follow, where the bundled table is of another
+    one or names none; see `figway installation show`."""
     kill: bool = False
     """FIGWAY_KILL: 1 sends everything to legacy, whatever the table says."""
     sandboxes: int = 10
@@ -113,6 +116,7 @@ def load(environ: Mapping[str, str] | None = None) -> LambdaSettings:
         "worker_function": text("SHADOW_FUNCTION"),
         "bucket": text("SHADOW_BUCKET"),
         "base_path": text("BASE_PATH"),
+        "installation": text("INSTALLATION"),
         "kill": read("KILL", _flag, False),
         "sandboxes": max(1, read("SANDBOXES", int, 10)),
         "report_s": read("REPORT_S", float, 10.0),

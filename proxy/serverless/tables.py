@@ -4,6 +4,10 @@ Stale-while-revalidate: an invocation that finds the table older than its maximu
 for the present one, and serves from the table in hand meanwhile. The question is callbacks on a
 kept connection; if the invocation ends first, the answer is read at the start of the next one. What
 is fetched passes the same checks as in a container, and a table that fails them is refused.
+
+The kill switch and the id of the installation come with every answer of the control plane, whatever
+the table is like (`proxy.control.notice`). Nobody can reach into a sandbox, so both are as old as
+the last question.
 """
 
 from __future__ import annotations
@@ -20,14 +24,20 @@ from figway.message.http import Headers
 from figway.routing.compile import CompiledTable
 from proxy.aws.calls import Call, Origin, Reply
 from proxy.aws.secrets import AwsSecrets
+from proxy.control.notice import ADOPTS, INSTALLATION, KILL, NUMBER, Notice, of_headers
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.serverless.settings import LambdaSettings
 from proxy.tables.check import Checker, RefusedTable, Served, Source
+from proxy.tables.installation import Allegiance
+from proxy.tables.kill_switch import ControlSwitch
 
 Done = Callable[[Reply], None]
 RETRY_S = (1.0, 30.0)
-"""Between two questions after a failure: first, and longest."""
+"""Between two questions after a failure: first, and longest. A control plane that answers, but has
+no table to give, is asked again at the table's maximum age: it may have the kill switch to tell."""
+_STRANGERS = (0, 401, 403, 404)
+"""Answers of something that may be no control plane of ours; so may be a redirect's."""
 
 
 class Pending(Protocol):
@@ -159,8 +169,15 @@ class SandboxTable:
         log: EventLog,
         secrets: AwsSecrets,
         clock: Callable[[], float] = time.time,
+        *,
+        killed: Callable[[bool], None],
+        installation: str = "",
     ) -> None:
+        """`killed` is told what the control plane says of the kill switch; `installation` is the
+        operator's word on whom to follow."""
         self.served: Served | None = None
+        self.kill = ControlSwitch(None)
+        self.allegiance = Allegiance(None, installation)
         self.asked = 0
         """Questions so far."""
         self._source = source
@@ -175,6 +192,8 @@ class SandboxTable:
         self._checked = 0.0
         self._retry_at = 0.0
         self._retry_s = RETRY_S[0]
+        self._killed = killed
+        self._foreign = ""
         self._etag = ""
         """The source's own ETag of what was last taken or refused."""
 
@@ -185,9 +204,11 @@ class SandboxTable:
         if settings.table_file:
             try:
                 with open(settings.table_file, "rb") as file:
-                    revision, etag, data = _publication(file.read())
+                    content = file.read()
+                revision, etag, data = _publication(content)
                 self.served = self._checker.whole(None, revision, etag, data, Source.LAST_GOOD)
                 self._etag = f'"{etag}"'
+                self.allegiance.follow(self.allegiance.followed or _installation(content))
             except (OSError, ValueError, RefusedTable) as error:
                 self._log.error("last_good_unusable", f"{settings.table_file}: {error}")
         if self.served is None and settings.legacy_url:
@@ -246,13 +267,15 @@ class SandboxTable:
 
     def _told(self, reply: Reply) -> None:
         self._call = None
+        notice = self._hear(reply)
         try:
             if reply.status == 200:
-                self._take(reply)
+                self._take(reply, notice)
             elif reply.status == 304:
                 self._confirmed()
             else:
-                self._failed(reply.error or f"the table's source answers {reply.status}")
+                why = reply.error or f"the table's source answers {reply.status}"
+                self._failed(why, self._max_age_s if notice.kill is not None else RETRY_S[1])
         except RefusedTable as refused:
             self._etag = reply.get(b"etag")
             self._confirmed()
@@ -274,29 +297,67 @@ class SandboxTable:
         if waiting is not None and not waiting.done():  # the time to wait for it was over
             waiting.set_result(None)
 
-    def _take(self, reply: Reply) -> None:
+    def _hear(self, reply: Reply) -> Notice:
+        """What the answer says beside its content."""
+        if reply.status in _STRANGERS or (300 <= reply.status < 400 and reply.status != 304):
+            return Notice()
+        names = (KILL, NUMBER, INSTALLATION, ADOPTS)
+        notice = of_headers({name: reply.get(name.encode()) for name in names})
+        before = self.kill.on
+        if self.kill.hear(notice) and self.kill.on is not before:
+            on = self.kill.on
+            self._killed(on)
+            what = "everything goes to legacy" if on else "the control plane lets go of it"
+            self._log.warning("kill_switch", f"Kill switch {self.kill.number}: {what}.", on=on)
+        return notice
+
+    def _accepts(self, notice: Notice) -> bool:
+        """Whether the table of this installation may be served; says once that it may not."""
+        holds_routes = self.served is not None and bool(self.served.table.routes)
+        if self.allegiance.accepts(notice, holds_routes):
+            self._foreign = ""
+            return True
+        if self._foreign != notice.installation:
+            self._foreign = notice.installation
+            self._log.error(
+                "foreign_installation",
+                f"The control plane is installation {notice.installation}; this function follows "
+                f"{self.allegiance.followed} and keeps its table. Where that is meant: figway "
+                f"installation adopt {self.allegiance.followed}, or "
+                f"FIGWAY_INSTALLATION={notice.installation}.",
+            )
+        return False
+
+    def _take(self, reply: Reply, notice: Notice) -> None:
         began = time.monotonic()
+        if not self._accepts(notice):
+            self._confirmed()  # of its own table nothing is to be had there
+            return
         revision, etag, data = _publication(reply.body)
         before, tag = self.served, reply.get(b"etag")
         if before is not None and before.etag == etag:
             self._etag = tag
+            self.allegiance.follow(notice.installation)
             self._confirmed()
             return
         served = self._checker.whole(before, revision, etag, data, Source.CONTROL_PLANE)
-        self._call = self._secrets.begin(served.table, lambda: self._prepared(served, tag, began))
+        self._call = self._secrets.begin(
+            served.table, lambda: self._prepared(served, tag, notice, began)
+        )
         if self._call is None:
-            self._serve(served, tag, began)
+            self._serve(served, tag, notice, began)
 
-    def _prepared(self, served: Served, tag: str, began: float) -> None:
+    def _prepared(self, served: Served, tag: str, notice: Notice, began: float) -> None:
         self._call = None
         try:
-            self._serve(served, tag, began)
+            self._serve(served, tag, notice, began)
         except (ValueError, OSError) as error:
             self._failed(str(error))
         self._wake()
 
-    def _serve(self, served: Served, tag: str, began: float) -> None:
+    def _serve(self, served: Served, tag: str, notice: Notice, began: float) -> None:
         self._swap(served.compiled)
+        self.allegiance.follow(notice.installation)
         self._secrets.serves(served.table)
         self.served = served
         self._log.info(
@@ -312,8 +373,8 @@ class SandboxTable:
         self._checked = self._clock()
         self._retry_at, self._retry_s = 0.0, RETRY_S[0]
 
-    def _failed(self, why: str) -> None:
-        self._retry_at = self._clock() + self._retry_s
+    def _failed(self, why: str, longest_s: float = RETRY_S[1]) -> None:
+        self._retry_at = self._clock() + min(self._retry_s, longest_s)
         self._retry_s = min(RETRY_S[1], self._retry_s * 2)
         self._log.warning("table_not_checked", f"The table in hand stays: {why}.")
 
@@ -330,6 +391,13 @@ def _publication(body: bytes) -> tuple[int, str, object]:
         return int(data["revision"]), str(data["etag"]), data["table"]
     except (KeyError, TypeError):
         raise ValueError("the table's source has no revision, etag or table") from None
+
+
+def _installation(content: bytes) -> str:
+    """The id of the installation that a bundled file names; empty where it names none."""
+    data = orjson.loads(content)
+    found = data.get("installation", "") if isinstance(data, dict) else ""
+    return found if isinstance(found, str) else ""
 
 
 def make_source(settings: LambdaSettings, timer: DeadlineTimer) -> TableSource | None:

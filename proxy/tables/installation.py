@@ -19,9 +19,10 @@ FILE = "installation.json"
 class Allegiance:
     """The installation that is followed; empty until one was. `wanted` is the operator's word."""
 
-    def __init__(self, state_dir: Path, wanted: str = "") -> None:
-        self._path = state_dir / FILE
-        known = read_json(self._path).get("installation")
+    def __init__(self, state_dir: Path | None, wanted: str = "") -> None:
+        """Without a folder it is kept in memory alone."""
+        self._path = state_dir / FILE if state_dir is not None else None
+        known = read_json(self._path).get("installation") if self._path is not None else ""
         self.followed: str = known if isinstance(known, str) else ""
         self._wanted = wanted
         if wanted:
@@ -45,4 +46,5 @@ class Allegiance:
 
     def save(self) -> None:
         """Keep it on disk. Raises OSError."""
-        write_json(self._path, {"installation": self.followed})
+        if self._path is not None:
+            write_json(self._path, {"installation": self.followed})

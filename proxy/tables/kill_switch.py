@@ -30,9 +30,10 @@ class ControlSwitch:
     with a number that is not older; an older one counts when it is said again and again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """Without a path it is kept in memory alone."""
         self._path = path
-        known = read_json(path)
+        known = read_json(path) if path is not None else {}
         self.on = known.get("on") is True
         number, installation = known.get("number"), known.get("installation")
         self.number = number if isinstance(number, int) else 0
@@ -61,7 +62,8 @@ class ControlSwitch:
     def save(self) -> None:
         """Keep it on disk. Raises OSError."""
         data = {"on": self.on, "number": self.number, "installation": self.installation}
-        write_json(self._path, data)
+        if self._path is not None:
+            write_json(self._path, data)
 
 
 class KillSwitch:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import yaml
 
+from control_plane.cli.demo_containers import make_secrets
 from control_plane.settings import Settings as ControlSettings
 from proxy.settings import Settings as ProxySettings
 from proxy.settings import reference
@@ -162,12 +164,56 @@ def test_the_proxys_lock_is_a_part_of_the_whole_one() -> None:
     assert text.count("--hash=sha256:") >= len(part)
 
 
-def test_what_the_comments_say_exists() -> None:
-    """`figway keys generate`, which the compose file's head names."""
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    named = set(re.findall(r"\$\{(\w+)", text))
-    head = text[: text.index("services:")]
-    assert named <= set(re.findall(r"\w+", head))
-    assert set(COMPOSE["volumes"]) == {
+def test_every_volume_and_mounted_file_exists() -> None:
+    """Named volumes are declared, and folders of the project are there."""
+    sources = [
         str(volume).partition(":")[0] for s in SERVICES.values() for volume in s.get("volumes", ())
-    }
+    ]
+    assert set(COMPOSE["volumes"]) == {name for name in sources if not name.startswith("./")}
+    for name in sources:
+        assert not name.startswith("./") or (ROOT / name).exists(), name
+
+
+def test_it_starts_without_a_variable() -> None:
+    """use 14: no key, no password to be made up first; a password with `@` broke the URL."""
+    assert "${" not in (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in BUILT if name != "secrets"])
+def test_who_is_waited_for_says_when_it_is_ready(name: str) -> None:
+    """use 14: health checks: a start waits for what it needs, not for a process that began."""
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        condition = how["condition"]
+        assert condition != "service_healthy" or "healthcheck" in SERVICES[other], other
+        assert condition == "service_healthy" or other == "secrets"
+
+
+@pytest.mark.parametrize("name", ["secrets", "visitors"])
+def test_parts_of_the_demo_take_their_options(name: str) -> None:
+    """use 14: routes and visitors, as in `figway demo`."""
+    python, flag, module, part, *options = SERVICES[name]["command"]
+    assert (python, flag) == ("python", "-m")
+    said = subprocess.run(
+        [sys.executable, "-m", module, part, "--help"], cwd=ROOT, capture_output=True, text=True,
+        check=True,
+    ).stdout  # fmt: skip
+    for option in options:
+        assert not option.startswith("--") or option in said
+
+
+def test_secrets_fit_together(tmp_path: Path) -> None:
+    """use 14: made once, and never changed: the database keeps its first password."""
+    make_secrets(tmp_path)
+    made = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(made) == {"admin.key", "proxy.key", "database.password", "database.url"}
+    assert made["database.password"].strip() in made["database.url"]
+    assert made["database.url"] == quote(made["database.url"].strip(), safe=":/@-_") + "\n"
+    assert made["admin.key"] != made["proxy.key"]
+    make_secrets(tmp_path)
+    assert made == {path.name: path.read_text() for path in tmp_path.iterdir()}
+    settings = ControlSettings(
+        database_url_file=tmp_path / "database.url",
+        bootstrap_admin_key_file=tmp_path / "admin.key",
+    )
+    assert settings.given_database_url() == made["database.url"].strip()
+    assert settings.given_key("admin") == made["admin.key"].strip()

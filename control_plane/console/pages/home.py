@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from control_plane.console.access import Viewing, Visit
 from control_plane.console.burn_up import capabilities_done, routes_done
 from control_plane.console.formats import span
 from control_plane.console.live_state import LiveSnapshot
-from control_plane.console.route_row import NONE, RouteRow, line
+from control_plane.console.route_row import NONE, RouteRow, line, ordered
 from control_plane.console.traffic_diagram import diagram_of
 from control_plane.rollouts.store import StoredRollout
 from figway.model.change import Kind
@@ -27,6 +28,9 @@ _STUCK_MS = 14 * 86_400_000
 _HELD_MS = 86_400_000
 _MOST_WORRIES = 12
 _SIZES = 4
+_ALL_TILES = 60
+"""Routes up to which the map shows each as a tile."""
+_TILES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "routes": routes_done(live.published.table),
         "capabilities": capabilities_done(live.published.table),
         "stages": stages,
-        "groups": sorted(groups.items(), key=lambda item: (not item[0], item[0])),
+        "groups": tile_groups(groups),
         "size_of": _sizer(rows),
         "worries": sorted(
             [*_worries(visit, live, rows), *_held(rollouts)], key=lambda worry: worry.rank
@@ -119,6 +123,31 @@ async def _context(visit: Visit) -> dict[str, Any]:
         "moving": await visit.services.rollouts.moving(),
         "flow": diagram_of(rows, whole, live.traffic.get("-")),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class TileGroup:
+    """The tiles of one capability, or of routes on their own (without a name): those that need
+    attention or are busiest, and how many more there are, by stage."""
+
+    name: str
+    rows: list[RouteRow]
+    more: dict[str, int]
+
+
+def tile_groups(groups: Mapping[str, list[RouteRow]]) -> list[TileGroup]:
+    """Groups by name. A map of hundreds of equal tiles says nothing: beyond `_ALL_TILES` each group
+    shows what deserves a look, and counts the rest."""
+    whole = sum(len(rows) for rows in groups.values())
+    most = whole if whole <= _ALL_TILES else max(1, min(_TILES, _ALL_TILES // len(groups)))
+    found = []
+    for name, rows in sorted(groups.items(), key=lambda item: (not item[0], item[0])):
+        first = rows if len(rows) <= most else ordered(rows, "attention")[:most]
+        shown = {row.route.id for row in first}
+        rest = Counter(row.route.stage.value for row in rows if row.route.id not in shown)
+        more = {stage.value: rest[stage.value] for stage in Stage if rest[stage.value]}
+        found.append(TileGroup(name, first, more))
+    return found
 
 
 def _sizer(rows: list[RouteRow]) -> Any:
@@ -156,7 +185,7 @@ def _worries(visit: Visit, live: LiveSnapshot, rows: list[RouteRow]) -> list[Wor
             found.append(Worry(2, proxy.instance, why, "/console/fleet"))
     for row in rows:
         link = f"/console/routes/{row.route.id}"
-        rank = 1 if row.breaker != "closed" else 3
+        rank = 1 if row.breaker != "closed" or row.unopened else 3
         found += [Worry(rank, row.route.id, why, link) for why in row.worries]
     found += _stuck(visit, rows)
     return sorted(found, key=lambda worry: worry.rank)

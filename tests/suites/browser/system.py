@@ -136,7 +136,7 @@ class System:
         )
         line = self.control.said("Admin API on ")
         self.admin = line.split()[-1].removesuffix("/api/v1")
-        self.link = next(x for x in self.control.lines if "/console/login?token" in x).split()[-1]
+        self.link = (self._folder / "control" / "console-link").read_text().strip()
         self.api.close()
         self.api = httpx.Client(
             params={"confirm": "exposure"},

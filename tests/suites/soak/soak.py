@@ -4,8 +4,9 @@
 
 Prints a JSON object every ten seconds (memory, asyncio tasks, descriptors and threads of each
 worker) and one at the end: latency quantiles of quiet and of troubled time, every answer that was
-not expected, and whether memory, tasks and descriptors stayed flat. Legacy, new and the clients
-live in this process.
+not expected, and whether memory, tasks and descriptors stayed flat. Clients also send requests and
+leave, and the supervisor or a worker is frozen for seconds. At the end the proxy must stop by
+itself. Legacy, new and the clients live in this process.
 """
 
 from __future__ import annotations
@@ -29,11 +30,16 @@ import psutil
 from figway.model.change import flip
 from figway.model.table import Stage
 from tests.suites.faults.arena import HOST, Arena, Fault, Request, arena
+from tests.suites.soak.leavers import Leavers, freeze
 from tests.support.load import Closed, Connection, get, post
 from tests.support.peer import Peer
 
 EVERY_S = 10.0
 QUIET_S, TROUBLE_S = 6.0, 4.0
+FREEZE_EVERY_S = 15.0
+FREEZE_WORKER_S = 1.5
+"""Within the time that a worker may be silent before the proxy says that it is unready."""
+FREEZE_SUPERVISOR_S = 5.0
 FLAT_MB = 24.0
 FLAT_TASKS = 8
 FLAT_DESCRIPTORS = 48  # clients and pooled connections come and go
@@ -91,6 +97,9 @@ class Soak:
         self._ends = time.monotonic() + seconds
         self._trouble = ""
         self._calm_since = time.monotonic()
+        self._worker_frozen = False
+        self.leavers = Leavers(ring)
+        self.frozen = 0
         self._numbers = itertools.count()
         self._random = Random(1)
         self.tally = Tally()
@@ -102,11 +111,12 @@ class Soak:
 
     async def run(self) -> None:
         """All of it, until the time is over."""
-        async with asyncio.TaskGroup() as tasks:
+        async with self.leavers.running(), asyncio.TaskGroup() as tasks:
             for _ in range(12):
                 tasks.create_task(self._client())
             tasks.create_task(self._flips())
             tasks.create_task(self._faults())
+            tasks.create_task(self._freezes())
             tasks.create_task(self._watch())
 
     async def _client(self) -> None:
@@ -144,7 +154,7 @@ class Soak:
         tally.sent += 1
         tally.statuses[f"{kind} {status}"] += 1
         calm = not self._trouble and time.monotonic() - self._calm_since > 3.0
-        (tally.quiet if calm else tally.troubled).append(ms)
+        (tally.quiet if calm and not self._worker_frozen else tally.troubled).append(ms)
         if status == "200":
             return
         # In trouble a write may fail, and so may an answer that has begun; a read may not.
@@ -173,6 +183,20 @@ class Soak:
             await asyncio.sleep(TROUBLE_S)
             self._ring.new.fault, self._trouble = None, ""
             self._calm_since = time.monotonic()
+
+    async def _freezes(self) -> None:
+        """The supervisor and a worker by turns; both wake before anybody gives them up."""
+        for supervisor in itertools.cycle((False, True)):
+            await asyncio.sleep(FREEZE_EVERY_S)
+            if self._over:
+                return
+            self.frozen += 1
+            if supervisor:
+                await freeze(self._ring.proxy.process.pid, FREEZE_SUPERVISOR_S)
+                continue
+            self._worker_frozen = True
+            await freeze(self._ring.control.ack["workers"][0]["pid"], FREEZE_WORKER_S)
+            self._worker_frozen = False
 
     async def _watch(self) -> None:
         begun = time.monotonic()
@@ -231,6 +255,7 @@ async def soak(folder: Path, minutes: float) -> dict[str, Any]:
         same = [item["pid"] for item in before] == [
             item["pid"] for item in ring.control.ack["workers"]
         ]
+        exit_code = await ring.proxy.stop()
     tally, samples = found.tally, found.samples
     # The first third warms up: pools, caches, the allocator.
     warm = samples[len(samples) // 3 :] or samples
@@ -247,9 +272,12 @@ async def soak(folder: Path, minutes: float) -> dict[str, Any]:
         "memory_grown_mb": round(grown, 1),
         "tasks": [warm[0]["tasks"], warm[-1]["tasks"]],
         "descriptors": [warm[0]["descriptors"], warm[-1]["descriptors"]],
+        "left_early": found.leavers.left,
+        "frozen": found.frozen,
+        "exit_code": exit_code,
         "the_same_workers": same,
         "on_the_last_revision": in_step,
-        "held": not tally.unexpected and flat and same and in_step,
+        "held": not tally.unexpected and flat and same and in_step and exit_code == 0,
     }
 
 

@@ -1,5 +1,8 @@
 """A storm of flips under load: no request is lost, and every worker ends on the last revision.
 
+Meanwhile clients send requests and leave, and the supervisor is frozen for a while; at the end the
+proxy must stop by itself.
+
     python -m tests.suites.soak.storm [--seconds 30] [--rate 50]
 
 Prints one JSON object.
@@ -20,6 +23,7 @@ from typing import Any
 from figway.model.change import flip
 from figway.model.table import Stage
 from tests.suites.faults.arena import HOST, arena
+from tests.suites.soak.leavers import Leavers, freeze
 from tests.support.load import Load, get, post
 from tests.support.until import until
 
@@ -37,8 +41,12 @@ async def storm(folder: Path, seconds: float, rate: int, workers: int = 2) -> di
     """Flip `rate` times a second for some seconds, under load."""
     async with arena(folder, workers=str(workers), log_sample="0") as ring:
         control = ring.control
-        async with Load(ring.proxy.facade, request, connections=12, pause=0.02) as load:
+        async with (
+            Leavers(ring).running() as leavers,
+            Load(ring.proxy.facade, request, connections=12, pause=0.02) as load,
+        ):
             await load.answered(100)
+            frozen = asyncio.create_task(freeze(ring.proxy.process.pid, seconds / 4))
             begun, flips, last = time.perf_counter(), 0, Stage.NEW
             while (now := time.perf_counter() - begun) < seconds:
                 if flips < now * rate:
@@ -49,6 +57,7 @@ async def storm(folder: Path, seconds: float, rate: int, workers: int = 2) -> di
                     )
                     flips += 1
                 await asyncio.sleep(0.004)
+            await frozen
             ended = time.perf_counter()
             await until(lambda: control.ack["revision"] == control.revision, "the last revision")
             took = time.perf_counter() - ended
@@ -60,6 +69,7 @@ async def storm(folder: Path, seconds: float, rate: int, workers: int = 2) -> di
             for request in [*ring.legacy.requests, *ring.new.requests]
             if request.method == "POST"
         ]
+        exit_code = await ring.proxy.stop()
     return {
         "seconds": seconds,
         "flips": flips,
@@ -67,12 +77,15 @@ async def storm(folder: Path, seconds: float, rate: int, workers: int = 2) -> di
         "statuses": dict(tally.statuses),
         "lost": dict(tally.lost),
         "refused": tally.refused,
+        "left_early": leavers.left,
+        "exit_code": exit_code,
         "writes_executed_twice": len(executed) - len(set(executed)),
         "workers_on_the_last_revision": served.count((control.revision, control.etag)),
         "last_revision_after_ms": round(took * 1_000, 1),
         "p99_ms": round(tally.quantile(0.99), 1),
         "slowest_ms": round(tally.quantile(1.0), 1),
-        "held": not tally.lost
+        "held": exit_code == 0
+        and not tally.lost
         and not tally.refused
         and set(tally.statuses) == {200}
         and len(executed) == len(set(executed))

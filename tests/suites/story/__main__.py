@@ -27,6 +27,7 @@ ORDER = (
     "rollout",
     "fire",
     "operations",
+    "wayback",
     "serverless",
     "serverless-targets",
 )

@@ -38,6 +38,9 @@ class TableServer(ThreadingHTTPServer):
         self.etag = ""
         self.revision = 0
         self.asked = 0
+        self.says: dict[str, str] = {}
+        """Further headers of every answer: the kill switch, the installation."""
+        self.status = 200
         self.hold = threading.Event()
         self.hold.set()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -98,12 +101,19 @@ class _TableHandler(BaseHTTPRequestHandler):
         self.server.asked += 1
         self.server.hold.wait(20)
         known = self.headers.get("If-None-Match") == self.server.etag
-        self.send_response(304 if known else 200)
-        self.send_header("ETag", self.server.etag)
-        if not known:
+        if self.server.status != 200:
+            self.send_response(self.server.status)
+            self.send_header("Content-Length", "0")
+        else:
+            self.send_response(304 if known else 200)
+            self.send_header("ETag", self.server.etag)
+        for name, value in self.server.says.items():
+            self.send_header(name, value)
+        whole = self.server.status == 200 and not known
+        if whole:
             self.send_header("Content-Length", str(len(self.server.body)))
         self.end_headers()
-        if not known:
+        if whole:
             self.wfile.write(self.server.body)
 
 

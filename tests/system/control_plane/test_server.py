@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import signal
 import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,3 +181,40 @@ def test_an_answer_does_not_wait_for_nagle(tmp_path: Path) -> None:
     listener = listening(Settings(state_dir=tmp_path, admin_listen="127.0.0.1:0"))
     with listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_the_link_of_the_console_is_not_for_logs(tmp_path: Path) -> None:
+    """S1: what a service prints is kept, and read by more people than may flip: the link is in a
+    file that its owner alone reads, in a private folder, as is the database."""
+    os.umask(0o022)
+    folder = tmp_path / "state"
+    with running(folder) as process:
+        url, _ = start(process)
+        link = (folder / "console-link").read_text().strip()
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
+        assert set(modes.values()) <= {0o600, 0o700}, modes
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert httpx.get(link, trust_env=False).status_code == 200
+        process.terminate()
+        out, err = process.communicate()
+    assert "token=" not in out + err
+    assert url.removesuffix("/api/v1") in link
+
+
+def test_an_error_is_said_once(tmp_path: Path) -> None:
+    """L11: no descriptors left: two thousand tracebacks a second would fill the disk next."""
+    with running(tmp_path) as process:
+        url, _ = start(process)
+        address = ("127.0.0.1", httpx.URL(url).port or 0)
+        used = len(os.listdir(f"/proc/{process.pid}/fd"))
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 2, limits[1]))
+        crowd = [socket.create_connection(address) for _ in range(30)]
+        time.sleep(3)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+        for connection in crowd:
+            connection.close()
+        assert httpx.get(f"{url}/me", trust_env=False, timeout=10).status_code == 401
+        process.terminate()
+        _, err = process.communicate(timeout=20)
+    assert err.count("out of system resource") == 1, err[:2_000]

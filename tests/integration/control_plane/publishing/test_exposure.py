@@ -193,3 +193,33 @@ async def test_the_system_itself_is_held_to_it(control: Control) -> None:
     await control.seed()
     assert control.services.publisher.policy is not None
     assert Confirm("") is Confirm.NOTHING
+
+
+async def test_a_secret_is_not_sent_elsewhere_by_the_way(control: Control) -> None:
+    """S3: whoever may set a backend may not have the proxies' secrets sent to an address of their
+    own: it takes force and a reason, which the audit shows; at its own address nothing asks."""
+    await control.seed()
+    secret = {"header": "Authorization", "value": "env:FIGWAY_SECRET_SHOP"}
+    mine = {"id": "shop", "side": "new", "url": "https://shop.example", "credentials": [secret]}
+    assert (await control.post("/backends", mine)).status_code == 200
+    thief = {**mine, "id": "thief", "url": "https://thief.example"}
+    answer = await control.post("/backends", thief)
+    assert answer.json()["type"] == FORCED
+    assert "env:FIGWAY_SECRET_SHOP would be sent to thief.example" in answer.text
+    moved = {"url": "https://thief.example/x"}
+    for confirm in ("", "exposure"):
+        answer = await control.client.patch(
+            "/backends/shop", json=moved, headers={"if-match": "*"},
+            params={"confirm": confirm} if confirm else None,
+        )  # fmt: skip
+        assert answer.json()["type"] == FORCED
+    for change in ({"url": "https://shop.example/v2"}, {"description": "x"}):
+        answer = await control.client.patch(
+            "/backends/shop", json=change, headers={"if-match": "*"}
+        )
+        assert answer.status_code == 200, answer.text
+    answer = await control.client.patch(
+        "/backends/shop", json=moved, headers={"if-match": "*"},
+        params={"confirm": "force", "reason": "the shop moved house"},
+    )  # fmt: skip
+    assert answer.status_code == 200, answer.text

@@ -75,7 +75,7 @@ async def test_create_replace_patch_delete(control: Control) -> None:
         ("PATCH", "/routes/orders", {"match": {"path": "/orders/{id"}}, "template_invalid"),
         ("POST", "/routes", {**ROUTE, "id": "again", "match": {"path": "/orders/{x}"}}, None),
         ("DELETE", "/backends/fn", None, None),
-        ("DELETE", "/backends/legacy", None, "default_backend_unknown"),
+        ("DELETE", "/backends/legacy", None, "in_use"),
         ("PATCH", "/routes/orders", {"wieght": 1}, "invalid_field"),
         ("POST", "/backends", {"id": "x", "side": "left"}, "invalid_field"),
         ("POST", "/backends", {"id": "x", "side": "new", "url": "http://169.254.169.254"},
@@ -165,3 +165,22 @@ async def test_lists_come_by_the_page(control: Control) -> None:
     assert [entry["item"]["id"] for entry in page["items"]] == ["r0", "r1"]
     answer = await control.client.get("/routes", params={"cursor": "nonsense"})
     assert answer.status_code == 422
+
+
+async def test_what_is_in_use_says_by_whom(control: Control) -> None:
+    """use 5: `backends rm` of one in use: not "there is no backend"."""
+    await control.seed()
+    await control.post("/capabilities", {"id": "shop"})
+    for number in range(7):
+        route = {"id": f"r{number}", "match": {"path": f"/r{number}"}, "capability": "shop"}
+        assert (await control.post("/routes", {**route, "new": "fn"})).status_code == 200
+    for path, says in (
+        ("/backends/fn", "used by routes orders, r0, r1, r2, r3 and 3 more"),
+        ("/capabilities/shop", "used by routes r0, r1, r2, r3, r4 and 2 more"),
+        ("/backends/legacy", "everything that no route matches"),
+    ):
+        answer = await control.client.delete(path, headers={"if-match": "*"})
+        (finding,) = answer.json()["findings"]
+        assert (answer.status_code, finding["code"]) == (422, "in_use")
+        assert says in finding["message"]
+        assert finding["resolution"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,10 @@ import pytest
 import requests
 
 from control_plane.cli.errors import Exit
+from control_plane.cli.processes import Child, Group, ProcessFailed
+from control_plane.cli.up import CONTROL_PLANE, Place, watch
 from tests.support.installation import Installation, installation
+from tests.support.until import until
 
 
 @pytest.fixture
@@ -50,6 +55,8 @@ def gone(figway: Installation, seconds: float = 5.0) -> bool:
 def test_a_second_start_goes_on_where_the_first_was(figway: Installation, new: str) -> None:
     """Same data, no key printed; a third with another legacy says what to do; nothing is lost."""
     figway.start()
+    assert "Starting control plane ..." in figway.text, "use 1: seconds of silence"
+    assert "Starting proxy ..." in figway.text
     assert "Admin key, shown once" in figway.text
     assert requests.get(figway.facade, timeout=5).headers["answered-by"] == "legacy"
     figway.ok("backends", "set", "fn", "--side", "new", "--url", new)
@@ -199,3 +206,46 @@ def test_a_dead_control_plane_is_started_again(figway: Installation) -> None:
     figway.ok("backends", "set", "fn", "--side", "new", "--url", "http://127.0.0.1:1")
     assert figway.stop() == 0
     assert gone(figway)
+
+
+def _child(words: str) -> list[str]:
+    return [sys.executable, "-c", words]
+
+
+async def test_a_slow_control_plane_is_waited_for_and_a_dead_proxy_noticed(tmp_path: Path) -> None:
+    """B7: on a busy machine a start takes minutes; nobody gives up on it, and meanwhile a proxy
+    that ends is no secret."""
+    begun = tmp_path / "begun"
+
+    async def at_once(_: Child) -> bool:
+        return True
+
+    async with Group(tmp_path / "logs") as group:
+        plane = await group.start(CONTROL_PLANE, _child("pass"), ready=at_once)
+        plane.command = _child(f"open({str(begun)!r}, 'w'); import time; time.sleep(60)")
+        proxy = await group.start("proxy", _child("import time; time.sleep(60)"), ready=at_once)
+        keeping = asyncio.Task(watch(group, Place(tmp_path, *["127.0.0.1:1"] * 3)))
+        await until(begun.exists, "the control plane is started again, and never ready")
+        assert not keeping.done()
+        assert proxy.process is not None
+        proxy.process.kill()
+        with pytest.raises(ProcessFailed, match="proxy ended"):
+            await asyncio.wait_for(keeping, 10)
+
+
+async def test_a_control_plane_that_cannot_be_started_ends_nothing_else(tmp_path: Path) -> None:
+    """B7: no memory or no processes left for it; it is tried again, and stops in its place."""
+
+    async def at_once(_: Child) -> bool:
+        return True
+
+    async with Group(tmp_path / "logs") as group:
+        plane = await group.start(CONTROL_PLANE, _child("pass"), ready=at_once)
+        await group.start("proxy", _child("import time; time.sleep(60)"), ready=at_once)
+        plane.command = [str(tmp_path / "not-there")]
+        for _ in range(2):
+            with pytest.raises(ProcessFailed, match="cannot be started"):
+                await group.again(plane, at_once)
+        plane.command = _child("import time; time.sleep(60)")
+        await group.again(plane, at_once)
+        assert [child.name for child in group._children] == [CONTROL_PLANE, "proxy"]

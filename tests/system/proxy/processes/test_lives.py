@@ -14,6 +14,7 @@ import pytest
 
 from figway.model.codec import table_hash
 from figway.model.table import Stage
+from proxy.processes.memory import SHADOW_WORKER, SUPERVISOR, WORKER
 from tests.support.fleet import Proxy, World, world
 from tests.support.load import Load, get
 from tests.support.until import until
@@ -208,3 +209,33 @@ async def test_the_shadow_worker_is_the_first_to_go(tmp_path: Path) -> None:
         await until(lambda: oom_scores(tmp_path).get(SHADOW, 0) > 0, "it offers itself")
         scores = oom_scores(tmp_path)
         assert scores[SERVING] < scores[SHADOW]
+
+
+def resident(state_dir: Path) -> dict[bytes, int]:
+    """Resident bytes of the largest process of each kind of the proxy of this state folder."""
+    sizes: dict[bytes, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = entry.read_bytes().split(b"\0")
+            if str(state_dir).encode() not in entry.with_name("environ").read_bytes():
+                continue
+            kind = next((name for name in (SERVING, SHADOW, b"proxy") if name in words), b"")
+            pages = int(entry.with_name("statm").read_text().split()[1])
+            sizes[kind] = max(sizes.get(kind, 0), pages * os.sysconf("SC_PAGE_SIZE"))
+    return sizes
+
+
+async def test_processes_are_as_large_as_the_sizing_says(tmp_path: Path) -> None:
+    """L6: measured after traffic that was shadowed whole, not written down from a guess."""
+    async with world(tmp_path) as w:
+        w.control.table = w.make_table(Stage.SHADOW)
+        w.control.etag = table_hash(w.control.table)
+        proxy = await w.proxy()
+        await until(lambda: oom_scores(tmp_path).get(SHADOW, 0) > 0, "the shadow worker is there")
+        request = get("/moved/x", "f")
+        async with Load(proxy.facade, lambda _: request, connections=4, pause=0.0) as load:
+            await load.answered(1_000)
+        sizes = resident(tmp_path)
+        assert sizes[b"proxy"] <= SUPERVISOR, sizes
+        assert sizes[SERVING] <= WORKER, sizes
+        assert sizes[SHADOW] <= SHADOW_WORKER, sizes

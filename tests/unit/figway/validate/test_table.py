@@ -128,6 +128,7 @@ CASES: list[tuple[str, Table]] = [
     ("url_unused", function(url="http://host")),
     ("function_missing", function(function="")),
     ("function_invalid", function(function="a b")),
+    ("region_missing", function()),
     ("function_unused", backend(function="f")),
     ("address_link_local", backend(url="http://169.254.169.254/")),
     ("address_link_local", function(endpoint_url="http://[fe80::1]:9000")),

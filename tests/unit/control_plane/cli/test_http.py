@@ -1,0 +1,101 @@
+"""The command line's own HTTP client, against a server of sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from control_plane.cli.client import Api
+from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.http import Client, Unreachable
+
+Serve = Callable[[bytes], str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Answers each connection with these bytes, and closes; its URL. `asked` holds requests."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answers: list[bytes] = []
+
+        def run() -> None:
+            while True:
+                try:
+                    peer, _ = listener.accept()
+                except OSError:
+                    return
+                with peer:
+                    asked.append(peer.recv(65_536))
+                    peer.sendall(answers[0])
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+
+        def begin(answer: bytes) -> str:
+            answers[:] = [answer]
+            asked.clear()
+            return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        yield begin
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+asked: list[bytes] = []
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\nETag: x\r\n\r\n"
+
+
+def test_a_call_says_what_the_api_reads(serve: Serve) -> None:
+    """use 16: names and values of a query are encoded, true is `true`, what is None is not sent."""
+    api = Api(serve(OK + b'{"a": "b"}'[:9] + b""), "key")
+    client = Client(api.url, {"figway-source": "cli"}, 5)
+    answer = client.request(
+        "POST", "/x", query={"reason": "a b&c", "merge": True, "confirm": None}, content=b"{}"
+    )
+    head = asked[0].decode()
+    assert head.startswith("POST /x?reason=a+b%26c&merge=true HTTP/1.1")
+    assert "Content-Length: 2" in head
+    assert (answer.status, answer.headers["etag"], answer.content) == (200, "x", b'{"a": "b"')
+
+
+def test_lines_of_a_stream(serve: Serve) -> None:
+    url = serve(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\ndata: 2\r\n")
+    assert list(Api(url, "").lines("/stream")) == ["data: 1", "", "data: 2"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"no HTTP at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\ncut off"],
+)
+def test_what_is_no_answer_is_unreachable(serve: Serve, answer: bytes) -> None:
+    """use 5: one line with the next step, whatever stands at that address."""
+    with pytest.raises(CliError) as told:
+        Api(serve(answer), "key").get("/routes")
+    assert told.value.code is Exit.UNREACHABLE
+    assert "does not answer" in told.value.message
+
+
+def test_what_is_no_control_plane_is_named(serve: Serve) -> None:
+    """use 5: the facade answered, or something between."""
+    url = serve(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno")
+    with pytest.raises(CliError, match="is not a control plane") as told:
+        Api(url, "key").get("/routes")
+    assert told.value.code is Exit.UNREACHABLE
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:99999", "http://h ost", "http://h\xf6st"])
+def test_what_is_no_url_is_said(url: str) -> None:
+    with pytest.raises(CliError) as told:
+        Api(url, "")
+    assert told.value.code is Exit.USAGE
+
+
+def test_silence_ends() -> None:
+    """A control plane that hangs: the command ends, and says so."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = Client(f"http://127.0.0.1:{listener.getsockname()[1]}", {}, 0.1)
+        with pytest.raises(Unreachable, match="in time"):
+            client.request("GET", "/", query={})
