@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 
 from control_plane.audit import store as audit
@@ -61,6 +62,17 @@ class AuthService:
             raise self._failure(address, given=bool(token))
         return Actor(checked.name, key.prefix, checked.role, address, source)
 
+    async def stands(self, prefix: str) -> bool:
+        """Whether a key that was accepted may still be used. True where the database does not say,
+        as a proxy must not lose its stream to that."""
+        try:
+            async with self._database.read() as connection:
+                row = await store.find(connection, prefix)
+        except UNAVAILABLE:
+            return True
+        expired = row is not None and row.expires_ms is not None and row.expires_ms <= now_ms()
+        return row is not None and row.revoked_ms is None and not expired
+
     def forget(self, prefix: str) -> None:
         """Check a key anew at its next use."""
         self._checked.pop(prefix, None)
@@ -93,8 +105,11 @@ class AuthService:
             return None
         if now - touched >= _TOUCH_MS:
             found.touched_ms = now
-            async with self._database.write() as connection:
-                await store.touch(connection, key.prefix, now)
+            # A disk that is full, or a replica that takes no writes, must not lock anybody out:
+            # the kill switch works without either.
+            with suppress(*UNAVAILABLE):
+                async with self._database.write() as connection:
+                    await store.touch(connection, key.prefix, now)
         if len(self._checked) > 10_000:
             self._checked.clear()
         self._checked[key.prefix] = found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -211,14 +212,15 @@ async def get_example(example_id: str, _: Viewer, services: Svc) -> ExampleOut:
 
 @router.get("/comparisons/live", response_class=StreamingResponse, responses=_STREAM)
 async def stream_comparisons(
-    _: Viewer, services: Svc, route: RouteFilter = ""
+    actor: Viewer, services: Svc, route: RouteFilter = ""
 ) -> StreamingResponse:
     """Server-sent events: `comparisons` for each route of each batch (verdicts and new examples),
     `replay` when one goes on. Those that reached this control plane."""
     queue = services.comparisons.live.subscribe()
     first = event("current", {"revision": services.state.current.revision})
+    stands = partial(services.auth.stands, actor.prefix)
     return StreamingResponse(
-        _of_route(services.comparisons.live.stream(queue, first), route),
+        _of_route(services.comparisons.live.stream(queue, first, stands), route),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type="text/event-stream",
     )

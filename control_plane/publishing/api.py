@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -41,7 +42,7 @@ async def get_table(
 
 
 @router.get("/table/stream", response_class=StreamingResponse, responses=_STREAM)
-async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
+async def stream_table(actor: Anyone, services: Svc) -> StreamingResponse:
     """Server-sent events: `current` at once, then `revision` for every change.
 
     `current` is `{revision, etag, installation}`, and `kill`, right after it and whenever the
@@ -52,18 +53,22 @@ async def stream_table(_: Anyone, services: Svc) -> StreamingResponse:
     seconds. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()
-    return _streamed(services.tables.stream(queue, _current(services) + services.kill.event()))
+    first = _current(services) + services.kill.event()
+    stands = partial(services.auth.stands, actor.prefix)
+    return _streamed(services.tables.stream(queue, first, stands))
 
 
 @router.get("/live", response_class=StreamingResponse, responses=_STREAM, tags=["fleet"])
-async def stream_live(_: Viewer, services: Svc) -> StreamingResponse:
+async def stream_live(actor: Viewer, services: Svc) -> StreamingResponse:
     """Server-sent events for people who watch: `current`, `revision`, `ack`, `breaker`, `traffic`,
     and `decisions` of the routes that somebody watches (`GET /decisions`).
 
     All but `current` and `revision` are those that reached this control plane.
     """
     queue = services.live.subscribe()
-    return _streamed(services.live.stream(queue, _current(services) + services.kill.event()))
+    first = _current(services) + services.kill.event()
+    stands = partial(services.auth.stands, actor.prefix)
+    return _streamed(services.live.stream(queue, first, stands))
 
 
 def _current(services: Services) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
@@ -12,6 +13,15 @@ from control_plane.http.problems import ApiProblem
 
 _BACKLOG = 256  # events that a stream may be behind before it is dropped
 _HEARTBEAT_S = 10.0
+_CHECK_S = 5.0
+"""Between two questions whether a stream's reader may still read."""
+
+Stands = Callable[[], Awaitable[bool]]
+"""Whether the key or the session that opened a stream still holds."""
+
+
+async def _always() -> bool:
+    return True
 
 
 def event(name: str, data: Any) -> bytes:
@@ -62,9 +72,11 @@ class Hub:
         return queue
 
     async def stream(
-        self, queue: asyncio.Queue[bytes | None], first: bytes = b""
+        self, queue: asyncio.Queue[bytes | None], first: bytes = b"", stands: Stands = _always
     ) -> AsyncIterator[bytes]:
-        """The body of a stream: `first`, then what comes, and a comment in the silences."""
+        """The body of a stream: `first`, then what comes, and a comment in the silences. It ends
+        when `stands` says no: a key that is revoked opens nothing, and keeps nothing open."""
+        checked = time.monotonic()
         try:
             if first:
                 yield first
@@ -75,6 +87,10 @@ class Hub:
                     message = b": still here\n\n"
                 if message is None:
                     return
+                if time.monotonic() - checked >= _CHECK_S:
+                    if not await stands():
+                        return
+                    checked = time.monotonic()
                 yield message
         finally:
             self._queues.discard(queue)

@@ -170,7 +170,7 @@ class SandboxTable:
         secrets: AwsSecrets,
         clock: Callable[[], float] = time.time,
         *,
-        killed: Callable[[bool], None],
+        killed: Callable[[bool], None] = lambda on: None,
         installation: str = "",
     ) -> None:
         """`killed` is told what the control plane says of the kill switch; `installation` is the

@@ -80,6 +80,7 @@ class QueueWorker:
             self._swap,
             self.log,
             self.secrets,
+            installation=settings.installation,
         )
         self._settings = settings
         self._shadow = shadow

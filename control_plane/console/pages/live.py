@@ -12,10 +12,10 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from control_plane.console import render
-from control_plane.console.access import Viewing
+from control_plane.console.access import Viewing, Visit
+from control_plane.db.engine import UNAVAILABLE
 from control_plane.decisions.schemas import DecisionOut
 from control_plane.publishing.hub import event
-from control_plane.services import Services
 
 router = APIRouter()
 _TRAFFIC = b"event: traffic\n"
@@ -30,17 +30,24 @@ async def live(visit: Viewing, route: str = "") -> StreamingResponse:
     now = visit.services.state.current
     first = event("current", {"revision": now.revision, "etag": now.etag})
     return StreamingResponse(
-        _narrowed(visit.services, queue, first, route),
+        _narrowed(visit, queue, first, route),
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         media_type="text/event-stream",
     )
 
 
 async def _narrowed(
-    services: Services, queue: asyncio.Queue[bytes | None], first: bytes, route: str
+    visit: Visit, queue: asyncio.Queue[bytes | None], first: bytes, route: str
 ) -> AsyncIterator[bytes]:
+    async def stands() -> bool:
+        try:
+            return await visit.console.sessions.find(visit.session.token) is not None
+        except UNAVAILABLE:
+            return True
+
+    services = visit.services
     with services.decisions.watching(route) if route else nullcontext():
-        async for message in services.live.stream(queue, first):
+        async for message in services.live.stream(queue, first, stands):
             if message.startswith(_TRAFFIC):
                 continue
             if message.startswith(_DECISIONS):

@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
 
 def test_a_control_plane_that_hangs(visit: Callable[..., Visitor], system: System) -> None:
     """B9: SIGSTOP sends no error: grey and a word after five seconds, and fresh again after."""
-    page = visit().go("/fleet")
+    visitor = visit()
+    page = visitor.go("/fleet")
     assert page.locator("body.stale").count() == 0
     assert system.control is not None
     system.control.child.send_signal(signal.SIGSTOP)
@@ -28,3 +29,4 @@ def test_a_control_plane_that_hangs(visit: Callable[..., Visitor], system: Syste
         system.control.child.send_signal(signal.SIGCONT)
     page.wait_for_selector("body:not(.stale)", timeout=30_000)
     page.wait_for_selector("#lost", state="hidden", timeout=30_000)
+    visitor.faults[:] = [fault for fault in visitor.faults if "htmx:" not in fault]  # time-outs

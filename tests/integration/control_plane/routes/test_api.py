@@ -173,7 +173,7 @@ async def test_what_is_in_use_says_by_whom(control: Control) -> None:
     await control.post("/capabilities", {"id": "shop"})
     for number in range(7):
         route = {"id": f"r{number}", "match": {"path": f"/r{number}"}, "capability": "shop"}
-        assert (await control.post("/routes", {**route, "new": "fn"})).status_code == 200
+        assert (await control.post("/routes", {**route, "new": "fn"})).status_code == 201
     for path, says in (
         ("/backends/fn", "used by routes orders, r0, r1, r2, r3 and 3 more"),
         ("/capabilities/shop", "used by routes r0, r1, r2, r3, r4 and 2 more"),
