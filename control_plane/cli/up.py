@@ -21,7 +21,7 @@ from control_plane.cli.client import Api
 from control_plane.cli.context import command_line
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
-from control_plane.cli.processes import DRAIN_S, Group, ProcessFailed, answers, python_module
+from control_plane.cli.processes import DRAIN_S, Child, Group, ProcessFailed, answers, python_module
 from control_plane.state_dir import CONSOLE_LINK
 
 LOOPBACK = "127.0.0.1"
@@ -227,6 +227,12 @@ AGAIN_S = (0.2, 1.0, 3.0, 10.0)
 """How long each further start of a dead control plane waits; the last holds for all that follow."""
 
 
+LOOK_S = 10.0
+SILENT = 6
+"""Looks in a row without an answer after which a control plane counts as hung. Looks are counted,
+not seconds: who stood still itself, with the whole machine, has looked at nothing."""
+
+
 async def watch(group: Group, place: Place) -> NoReturn:
     """Wait for as long as all is well. The facade serves on without its control plane, which is
     started again. Raises `ProcessFailed` when another process ends by itself."""
@@ -243,8 +249,7 @@ async def _keep_control_plane(group: Group, place: Place) -> NoReturn:
     child = group.child(CONTROL_PLANE)
     deaths = 0
     while True:
-        assert child.process is not None
-        await child.process.wait()
+        await _ended(child, f"{place.admin}/live")
         console.print(
             f"The control plane ended: {escape(child.last_words().rstrip('.'))}. "
             "The facade serves on; the control plane is started again "
@@ -256,6 +261,21 @@ async def _keep_control_plane(group: Group, place: Place) -> NoReturn:
             await group.again(child, answers(f"{place.admin}/ready"))
             console.print("The control plane is back.")
             deaths = 0
+
+
+async def _ended(child: Child, live: str) -> None:
+    """Wait until it ended; one that hangs is ended."""
+    assert child.process is not None
+    answered, silent = answers(live), 0
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.process.wait(), LOOK_S)
+            return
+        silent = 0 if await answered(child) else silent + 1
+        if silent >= SILENT:
+            console.print("The control plane hangs: it is ended.")
+            with suppress(ProcessLookupError):
+                os.killpg(child.process.pid, signal.SIGKILL)
 
 
 def run(work: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -34,7 +34,8 @@ class Control:
         """A client with another key, or none. It has seen the evidence, unless told otherwise."""
 
         async def confirmed(request: httpx.Request) -> None:
-            if confirm:  # merged: a client's own parameters would take the place of a URL's query
+            # Merged: a client's own parameters would take the place of a URL's query.
+            if confirm and "confirm" not in request.url.params:
                 request.url = request.url.copy_merge_params({"confirm": confirm})
 
         transport = httpx.ASGITransport(self.app, client=(address, 1234))

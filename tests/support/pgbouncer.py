@@ -30,7 +30,7 @@ def pooled(url: str, sessions: int = 3) -> Iterator[str]:
     config.write_text(
         f"[databases]\n* = host={parts.query['host']} user=postgres\n[pgbouncer]\n"
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        f"pool_mode = transaction\nmax_prepared_statements = 0\ndefault_pool_size = {sessions}\n"
+        f"pool_mode = transaction\ndefault_pool_size = {sessions}\n"
         "ignore_startup_parameters = extra_float_digits\n"
     )
     process = subprocess.Popen(

@@ -201,7 +201,7 @@ async def test_a_secret_is_not_sent_elsewhere_by_the_way(control: Control) -> No
     await control.seed()
     secret = {"header": "Authorization", "value": "env:FIGWAY_SECRET_SHOP"}
     mine = {"id": "shop", "side": "new", "url": "https://shop.example", "credentials": [secret]}
-    assert (await control.post("/backends", mine)).status_code == 200
+    assert (await control.post("/backends", mine)).status_code == 201
     thief = {**mine, "id": "thief", "url": "https://thief.example"}
     answer = await control.post("/backends", thief)
     assert answer.json()["type"] == FORCED

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from control_plane.cli import up
 from control_plane.cli.errors import Exit
 from control_plane.cli.processes import Child, Group, ProcessFailed
 from control_plane.cli.up import CONTROL_PLANE, Place, watch
@@ -249,3 +250,29 @@ async def test_a_control_plane_that_cannot_be_started_ends_nothing_else(tmp_path
         plane.command = _child("import time; time.sleep(60)")
         await group.again(plane, at_once)
         assert [child.name for child in group._children] == [CONTROL_PLANE, "proxy"]
+
+
+async def test_a_control_plane_that_hangs_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B7: stopped or deadlocked it answers nothing, and does not end by itself."""
+    monkeypatch.setattr(up, "LOOK_S", 0.05)
+
+    async def at_once(_: Child) -> bool:
+        return True
+
+    async with Group(tmp_path / "logs") as group:
+        plane = await group.start(
+            CONTROL_PLANE, _child("import time; time.sleep(60)"), ready=at_once
+        )
+        await group.start("proxy", _child("import time; time.sleep(60)"), ready=at_once)
+        assert plane.process is not None
+        first = plane.process
+        first.send_signal(signal.SIGSTOP)
+        keeping = asyncio.Task(watch(group, Place(tmp_path, *["127.0.0.1:1"] * 3)))
+        try:
+            await until(lambda: plane.process is not first, "another one is started")
+            assert first.returncode == -signal.SIGKILL
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
