@@ -75,8 +75,10 @@ def line(
         live.breakers.get(route.id, ()),
         (proofs or {}).get(route.id),
     )
-    backends = filter(None, (route.new, route.legacy or live.published.table.default_backend))
-    made.unopened = live.unopened(backends, route.id)
+    legacy = route.legacy or live.published.table.default_backend
+    tail = "" if route.stage is Stage.RETIRED else "; legacy serves the route there"
+    made.unopened = [f"{why}{tail}" for why in live.unopened([route.new], route.id)]
+    made.unopened += live.unopened([legacy], "")
     made.worries = worries(made)
     return made
 
