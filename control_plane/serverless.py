@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 from mangum import Mangum
@@ -122,6 +123,34 @@ async def _answer(send: Send, problem: dict[str, Any]) -> None:
     await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
 
 
+SECRETS = ("database_url", "bootstrap_admin_key", "bootstrap_proxy_key")
+
+
+def with_secrets(environ: Mapping[str, str]) -> Settings:
+    """The settings; those of `SECRETS` out of AWS Secrets Manager where `FIGWAY_<NAME>_SECRET` names
+    one, as everybody who may look at a function's configuration reads its variables.
+
+    Raises `SettingsError`.
+    """
+    found: dict[str, Any] = {}
+    for name in SECRETS:
+        variable = f"FIGWAY_{name.upper()}_SECRET"
+        if reference := environ.get(variable, ""):
+            try:
+                found[name] = _secret(reference)
+            except Exception as error:  # the SDK's errors have no common ancestor that is public
+                raise SettingsError(f"{variable}={reference} cannot be read: {error}") from None
+    return Settings(**found)
+
+
+def _secret(reference: str) -> str:
+    import boto3  # the runtime brings it; no other part needs it
+
+    region = reference.split(":")[3] if reference.startswith("arn:") else None
+    client = boto3.client("secretsmanager", region_name=region)
+    return str(client.get_secret_value(SecretId=reference)["SecretString"]).strip()
+
+
 class _State:
     sandbox: Serverless | None = None
 
@@ -129,5 +158,5 @@ class _State:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """What the runtime client calls: `control_plane.serverless.handler`."""
     if _State.sandbox is None:
-        _State.sandbox = Serverless(Settings())
+        _State.sandbox = Serverless(with_secrets(os.environ))
     return _State.sandbox.handle(event, context)

@@ -272,6 +272,8 @@ class SandboxTable:
             if reply.status == 200:
                 self._take(reply, notice)
             elif reply.status == 304:
+                if self._accepts(notice):
+                    self.allegiance.follow(notice.installation)
                 self._confirmed()
             else:
                 why = reply.error or f"the table's source answers {reply.status}"

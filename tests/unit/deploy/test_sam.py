@@ -131,6 +131,16 @@ def test_what_routes_hand_requests_to_is_granted_by_name() -> None:
     }
 
 
+def test_no_secret_is_a_plain_variable() -> None:
+    """S7: a value that CloudFormation resolves stands in the function's configuration, in clear."""
+    for name, resource in translated()["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function":
+            variables = resource["Properties"].get("Environment", {}).get("Variables", {})
+            assert "resolve:" not in json.dumps(variables), name
+            plain = {"FIGWAY_DATABASE_URL", "FIGWAY_CONTROL_KEY", "FIGWAY_BOOTSTRAP_PROXY_KEY"}
+            assert not plain & set(variables), name
+
+
 def test_handlers_exist() -> None:
     text = TEMPLATE.read_text()
     handlers = set(re.findall(r"Handler: (\S+)", text))
