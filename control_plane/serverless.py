@@ -127,7 +127,7 @@ SECRETS = ("database_url", "bootstrap_admin_key", "bootstrap_proxy_key")
 
 
 def with_secrets(environ: Mapping[str, str]) -> Settings:
-    """The settings; those of `SECRETS` out of AWS Secrets Manager where `FIGWAY_<NAME>_SECRET` names
+    """The settings; those of `SECRETS` out of Secrets Manager where `FIGWAY_<NAME>_SECRET` names
     one, as everybody who may look at a function's configuration reads its variables.
 
     Raises `SettingsError`.
