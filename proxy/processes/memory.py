@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MB = 1024 * 1024
-SUPERVISOR = 60 * MB
+SUPERVISOR = 70 * MB
 WORKER = 50 * MB
 SHADOW_WORKER = 90 * MB
 """Without what waits in it."""

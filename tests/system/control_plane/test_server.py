@@ -194,7 +194,7 @@ def test_the_link_of_the_console_is_not_for_logs(tmp_path: Path) -> None:
         modes = {path.name: path.stat().st_mode & 0o777 for path in folder.rglob("*")}
         assert set(modes.values()) <= {0o600, 0o700}, modes
         assert folder.stat().st_mode & 0o777 == 0o700
-        assert httpx.get(link, trust_env=False).status_code == 200
+        assert httpx.get(link, trust_env=False, timeout=60).status_code == 200
         process.terminate()
         out, err = process.communicate()
     assert "token=" not in out + err
@@ -214,7 +214,7 @@ def test_an_error_is_said_once(tmp_path: Path) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
         for connection in crowd:
             connection.close()
-        assert httpx.get(f"{url}/me", trust_env=False, timeout=10).status_code == 401
+        assert httpx.get(f"{url}/me", trust_env=False, timeout=60).status_code == 401
         process.terminate()
         _, err = process.communicate(timeout=20)
     assert err.count("out of system resource") == 1, err[:2_000]
