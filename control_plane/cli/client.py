@@ -38,7 +38,7 @@ class Api:
             raise _no_url(url, "http:// or https:// is missing")
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
-            self._client = http.Client(self.url, headers, timeout)
+            self._client = http.ApiClient(self.url, headers, timeout)
         except ValueError as error:
             raise _no_url(url, str(error)) from None
 
@@ -106,7 +106,7 @@ class Api:
                 raise self._problem(answer)
             yield from lines
 
-    def _problem(self, answer: http.Answer) -> CliError:
+    def _problem(self, answer: http.ApiAnswer) -> CliError:
         try:
             problem = answer.json()
         except ValueError:
@@ -124,7 +124,7 @@ class Api:
             problem=str(problem["type"]).removeprefix(_PROBLEM),
         )
 
-    def _not_ours(self, answer: http.Answer) -> CliError:
+    def _not_ours(self, answer: http.ApiAnswer) -> CliError:
         """What answered is no control plane: the facade, another server, or something between."""
         return CliError(
             f"{self.url} answers {answer.status}, and is not a control plane's admin API",
@@ -154,7 +154,7 @@ class Api:
     def _reachable(self) -> Iterator[None]:
         try:
             yield
-        except http.Unreachable as error:
+        except http.NoApiAnswer as error:
             raise CliError(
                 f"the control plane at {self.url} does not answer: {error}",
                 hint="Is it running, and is --admin-url (FIGWAY_ADMIN_URL) right? Without it, "
@@ -171,7 +171,7 @@ def _no_url(url: str, why: str) -> CliError:
     )
 
 
-def _decoded(answer: http.Answer) -> Any:
+def _decoded(answer: http.ApiAnswer) -> Any:
     if not answer.content:
         return None
     return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text

@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 
-class Unreachable(Exception):
+class NoApiAnswer(Exception):
     """No answer, or none that is HTTP; the text says why."""
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     """A whole answer. Names of headers are in lower case."""
 
     status: int
@@ -37,7 +37,7 @@ class Answer:
         return json.loads(self.content)
 
 
-class Client:
+class ApiClient:
     """Calls below one base URL, each on a connection of its own; no proxy, no redirect, no cookie.
 
     Raises ValueError for what is no URL.
@@ -64,16 +64,18 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> Answer:
+    ) -> ApiAnswer:
         """One call. `timeout` bounds each wait for the network, in seconds. Raises
-        `Unreachable`."""
+        `NoApiAnswer`."""
         with self._asked(method, path, query, content, headers or {}, timeout) as (response, _):
             return _whole(response)
 
     @contextmanager
-    def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[tuple[Answer, Iterator[str]]]:
+    def stream(
+        self, path: str, query: Mapping[str, Any]
+    ) -> Iterator[tuple[ApiAnswer, Iterator[str]]]:
         """A GET whose answer is read line by line, for as long as it lasts; content is read at once
-        only of an error. Raises `Unreachable`."""
+        only of an error. Raises `NoApiAnswer`."""
         with self._asked("GET", path, query, None, {}, None) as (response, link):
             if response.status >= 400:
                 yield _whole(response), iter(())
@@ -98,7 +100,7 @@ class Client:
             link = connection.sock
             yield connection.getresponse(), link
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(_why(error)) from None
+            raise NoApiAnswer(_why(error)) from None
         finally:
             connection.close()
 
@@ -121,14 +123,14 @@ def _query(query: Mapping[str, Any]) -> str:
     return urlencode(pairs, doseq=True)
 
 
-def _head(response: http.client.HTTPResponse) -> Answer:
+def _head(response: http.client.HTTPResponse) -> ApiAnswer:
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, b"")
+    return ApiAnswer(response.status, headers, b"")
 
 
-def _whole(response: http.client.HTTPResponse) -> Answer:
+def _whole(response: http.client.HTTPResponse) -> ApiAnswer:
     head = _head(response)
-    return Answer(head.status, head.headers, response.read())
+    return ApiAnswer(head.status, head.headers, response.read())
 
 
 def _why(error: Exception) -> str:

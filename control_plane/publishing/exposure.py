@@ -172,8 +172,9 @@ def _destinations(table: Table) -> dict[str, set[str]]:
 
 
 def _hosts(backend: Backend) -> set[str]:
-    if backend.kind is BackendKind.LAMBDA:
-        return {urlsplit(backend.endpoint_url).netloc or f"function {backend.function}"}
+    if backend.kind is not BackendKind.HTTP:
+        name = backend.function or backend.aws.resource
+        return {urlsplit(backend.endpoint_url).netloc or f"{backend.kind.value} {name}"}
     return {urlsplit(url).netloc for url in (backend.url, *backend.urls) if url}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from control_plane.cli.client import Api
 from control_plane.cli.errors import CliError, Exit
-from control_plane.cli.http import Client, Unreachable
+from control_plane.cli.http import ApiClient, NoApiAnswer
 
 Serve = Callable[[bytes], str]
 
@@ -51,7 +51,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\
 def test_a_call_says_what_the_api_reads(serve: Serve) -> None:
     """use 16: names and values of a query are encoded, true is `true`, what is None is not sent."""
     api = Api(serve(OK + b'{"a": "b"}'[:9] + b""), "key")
-    client = Client(api.url, {"figway-source": "cli"}, 5)
+    client = ApiClient(api.url, {"figway-source": "cli"}, 5)
     answer = client.request(
         "POST", "/x", query={"reason": "a b&c", "merge": True, "confirm": None}, content=b"{}"
     )
@@ -96,6 +96,6 @@ def test_what_is_no_url_is_said(url: str) -> None:
 def test_silence_ends() -> None:
     """A control plane that hangs: the command ends, and says so."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        client = Client(f"http://127.0.0.1:{listener.getsockname()[1]}", {}, 0.1)
-        with pytest.raises(Unreachable, match="in time"):
+        client = ApiClient(f"http://127.0.0.1:{listener.getsockname()[1]}", {}, 0.1)
+        with pytest.raises(NoApiAnswer, match="in time"):
             client.request("GET", "/", query={})
