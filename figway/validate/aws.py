@@ -119,6 +119,10 @@ def check_route(route: Route, new: Backend, path: str, findings: Findings) -> No
         message = f"GET and HEAD become messages of {new.id}, too, and are answered 202"
         hint = "list the methods that are meant, such as POST"
         findings.warning("reads_handed_on", f"{path}.match.methods", message, hint)
+    if route.reads:
+        message = f"{new.id} makes a message or an execution of every request: none only reads"
+        hint = "remove reads, or name a backend that is sent the request itself"
+        findings.error("reads_handed_on", f"{path}.reads", message, hint)
     _variables(route, new, path, findings)
 
 

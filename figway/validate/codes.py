@@ -76,7 +76,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "stage_without_new": "The stage needs a new backend and the route has none.",
         "async_not_comparable": "A shadow of what is answered 202 at once compares with nothing.",
         "variable_unknown": "A new backend uses a variable that the route's path does not have.",
-        "reads_handed_on": "Reads of a route become messages, and are answered 202.",
+        "reads_handed_on": "Reads of a route become messages or executions.",
         "weight_range": "A weight is not between 0 and 10 000 basis points.",
         "canary_weight": "A canary with a weight of 0 or 10 000 splits nothing.",
         "retired_unused": "A retired route has a setting that only works with legacy.",

@@ -107,6 +107,8 @@ CASES: list[tuple[str, Table]] = [
     ("variable_unknown", led(queue(location="/exports/{path.id}/{id}"))),
     ("variable_unknown", led(queue(FIFO_URL, group_by="path:account"))),
     ("reads_handed_on", led(queue(), methods=())),
+    ("reads_handed_on", led(queue(), reads=POST)),
+    ("reads_handed_on", led(workflow(), reads=POST)),
     ("reads_handed_on", led(events(), methods=("GET", "POST"))),
 ]
 SOUND: list[Table] = [
