@@ -30,8 +30,10 @@ from control_plane.cli.up import (
 )
 
 _MARK = "this-folder-is-a-figway-demo"
-SHADOWED = ("catalogue-search", "users-get")
+SHADOWED = ("catalogue-search", "graphql", "users-get")
 """Routes that the demo starts in stage shadow, so that there is something to read at once."""
+READS = ("catalogue-find", "graphql", "partners-rpc", "partners-soap")
+"""Routes whose POST only reads, so that it may be copied."""
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -123,21 +125,23 @@ def table(legacy: str, functions: str) -> dict[str, Any]:
     backends: list[dict[str, Any]] = [{"id": "legacy", "side": "legacy", "url": legacy}]
     routes, capabilities = [], set()
     for name, function in layout["functions"].items():
-        if "operation" in function:
-            continue  # a part of a path, which a match of a path alone cannot name
         for number, replaced in enumerate(function.get("replaces", ())):
             method, _, path = replaced.partition(" ")
             capability = name.partition("-")[0]
             capabilities.add(capability)
-            routes.append(
-                {
-                    "id": name if number == 0 else f"{name}-{number + 1}",
-                    "match": {"path": path, "methods": [method]},
-                    "new": name,
-                    "capability": capability,
-                    "stage": "shadow" if name in SHADOWED else "legacy",
-                }
-            )
+            match: dict[str, Any] = {"path": path, "methods": [method]}
+            if "operation" in function:
+                match["operation"] = function["operation"]
+            route: dict[str, Any] = {
+                "id": name if number == 0 else f"{name}-{number + 1}",
+                "match": match,
+                "new": name,
+                "capability": capability,
+                "stage": "shadow" if name in SHADOWED else "legacy",
+            }
+            if name in READS:
+                route["reads"] = [method]
+            routes.append(route)
         if function.get("replaces"):
             backends.append(
                 {

@@ -6,8 +6,14 @@ import asyncio
 import itertools
 import random
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from control_plane import outbound
 
 _PEOPLE = 12
+_QUERY = "query Stay($n: Int!) { hotel(id: $n) { name stars city price { amount } } }"
+_GRAPHQL_EVERY = 5
 _PATHS = (
     "/",
     "/hotels",
@@ -35,11 +41,22 @@ async def visitors(facade: str, rate: float) -> None:
 
 async def _visitor(facade: str, pause: float, chance: random.Random) -> None:
     # A client each: a browser keeps its own cookies, and with them its side of a split.
-    from control_plane import outbound  # slow to import, and no other command needs it
+    from control_plane.outbound import (
+        AsyncClient,
+        HTTPError,
+    )  # slow to import, and needed here alone
 
-    async with outbound.AsyncClient(base_url=facade, trust_env=False, timeout=10.0) as client:
+    async with AsyncClient(base_url=facade, trust_env=False, timeout=10.0) as client:
         for _ in itertools.count():
             await asyncio.sleep(pause * (0.5 + chance.random()))
-            path = chance.choice(_PATHS).format(n=chance.randint(1, 200), page=chance.randint(1, 9))
-            with suppress(outbound.HTTPError):
-                await client.get(path)
+            with suppress(HTTPError):
+                await _ask(client, chance)
+
+
+async def _ask(client: outbound.AsyncClient, chance: random.Random) -> None:
+    """One page, or one query of the partners' GraphQL."""
+    number = chance.randint(1, 200)
+    if chance.randrange(_GRAPHQL_EVERY) == 0:
+        await client.post("/graphql", json={"query": _QUERY, "variables": {"n": number}})
+        return
+    await client.get(chance.choice(_PATHS).format(n=number, page=chance.randint(1, 9)))
