@@ -58,6 +58,7 @@ COMPILED = [
     "proxy/wire/message.py",
     "proxy/wire/request_head.py",
     "proxy/wire/response_head.py",
+    "proxy/wire/runs.py",
 ]
 
 

@@ -20,7 +20,8 @@ class Exit(IntEnum):
     CONFLICT = 4
     """Somebody else changed it meanwhile: read it again."""
     REFUSED = 5
-    """The change would make a wrong table; the findings say why."""
+    """The change would make a wrong table, and the findings say why; or `up --check` found answers
+    of legacy that the facade would refuse."""
     FORBIDDEN = 6
     """No key, a wrong key, or one whose role may not do this."""
     UNREACHABLE = 7

@@ -83,9 +83,16 @@ class Group:
     `told` hears of each that starts and is ready, so that nobody looks at silence for a minute.
     """
 
-    def __init__(self, logs: Path, told: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        told: Callable[[str], None] = lambda line: None,
+        heard: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """`heard` is called with each line that a process writes."""
         self._logs = logs
         self._told = told
+        self._heard = heard
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -111,7 +118,7 @@ class Group:
         """
         child = Child(name, command, self._logs / f"{name}.log", env or {})
         self._told(f"Starting {name} ...")
-        await _spawn(child)
+        await _spawn(child, self._heard)
         self._children.append(child)
         try:
             async with asyncio.timeout(timeout):
@@ -138,7 +145,7 @@ class Group:
         await _stop(child)
         child.lines.clear()
         try:
-            await _spawn(child)
+            await _spawn(child, self._heard)
         except OSError as error:  # no memory, no processes or no descriptors left
             raise ProcessFailed(f"{child.name} cannot be started: {error.strerror}") from None
         await _until_ready(child, ready)
@@ -163,7 +170,7 @@ class Group:
             await _stop(self._children.pop())
 
 
-async def _spawn(child: Child) -> None:
+async def _spawn(child: Child, heard: Callable[[str], None]) -> None:
     child.process = await asyncio.create_subprocess_exec(
         *child.command,
         env={**os.environ, "PYTHONUNBUFFERED": "1", **child.env},
@@ -173,7 +180,7 @@ async def _spawn(child: Child) -> None:
         start_new_session=True,  # Ctrl-C reaches us alone; we stop the children in order
         limit=1 << 20,
     )
-    child.reader = asyncio.Task(_read(child), name=f"output of {child.name}")
+    child.reader = asyncio.Task(_read(child, heard), name=f"output of {child.name}")
 
 
 async def _until_ready(child: Child, ready: Ready) -> None:
@@ -187,7 +194,7 @@ async def _until_ready(child: Child, ready: Ready) -> None:
         await asyncio.sleep(_POLL)
 
 
-async def _read(child: Child) -> None:
+async def _read(child: Child, heard: Callable[[str], None]) -> None:
     assert child.process is not None
     assert child.process.stdout is not None
     log = BoundedLog(child.log)
@@ -197,6 +204,7 @@ async def _read(child: Child) -> None:
             child.lines.append(line)
             del child.lines[:-50]
             log.write(line)
+            heard(line)
     finally:
         log.close()
 

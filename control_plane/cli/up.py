@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from rich.markup import escape
 from control_plane.auth.keys import generate
 from control_plane.cli.client import Api
 from control_plane.cli.context import command_line
+from control_plane.cli.dry_look import dry_look
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
 from control_plane.cli.processes import DRAIN_S, Child, Group, ProcessFailed, answers, python_module
@@ -51,8 +53,13 @@ def up(
     ] = 0.0,
     state: Annotated[Path, typer.Option(help="Database, last good table, logs.")] = Path(".figway"),
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Refuse to start while legacy is away.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--check/--no-check",
+            help="--check asks legacy for a few answers, says what the facade would make of them, "
+            "and starts nothing; --no-check starts although legacy is away.",
+        ),
+    ] = None,
 ) -> None:
     """Start a control plane and a proxy before a legacy application.
 
@@ -62,14 +69,17 @@ def up(
     What it knows is kept in the state folder, a SQLite file among it: start it again with the same
     --state and --legacy, and it goes on where it was.
     """
-    if check:
+    if check is not False:
         check_legacy(legacy)
+    if check:
+        dry_look(legacy)
+        return
     for option, address in (("--listen", listen), ("--admin", admin), ("--private", private)):
         check_free(address, option)
     place = Place(state, listen, admin, private)
 
     async def work() -> None:
-        async with Group(state / "logs", progress) as group:
+        async with Group(state / "logs", progress, tell_of_proxies) as group:
             knobs = {"FIGWAY_UNROUTED_TIMEOUT_S": str(legacy_timeout)} if legacy_timeout else {}
             fresh = await start_figway(group, place, legacy, workers, **knobs)
             console.print(_welcome(place, legacy, fresh))
@@ -231,6 +241,14 @@ LOOK_S = 10.0
 SILENT = 6
 """Looks in a row without an answer after which a control plane counts as hung. Looks are counted,
 not seconds: who stood still itself, with the whole machine, has looked at nothing."""
+
+
+def tell_of_proxies(line: str) -> None:
+    """Say what the proxy's log says of a TLS proxy that it was not told to trust."""
+    if '"proxy_not_trusted"' not in line:
+        return
+    with suppress(ValueError, KeyError, TypeError):
+        console.print(escape(json.loads(line)["message"]), soft_wrap=True)
 
 
 async def watch(group: Group, place: Place) -> NoReturn:

@@ -30,8 +30,8 @@ class PolicyStep:
     """One route policy of the route, and what becomes of the request there."""
 
     policy: str
-    """`spelling`, `maintenance`, `rate_limit`, `jwt`, `content_type`, `body_size`, `path`,
-    `request_headers` or `response_headers`."""
+    """`forwarded`, `spelling`, `maintenance`, `rate_limit`, `jwt`, `content_type`, `body_size`,
+    `path`, `request_headers` or `response_headers`."""
     outcome: str
     """`passes`, `refuses`, `depends` (on what a head does not tell), `changes` (the request or its
     answer) or `not_reached` (an earlier one refuses)."""

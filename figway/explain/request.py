@@ -12,6 +12,7 @@ from typing import Any
 
 from figway.explain.becomes import becomes
 from figway.explain.policies import PolicyStep, policy_steps
+from figway.message.forwarded import said
 from figway.message.http import RequestHead
 from figway.model.table import HANDED_ON, FallbackBudgetPolicy, LegacyReads, Side, Stage
 from figway.operation.operation import Ask, BodyNeeded, Operation, OperationReading, UnreadReason
@@ -155,7 +156,9 @@ def explain(
         becomes=becomes(backend),
         shadow=skip is Skip.NO,
         shadow_why=_shadow_why(plan, skip, decision.side),
-        policies=_spelling(compiled, plan, head) + policy_steps(plan, head, decision.side),
+        policies=_forwarded(head)
+        + _spelling(compiled, plan, head)
+        + policy_steps(plan, head, decision.side),
         fallback=_fallback(plan, head, decision.side),
         operation=reading.text,
         unread=unread,
@@ -184,6 +187,19 @@ def _matched_plan(
             asks = needed.asks
             continue
         return plan, reading, "no_body" if unread and body is None else unread
+
+
+def _forwarded(head: RequestHead) -> tuple[PolicyStep, ...]:
+    """What a proxy in front says counts only where the proxy was told to believe it."""
+    proto = said(head.get).proto
+    if not proto:
+        return ()
+    told = proto.decode("latin-1")
+    text = (
+        f"X-Forwarded-Proto ({told}) is believed from a trusted proxy alone "
+        "(FIGWAY_TRUSTED_PROXIES); from anybody else legacy is told what the connection spoke"
+    )
+    return (PolicyStep("forwarded", "depends", 0, text),)
 
 
 def _spelling(compiled: CompiledTable, plan: Plan, head: RequestHead) -> tuple[PolicyStep, ...]:

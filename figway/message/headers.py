@@ -9,7 +9,7 @@ nothing comes in by default. Everything else keeps its bytes, its order and its 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -168,7 +168,7 @@ _HOP_LINES: Final = tuple(b"Figway-Hop: %d\r\n" % number for number in range(MAX
 
 def forward_section(
     carried: bytes,
-    acted_on: Mapping[bytes, bytes],
+    acted_on: dict[bytes, bytes],
     arrival: Arrival,
     backend: Backend,
     *,

@@ -7,7 +7,7 @@ import binascii
 import json
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from figway.message.forwarded import network_of
 from figway.message.http import SAFE_METHODS, RequestHead
@@ -27,18 +27,26 @@ class Why(StrEnum):
     KILL_SWITCH = "kill_switch"
 
 
-class Decision(NamedTuple):
+class Decision:
     """A side and the reason. `bucket` is -1 and `key_source` empty where no split took place.
 
     `issue` is the identity to put into the plan's cookie: the client brought no key, and this
-    new one decided. It says who the client is, never which side it met.
+    new one decided. It says who the client is, never which side it met. Read-only.
     """
 
-    side: Side
-    why: Why
-    bucket: int = -1
-    key_source: str = ""
-    issue: bytes = b""
+    __slots__ = ("bucket", "issue", "key_source", "side", "why")
+
+    def __init__(
+        self, side: Side, why: Why, bucket: int = -1, key_source: str = "", issue: bytes = b""
+    ) -> None:
+        self.side = side
+        self.why = why
+        self.bucket = bucket
+        self.key_source = key_source
+        self.issue = issue
+
+    def __repr__(self) -> str:
+        return f"Decision({self.side.value}, {self.why.value}, {self.bucket}, {self.key_source!r})"
 
 
 _NO_ROUTE: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
@@ -130,14 +138,21 @@ def sticky_key(link: StickyKey, head: RequestHead) -> bytes:
     return _jwt_claim(head.get(b"authorization"), link.name)
 
 
+_WRAPPING: Final = frozenset(b'" \t\r\n\v\f')
+"""What may stand around the value of a cookie and is no part of it."""
+
+
 def cookie_value(header: bytes | None, name: bytes) -> bytes:
     """The first cookie called `name` in a Cookie header (RFC 6265, 4.2); empty if none."""
     at = -1 if not header else header.find(name + b"=")
     if at < 0 or not header:
         return b""
     if not at or (at > 1 and header[at - 2 : at] == b"; "):
-        value, _, _ = header[at + len(name) + 1 :].partition(b";")
-        return value.strip().strip(b'"')
+        end = header.find(b";", at)
+        value = header[at + len(name) + 1 :] if end < 0 else header[at + len(name) + 1 : end]
+        if value and (value[0] in _WRAPPING or value[-1] in _WRAPPING):
+            value = value.strip().strip(b'"')
+        return value
     for pair in header.split(b";"):
         key, _, value = pair.strip().partition(b"=")
         if key == name:

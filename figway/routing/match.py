@@ -21,14 +21,14 @@ cookies nor the headers that it asks for, so conditions on those fail for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from figway.message.http import RequestHead
 from figway.model.policies import RateKey
 from figway.model.table import Condition, ConditionKind, KeySource, Route, RouteMatch, StickyKey
 from figway.operation.operation import Ask, OperationReading, UnreadReason
 from figway.routing.operations import action_check, ask_of, takes
-from figway.routing.pattern import Pattern, is_ambiguous, parse
+from figway.routing.pattern import PLAIN, Pattern, is_ambiguous, parse
 
 Check = Callable[[RequestHead], bool]
 
@@ -290,10 +290,10 @@ class Matcher:
     def match(self, head: RequestHead) -> str | Peek | None:
         """The id of the route that takes `head`; None if none does; a `Peek` if its body tells."""
         path = head.path
-        if is_ambiguous(path):
+        parts = path.split(b"/")
+        if not _is_plain(path, parts) and is_ambiguous(path):
             return None
         method = effective_method(head)
-        parts = path.split(b"/")
         if self._exact or self._suffixes:
             for root in self._roots(head.host):
                 route_id = root.find(parts, 1, method, head)
@@ -347,6 +347,26 @@ class Matcher:
                 if (root := self._suffixes.get(suffix)) is not None:
                     yield root
         yield self._any
+
+
+_PLAIN: Final = bytes(octet if octet in PLAIN else 0x21 for octet in range(256))
+"""Changes a path that holds more than the octets of a plain one."""
+
+
+def _is_plain(path: bytes, parts: list[bytes]) -> bool:
+    """Whether `path`, whose segments are `parts`, has one reading only, as most have."""
+    if path.translate(_PLAIN) != path or parts[0] or len(parts) < 2:
+        return False
+    last = len(parts) - 1
+    for index in range(1, last + 1):
+        part = parts[index]
+        if part:
+            first = part[0]
+            if first == 0x2E or first == 0x3B:  # a dot, a semicolon
+                return False
+        elif index != last:
+            return False
+    return True
 
 
 def normal_host(host: bytes) -> bytes:

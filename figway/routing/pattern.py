@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 MAX_TEMPLATE = 1_024
 """Bytes in a template."""
@@ -24,6 +25,8 @@ MAX_SEGMENTS = 32
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]{0,63})(?:=(\*\*?))?\}")
 _LITERAL = re.compile(r"[A-Za-z0-9_.~!$&'()+,;=:@%-]*")
 
+PLAIN: Final = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_~!$&'()*+,=:@.;-/"
+"""Octets of a plain path."""
 # Most paths are plain: no percent sign, and no segment that begins with a dot or a semicolon.
 _PLAIN = re.compile(rb"(?:/[A-Za-z0-9_~!$&'()*+,=:@-][A-Za-z0-9_~!$&'()*+,=:@.;-]*+)*+/?").fullmatch
 _DOTS = rb"(?:\.|%2[Ee]){1,2}"

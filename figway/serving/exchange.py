@@ -267,7 +267,6 @@ class Exchange:
         side: Side,
         method: str,
         now: int,
-        *,
         breaker: Breaker | None,
         budget: FallbackBudget,
         keyed: bool = False,

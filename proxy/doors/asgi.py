@@ -27,7 +27,7 @@ from figway.message.forwarded import canonical, said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
-from proxy.doors.peer import client_address, is_trusted
+from proxy.doors.peer import client_address, is_trusted, is_unbelieved_tls
 from proxy.request.client import problem_answer
 from proxy.request.flow import Flow
 from proxy.request.runtime import Runtime
@@ -118,7 +118,10 @@ class AsgiDoor:
         head.client = peer
         if trusted:
             head.client = client_address(peer, said(head.get).chain, networks)
-        return Arrival(peer, scope.get("scheme", "http"), head.host, trusted)
+        arrival = Arrival(peer, scope.get("scheme", "http"), head.host, trusted)
+        if is_unbelieved_tls(head, arrival):
+            self.runtime.not_believed(peer)
+        return arrival
 
 
 class AsgiClient:

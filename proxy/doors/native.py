@@ -23,7 +23,7 @@ from figway.message.forwarded import canonical, said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
-from proxy.doors.peer import client_address
+from proxy.doors.peer import client_address, is_unbelieved_tls
 from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
 from proxy.loop.deadlines import NEVER
 from proxy.loop.write_batcher import SMALL
@@ -40,6 +40,7 @@ from proxy.wire.client_head import (
     without_empty_lines,
 )
 from proxy.wire.message import ResponseHead
+from proxy.wire.runs import NO_MEMORY, Memory
 
 if TYPE_CHECKING:
     from proxy.doors.server import NativeDoor
@@ -74,6 +75,7 @@ class NativeConnection:
         "_held_back",
         "_keep",
         "_left",
+        "_memory",
         "_out",
         "_own",
         "_peer",
@@ -108,6 +110,7 @@ class NativeConnection:
         self._write_paused = False
         self._peer = ""
         self._own: ClientConnection | None = None
+        self._memory = NO_MEMORY
         self._scheme = "http"
         self._trusted = False
         self.deadline = NEVER
@@ -191,7 +194,9 @@ class NativeConnection:
                 data = data[:end]
             try:
                 settings = self._door.settings
-                head = parse(data, settings.max_line, settings.max_fields)
+                if self._arrival is not None and self._memory is NO_MEMORY:
+                    self._memory = Memory()
+                head = parse(data, settings.max_line, settings.max_fields, self._memory)
             except BadRequest as error:
                 self._refuse(Problem(error.status, error.code, "Bad request", error.detail))
                 break
@@ -218,6 +223,8 @@ class NativeConnection:
         if arrival is None or arrival.host != head.host:
             arrival = Arrival(self._peer, self._scheme, head.host, self._trusted)
             self._arrival = arrival
+            if is_unbelieved_tls(head, arrival):
+                door.runtime.not_believed(self._peer)
         if self._trusted:
             networks = door.settings.trusted_proxies
             head.client = client_address(self._peer, said(head.get).chain, networks)
@@ -342,7 +349,7 @@ class NativeConnection:
         request = self._head
         extra = b""
         bodiless = request.method == "HEAD" or status in (204, 304)
-        if not bodiless and not has_length(raw_section(head)):
+        if not bodiless and not head.sized and not has_length(raw_section(head)):
             if request.minor:
                 self._chunked = True
                 extra = b"Transfer-Encoding: chunked\r\n"

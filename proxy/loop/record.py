@@ -47,7 +47,6 @@ class RequestRecord:
 
     def __init__(
         self,
-        *,
         started_ms: int = 0,
         method: str = "",
         target: bytes = b"",

@@ -275,6 +275,14 @@ class WorkerProcess:
             worker=self._number,
         )
 
+    def _not_believed(self, peer: str) -> None:
+        self.log.warning(
+            "proxy_not_trusted",
+            f"X-Forwarded-Proto: https from {peer} is not believed, so legacy is told http and may "
+            f"redirect for ever. If your TLS proxy is there, say FIGWAY_TRUSTED_PROXIES={peer}",
+            peer=peer,
+        )
+
     # -- tables --------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
@@ -329,6 +337,7 @@ class WorkerProcess:
             load=self._load_of,
             peaks=self._peaks,
         )
+        runtime.unbelieved = self._not_believed
         self.runtime, self.tables.compiled = runtime, compiled
         self.secrets.serves(compiled.table)
         self._shadow_to(self._shadow_path)

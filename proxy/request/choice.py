@@ -118,7 +118,7 @@ def choose(runtime: Runtime, head: RequestHead, now: int, plan: Plan | None = No
     if plan is None:
         plan = compiled.match(head)
     route = runtime.route(plan)
-    get = head.acted_on.get  # the names below are all in it
+    acted_on = head.acted_on  # the names below are all in it
     decision = decide(
         plan,
         head,
@@ -132,11 +132,11 @@ def choose(runtime: Runtime, head: RequestHead, now: int, plan: Plan | None = No
         side,
         head.method,
         now,
-        breaker=route.breaker if side is _NEW else None,
-        budget=route.budget,
-        keyed=get(b"idempotency-key") is not None,
-        retired=route.retired,
-        reads=plan.reads,
+        route.breaker if side is _NEW else None,
+        route.budget,
+        b"idempotency-key" in acted_on,
+        route.retired,
+        plan.reads,
     )
     return Choice(
         plan,
@@ -144,8 +144,8 @@ def choose(runtime: Runtime, head: RequestHead, now: int, plan: Plan | None = No
         decision,
         exchange,
         compiled.revision,
-        hops(get(HOP_HEADER)) + 1,
-        get(b"traceparent") or runtime.trace_parents.fresh(),
+        hops(acted_on.get(HOP_HEADER)) + 1,
+        acted_on.get(b"traceparent") or runtime.trace_parents.fresh(),
         compiled.guarded,
     )
 

@@ -58,10 +58,10 @@ def outbound(
         head.method,
         live.prefix + head.target if live.prefix and head.target != b"*" else head.target,
         headers,
-        section=section,
-        has_body=head.has_body,
-        content_length=head.content_length,
-        upgrade=bool(head.upgrade),
+        section,
+        head.has_body,
+        head.content_length,
+        head.upgrade != b"",
     )
     if live.credentials is not None or route.edits_requests:
         request = edited(request, head.target, choice.plan.policy_plan, live)

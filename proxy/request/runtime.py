@@ -43,6 +43,12 @@ Spawn = Callable[[Coroutine[Any, Any, Any], str], object]
 BreakerChanged = Callable[[str, str, BreakerState, BreakerState, int], None]
 """Told of each change of a breaker: route, backend, from, to, when (monotonic milliseconds)."""
 
+Unbelieved = Callable[[str], None]
+"""Told of a peer, once, that says its client spoke https and is no trusted proxy."""
+
+MAX_UNBELIEVED = 16
+"""Peers that are told of."""
+
 Report = Callable[[str, BaseException], None]
 """Told of an exception that no request should have caused, and where."""
 
@@ -116,6 +122,8 @@ class Runtime:
         self.recorder = recorder
         self.report = report
         self.capture: Capture | None = None
+        self.unbelieved: Unbelieved | None = None
+        self._unbelieved: set[str] = set()
         self.breaker_changed = breaker_changed
         self.in_flight = 0
         self.trace_parents = TraceParents()
@@ -335,6 +343,13 @@ class Runtime:
             problem=problem.code,
         )
         self.recorder.record(record)
+
+    def not_believed(self, peer: str) -> None:
+        """`peer` says that its client spoke https, and is no trusted proxy."""
+        known = self._unbelieved
+        if self.unbelieved is not None and peer not in known and len(known) < MAX_UNBELIEVED:
+            known.add(peer)
+            self.unbelieved(peer)
 
     def breakers(self) -> list[tuple[str, str, Breaker]]:
         """Route, backend and breaker of every pair that has served a request."""

@@ -1,7 +1,7 @@
 """The head of an HTTP/1.1 request: bytes in, a checked and framed head out (RFC 9112).
 
-Two readers, one grammar. The first takes the common well-formed head, line by line, and knows most
-lines already (see `proxy.wire.lines`); it notes the few fields that the facade itself acts on, and
+Two readers, one grammar. The first takes the common well-formed head and knows most of its
+lines already (see `proxy.wire.runs`); it notes the few fields that the facade itself acts on, and
 leaves the others as the bytes that they are until somebody asks. The second takes what is rarer yet
 unambiguous (other white space around a value, an empty value, a repeated field), and says precisely
 what is wrong with the rest. Both are stricter than the RFC asks: what two servers could read in two
@@ -16,7 +16,8 @@ import re
 from typing import Final
 
 from figway.message.http import Headers
-from proxy.wire.lines import ACTED_ON, KNOWN, TOKEN, Line, read
+from proxy.wire.lines import ACTED_ON, TOKEN
+from proxy.wire.runs import NO_MEMORY, Memory, read_section
 
 MAX_HEAD: Final = 65_536
 """Bytes of a whole head; more is 431."""
@@ -31,6 +32,12 @@ _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+;=%\-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]*+)?"
 ).fullmatch
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]++)([/?].*)?", re.DOTALL).fullmatch
+_METHODS: Final = {
+    name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
+}
+"""The methods that nearly every request has; any token is one."""
+_TARGET: Final = bytes(octet if octet > 0x20 and octet != 0x7F else 0x21 for octet in range(256))
+"""Changes a target that holds what none may hold, and no other."""
 _VERSION: Final = re.compile(
     rb"[" + TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
 ).match
@@ -60,9 +67,10 @@ class RequestHead:
     """
 
     __slots__ = (
+        "_data",
         "_headers",
         "_index",
-        "_lines",
+        "_start",
         "acted_on",
         "carried",
         "chunked",
@@ -86,17 +94,18 @@ class RequestHead:
         target: bytes,
         minor: int,
         acted_on: dict[bytes, bytes],
-        *,
-        lines: list[bytes] | None = None,
-        carried: bytes | None = None,
         headers: Headers | None = None,
+        carried: bytes | None = None,
+        data: bytes = b"",
+        start: int = 0,
     ) -> None:
         self.method = method
         self.target = target
         self.minor = minor
         self.acted_on = acted_on
         self.carried = carried
-        self._lines = lines
+        self._data = data
+        self._start = start
         self._headers = headers
         self._index = None if headers is None else acted_on
         self.client = ""
@@ -114,7 +123,9 @@ class RequestHead:
         """All fields, as sent: order, case and repetition kept."""
         headers = self._headers
         if headers is None:
-            headers = self._headers = [_pair(line) for line in self._lines or ()]
+            section = self._data[self._start : -4]
+            lines = section.split(b"\r\n") if section else []
+            headers = self._headers = [_pair(line) for line in lines]
         return headers
 
     @property
@@ -131,45 +142,47 @@ class RequestHead:
         return self.index.get(name) if value is None and name not in ACTED_ON else value
 
 
-def parse(data: bytes, max_line: int = MAX_LINE, max_fields: int = MAX_FIELDS) -> RequestHead:
-    """Read a whole head, its final empty line included. Raises `BadRequest`."""
-    line = _LINE(data)
-    if line is None:
-        raise _bad_line(data, max_line)
-    start = line.end()
+def parse(
+    data: bytes,
+    max_line: int = MAX_LINE,
+    max_fields: int = MAX_FIELDS,
+    memory: Memory = NO_MEMORY,
+) -> RequestHead:
+    """Read a whole head, its final empty line included; `memory` is the connection's.
+
+    Raises `BadRequest`.
+    """
+    end = data.find(b"\r\n")
+    words = data[:end].split(b" ")
+    common = _METHODS.get(words[0])
+    if common is None or len(words) != 3 or not _is_common(words[1], words[2]):
+        line = _LINE(data)
+        if line is None:
+            raise _bad_line(data, max_line)
+        end = line.end() - 2
+        method, target, minor = line[1].decode(), line[2], 1 if line[3] == b"1" else 0
+    else:
+        method, target, minor = common, words[1], 1
+    start = end + 2
     if start > max_line:
         raise _long_line()
-    method, target, minor = line.groups()
-    lines = data[start:-4].split(b"\r\n") if len(data) - start > 4 else []
-    if len(lines) > max_fields:
-        raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
     acted_on: dict[bytes, bytes] = {}
     carried: list[bytes] = []
-    for field in lines:
-        known: Line | None = KNOWN.get(field)
-        if known is None:
-            known = read(field)
-            if known is None:
-                break
-        if known.acted_on:
-            if known.name in acted_on:
-                break
-            acted_on[known.name] = known.value
-        if known.carried:
-            carried.append(field)
-    else:
-        carried.append(b"")
-        return _checked(
-            RequestHead(
-                method.decode(),
-                target,
-                1 if minor == b"1" else 0,
-                acted_on,
-                lines=lines,
-                carried=b"\r\n".join(carried),
-            )
-        )
-    return assemble(method.decode(), target, 1 if minor == b"1" else 0, _fields(data[start:][:-2]))
+    count = read_section(data, start, acted_on, carried, memory)
+    if count < 0:
+        if data.count(b"\r\n", start) - 1 > max_fields:
+            raise _too_many()
+        return assemble(method, target, minor, _fields(data[start:][:-2]))
+    if count > max_fields:
+        raise _too_many()
+    carried.append(b"")
+    head = RequestHead(method, target, minor, acted_on, None, b"\r\n".join(carried), data, start)
+    _check(head)
+    return head
+
+
+def _is_common(target: bytes, version: bytes) -> bool:
+    return version == b"HTTP/1.1" and target != b"" and target.translate(_TARGET) == target
 
 
 def assemble(method: str, target: bytes, minor: int, headers: Headers) -> RequestHead:
@@ -177,17 +190,32 @@ def assemble(method: str, target: bytes, minor: int, headers: Headers) -> Reques
     index = joined(headers)
     if len(index) != len(headers):
         _check_once(headers)
-    return _checked(RequestHead(method, target, minor, index, headers=headers))
+    head = RequestHead(method, target, minor, index, headers)
+    _check(head)
+    return head
 
 
-def _checked(head: RequestHead) -> RequestHead:
+_HOSTS: Final[set[bytes]] = set()
+"""Hosts that are known to be well-formed."""
+MAX_HOSTS: Final = 1_024
+"""Of them, how many are kept, of at most 255 bytes."""
+
+
+def _check(head: RequestHead) -> None:
+    """Target, host and framing. Raises `BadRequest`."""
     if head.target[0] != 0x2F or head.method == "CONNECT":
         _other_form(head)
-    if not _HOST(head.host) or (head.minor and b"host" not in head.acted_on):
-        raise BadRequest(400, "bad_host", "The Host header is missing or malformed.")
-    if not _FRAMING.isdisjoint(head.acted_on):
-        _frame(head)
-    return head
+    host = head.host
+    if host not in _HOSTS:
+        if not _HOST(host):
+            raise _bad_host()
+        if len(_HOSTS) >= MAX_HOSTS:
+            _HOSTS.clear()
+        if len(host) < 256:
+            _HOSTS.add(host)
+    if head.minor and b"host" not in head.acted_on:
+        raise _bad_host()
+    _frame(head)
 
 
 def without_empty_lines(data: bytes) -> bytes:
@@ -198,6 +226,8 @@ def without_empty_lines(data: bytes) -> bytes:
 
 def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LINE) -> None:
     """Refuse the beginning of a head that can no longer become a good one. Raises `BadRequest`."""
+    if data.startswith(_PROXY_2):
+        raise _proxy_protocol()
     if len(data) > max_line and data.find(b"\r\n", 0, max_line) < 0:
         raise _long_line()
     if len(data) > max_head:
@@ -208,9 +238,11 @@ def check_partial(data: bytes, max_head: int = MAX_HEAD, max_line: int = MAX_LIN
         raise BadRequest(400, "bad_request_line", "This is not HTTP.")
 
 
+_PROXY_1: Final = (b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN")
+_PROXY_2: Final = b"\0\r\nQUIT\n"
+"""How the PROXY protocol's second version begins, behind two empty lines."""
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)++").match
 _BEGINNING: Final = re.compile(rb"\r?$|[" + TOKEN + rb"]{1,32}(?: |$)").match
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding", b"connection", b"expect"})
 
 
 def _frame(head: RequestHead) -> None:
@@ -238,10 +270,10 @@ def _frame(head: RequestHead) -> None:
 
 
 def _connection(head: RequestHead, value: bytes) -> None:
-    lowered = value.lower()
-    if lowered == b"keep-alive":
+    if value == b"keep-alive":
         head.keep_alive = True
         return
+    lowered = value.lower()
     options = {option.strip() for option in lowered.split(b",")}
     if b"close" in options:
         head.keep_alive = False
@@ -338,13 +370,28 @@ def _check_once(headers: Headers) -> None:
 def _bad_line(data: bytes, max_line: int) -> BadRequest:
     if data.find(b"\r\n") > max_line:
         return _long_line()
+    if data.startswith(_PROXY_1):
+        return _proxy_protocol()
     if _VERSION(data):
         return BadRequest(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     return BadRequest(400, "bad_request_line", "The request line is malformed.")
 
 
+def _proxy_protocol() -> BadRequest:
+    detail = "The PROXY protocol is not spoken here; send X-Forwarded-For or Forwarded instead."
+    return BadRequest(400, "proxy_protocol", detail)
+
+
 def _long_line() -> BadRequest:
     return BadRequest(414, "uri_too_long", "The request line is too long.")
+
+
+def _too_many() -> BadRequest:
+    return BadRequest(431, "too_many_headers", "The request has too many header fields.")
+
+
+def _bad_host() -> BadRequest:
+    return BadRequest(400, "bad_host", "The Host header is missing or malformed.")
 
 
 def _ambiguous(detail: str) -> BadRequest:

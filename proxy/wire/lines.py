@@ -1,10 +1,10 @@
 """Header lines of requests, read once where they repeat.
 
-Browsers send the same dozen lines with nearly every request. A line of the common form is read by
-one expression, and what it says is kept for the names in `_REPEATING`, whose values are few and no
-secret. The rest (cookies, credentials, trace ids) is read anew each time. What is kept is bounded
-and thrown away as a whole when it is full, so that a client who varies such lines costs the memory
-of `MAX_KNOWN` lines, and a request never more than one reading a line.
+Browsers send the same dozen lines with nearly every request. What such a line says is kept for the
+names in `_REPEATING`, whose values are few and no secret. The rest (cookies, credentials, trace
+ids) is read anew each time; of it only the name is kept. What is kept is bounded and thrown away as
+a whole when it is full, so that a client who varies such lines costs the memory of `MAX_KNOWN`
+lines, and a request never more than one reading a line.
 """
 
 from __future__ import annotations
@@ -61,9 +61,26 @@ _REPEATING: Final = frozenset(
         b"user-agent",
     }
 )
-_COMMON: Final = re.compile(
-    rb"([" + TOKEN + rb"]++): ((?! )[ -~\x80-\xff]++(?<! ))"
-).fullmatch  # no tab, nothing empty, one space: what is rarer is another reader's business
+_TOKENS: Final = re.compile(rb"[" + TOKEN + rb"]++").fullmatch
+MAX_NAMES: Final = 1_024
+"""Names that are kept, of at most `_MAX_NAME` bytes."""
+_MAX_NAME: Final = 64
+_COMMON: Final = bytes(octet if octet >= 0x20 and octet != 0x7F else 0x20 for octet in range(256))
+"""Changes a value that holds a control character, and no other."""
+
+
+class Name:
+    """A field's name in lower case, and what becomes of its lines: see `Line`. `repeats` says that
+    they are worth keeping."""
+
+    __slots__ = ("acted_on", "carried", "lowered", "repeats")
+
+    def __init__(self, lowered: bytes) -> None:
+        self.lowered = lowered
+        claim = is_claim(lowered)
+        self.acted_on = claim or lowered in ACTED_ON
+        self.carried = not claim and lowered not in NOT_CARRIED
+        self.repeats = lowered in _REPEATING
 
 
 class Line:
@@ -72,27 +89,45 @@ class Line:
 
     __slots__ = ("acted_on", "carried", "name", "value")
 
-    def __init__(self, name: bytes, value: bytes) -> None:
-        self.name = name
+    def __init__(self, name: Name, value: bytes) -> None:
+        self.name = name.lowered
         self.value = value
-        claim = is_claim(name)
-        self.acted_on = claim or name in ACTED_ON
-        self.carried = not claim and name not in NOT_CARRIED
+        self.acted_on = name.acted_on
+        self.carried = name.carried
 
 
 KNOWN: Final[dict[bytes, Line]] = {}
 """The lines that were kept, by their octets."""
+NAMES: Final[dict[bytes, Name]] = {}
+"""The names that were kept, as they were spelled."""
 
 
 def read(line: bytes) -> Line | None:
-    """Read a line that is not in `KNOWN`; None where it is not of the common form."""
-    match = _COMMON(line)
-    if match is None:
+    """Read a line that is not in `KNOWN`; None where it is not of the common form: one space, no
+    tab, nothing empty. What is rarer is another reader's business."""
+    spelled, _, value = line.partition(b": ")
+    if not value or value[0] == 0x20 or value[-1] == 0x20 or value.translate(_COMMON) != value:
         return None
-    name = match[1].lower()
-    made = Line(name, match[2])
-    if name in _REPEATING and len(line) <= _MAX_LINE:
+    name = NAMES.get(spelled)
+    if name is None:
+        name = _name(spelled)
+        if name is None:
+            return None
+    made = Line(name, value)
+    if name.repeats and len(line) <= _MAX_LINE:
         if len(KNOWN) >= MAX_KNOWN:
             KNOWN.clear()
         KNOWN[line] = made
     return made
+
+
+def _name(spelled: bytes) -> Name | None:
+    """A name that is not in `NAMES`; None where it is none (RFC 9110, 5.1)."""
+    if _TOKENS(spelled) is None:
+        return None
+    name = Name(spelled.lower())
+    if len(spelled) <= _MAX_NAME:
+        if len(NAMES) >= MAX_NAMES:
+            NAMES.clear()
+        NAMES[spelled] = name
+    return name

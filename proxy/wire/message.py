@@ -56,7 +56,6 @@ class OutboundRequest:
         method: str,
         target: bytes,
         headers: Headers | None,
-        *,
         section: bytes | None = None,
         has_body: bool = False,
         content_length: int | None = None,
@@ -101,17 +100,17 @@ class ResponseHead:
     CRLF, already validated); `headers` is then taken apart only when it is asked for. `plain`
     promises that no field is hop-by-hop and none names a place (`figway.message.rewrite.NAMES`), so
     that all of them may be relayed as they are. `build` is the version of the function that
-    answered, where the platform says it; it is no part of the answer.
+    answered, where the platform says it; it is no part of the answer. `sized` promises that
+    there is a Content-Length; without it there may be one.
     """
 
-    __slots__ = ("_headers", "build", "plain", "raw", "reason", "status")
+    __slots__ = ("_headers", "build", "plain", "raw", "reason", "sized", "status")
 
     def __init__(
         self,
         status: int,
         reason: bytes,
         headers: Headers | None = None,
-        *,
         raw: bytes | None = None,
         plain: bool = False,
         build: bytes = b"",
@@ -121,6 +120,7 @@ class ResponseHead:
         self.build = build
         self.raw = raw
         self.plain = plain
+        self.sized = False
         self._headers = headers
 
     @property

@@ -88,9 +88,9 @@ def parse_response_head(data: bytes, *, to_head: bool = False) -> Parsed | None:
         raise BadResponse("The response head is too large.")
     status = int(match[1])
     fields = _MARKED.findall(data, start - 1, end)
-    head = ResponseHead(status, match[2], raw=match[3])
+    head = ResponseHead(status, match[2], None, match[3])
     if len(fields) == 1 and fields[0][0] in _LENGTH_NAMES:
-        head.plain = True
+        head.plain = head.sized = True
         value = fields[0][1]
         if status >= 200 and not to_head and status not in _NO_BODY and value.isdigit():
             if len(value) > _MAX_DIGITS:

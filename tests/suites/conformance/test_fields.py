@@ -278,3 +278,39 @@ def test_connection_takes_nothing_that_decides(
         )  # fmt: skip
     assert answer.status == 400 or new.last.one(name) == (b"t" if name == b"X-Tenant" else b"v")
     assert answer.status == 400 or not new.last.all(b"x-odd")
+
+
+@pytest.mark.parametrize("field", [b"X-Forwarded-Proto: https, http", b"Forwarded: proto=https"])
+def test_a_tls_proxy_that_nobody_named_is_told_of_once(facade: Facade, field: bytes) -> None:
+    """W34: an endless redirect has a reason that somebody can read."""
+    told: list[str] = []
+    facade.runtime.unbelieved = told.append
+    for _ in range(2):
+        with facade.connect() as client:
+            assert client.get(b"/", field).status == 200
+            assert client.get(b"/", field).status == 200
+    assert told == ["127.0.0.1"]
+
+
+def test_a_proxy_that_is_trusted_or_speaks_http_is_not_told_of(facade_of: Open) -> None:
+    """W34: what is believed, and what changes nothing, is no reason to speak."""
+    told: list[str] = []
+    for settings, proto in ({"trusted_proxies": TRUSTED}, b"https"), ({}, b"http"):
+        facade = facade_of(**settings)
+        facade.runtime.unbelieved = told.append
+        with facade.connect() as client:
+            assert client.get(b"/", b"X-Forwarded-Proto: " + proto).status == 200
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    "first", [b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 80\r\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"]
+)
+def test_the_proxy_protocol_is_refused(facade: Facade, door: str, first: bytes) -> None:
+    """W34: by its name, where the door reads the bytes itself."""
+    with facade.connect() as client:
+        client.send(first + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = client.answer()
+    assert answer.status == 400
+    if door == "native":
+        assert b"PROXY protocol" in answer.body

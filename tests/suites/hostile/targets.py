@@ -17,6 +17,7 @@ from figway.routing.pattern import parse as parse_template
 from figway.validate.table import validate
 from proxy.wire import client_body, client_head
 from proxy.wire.client_head import BadRequest
+from proxy.wire.runs import Memory
 from tests.suites.hostile.corpus import ACCEPTED, CHUNKS, REFUSED
 
 Target = Callable[[bytes], None]
@@ -40,6 +41,11 @@ def head(data: bytes) -> None:
     assert not {b"content-length", b"transfer-encoding"} <= set(names)
     assert not any(octet in found.target for octet in b"\r\n\0 ")
     assert all(not any(octet in value for octet in b"\r\n\0") for _, value in found.headers)
+    memory = Memory()
+    for _ in range(3):
+        again = client_head.parse(data, memory=memory)
+        assert again.headers == found.headers
+        assert again.carried == found.carried
     for at in range(1, len(data) - 1):
         client_head.check_partial(data[:at])
 

@@ -202,3 +202,37 @@ def test_a_backend_that_is_a_black_hole_ends_in_time(life_of: Make, backends: Ba
     assert records[0].problem == "deadline"
     with suppress(OSError):
         hole.close()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"raw_path": "/x", "method": "GET", "headers": {"host": "a"}},
+        {
+            "version": "2.0",
+            "path": "/x",
+            "method": "GET",
+            "headers": {"host": ["a"]},
+            "requestContext": {"serviceNetworkArn": "arn:aws:vpc-lattice:x"},
+        },
+    ],
+)
+def test_http_of_another_service_gets_an_http_answer(
+    life_of: Make, backends: Backends, event: dict[str, Any]
+) -> None:
+    """W25: through the function's own entry; nothing of it reaches a backend."""
+    life, _ = life_of(backends.table())
+    answer = life.invoke(event)
+    assert answer["statusCode"] == 400
+    assert json.loads(answer["body"])["code"] == "unknown_event"
+    assert backends.legacy.requests == []
+
+
+def test_a_line_end_in_an_event_is_answered(life_of: Make, backends: Backends) -> None:
+    """W25: 400 through the function's own entry, and no field of the sender's making."""
+    event = make_event("http", "GET", b"/", [HOST])
+    event["cookies"] = ["a=1\r\nX-Evil: 1"]
+    life, _ = life_of(backends.table())
+    answer = life.invoke(event)
+    assert answer["statusCode"] == 400
+    assert backends.legacy.requests == []

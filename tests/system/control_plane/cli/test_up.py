@@ -23,6 +23,9 @@ from tests.support.installation import Installation, installation
 from tests.support.until import until
 
 
+from tests.support.wire import backend
+
+
 @pytest.fixture
 def figway(tmp_path: Path, legacy: str) -> Iterator[Installation]:
     """An installation that is not started yet."""
@@ -276,3 +279,17 @@ async def test_a_control_plane_that_hangs_is_started_again(
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+
+
+def test_a_dry_look_starts_nothing(figway: Installation) -> None:
+    """W14: what would be refused is told beforehand, and the exit code says so."""
+    with backend(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as legacy:
+        figway.begin("--check", legacy=f"http://127.0.0.1:{legacy.port}")
+        assert figway.process is not None
+        figway.process.wait(90)
+        assert figway.stop() == 0, figway.text
+        assert "Nothing was started" in figway.text
+    with backend(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n") as legacy:
+        figway.begin("--check", legacy=f"http://127.0.0.1:{legacy.port}")
+        refused(figway, Exit.REFUSED, "would be refused with 502", "routing.md")
+    assert not figway.state.exists()

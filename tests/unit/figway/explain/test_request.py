@@ -220,3 +220,23 @@ def test_a_hand_over_is_told_with_its_answer_and_its_fallback() -> None:
     )
     plain = told(Head(b"/orders/1"), shop(stage=Stage.NEW))
     assert plain.becomes == ""
+
+
+def test_what_a_proxy_in_front_says_is_explained() -> None:
+    """W34: X-Forwarded-Proto counts where it is believed, and the setting is named."""
+    (step,) = told(Head(b"/users", headers=[(b"X-Forwarded-Proto", b"https")])).policies
+    assert (step.policy, step.outcome, step.status) == ("forwarded", "depends", 0)
+    assert "FIGWAY_TRUSTED_PROXIES" in step.text
+    assert told(Head(b"/users")).policies == ()
+
+
+def test_a_refused_spelling_is_explained() -> None:
+    """W18: the step names the status, the route that is met and the setting of the table."""
+    private = table(route("gone", "/old", stage=Stage.RETIRED, new="functions"))
+    (step,) = told(Head(b"/OLD"), private).policies
+    assert (step.policy, step.outcome, step.status) == ("spelling", "refuses", 400)
+    assert "gone" in step.text
+    assert "refuse_other_spellings" in step.text
+    assert told(Head(b"/old"), private).policies == ()
+    open_ = replace(private, refuse_other_spellings=False)
+    assert told(Head(b"/OLD"), open_).policies == ()

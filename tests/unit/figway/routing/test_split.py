@@ -55,7 +55,9 @@ def test_the_cookie_is_an_identity_that_meets_new_weights() -> None:
     head = Head(b"/x", headers=[(b"Cookie", b"figway_id=me")])
     assert _decide(head, number).side is Side.LEGACY
     assert _decide(head, number + 1).side is Side.NEW
-    assert _decide(head, number + 1) == Decision(Side.NEW, Why.WEIGHT, number, "cookie")
+    decision = _decide(head, number + 1)
+    assert (decision.side, decision.why) == (Side.NEW, Why.WEIGHT)
+    assert (decision.bucket, decision.key_source) == (number, "cookie")
 
 
 def test_who_brings_no_key_is_issued_one() -> None:
