@@ -368,10 +368,10 @@ def _check_once(headers: Headers) -> None:
 
 
 def _bad_line(data: bytes, max_line: int) -> BadRequest:
+    if data.startswith((*_PROXY_1, _PROXY_2)):
+        return _proxy_protocol()
     if data.find(b"\r\n") > max_line:
         return _long_line()
-    if data.startswith(_PROXY_1):
-        return _proxy_protocol()
     if _VERSION(data):
         return BadRequest(505, "http_version", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
     return BadRequest(400, "bad_request_line", "The request line is malformed.")

@@ -224,7 +224,7 @@ def test_http_of_another_service_gets_an_http_answer(
     life, _ = life_of(backends.table())
     answer = life.invoke(event)
     assert answer["statusCode"] == 400
-    assert json.loads(answer["body"])["code"] == "unknown_event"
+    assert json.loads(answer["body"])["type"] == "urn:figway:problem:unknown_event"
     assert backends.legacy.requests == []
 
 
