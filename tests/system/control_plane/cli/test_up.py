@@ -21,8 +21,6 @@ from control_plane.cli.processes import Child, Group, ProcessFailed
 from control_plane.cli.up import CONTROL_PLANE, Place, watch
 from tests.support.installation import Installation, installation
 from tests.support.until import until
-
-
 from tests.support.wire import backend
 
 
