@@ -2,6 +2,29 @@
 
 from __future__ import annotations
 
-from httpx import AsyncClient, Client, HTTPError, InvalidURL, Response, Timeout
+import logging
 
-__all__ = ["AsyncClient", "Client", "HTTPError", "InvalidURL", "Response", "Timeout"]
+from httpx import (
+    AsyncClient,
+    Client,
+    ConnectError,
+    HTTPError,
+    InvalidURL,
+    Limits,
+    Response,
+    Timeout,
+)
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "ConnectError",
+    "HTTPError",
+    "InvalidURL",
+    "Limits",
+    "Response",
+    "Timeout",
+]
+
+# It logs every URL, and those of Slack hold a secret.
+logging.getLogger("httpx").setLevel(logging.WARNING)

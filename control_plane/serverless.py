@@ -76,7 +76,7 @@ class Serverless:
             "comparisons": services.comparisons.retention.trim,
             "fleet": forget,
             "rollouts": services.ticker.round,
-            "events": services.sender.round,
+            "events": services.sender.drain,
             "old events": services.webhooks.trim,
             "old figures": services.ticker.trim,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -14,7 +14,7 @@ import orjson
 from figway.model.change import Change, Kind, changes_to_data
 from figway.model.codec import content_hash
 from figway.model.table import WEIGHT_SCALE, Route, Stage, Table
-from figway.rollout.exposure import exposure, only_back
+from figway.rollout.exposure import exposure, only_back, taken_over
 from figway.rollout.hours import is_open
 from figway.rollout.parsing import parse_window, window_to_data
 from figway.rollout.plan import MoveHours, percent_text, placement_of
@@ -109,33 +109,43 @@ def approvals_needed(rules: ChangeRules, before: Table, after: Table) -> Needed 
         return None
     found = [
         Needed(rule.need, f"route {route.id} at {placement_of(route)} is {rule}")
-        for route in after.routes.values()
-        if (known := before.routes.get(route.id)) is not route and exposure(route) > exposure(known)
+        for route in (*_further(before, after), *taken_over(before, after))
         for rule in rules.approvals
         if rule.covers(route)
     ]
     return max(found, key=lambda needed: needed.need, default=None)
 
 
+def _further(before: Table, after: Table) -> Iterator[Route]:
+    """Routes that come to stand further from legacy, or that stand there for other requests or
+    with another new."""
+    for route in after.routes.values():
+        known = before.routes.get(route.id)
+        if known is route:
+            continue
+        others = known is not None and (known.match, known.new) != (route.match, route.new)
+        if others or exposure(route) > exposure(known):
+            yield route
+
+
 def change_hash(before: Table, changes: Iterable[Change]) -> str:
-    """Names exactly this change, made to a table whose routes stand as they do.
+    """Names exactly this change, made to a table whose routes stand as they do, and whose backends
+    of these routes are what they are.
 
     When the evidence of a route began follows from the rest, and differs at every try.
     """
-    listed = tuple(changes)
-    plain = [
-        replace(entry, value=replace(entry.value, evidence_since=0))
-        if isinstance(entry.value, Route)
-        else entry
-        for entry in listed
-    ]
-    stood = {
-        entry.id: str(placement_of(before.routes[entry.id]))
-        for entry in listed
-        if entry.kind is Kind.ROUTE and entry.id in before.routes
-    }
-    data = orjson.dumps([changes_to_data(plain), stood], option=orjson.OPT_SORT_KEYS)
-    return content_hash(data.decode())
+    plain, stood, meant = [], {}, {}
+    for entry in changes:
+        if isinstance(entry.value, Route):
+            route = entry.value
+            entry = replace(entry, value=replace(route, evidence_since=0))
+            meant.update({name: before.backends.get(name) for name in (route.new, route.legacy)})
+        if entry.kind is Kind.ROUTE and entry.id in before.routes:
+            stood[entry.id] = str(placement_of(before.routes[entry.id]))
+        plain.append(entry)
+    backends = [Change(Kind.BACKEND, name, found) for name, found in sorted(meant.items()) if found]
+    parts = [changes_to_data(plain), stood, changes_to_data(backends)]
+    return content_hash(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode())
 
 
 # -- documents ---------------------------------------------------------------------------------

@@ -75,8 +75,14 @@ async def ask(database: Database, connection: AsyncConnection, request: ChangeRe
     return bool(done.rowcount)
 
 
+_LEAST_NAMED = 8
+
+
 async def request(connection: AsyncConnection, change: str) -> ChangeRequest | None:
-    """One request, by its hash or an unambiguous beginning of it."""
+    """One request, by its hash or an unambiguous beginning of at least eight characters: a shorter
+    one may come to name another change than was looked at."""
+    if len(change) < _LEAST_NAMED:
+        return None
     query = select(ChangeRequestRow.__table__).where(
         ChangeRequestRow.hash.startswith(change, autoescape=True)
     )

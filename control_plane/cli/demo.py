@@ -199,6 +199,7 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         "  figway get --watch                            [dim]# both sides, live[/dim]",
         "  figway weight catalogue-search 25% --wait     [dim]# move a quarter of the users[/dim]",
         "  figway compare top catalogue-search           [dim]# what differs, by field[/dim]",
+        "  figway rollout start bookings-list --preset quick  [dim]# moves by itself[/dim]",
         "",
         "Back to legacy, whatever happens: figway kill on.  Ctrl-C here stops everything.",
     ]

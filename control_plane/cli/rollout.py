@@ -226,6 +226,30 @@ def simulate(
         console.print(f"[dim]Assumed: {escape(line)}.[/dim]")
 
 
+@rollout.command("figures")
+def figures(
+    ctx: typer.Context,
+    rollout_id: RolloutId,
+    hours: Annotated[int, typer.Option(min=1, max=336, help="Hours to look back.")] = 24,
+) -> None:
+    """Show the interval of each gate and guard against its bound, as the console draws them."""
+    context = shared(ctx)
+    moments = context.api().call("GET", f"/rollouts/{rollout_id}/figures", query={"hours": hours})
+    if context.output is not Output.TABLE:
+        show(moments[0], context.output)
+        return
+    rows = [{**judged, "at_ms": at["at_ms"]} for at in moments[0] for judged in at["judged"]]
+    columns = [
+        ("AT", lambda row: clock(row["at_ms"])),
+        ("JUDGED", lambda row: f"{row['role']} {row['name']}"),
+        ("ROUTE", lambda row: row["route"]),
+        ("INTERVAL", lambda row: f"{_share(row['low'])} to {_share(row['high'])}"),
+        ("BOUND", lambda row: _share(row["bound"])),
+        ("OK", lambda row: "yes" if row["ok"] else "no"),
+    ]
+    show(rows, context.output, columns, empty="nothing was judged yet")
+
+
 @rollout.command("plan")
 def print_plan(ctx: typer.Context, rollout_id: RolloutId) -> None:
     """Print a stored plan whole, as a document that `figway rollout start --file` takes."""
@@ -284,7 +308,7 @@ def _kind_of(api: Api, name: str) -> str:
 def _plans(file: Path) -> list[dict[str, Any]]:
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise CliError(f"{file} cannot be read: {why}", code=Exit.USAGE) from None
     found = data.get("rollouts", data) if isinstance(data, dict) else data
@@ -295,6 +319,10 @@ def _plans(file: Path) -> list[dict[str, Any]]:
 
 
 # -- showing -----------------------------------------------------------------------------------
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share * 100:.4g} %"
 
 
 def _tell(ctx: typer.Context, rollout_id: str, word: str, reason: str) -> None:
@@ -365,6 +393,8 @@ def _watch(api: Api, rollout_id: str, found: dict[str, Any]) -> None:
         found = api.get(f"/rollouts/{rollout_id}")
     if found["phase"] != "completed":
         what = found["phase"].replace("_", " ")
+        what += f" for {found['waiting_for']}" if found["waiting_for"] else ""
+        what += ": it needs a person" if found["needs_attention"] else ""
         raise CliError(
             f"rollout {rollout_id} is {what}",
             hint=f"Look at it: figway rollout get {rollout_id}",

@@ -189,7 +189,10 @@ class EvidenceSummary:
 
 
 def as_told(row: WindowRecord, now: Now, fields: Sequence[FieldRecord] = ()) -> Judged:
-    """The evidence of a window whose proxies sent no counts by what differed."""
+    """The evidence of a window whose proxies sent no counts by what differed.
+
+    Where nothing was compared yet, as of a route whose methods never are, there is nothing to tell.
+    """
     verdicts = Tallies.of(row).verdicts
     evidence = BuildEvidence(first_ms=row.first_ms, last_ms=row.last_ms)
     for verdict, entries in _TOLD_ENTRIES.items():
@@ -199,6 +202,8 @@ def as_told(row: WindowRecord, now: Now, fields: Sequence[FieldRecord] = ()) -> 
         if count := verdicts.get(f"{side}_failed", 0):
             evidence.failed[side] = {"failed": count}
     found = Judged.of((row.route, row.window, ""), evidence, Now(goals=now.goals))
+    if not evidence.pairs and not any(evidence.failed.values()):
+        return found
     shown = tuple(_told_field(one, now) for one in fields)
     judgement = replace(found.judgement, reasons=(_TOLD,), fields=shown)
     return replace(found, judgement=judgement, own_looks=row.noise_pairs, told=True)

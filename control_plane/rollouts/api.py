@@ -73,14 +73,14 @@ async def put_rollout(
 ) -> RolloutOut:
     """Keep a plan, and do not start it. 409 while its rollout moves."""
     entry = actor.entry("rollout.plan", f"rollout {rollout}", reason[:500])
-    return rollout_out(await services.rollouts.put_plan(_plan(rollout, body), entry))
+    return rollout_out(await services.rollouts.plans.put_plan(_plan(rollout, body), entry))
 
 
 @router.delete("/rollouts/{rollout}", status_code=204, responses=_EDIT)
 async def delete_rollout(rollout: str, actor: Operator, services: Svc, reason: Why = "") -> None:
     """Forget a rollout and its timeline. 409 while it moves."""
     entry = actor.entry("rollout.delete", f"rollout {rollout}", reason[:500])
-    await services.rollouts.delete(rollout, entry)
+    await services.rollouts.plans.delete(rollout, entry)
 
 
 @router.post("/rollouts/lint", responses=documented(413))
@@ -89,7 +89,7 @@ async def lint_rollout(body: PlanIn, _: Viewer, services: Svc) -> LintOut:
     plan, found = parse_plan(body, "rollout")
     findings = findings_shown(found)
     if plan is not None:
-        findings += await services.rollouts.lint(plan)
+        findings += await services.rollouts.plans.lint(plan)
     wrong = any(entry.severity == "error" for entry in findings)
     return LintOut(
         valid=not wrong, findings=findings, plan=None if plan is None else plan_to_data(plan)
@@ -100,6 +100,9 @@ async def lint_rollout(body: PlanIn, _: Viewer, services: Svc) -> LintOut:
 async def simulate_rollout(body: PlanIn, _: Viewer, services: Svc, days: Days = 7) -> SimulationOut:
     """What a plan would have done with the traffic and the comparisons of the last days."""
     plan = _plan(str(body.get("id", "")), body)
+    found = await services.rollouts.plans.lint(plan)
+    if unknown := [one for one in found if one.code == "rollout_zone_unknown"]:
+        raise refused(unknown, "The plan cannot be played")
     return await simulate(services.database, services.state.current.table, plan, days)
 
 
@@ -109,7 +112,7 @@ async def start_rollout(rollout: str, body: StartIn, actor: Operator, services: 
     routes."""
     entry = actor.entry("rollout.start", f"rollout {rollout}", body.reason)
     if body.plan is not None:
-        await services.rollouts.put_plan(_plan(rollout, body.plan), entry)
+        await services.rollouts.plans.put_plan(_plan(rollout, body.plan), entry)
     return rollout_out(await services.rollouts.start(rollout, entry, entry.actor))
 
 

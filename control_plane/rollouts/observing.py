@@ -16,6 +16,7 @@ from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.db.models import ReportRow
 from control_plane.fleet import store as fleet_store
+from control_plane.fleet.schemas import QuarantineIn
 from control_plane.fleet.service import killed
 from control_plane.kill import store as kill_store
 from control_plane.publishing.state import Snapshot, TableState
@@ -25,7 +26,7 @@ from control_plane.traffic.sums import Sums, of_row
 from figway.model.table import Route
 from figway.rollout.hours import is_open, opens_at
 from figway.rollout.latency import slower_than, threshold_us
-from figway.rollout.lint import routes_of
+from figway.rollout.lint import comparable, routes_of
 from figway.rollout.observation import (
     CallCounts,
     Observation,
@@ -55,6 +56,8 @@ class FleetSeen:
     silent: int = 0
     killed: str = ""
     """A proxy whose own switch is on; empty for none."""
+    quarantine: list[tuple[str, QuarantineIn]] = field(default_factory=list)
+    """What proxies cannot open, and leave out: the proxy, and the part of the table."""
     breakers: dict[str, int] = field(default_factory=dict)
     """By route: since when a breaker has been open, on our own monotonic clock."""
 
@@ -96,6 +99,7 @@ class Observer:
         seen = tuple(
             replace(
                 loads[route.id].observed(route),
+                comparable=comparable(route, snapshot.table),
                 parity=parity.get(route.id, ParityCounts()),
                 breaker_open_ms=self._open_ms(fleet, route.id, state, now),
             )
@@ -105,6 +109,7 @@ class Observer:
         return Observation(
             now_ms=now, routes=seen, kill=kill or bool(fleet.killed),
             live=fleet.live, current=fleet.current, refused=fleet.refused, silent=fleet.silent,
+            left_out=left_out(fleet, routes),
             reports_age_ms=age, hours_open=opened, hours_next=following, reference=reference,
             block=block_of(plan, state, now),
             new_per_s=sum(found.new_per_s for found in loads.values()),
@@ -130,6 +135,7 @@ class Observer:
             found.current += served
             refused = ack.refused
             found.refused += refused is not None and not served
+            found.quarantine += [(ack.instance, part) for part in ack.quarantine]
             if killed(ack):
                 found.killed = ack.instance
             for breaker in ack.breakers:
@@ -232,6 +238,7 @@ class RouteLoad:
         )
         return RouteObservation(
             route=route.id, placement=placement_of(route), legacy=legacy, new=new,
+
             legacy_recent=legacy_recent, new_recent=new_recent, budget_refused=refused,
         )  # fmt: skip
 
@@ -271,6 +278,18 @@ def _calls(buckets: list[tuple[float, float]], answers: int, slow: int) -> CallC
         slow=slow,
         buckets=tuple((min(x, n), n) for x, n in buckets),
     )
+
+
+def left_out(fleet: FleetSeen, routes: Iterable[Route]) -> str:
+    """What a proxy leaves out of these routes, as it cannot open it; empty for nothing."""
+    by_id = {route.id: route for route in routes}
+    for instance, part in fleet.quarantine:
+        touched = {*part.routes, part.id} if part.kind == "route" else set(part.routes)
+        if part.kind == "backend":
+            touched |= {one.id for one in by_id.values() if part.id in (one.new, one.legacy)}
+        if touched & by_id.keys():
+            return f"{instance} leaves out {part.kind} {part.id}: {part.text or part.code}"
+    return ""
 
 
 def block_of(plan: RolloutPlan, state: RolloutState | None, now: int) -> int:

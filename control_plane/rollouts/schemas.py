@@ -73,7 +73,7 @@ class RolloutOut(BaseModel, use_attribute_docstrings=True):
     """`planned`, `pending`, `running`, `waiting`, `paused`, `stepping_back`, `aborted`,
     `superseded`, `completed`."""
     waiting_for: str
-    """`data`, `hold`, `approval`, `window`, `proxies`, `webhook`, `kill`, or empty."""
+    """`data`, `hold`, `approval`, `window`, `proxies`, `webhook`, `kill`, `table`, or empty."""
     step: int
     """Index into `steps`; -1 before the first."""
     steps: list[StepOut]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,6 +25,7 @@ from figway.rollout.state import (
     state_to_data,
 )
 
+_log = logging.getLogger(__name__)
 PLANNED = "planned"
 """The phase of a plan that was never started."""
 _OVER = (PLANNED, *(phase.value for phase in ENDED))
@@ -90,16 +92,20 @@ async def read(connection: AsyncConnection, rollout: str) -> StoredRollout | Non
 
 
 async def everything(connection: AsyncConnection, *, active: bool = False) -> list[StoredRollout]:
-    """All rollouts by id; only those that move, if `active`."""
+    """All rollouts by id, only those that move if `active`; one that cannot be read is left out."""
     query = select(RolloutRow.__table__).order_by(RolloutRow.id)
     if active:
         query = query.where(RolloutRow.phase.not_in(_OVER))
-    return [_stored(row) for row in (await connection.execute(query)).all()]
+    found = [_stored(row) for row in (await connection.execute(query)).all()]
+    return [one for one in found if one is not None]
 
 
-def _stored(row: Row[Any]) -> StoredRollout:
+def _stored(row: Row[Any]) -> StoredRollout | None:
+    """A row; None, and a line in the log, where its plan cannot be read."""
     plan, findings = parse_plan(orjson.loads(row.plan))
-    assert plan is not None, findings
+    if plan is None:
+        _log.error("the plan of rollout %s cannot be read: %s", row.id, findings[0].message)
+        return None
     state = state_from_data(orjson.loads(row.state)) if row.state else None
     return StoredRollout(
         plan, state, row.version, row.phase_ms, row.created_ms, row.created_by,
@@ -158,11 +164,15 @@ def _stands(state: RolloutState) -> tuple[object, ...]:
     return state.phase, state.step, state.waiting_for, state.attempts
 
 
-async def remove(connection: AsyncConnection, rollout: str) -> None:
-    """Forget a rollout with its timeline."""
+async def remove(connection: AsyncConnection, stored: StoredRollout) -> bool:
+    """Forget a rollout with its timeline; False if somebody wrote since it was read."""
+    rollout = stored.plan.id
+    same = (RolloutRow.id == rollout, RolloutRow.version == stored.version)
+    if not (await connection.execute(delete(RolloutRow).where(*same))).rowcount:
+        return False
     await connection.execute(delete(RolloutEventRow).where(RolloutEventRow.rollout == rollout))
     await connection.execute(delete(RolloutPointRow).where(RolloutPointRow.rollout == rollout))
-    await connection.execute(delete(RolloutRow).where(RolloutRow.id == rollout))
+    return True
 
 
 # -- timeline and points -----------------------------------------------------------------------

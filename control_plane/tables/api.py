@@ -17,7 +17,7 @@ from control_plane.publishing.check import errors
 from control_plane.publishing.check import shown as findings_shown
 from control_plane.publishing.edit import Editing
 from control_plane.publishing.state import Snapshot
-from control_plane.rollouts.service import PlanChange
+from control_plane.rollouts.plans import PlanChange
 from control_plane.services import Svc
 from control_plane.tables import documents
 from figway.model import change
@@ -87,8 +87,8 @@ async def validate_table(request: Request, _: Viewer, services: Svc) -> Validate
     fields = change.describe(current, change.diff(current, table))
     plans: list[FieldChangeOut] = []
     if document.plans is not None:
-        found += await services.rollouts.lint_all(document.plans, table)
-        plans = _plans(await services.rollouts.described(document.plans))
+        found += await services.rollouts.plans.lint_all(document.plans, table)
+        plans = _plans(await services.rollouts.plans.described(document.plans))
     return ValidateOut(
         valid=not errors(found),
         findings=found,
@@ -127,8 +127,8 @@ async def apply_table(
     moving = frozenset(await rollouts.moving())
     plans: list[FieldChangeOut] = []
     if document.plans is not None:
-        await rollouts.refuse_plans(document.plans, document.table)
-        plans = _plans(await rollouts.described(document.plans))
+        await rollouts.plans.refuse_plans(document.plans, document.table)
+        plans = _plans(await rollouts.plans.described(document.plans))
 
     def make(snapshot: Snapshot) -> tuple[Change, ...]:
         check_match(edit.if_match, "the table", snapshot.etag, required=False)
@@ -141,7 +141,7 @@ async def apply_table(
     if not dry_run:
         made = await edit.publish("table.apply", "table", make)
         if document.plans is not None and plans:
-            await rollouts.replace_plans(document.plans, edit.entry("table.apply", "table"))
+            await rollouts.plans.replace_plans(document.plans, edit.entry("table.apply", "table"))
         return _with_plans(made, plans)
     drafted = edit.services.publisher.draft(make)
     etag = drafted.before.etag

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
+import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from uuid import uuid4
 
 import orjson
 
@@ -22,11 +25,13 @@ from control_plane.webhooks.forms import OutgoingEvent, message, signed
 from control_plane.webhooks.store import WebhookDelivery, WebhookEndpoint
 from figway.validate.address import is_link_local
 
+_log = logging.getLogger(__name__)
 WAITS_S = (5, 60, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
 """Pauses after each failed attempt; after the last the delivery has failed. 29 hours in all."""
 TIMEOUT_S = 10.0
 _CHECK_TIMEOUT_S = 3.0
 _AT_ONCE = 20
+_MOST_ROUNDS = 5
 _LEASE_MS = 60_000
 
 
@@ -91,12 +96,20 @@ class Sender:
             result: dict[str, Any] = {"status": "failed", "last_error": "nothing is left to send"}
             sent = Delivered(None)
         else:
-            sent = await self._send(endpoint, event)
+            sent = await self._tried(endpoint, event)
             result = outcome(found, sent, now_ms())
         async with self._database.write() as connection:
             await store.put_result(connection, found.number, result)
             if sent.status == 410 and endpoint is not None:
                 await store.disable(connection, endpoint.id, "it answered 410 Gone", now_ms())
+
+    async def _tried(self, endpoint: WebhookEndpoint, event: OutgoingEvent) -> Delivered:
+        """One attempt. An event that cannot be formed or sent keeps no other from its turn."""
+        try:
+            return await self._send(endpoint, event)
+        except Exception as error:
+            _log.exception("event %s could not be sent to %s", event.id, endpoint.id)
+            return Delivered(None, f"could not be sent: {type(error).__name__}")
 
     async def _send(self, endpoint: WebhookEndpoint, event: OutgoingEvent) -> Delivered:
         ready = message(endpoint.form, event, endpoint.secret, int(time.time()))
@@ -106,22 +119,43 @@ class Sender:
         self, url: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> Delivered:
         """POST; never raises. The answer's body is not read."""
-        if reason := await forbidden(url):
-            return Delivered(None, reason)
-        if self._client is None:
-            self._client = outbound.AsyncClient(follow_redirects=False, trust_env=False)
         try:
-            async with (
-                asyncio.timeout(timeout),
-                self._client.stream(
-                    "POST", url, content=body, headers=dict(headers), timeout=timeout
-                ) as response,
-            ):
-                after = response.headers.get("retry-after", "")
-                wait = min(int(after), 86_400) if after.isdecimal() else 0
-                return Delivered(response.status_code, f"HTTP {response.status_code}", wait)
+            async with asyncio.timeout(timeout):
+                return await self._post(await reach(url), headers, body, timeout)
+        except Unreachable as error:
+            return Delivered(None, str(error))
         except (outbound.HTTPError, outbound.InvalidURL, TimeoutError, OSError) as error:
             return Delivered(None, (str(error) or type(error).__name__)[:300])
+
+    async def _post(
+        self, reached: Sequence[Reached], headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> Delivered:
+        """POST to the first of the addresses, at least one, that takes a connection."""
+        if self._client is None:
+            self._client = outbound.AsyncClient(
+                follow_redirects=False, trust_env=False,
+                # A connection is another's at the next request to the same address.
+                limits=outbound.Limits(max_keepalive_connections=0),
+            )  # fmt: skip
+        *others, last = reached
+        for there in others:
+            try:
+                return await self._post_to(there, headers, body, timeout)
+            except outbound.ConnectError:
+                continue
+        return await self._post_to(last, headers, body, timeout)
+
+    async def _post_to(
+        self, there: Reached, headers: Mapping[str, str], body: bytes, timeout: float
+    ) -> Delivered:
+        assert self._client is not None
+        extensions = {"sni_hostname": there.name} if there.name else {}
+        async with self._client.stream(
+            "POST", there.url, content=body, headers={**headers, "host": there.host},
+            timeout=timeout, extensions=extensions,
+        ) as response:  # fmt: skip
+            wait = _seconds(response.headers.get("retry-after", ""))
+            return Delivered(response.status_code, f"HTTP {response.status_code}", wait)
 
     async def ask(self, url: str, question: Mapping[str, object]) -> CheckResult:
         """Ask an external check with a signed body: 200 passes, 409 is a breach, all else holds.
@@ -135,12 +169,26 @@ class Sender:
             return CheckResult(
                 "hold", f"{url} is no endpoint: figway webhooks add {url} --types none"
             )
+        if endpoint.disabled_ms is not None:
+            why = f"the endpoint {endpoint.id} is switched off: {endpoint.disabled_why}"
+            return CheckResult("hold", why)
         body, now = orjson.dumps(dict(question)), int(time.time())
-        ready = signed(endpoint.secret, f"check_{question['rollout']}_{now}", now, body)
+        # An id of its own: a receiver that drops repeats must not drop the next question.
+        ready = signed(endpoint.secret, f"check_{uuid4().hex}", now, body)
         sent = await self.post(url, ready.headers, body, _CHECK_TIMEOUT_S)
         if sent.status == 200:
             return CheckResult("pass", "HTTP 200")
         return CheckResult("breach" if sent.status == 409 else "hold", sent.error)
+
+    async def drain(self) -> int:
+        """Rounds until nothing is due, where they come seldom; how many were sent."""
+        sent = 0
+        for _ in range(_MOST_ROUNDS):
+            found = await self.round()
+            sent += found
+            if not found:
+                break
+        return sent
 
     async def close(self) -> None:
         """Let go of the connections and the lease."""
@@ -163,19 +211,63 @@ def outcome(found: WebhookDelivery, sent: Delivered, now: int) -> dict[str, Any]
     return {**kept, "status": "waiting", "next_ms": now + wait * 1_000}
 
 
-async def forbidden(url: str) -> str:
-    """Why nothing may be sent there; empty if it may. A name is resolved first."""
+class Unreachable(Exception):
+    """Nothing may be sent to a URL, or it has no address; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One address of a URL. What was looked up and allowed is what is connected to, so that a name
+    cannot mean something else a moment later."""
+
+    url: str
+    host: str
+    """The value of the header `Host`."""
+    name: str
+    """Who has to be named by the certificate; empty when the URL has an address itself."""
+
+
+_MOST_ADDRESSES = 4
+
+
+async def reach(url: str) -> list[Reached]:
+    """Where a URL leads to. Raises `Unreachable`."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme not in ("http", "https") or not host:
-        return "the URL is not http or https"
+        raise Unreachable("the URL is not http or https")
     if is_link_local(host):
-        return f"{host} is a link-local or metadata address"
-    loop = asyncio.get_running_loop()
+        raise Unreachable(f"{host} is a link-local or metadata address")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        found = await loop.getaddrinfo(host, parts.port or 443, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return f"{host} cannot be resolved: {error.strerror or error}"
-    if any(is_link_local(str(entry[4][0])) for entry in found):
-        return f"{host} resolves to a link-local or metadata address"
-    return ""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Unreachable(f"{host} cannot be resolved: {error}"[:300]) from None
+    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if not addresses:
+        raise Unreachable(f"{host} has no address")
+    if any(is_link_local(address) for address in addresses):
+        raise Unreachable(f"{host} resolves to a link-local or metadata address")
+    return [_reached(parts, address, port) for address in addresses[:_MOST_ADDRESSES]]
+
+
+def _reached(parts: SplitResult, address: str, port: int) -> Reached:
+    there = f"[{address}]" if ":" in address else address
+    url = parts._replace(netloc=f"{there}:{port}", fragment="").geturl()
+    host = parts.netloc.rpartition("@")[2]
+    return Reached(url, host, "" if _is_address(parts.hostname or "") else parts.hostname or "")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(text: str) -> int:
+    """A `Retry-After` in seconds, at most a day; 0 for none, and for a date."""
+    if not (text.isascii() and text.isdecimal()):
+        return 0
+    return min(int(text[:9]), 86_400)

@@ -192,14 +192,17 @@ async def disable(connection: AsyncConnection, endpoint_id: str, why: str, now: 
 
 
 async def due(connection: AsyncConnection, now: int, limit: int) -> list[WebhookDelivery]:
-    """What is to be tried now, oldest first."""
-    query = (
-        select(WebhookDeliveryRow.__table__)
-        .where(WebhookDeliveryRow.status == "waiting", WebhookDeliveryRow.next_ms <= now)
-        .order_by(WebhookDeliveryRow.next_ms)
-        .limit(limit)
+    """What is to be tried now: the oldest of each endpoint, then the second of each, and so on. One
+    endpoint that is slow, and has much waiting, so keeps no other from its turn."""
+    row = WebhookDeliveryRow
+    turn = func.row_number().over(partition_by=row.endpoint, order_by=(row.next_ms, row.number))
+    ready = (
+        select(row.__table__, turn.label("turn"))
+        .where(row.status == "waiting", row.next_ms <= now)
+        .subquery()
     )
-    return [_delivery(row) for row in (await connection.execute(query)).all()]
+    query = select(ready).order_by(ready.c.turn, ready.c.next_ms).limit(limit)
+    return [_delivery(found) for found in (await connection.execute(query)).all()]
 
 
 async def put_result(connection: AsyncConnection, number: int, values: Mapping[str, Any]) -> None:

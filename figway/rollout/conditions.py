@@ -77,8 +77,12 @@ class Look:
 
 def is_fresh(plan: RolloutPlan, seen: Observation) -> bool:
     """Whether every proxy serves the newest table, and reports arrive."""
-    behind = seen.live == 0 or seen.current < seen.live or seen.silent > 0
-    return not behind and not _is_stale(plan, seen)
+    return not _is_behind(seen) and not _is_stale(plan, seen)
+
+
+def _is_behind(seen: Observation) -> bool:
+    current = seen.live > 0 and seen.current == seen.live
+    return not current or seen.silent > 0 or bool(seen.left_out)
 
 
 def _is_stale(plan: RolloutPlan, seen: Observation) -> bool:
@@ -135,15 +139,14 @@ CONDITIONS: Mapping[str, Callable[[Look], bool]] = {
     "breached_too_often": lambda look: _breached(look, OnBreach.STEP_BACK) and _too_often(look),
     "breached_legacy": lambda look: _breached(look, OnBreach.LEGACY),
     "breached_pause": lambda look: _breached(look, OnBreach.PAUSE),
-    "proxies_behind": lambda look: (
-        look.seen.live == 0 or look.seen.current < look.seen.live or look.seen.silent > 0
-    ),
+    "proxies_behind": lambda look: _is_behind(look.seen),
     "stale": lambda look: _is_stale(look.plan, look.seen),
     "hold_left": lambda look: look.state.held_ms < look.hold_ms,
     "gate_closed": _gate_closed,
     "webhook_holds": lambda look: look.seen.gate_webhook == "hold",
     "last_step": lambda look: look.is_last,
     "approval_missing": _approval_missing,
+    "table_refuses": lambda look: look.seen.policy == "refused",
     "frozen": lambda look: look.seen.policy == "freeze",
     "hours_closed": lambda look: not look.seen.hours_open,
     "may_approve": _may_approve,
@@ -228,6 +231,8 @@ def _proxies(look: Look) -> Reason:
     if seen.current < seen.live:
         text = f"{seen.current} of {seen.live} proxies serve the newest table"
         return Reason(code="proxies_behind", text=text, value=seen.current, n=seen.live)
+    if seen.left_out:
+        return Reason(code="proxies_quarantine", text=seen.left_out)
     text = f"{seen.silent} proxies have fallen silent without a goodbye"
     return Reason(code="proxies_silent", text=text, value=seen.silent)
 
@@ -280,6 +285,9 @@ _TOLD: Mapping[str, Callable[[Look], Reason]] = {
         code="webhook", text=f"the webhook holds: {look.seen.webhook_said}"
     ),
     "approval_missing": _approval,
+    "table_refuses": lambda look: Reason(
+        code="table_refused", text=f"the table would be wrong: {look.seen.policy_said}"
+    ),
     "frozen": lambda look: Reason(code="freeze", text=look.seen.policy_said),
     "hours_closed": _hours,
     "last_step": lambda look: Reason(code="completed", text="the last step is done"),

@@ -72,10 +72,24 @@ def _parity(goal: float, seen: Observation) -> RolloutJudgement:
 
 def _obstacles(seen: Observation) -> RolloutJudgement:
     told = [text for route in seen.routes for text in route.parity.obstacles]
+    told += [f"route {route} was never compared" for route in _never_compared(seen)]
     return RolloutJudgement(
         name="proof", role="gate", ok=not told, code="parity_obstacle",
         text="; ".join(told) or "nothing else keeps the comparison from being proof",
     )  # fmt: skip
+
+
+_ENOUGH_TRAFFIC = 0.005
+"""Share of the traffic from which on a route has to be compared, as each shape of one has."""
+
+
+def _never_compared(seen: Observation) -> Iterator[str]:
+    """Routes that carry traffic and of which nothing is known; the others prove nothing of them."""
+    requests = {route.route: route.legacy.requests + route.new.requests for route in seen.routes}
+    least = _ENOUGH_TRAFFIC * sum(requests.values())
+    for route in seen.routes:
+        if route.comparable and not route.parity.rated and requests[route.route] > least:
+            yield route.route
 
 
 def _distinct(plan: RolloutPlan, seen: Observation) -> RolloutJudgement:

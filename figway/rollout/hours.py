@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from figway.rollout.plan import MoveHours
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MINUTES_A_DAY = 24 * 60
 
 
 def is_open(hours: MoveHours, now_ms: int, zone: tzinfo) -> bool:
@@ -26,15 +26,48 @@ def is_open(hours: MoveHours, now_ms: int, zone: tzinfo) -> bool:
 
 
 def opens_at(hours: MoveHours, now_ms: int, zone: tzinfo) -> datetime | None:
-    """The next moment at which moves are allowed, in the zone; None if there is none."""
-    now = datetime.fromtimestamp(now_ms / 1_000, UTC).replace(second=0, microsecond=0)
+    """The next moment at which moves are allowed, in the zone; None if there is none.
+
+    Hours that fall into the one that daylight saving leaves out begin when the clock goes on; ones
+    that are left out whole are not there on that day.
+    """
+    now = datetime.fromtimestamp(now_ms / 1_000, UTC)
     if is_open(hours, now_ms, zone):
         return now.astimezone(zone)
-    for minutes in range(_MINUTES_A_DAY * 8):
-        at = now + timedelta(minutes=minutes + 1)
-        if is_open(hours, int(at.timestamp() * 1_000), zone):
-            return at.astimezone(zone)
+    today = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    for day in range(_LOOKED_AHEAD_DAYS):
+        begin = today + timedelta(days=day, minutes=hours.begin)
+        found = [at for at in _beginnings(begin, zone) if at > now and _opens(hours, at, zone)]
+        if found:
+            return min(found).astimezone(zone)
     return None
+
+
+_LOOKED_AHEAD_DAYS = 16
+"""Two weeks, as daylight saving may leave out the one opening of a week."""
+_LONGEST_GAP = 180
+"""Minutes that daylight saving leaves out at most, with an hour to spare."""
+
+
+def _beginnings(begin: datetime, zone: tzinfo) -> Iterator[datetime]:
+    """The moments at which a clock in the zone may show `begin`, or the first minute after it."""
+    for fold in (0, 1):
+        yield begin.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+    if _is_left_out(begin, zone):
+        for minute in range(_LONGEST_GAP):
+            later = begin + timedelta(minutes=minute)
+            if not _is_left_out(later, zone):
+                yield later.replace(tzinfo=zone).astimezone(UTC)
+                return
+
+
+def _is_left_out(local: datetime, zone: tzinfo) -> bool:
+    there = local.replace(tzinfo=zone)
+    return there.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local
+
+
+def _opens(hours: MoveHours, at: datetime, zone: tzinfo) -> bool:
+    return is_open(hours, int(at.timestamp() * 1_000), zone)
 
 
 def hours_text(hours: MoveHours) -> str:

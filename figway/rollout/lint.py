@@ -141,7 +141,7 @@ def _compared(
 ) -> None:
     if plan.gates.parity is None or not routes:
         return
-    if not any(_comparable(route, table) for route in routes):
+    if not any(comparable(route, table) for route in routes):
         findings.error(
             "rollout_nothing_compared", f"{path}.gates.parity",
             "none of its routes has a method that is compared: agreement can never be proven",
@@ -168,7 +168,8 @@ def _is_later(route: Route, table: Table) -> bool:
     return new is not None and answers_later(new)
 
 
-def _comparable(route: Route, table: Table) -> bool:
+def comparable(route: Route, table: Table) -> bool:
+    """Whether any method of a route is compared: reads are, writes only with a dry-run contract."""
     if _is_later(route, table):
         return False
     methods = route.match.methods

@@ -14,7 +14,7 @@ from figway.rollout import conditions
 from figway.rollout.conditions import CONDITIONS, Look
 from figway.rollout.judging import RolloutJudgement
 from figway.rollout.observation import Observation
-from figway.rollout.plan import RolloutPlan
+from figway.rollout.plan import Placement, RolloutPlan
 from figway.rollout.state import (
     EventKind,
     Move,
@@ -72,6 +72,7 @@ TABLE: tuple[Row, ...] = (
     Row(_WALKING, _T, "gate_closed", P.WAITING, "data"),
     Row(_WALKING, _T, "webhook_holds", P.WAITING, "webhook"),
     Row(_WALKING, _T, "last_step", P.COMPLETED),
+    Row(_WALKING, _T, "table_refuses", P.WAITING, "table"),
     Row(_WALKING, _T, "approval_missing", P.WAITING, "approval"),
     Row(_WALKING, _T, "frozen", P.WAITING, "window"),
     Row(_WALKING, _T, "hours_closed", P.WAITING, "window"),
@@ -106,6 +107,17 @@ def begin(plan: RolloutPlan, seen: Observation, actor: str) -> RolloutState:
         reference=seen.reference,
     )  # fmt: skip
     return _anchored(plan, fresh, seen)
+
+
+def replanned(plan: RolloutPlan, state: RolloutState) -> RolloutState:
+    """The state under another plan: its step is that of the new plan in which the routes stand.
+
+    What was approved, held or doubled belongs to steps of the old one.
+    """
+    step = _step_at(plan, state.expected)
+    return replace(
+        state, step=step, held_ms=0, approved_step=-1, approved_by="", doubled=(),
+    )  # fmt: skip
 
 
 def step(plan: RolloutPlan, state: RolloutState, event: RolloutEvent, seen: Observation) -> Outcome:
@@ -253,15 +265,20 @@ def _anchor(look: Look) -> tuple[RolloutState, Move | None]:
 
 def _anchored(plan: RolloutPlan, state: RolloutState, seen: Observation) -> RolloutState:
     stands = seen.placement
+    return replace(
+        state, step=_step_at(plan, stands), since_ms=seen.now_ms, held_ms=0, expected=stands,
+        approved_step=-1, approved_by="",
+    )  # fmt: skip
+
+
+def _step_at(plan: RolloutPlan, stands: Placement) -> int:
+    """The last step that does not go further than where the routes stand; -1 before the first."""
     fits = [
         number
         for number, entry in enumerate(plan.steps)
         if entry.placement.exposure <= stands.exposure
     ]
-    return replace(
-        state, step=fits[-1] if fits else -1, since_ms=seen.now_ms, held_ms=0, expected=stands,
-        approved_step=-1, approved_by="",
-    )  # fmt: skip
+    return fits[-1] if fits else -1
 
 
 _MOVES = {

@@ -11,6 +11,8 @@ from figway.rollout.plan import Placement
 
 Answer = Literal["", "pass", "hold", "breach"]
 """What a webhook said; empty when it was not asked."""
+Policy = Literal["", "approval", "freeze", "refused"]
+"""What stands before a move: rules of changes, or a table that would be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class RouteObservation:
 
     route: str
     placement: Placement
+    comparable: bool = True
+    """Whether any of its methods is compared at all; writes mostly are not."""
     parity: ParityCounts = field(default_factory=ParityCounts)
     legacy: CallCounts = field(default_factory=CallCounts)
     new: CallCounts = field(default_factory=CallCounts)
@@ -114,6 +118,8 @@ class Observation:
     """Of these, those that refused it."""
     silent: int = 0
     """Proxies that were heard of lately, did not say goodbye, and are not heard of now."""
+    left_out: str = ""
+    """What a proxy cannot open of these routes, and serves without; empty for nothing."""
     reports_age_ms: int | None = 0
     """Age of the newest report; None when there never was one."""
     hours_open: bool = True
@@ -122,8 +128,8 @@ class Observation:
     gate_webhook: Answer = ""
     guard_webhook: Answer = ""
     webhook_said: str = ""
-    policy: Literal["", "approval", "freeze"] = ""
-    """What the control plane's policy asks for before the next move."""
+    policy: Policy = ""
+    """What the control plane answers to the next move before it is made."""
     policy_said: str = ""
     reference: Reference | None = None
     block: int = 1

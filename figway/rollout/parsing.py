@@ -98,8 +98,8 @@ class _Reader:
         names = tuple(known)
         for name in data:
             if name not in names:
-                message, todo = f"there is no field {name!r}", f"use {', '.join(names)}"
-                self.wrong(f"{path}.{name}", message, todo, "rollout_field_unknown")
+                message, todo = f"there is no field {_short(name)}", f"use {', '.join(names)}"
+                self.wrong(f"{path}.{str(name)[:40]}", message, todo, "rollout_field_unknown")
         return {name: value for name, value in data.items() if name in names}
 
     def choice(
@@ -108,14 +108,16 @@ class _Reader:
         value = data.get(name, default)
         if value == default or (isinstance(value, str) and value in among):
             return str(value)
-        self.wrong(f"{path}.{name}", f"{value!r} is not known", f"use {', '.join(among)}")
+        self.wrong(f"{path}.{name}", f"{_short(value)} is not known", f"use {', '.join(among)}")
         return default
 
     def flag(self, data: Mapping[str, Any], name: str, path: str, default: bool) -> bool:
         value = data.get(name, default)
         if isinstance(value, bool):
             return value
-        self.wrong(f"{path}.{name}", f"{value!r} is neither true nor false", "write true or false")
+        self.wrong(
+            f"{path}.{name}", f"{_short(value)} is neither true nor false", "write true or false"
+        )
         return default
 
     def number(
@@ -129,7 +131,7 @@ class _Reader:
             and (least <= value <= most)
         ):
             return value
-        message = f"{value!r} is not a number from {least:g} to {most:g}"
+        message = f"{_short(value)} is not a number from {least:g} to {most:g}"
         self.wrong(f"{path}.{name}", message, f"such as {default:g}")
         return default
 
@@ -145,19 +147,26 @@ class _Reader:
         if least <= length <= most:
             return length
         todo = f"write it as 30s, 30m, 2h or 1d; from {span_text(least)} to {span_text(most)}"
-        self.wrong(f"{path}.{name}", f"{value!r} is not a duration", todo)
+        self.wrong(f"{path}.{name}", f"{_short(value)} is not a duration", todo)
         return default
 
-    def percent(self, data: Mapping[str, Any], name: str, path: str, default: float) -> float:
+    def percent(
+        self, data: Mapping[str, Any], name: str, path: str, default: float, least: float = 0.0
+    ) -> float:
         value = data.get(name)
         if value is None:
             return default
         found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found and float(found[1]) <= 100:
-            return float(found[1]) / 100
-        todo = "write it with a per cent sign, such as 5% or 99.5%"
-        self.wrong(f"{path}.{name}", f"{value!r} is not a share of 100 %", todo)
-        return default
+        if found is None or float(found[1]) > 100:
+            todo = "write it with a per cent sign, such as 5% or 99.5%"
+            self.wrong(f"{path}.{name}", f"{_short(value)} is not a share of 100 %", todo)
+            return default
+        share = float(found[1]) / 100
+        if share < least:
+            todo = f"write at least {_share(least)}"
+            self.wrong(f"{path}.{name}", f"{_short(value)} is too little", todo)
+            return default
+        return share
 
     def url(self, data: Mapping[str, Any], name: str, path: str) -> str:
         value = data.get(name, "")
@@ -167,8 +176,14 @@ class _Reader:
             and value.startswith(("http://", "https://"))
         ):
             return str(value)
-        self.wrong(f"{path}.{name}", f"{value!r} is not a URL", "begin it with https://")
+        self.wrong(f"{path}.{name}", f"{_short(value)} is not a URL", "begin it with https://")
         return ""
+
+
+def _short(value: object) -> str:
+    """A value as a finding shows it: of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _scope(reader: _Reader, given: Any, path: str) -> Scope:
@@ -184,7 +199,11 @@ def _scope(reader: _Reader, given: Any, path: str) -> Scope:
 
 
 def _steps(reader: _Reader, given: Any, path: str) -> tuple[RolloutStep, ...]:
-    if not isinstance(given, list) or not given or len(given) > MOST_STEPS:
+    if isinstance(given, list) and len(given) > MOST_STEPS:
+        message, todo = f"has {len(given)} steps", f"list at most {MOST_STEPS}"
+        reader.wrong(path, message, todo, "rollout_steps_empty")
+        return ()
+    if not isinstance(given, list) or not given:
         todo = f"list 1 to {MOST_STEPS} steps, or name a preset: {', '.join(PRESETS)}"
         reader.wrong(path, "is not a list of steps", todo, "rollout_steps_empty")
         return ()
@@ -208,10 +227,9 @@ def _step(reader: _Reader, given: Any, path: str) -> RolloutStep:
     stage = Stage(chosen or "canary")
     weight = 0
     if stage is Stage.CANARY:
-        weight = round(reader.percent(data, "weight", path, 0) * WEIGHT_SCALE)
-        if not 1 <= weight <= WEIGHT_SCALE and data.get("weight") in (None, "0%"):
-            reader.wrong(f"{path}.weight", "is missing, or nothing", "write a share, such as 5%")
-            weight = 1
+        weight = round(reader.percent(data, "weight", path, 0, least=0.0001) * WEIGHT_SCALE)
+        if data.get("weight") is None:
+            reader.wrong(f"{path}.weight", "is missing", "write a share, such as 5%")
     elif "weight" in data:
         todo = f"leave it out, or leave out stage {stage.value}"
         reader.wrong(f"{path}.weight", "only a canary has a weight", todo)
@@ -240,7 +258,7 @@ def _gates(reader: _Reader, given: Any, path: str) -> GateLimits:
         parity=parity,
         shapes=reader.flag(data, "shapes", path, True),
         min_distinct=int(reader.number(data, "min_distinct", path, 50, 0, 100_000)),
-        max_one=reader.percent(data, "max_one", path, 0.5),
+        max_one=reader.percent(data, "max_one", path, 0.5, least=0.01),
         errors=_errors(reader, data.get("errors", {}), f"{path}.errors"),
         latency=_latency(reader, data.get("latency", {}), f"{path}.latency"),
         webhook=reader.url(data, "webhook", path),
@@ -294,12 +312,14 @@ def _hours(reader: _Reader, given: Any, path: str) -> MoveHours | None:
     )
     code = "rollout_hours_invalid"
     if days is None:
-        message = f"{data.get('days')!r} are no days"
+        message = f"{_short(data.get('days'))} are no days"
         reader.wrong(f"{path}.days", message, "write mon-thu, or mon,wed,fri", code)
     if found is None or end > 24 * 60 or begin >= 24 * 60:
-        reader.wrong(f"{path}.hours", f"{hours!r} are no hours", 'write "09:00-16:00"', code)
+        reader.wrong(f"{path}.hours", f"{_short(hours)} are no hours", 'write "09:00-16:00"', code)
     if not isinstance(zone, str) or not zone or len(zone) > 64:
-        reader.wrong(f"{path}.zone", f"{zone!r} is no zone", "write Europe/Berlin, or UTC", code)
+        reader.wrong(
+            f"{path}.zone", f"{_short(zone)} is no zone", "write Europe/Berlin, or UTC", code
+        )
         zone = "UTC"
     return MoveHours(days=days or frozenset(range(7)), begin=begin, end=end, zone=zone)
 

@@ -10,7 +10,7 @@ from figway.model.table import Stage
 from figway.rollout.observation import CallCounts, Reference
 from figway.rollout.plan import Placement, RolloutPlan
 
-Waiting = Literal["", "data", "hold", "approval", "window", "proxies", "webhook", "kill"]
+Waiting = Literal["", "data", "hold", "approval", "window", "proxies", "webhook", "kill", "table"]
 
 
 class RolloutPhase(StrEnum):
@@ -92,7 +92,7 @@ class RolloutState:
     def needs_attention(self) -> bool:
         """Whether it stands until a person does something."""
         stands = (RolloutPhase.PAUSED, RolloutPhase.ABORTED)
-        return self.phase in stands or self.waiting_for == "approval"
+        return self.phase in stands or self.waiting_for in ("approval", "table")
 
 
 def load_since(plan: RolloutPlan, state: RolloutState) -> int:

@@ -1,4 +1,4 @@
-"""How the conditions and methods of two routes at the same host and path relate."""
+"""How the matches of two routes relate."""
 
 from __future__ import annotations
 
@@ -105,3 +105,36 @@ def _covers(one: OperationMatch | None, other: OperationMatch | None) -> bool:
     if one is None or other is None:
         return one is other
     return covers(one, other)
+
+
+def may_meet(one: RouteMatch, other: RouteMatch) -> bool:
+    """May one request meet both routes? True where that is not certain."""
+    if one.methods and other.methods and not set(one.methods) & set(other.methods):
+        return False
+    if one.operation and other.operation and apart(one.operation, other.operation):
+        return False
+    hosts = [(a.lower(), b.lower()) for a in one.hosts for b in other.hosts]
+    if hosts and not any(_hosts_meet(*pair) for pair in hosts):
+        return False
+    return _paths_meet(one.path, other.path) and not any(
+        a[:2] == b[:2] and disjoint(a[2], b[2]) for a in conditions(one) for b in conditions(other)
+    )
+
+
+def _hosts_meet(one: str, other: str) -> bool:
+    return one == other or _is_under(one, other) or _is_under(other, one)
+
+
+def _is_under(host: str, wild: str) -> bool:
+    return wild.startswith("*.") and host.endswith(wild[1:])
+
+
+def _paths_meet(one: str, other: str) -> bool:
+    a, b = one.rstrip("/").split("/"), other.rstrip("/").split("/")
+    for mine, theirs in zip(a, b, strict=False):
+        if "**" in mine or "**" in theirs:
+            return True
+        if mine != theirs and not ({"{", "*"} & {*mine, *theirs}):
+            return False
+    longer = a[len(b) :] or b[len(a) :]
+    return not longer or "**" in longer[0]

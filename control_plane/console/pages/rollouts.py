@@ -42,7 +42,7 @@ async def listed(visit: Viewing) -> Response:
 async def one(rollout: str, visit: Viewing, part: bool = False) -> Response:
     """One rollout; with `part`, what of it moves."""
     template = "rollout_now.html" if part else "rollout.html"
-    return await visit.page(template, **await _context(visit, rollout))
+    return await visit.page(template, **await _context(visit, rollout) | {"part": part})
 
 
 @router.post("/rollouts/{rollout}/{word}")
@@ -78,4 +78,5 @@ async def _context(visit: Visit, rollout: str) -> dict[str, Any]:
         "height": HEIGHT,
         "timeline": [timeline_out(entry) for entry in timeline],
         "problem": None,
+        "part": False,
     }

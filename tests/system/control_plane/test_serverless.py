@@ -170,6 +170,49 @@ def test_a_schedule_does_the_rounds(sandboxes: Make, database: str) -> None:
     assert {name: run(count) for name, count in counts.items()} == dict.fromkeys(counts, 0)
 
 
+def test_a_schedule_moves_rollouts_and_sends_events(sandboxes: Make) -> None:
+    """Each event of the schedule is one look: a move, and what is told of it, go out with it. The
+    next look waits for the proxy."""
+    (one,) = sandboxes(1)
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 204 X\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    there = one.loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    hook = {"id": "hook", "url": f"http://127.0.0.1:{there.sockets[0].getsockname()[1]}/",
+            "types": ["figway.rollout.moved"]}  # fmt: skip
+    route = {"id": "a", "match": {"path": "/a"}, "stage": "legacy", "new": "new"}
+    plan = {"target": {"route": "a"}, "steps": [{"stage": "shadow"}, {"weight": "5%"}],
+            "gates": {"parity": False, "errors": False, "latency": False}, "warmup": "0s",
+            "stale_after": "1h"}  # fmt: skip
+    for path, body in (
+        ("webhooks", hook), ("backends", {"id": "new", "side": "new", "url": "http://new.example"}),
+        ("routes", route), ("rollouts/a/start", {"reason": "go", "plan": plan}),
+    ):  # fmt: skip
+        status, shown = ask(one, "POST", f"/api/v1/{path}", body)
+        assert status in (200, 201), shown
+    report = {"instance": "proxy", "boot": "b", "sequence": 1, "from_ms": 1, "to_ms": 2,
+              "series": [], "events": []}  # fmt: skip
+    assert ask(one, "POST", "/api/v1/reports", report, key=PROXY)[0] == 200
+    stood = []
+    for _ in range(3):
+        table = ask(one, "GET", "/api/v1/table", key=PROXY)[1]
+        ack = {"instance": "proxy", "boot": "b", "revision": table["revision"],
+               "etag": table["etag"]}  # fmt: skip
+        assert ask(one, "POST", "/api/v1/fleet/acks", ack, key=PROXY)[0] == 204
+        assert "rollouts" in one.handle(SCHEDULE, CONTEXT)["done"]
+        assert one.handle(SCHEDULE, CONTEXT)["done"]  # the proxy is behind: nothing moves
+        stood.append(ask(one, "GET", "/api/v1/rollouts/a")[1]["stands"])
+    assert stood == ["shadow", "5 %", "5 %"]
+    assert ask(one, "GET", "/api/v1/rollouts/a")[1]["phase"] == "completed"
+    assert len(heard) == 2
+    there.close()
+
+
 @pytest.mark.postgres
 def test_a_pooler_is_left_as_it_was(direct: str, pooler: Pooler) -> None:
     """Every transaction may meet another session: none keeps a lock or a setting of ours. Without

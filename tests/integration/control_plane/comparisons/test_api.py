@@ -127,6 +127,18 @@ async def test_windows_of_older_proxies_stay_readable_and_prove_nothing(control:
     }  # fmt: skip
 
 
+async def test_a_route_of_writes_says_that_nothing_was_compared(control: Control) -> None:
+    """Its requests are captured and skipped: that is no older proxy, and no obstacle to others."""
+    await control.seed()
+    await send(control, 1, route(0, 0, verdicts={"skipped": 40}))
+    found = (await control.get("/comparisons/routes/orders"))["evidence"]
+    assert not found["told"]
+    assert "counted_as_told" not in [r["code"] for r in found["agreement"]["reasons"]]
+    source = control.services.rollouts._observer._evidence
+    parity = (await source.parity(["orders"]))["orders"]
+    assert (parity.rated, parity.obstacles) == (0, ())
+
+
 async def test_a_new_window_starts_from_nothing(control: Control) -> None:
     await control.seed()
     await send(control, 1, route(100, 50, fields=[field("$.a", 50)]))

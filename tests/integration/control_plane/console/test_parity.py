@@ -39,7 +39,7 @@ VIEWS = {
     "GET /rollouts/{rollout}": (
         ("GET /rollouts/{rollout}", "rollout get"),
         ("GET /rollouts/{rollout}/timeline", "rollout get"),
-        ("GET /rollouts/{rollout}/figures", "rollout get"),
+        ("GET /rollouts/{rollout}/figures", "rollout figures"),
     ),
     "GET /fleet": (("GET /fleet", "fleet"), ("GET /events", "events")),
     "GET /audit": (("GET /audit", "audit"),),

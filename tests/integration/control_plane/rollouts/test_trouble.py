@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
+import pytest
+
+from control_plane import clock
 from control_plane.db.models import InstanceRow
 from figway.rollout.observation import ParityCounts
 from tests.support.control import Control, control_plane
 from tests.support.rollouts import Heard
+
+_REAL = clock.now_ms
 
 
 async def test_a_restored_older_database_goes_on_from_what_it_says(
@@ -88,6 +94,93 @@ async def test_no_traffic_at_all_holds_and_says_so(control: Control) -> None:
     await heard.walk_to("shadow")
     found = await heard.tick()
     assert "none arrive now" in found["reasons"][0]["text"]
+
+
+async def test_a_refused_table_holds_it_until_it_is_taken(control: Control) -> None:
+    """A proxy that refused the move serves users by the table before."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    now = control.services.state.current
+    refused = {"revision": now.revision, "etag": now.etag, "findings": []}
+    await control.ack("p2", now.revision - 1, "before", refused=refused)
+    found = await heard.tick()
+    assert found["reasons"][0]["text"] == "1 of 2 proxies refused the table"
+    assert (found["waiting_for"], await heard.stands()) == ("proxies", "5 %")
+    await control.ack("p2", now.revision, now.etag)
+    await heard.tick()
+    assert await heard.stands() == "25 %"
+
+
+async def test_a_backend_that_a_proxy_cannot_open_holds_it(control: Control) -> None:
+    """The proxy serves the newest table, but without new: nothing is learnt from its users. That
+    of another route is no matter."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    now = control.services.state.current
+    part = {"kind": "backend", "id": "fn", "code": "ca_file", "text": "ca.pem is not there"}
+    await control.ack("p2", now.revision, now.etag, quarantine=[part])
+    for _ in range(3):
+        found = await heard.tick()
+        assert (found["waiting_for"], await heard.stands()) == ("proxies", "5 %")
+    assert found["reasons"][0]["text"] == "p2 leaves out backend fn: ca.pem is not there"
+    other = {**part, "id": "other"}
+    await control.ack("p2", now.revision, now.etag, quarantine=[other])
+    await heard.tick()
+    assert await heard.stands() == "25 %"
+
+
+def _jump(patch: pytest.MonkeyPatch, ms: int) -> None:
+    """Set the clock of the control plane forward, or back."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("control_plane.", "tests.support.")) and hasattr(module, "now_ms"):
+            patch.setattr(module, "now_ms", lambda: _REAL() + ms)
+
+
+async def test_a_clock_that_jumps_is_no_hold(control: Control) -> None:
+    """A day forward: of an hour's hold two minutes count. A day back: it goes on by itself, and
+    nothing is lost."""
+    await control.seed()
+    heard = Heard(control)
+    steps = [{"stage": "shadow"}, {"weight": "5%", "hold": "1h"}, {"weight": "25%"}]
+    await heard.start(steps=steps)
+    await heard.walk_to("5 %")
+    await heard.tick()
+    day = 24 * 3_600_000
+    for jump in (day, 0, -day, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            _jump(patch, jump)
+            found = await heard.tick()
+            assert (found["waiting_for"], found["stands"]) == ("hold", "5 %"), jump
+            assert found["held_ms"] <= 4 * 120_000
+    for minute in range(1, 80):
+        with pytest.MonkeyPatch.context() as patch:
+            _jump(patch, minute * 60_000)
+            await heard.tick()
+            if await heard.stands() == "25 %":
+                break
+    assert await heard.stands() == "25 %"
+    assert minute > 40
+
+
+async def test_traffic_that_stops_holds_and_goes_on_when_it_comes_back(control: Control) -> None:
+    """Reports came, then none: it says how old the newest is, whatever is proven."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    with pytest.MonkeyPatch.context() as patch:
+        _jump(patch, 600_000)
+        await heard.proxy()
+        await control.services.ticker.round()
+        found = await control.get("/rollouts/orders")
+        assert (found["waiting_for"], found["stands"]) == ("data", "5 %")
+        assert "the newest report is about" in found["reasons"][0]["text"]
+        await heard.tick()
+        assert await heard.stands() == "25 %"
 
 
 async def _seen_ago(control: Control, instance: str, ms: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from control_plane.webhooks.delivery import WAITS_S, Delivered, forbidden, outcome
+from control_plane.webhooks.delivery import WAITS_S, Delivered, Unreachable, outcome, reach
 from control_plane.webhooks.forms import signature
 from control_plane.webhooks.store import WebhookDelivery
 from tests.support.control import Control
@@ -206,7 +206,8 @@ async def test_a_name_that_resolves_to_metadata_is_not_sent_to(
         return [(2, 1, 6, "", ("169.254.169.254", 80))]
 
     monkeypatch.setattr(loop, "getaddrinfo", resolved)
-    assert "metadata" in await forbidden("http://innocent.example/")
+    with pytest.raises(Unreachable, match="metadata"):
+        await reach("http://innocent.example/")
 
 
 def test_the_pauses_between_attempts() -> None:

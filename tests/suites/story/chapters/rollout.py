@@ -1,4 +1,7 @@
-"""A route walks towards new by its evidence; its two control planes are killed in turn."""
+"""A capability walks towards new by its evidence, under reads and writes.
+
+Two control planes on PostgreSQL share the work; whichever acts is killed between every two steps.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,85 +23,215 @@ from standardwebhooks.webhooks import Webhook
 from control_plane import outbound
 from control_plane.auth.keys import generate
 from control_plane.cli.demo import start_shop
-from control_plane.cli.processes import Group, answers, python_module
+from control_plane.cli.processes import Group, answers, python_module, said
 from control_plane.cli.up import LOOPBACK, free_port
 from figway.routing.split import bucket
-from tests.suites.story.chapters.shadow import _fix
 from tests.suites.story.system import WORKERS, System
 from tests.suites.story.tell import Tell
 from tests.support import postgres
-from tests.support.load import Connection, Load, get
+from tests.support.load import Connection, Load, get, post
 from tests.support.until import until
 
-ROUTE = "users-get"
+NAME = "accounts"
+READS, WRITES = "users-get", "users-create"
 WRONG = "$.loyalty.points"
 PLANES = ("control plane", "second control plane")
-STEPS = ("1 %", "5 %", "25 %")
 KEYS = 200
 PLAN: dict[str, Any] = {
-    "target": {"route": ROUTE},
+    "target": {"capability": NAME},
     "steps": [
-        {"stage": "shadow", "sample": "100%"}, {"weight": "1%", "hold": "12s"},
-        {"weight": "5%", "hold": "12s"}, {"weight": "25%", "hold": "10m"}, {"weight": "100%"},
+        {"stage": "shadow", "sample": "100%"}, {"weight": "1%", "hold": "10s"},
+        {"weight": "5%", "hold": "10s"}, {"weight": "25%", "hold": "20s"}, {"weight": "100%"},
     ],
     "gates": {"parity": "99%", "min_distinct": 20, "errors": False, "latency": False},
     "warmup": "0s",
     "stale_after": "60s",
 }  # fmt: skip
+LAYOUT = Path(__file__).parents[4] / "new_services" / "functions.toml"
+FIRST_OF_NEW = 1_000_001
+"""Ids that new gives to users begin here."""
 
 
 async def run(tell: Tell, folder: Path) -> None:
     """Tell the chapter."""
     async with _running(folder) as (system, planes), _receiver() as heard:
-        secret = await _prepare(system, heard)
-        starting: list[asyncio.Task[None]] = []
-        make = lambda number: get(f"/api/users/{number % 200 + 1}", system.host)  # noqa: E731
-        async with Load(system.facade, make, connections=2, pause=0.01) as load:
-            async with tell.step("the shadow holds on a real difference and names it") as figures:
-                await system.call(
-                    "POST", f"/rollouts/{ROUTE}/start", {"reason": "the story", "plan": PLAN}
-                )
-                found = await _until(system, lambda now: WRONG in str(now["reasons"]), 120)
-                figures["says"] = found["reasons"][0]["text"]
-                assert found["stands"] == "shadow"
-            async with tell.step("the difference is mended, and the route goes on") as figures:
-                await _fix(system)
-                await _restart(system)
-                begun = time.perf_counter()
-                await _until(system, lambda now: now["stands"] == STEPS[0], 200)
-                figures["seconds"] = round(time.perf_counter() - begun)
-            for stands in STEPS:
-                async with tell.step(f"{stands} serves exactly the expected users") as figures:
-                    await _until(system, lambda now, at=stands: now["stands"] == at, 200)
-                    figures |= await _users(system, stands)
-                    if stands != STEPS[-1]:
-                        figures["killed"] = await _kill_the_one_that_acts(system, planes, starting)
-            async with tell.step("new is killed at 25 %: the weight is back in 10 s") as figures:
-                begun = time.perf_counter()
-                await system.end("functions", signal.SIGKILL)
-                await until(lambda: _below(system, 2_500), limit_s=30)
-                figures["seconds"] = round(time.perf_counter() - begun, 1)
-                assert figures["seconds"] < 10
-            tally = await load.stop()
-        async with tell.step("no user has noticed, and the event is verified") as figures:
-            figures |= {"answered": tally.answered, "lost": sum(tally.lost.values())}
-            assert not tally.lost, tally.lost
-            assert set(tally.statuses) == {200}, tally.statuses
-            await until(lambda: _told(heard, "figway.rollout.stepping_back"), limit_s=30)
+        secret = await _prepare(system)
+        story = Story(system, planes)
+        reads = Load(system.facade, lambda n: _read(n, system.host), connections=2, pause=0.01)
+        writes = Load(system.facade, lambda n: _write(n, system.host), pause=0.2, connections=2)
+        async with reads, writes:
+            await _mended(tell, story)
+            await _walks(tell, story)
+            await _breaks(tell, story)
+            await _arrives(tell, story)
+            read, wrote = await reads.stop(), await writes.stop()
+        async with tell.step("no reader has noticed anything") as figures:
+            figures |= {"answered": read.answered, "lost": sum(read.lost.values())}
+            assert not read.lost, read.lost
+            assert set(read.statuses) == {200}, read.statuses
+        async with tell.step("no write was doubled") as figures:
+            figures |= await _written(system, wrote.sent)
+            figures["statuses"] = dict(wrote.statuses)
+            assert not wrote.lost, wrote.lost
+            # What was on its way to new when it was killed may have run there: 502, and once.
+            assert set(wrote.statuses) <= {201, 502}, wrote.statuses
+            assert wrote.statuses[502] <= 5, wrote.statuses
+        async with tell.step("the events are verified by a public library") as figures:
+            await until(lambda: _told(heard, "figway.rollout.completed"), limit_s=30)
             for headers, body in heard:
                 Webhook(secret).verify(body, headers)
-            figures["events"] = len({headers["webhook-id"] for headers, _ in heard})
+            kinds = {json.loads(body)["type"].rpartition(".")[2] for _, body in heard}
+            figures |= {"events": len({h["webhook-id"] for h, _ in heard}), "kinds": sorted(kinds)}
+            assert {"moved", "stepping_back", "paused", "superseded", "completed"} <= kinds
         async with tell.step("no step was lost or done twice") as figures:
-            timeline = await system.call("GET", f"/rollouts/{ROUTE}/timeline", limit=200)
-            steps = [e["step"] for e in reversed(timeline["items"]) if e["revision"]]
-            figures["steps"] = steps
-            assert steps[:4] == [0, 1, 2, 3]
-            assert steps[4] == 2
-        async with tell.step("a person flips in between: the machine steps aside") as figures:
-            by_hand = {"weight": 9_000, "reason": "by hand"}
-            await system.call("POST", f"/routes/{ROUTE}/flip", by_hand, confirm="force")
-            found = await _until(system, lambda now: now["phase"] == "superseded", 60)
-            figures["says"] = found["reasons"][0]["text"]
+            figures["moves"] = await _moves(system)
+
+
+async def _mended(tell: Tell, story: Story) -> None:
+    """The shadow holds on a difference, until another build of new is deployed."""
+    async with tell.step("the shadow holds on a real difference and names it") as figures:
+        body = {"reason": "the story", "plan": PLAN}
+        await story.system.call("POST", f"/rollouts/{NAME}/start", body)
+        found = await story.until(lambda now: WRONG in str(now["reasons"]), 120)
+        figures["says"] = found["reasons"][0]["text"]
+        figures["killed"] = await story.kill_the_one_that_acts()
+        assert found["stands"] == "shadow"
+        assert found["build"] == "1"
+    async with tell.step("another build is deployed, and the route goes on") as figures:
+        await _deploy(story.system, "2")
+        begun = time.perf_counter()
+        found = await story.until(lambda now: now["build"] == "2", 120)
+        figures["says"] = [reason["text"] for reason in found["reasons"]]
+        await story.until(lambda now: now["stands"] == "1 %", 200)
+        figures["seconds"] = round(time.perf_counter() - begun)
+
+
+async def _walks(tell: Tell, story: Story) -> None:
+    """1, 5 and 25 %; a person takes it back once in between."""
+    async with tell.step("1 % serves exactly the expected users") as figures:
+        figures |= await story.users("1 %")
+        figures["killed"] = await story.kill_the_one_that_acts()
+    async with tell.step("5 % serves exactly the expected users") as figures:
+        figures |= await story.users("5 %")
+        figures["killed"] = await story.kill_the_one_that_acts()
+    async with tell.step("a person flips back: it pauses and says so") as figures:
+        await story.flip(100)
+        found = await story.until(lambda now: now["phase"] == "paused", 60)
+        figures["says"] = found["reasons"][0]["text"]
+        await story.say("resume")
+    async with tell.step("25 % serves exactly the expected users") as figures:
+        await story.until(lambda now: now["stands"] == "5 %", 200)
+        figures["killed"] = await story.kill_the_one_that_acts()
+        figures |= await story.users("25 %")
+
+
+async def _breaks(tell: Tell, story: Story) -> None:
+    """New is killed and started again."""
+    async with tell.step("new is killed at 25 %: the weight is back in 10 s") as figures:
+        await story.settled()
+        begun = time.perf_counter()
+        child = story.system.group.child("functions")
+        await story.system.end("functions", signal.SIGKILL)
+        await until(lambda: _below(story.system, 2_500), limit_s=30)
+        figures["seconds"] = round(time.perf_counter() - begun, 1)
+        assert figures["seconds"] < 10
+        timeline = await story.timeline()
+        back = next(entry for entry in timeline if entry["phase"] == "stepping_back")
+        figures["says"] = back["reasons"][0]["text"]
+    async with tell.step("new is started again: it walks on by itself") as figures:
+        ready = said("functions ready on")
+        await story.system.group.start("functions", child.command, ready=ready)
+        begun = time.perf_counter()
+        figures["killed"] = await story.kill_the_one_that_acts()
+        figures |= await story.users("25 %")
+        figures["seconds"] = round(time.perf_counter() - begun)
+
+
+async def _arrives(tell: Tell, story: Story) -> None:
+    """A person goes further by hand; the rollout is started once more, and ends."""
+    async with tell.step("a person flips further: the machine steps aside") as figures:
+        await story.flip(9_000)
+        found = await story.until(lambda now: now["phase"] == "superseded", 60)
+        figures["says"] = found["reasons"][0]["text"]
+    async with tell.step("it is started once more, and 100 % serves everybody") as figures:
+        await story.say("start")
+        figures["killed"] = await story.kill_the_one_that_acts()
+        figures |= await story.users("100 %")
+        await story.until(lambda now: now["phase"] == "completed", 60)
+
+
+class Story:
+    """The rollout of the chapter, its control planes, and what people do."""
+
+    def __init__(self, system: System, planes: dict[str, str]) -> None:
+        self.system = system
+        self._planes = planes
+        self._starting: list[asyncio.Task[None]] = []
+
+    async def settled(self) -> None:
+        """Until every control plane that was killed serves again."""
+        await asyncio.gather(*self._starting)
+        self._starting.clear()
+
+    async def until(self, holds: Any, limit_s: float) -> dict[str, Any]:
+        """The rollout, once it is so. A control plane that has just been killed is asked again."""
+        end, found = time.monotonic() + limit_s, {}
+        while time.monotonic() < end:
+            try:
+                found = await self.system.call("GET", f"/rollouts/{NAME}")
+            except Exception:
+                await asyncio.sleep(0.5)
+                continue
+            if holds(found):
+                return found
+            await asyncio.sleep(0.25)
+        wanted = {name: found.get(name) for name in ("phase", "waiting_for", "stands", "reasons")}
+        raise TimeoutError(json.dumps(wanted))
+
+    async def users(self, stands: str) -> dict[str, Any]:
+        """Wait until it stands there, and hold the side of many users against their buckets."""
+        await self.until(lambda now: now["stands"] == stands, 300)
+        return await _users(self.system, stands)
+
+    async def say(self, word: str) -> None:
+        """A person's word."""
+        await self.settled()
+        await self.system.call("POST", f"/rollouts/{NAME}/{word}", {"reason": "the story"})
+
+    async def flip(self, weight: int) -> None:
+        """A person flips the capability, past the rollout."""
+        await self.settled()
+        body = {"weight": weight, "reason": "by hand"}
+        await self.system.call("POST", f"/capabilities/{NAME}/flip", body)
+
+    async def timeline(self) -> list[dict[str, Any]]:
+        """What it did, newest first."""
+        await self.settled()
+        found = await self.system.call("GET", f"/rollouts/{NAME}/timeline", limit=500)
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+    async def kill_the_one_that_acts(self) -> str:
+        """SIGKILL the control plane that has the lease, and start it anew in the background: the
+        other one, which has to be there for that, goes on."""
+        await self.settled()
+        async with asyncio.timeout(60):
+            while True:
+                for name, address in self._planes.items():
+                    if await _acts(self.system, address):
+                        await self.system.end(name, signal.SIGKILL)
+                        starting = asyncio.create_task(_start_plane(self.system, name, address))
+                        self._starting.append(starting)
+                        return name
+                await asyncio.sleep(0.5)
+
+
+async def _acts(system: System, address: str) -> bool:
+    async with outbound.AsyncClient(trust_env=False) as client:
+        answer = await client.get(
+            f"{address}/api/v1/metrics", headers={"authorization": f"Bearer {system.key}"}
+        )
+    return bool(re.search(r"^figway_rollout_acts 1$", answer.text, re.M))
 
 
 # -- the system --------------------------------------------------------------------------------
@@ -141,24 +276,6 @@ async def _start_plane(system: System, name: str, address: str) -> None:
     )
 
 
-async def _kill_the_one_that_acts(
-    system: System, planes: dict[str, str], starting: list[asyncio.Task[None]]
-) -> str:
-    """SIGKILL the control plane that has the lease, and start it anew in the background: the
-    other one, which has to be there for that, goes on."""
-    await asyncio.gather(*starting)
-    for name, address in planes.items():
-        async with outbound.AsyncClient(trust_env=False) as client:
-            answer = await client.get(
-                f"{address}/api/v1/metrics", headers={"authorization": f"Bearer {system.key}"}
-            )
-        if re.search(r"^figway_rollout_acts 1$", answer.text, re.M):
-            await system.end(name, signal.SIGKILL)
-            starting.append(asyncio.create_task(_start_plane(system, name, address)))
-            return name
-    return "none acted"
-
-
 @asynccontextmanager
 async def _receiver() -> AsyncIterator[list[tuple[dict[str, str], bytes]]]:
     """A server that keeps what it is sent; its address is in the environment."""
@@ -179,12 +296,22 @@ async def _receiver() -> AsyncIterator[list[tuple[dict[str, str], bytes]]]:
         yield heard
 
 
-async def _prepare(system: System, heard: list[Any]) -> str:
-    """Routes, and an endpoint that is told of rollouts; its secret."""
+async def _prepare(system: System) -> str:
+    """One read and one write that move together, and an endpoint that is told of rollouts; its
+    secret."""
     await system.define()
-    await _edit(system, {"shadow": {"legacy_reads": "allowed"}})
+    await _sent(system, "POST", "/capabilities", {"id": NAME})
+    for route in (READS, WRITES):
+        await _sent(system, "PATCH", f"/backends/{route}", {"function": f"{route}:live"})
+        fields: dict[str, Any] = {"capability": NAME}
+        if route == READS:
+            fields["shadow"] = {"legacy_reads": "allowed"}
+        await _sent(system, "PATCH", f"/routes/{route}", fields)
+    await system.call(
+        "POST", f"/capabilities/{NAME}/flip", {"stage": "legacy", "reason": "all at one place"}
+    )
     rule = {"kind": "ignore", "target": "header:vary", "note": "no cache stands before this"}
-    await _sent(system, "POST", f"/routes/{ROUTE}/rules", rule)
+    await _sent(system, "POST", f"/routes/{READS}/rules", rule)
     made = await system.call(
         "POST", "/webhooks",
         {"id": "story", "url": os.environ["FIGWAY_STORY_HOOK"], "types": ["figway.rollout.*"]},
@@ -193,12 +320,15 @@ async def _prepare(system: System, heard: list[Any]) -> str:
     return secret
 
 
-async def _edit(system: System, fields: dict[str, Any]) -> None:
-    await _sent(system, "PATCH", f"/routes/{ROUTE}", fields)
-
-
-async def _restart(system: System) -> None:
-    await _sent(system, "POST", f"/routes/{ROUTE}/evidence/restart", None)
+async def _deploy(system: System, version: str) -> None:
+    """Deploy the functions again as another version under the alias, without the difference."""
+    layout = system.state / f"functions-{version}.toml"
+    text = LAYOUT.read_text(encoding="utf-8").replace('version = "1"', f'version = "{version}"')
+    layout.write_text(text, encoding="utf-8")
+    command = [*system.group.child("functions").command]
+    command += ["--layout", str(layout), "--differences", "none"]
+    await system.end("functions")
+    await system.group.start("functions", command, ready=said("functions ready on"))
 
 
 async def _sent(system: System, method: str, path: str, body: Any) -> None:
@@ -216,24 +346,61 @@ async def _sent(system: System, method: str, path: str, body: Any) -> None:
 # -- what is seen ------------------------------------------------------------------------------
 
 
-async def _until(system: System, holds: Any, limit_s: float) -> dict[str, Any]:
-    """The rollout, once it is so. A control plane that has just been killed is asked again."""
-    end, found = time.monotonic() + limit_s, {}
-    while time.monotonic() < end:
-        try:
-            found = await system.call("GET", f"/rollouts/{ROUTE}")
-        except Exception:
-            await asyncio.sleep(0.5)
-            continue
-        if holds(found):
-            return found
-        await asyncio.sleep(0.25)
-    wanted = {name: found.get(name) for name in ("phase", "waiting_for", "stands", "reasons")}
-    raise TimeoutError(json.dumps(wanted))
+def _read(number: int, host: str) -> bytes:
+    return get(f"/api/users/{number % 200 + 1}", host)
+
+
+def _write(number: int, host: str) -> bytes:
+    user = {"email": f"story{number}@example.org", "first_name": "Ada", "last_name": "Story"}
+    # A visitor of their own, so that each weight sends its share to new.
+    return post("/api/users", host, json.dumps(user).encode(), f"Cookie: figway_id=w{number}")
+
+
+async def _written(system: System, sent: int) -> dict[str, Any]:
+    """Where the users of the story were made: each at most once, on one side."""
+    legacy = [
+        user["email"] for user in await _of_legacy(system) if user["email"].startswith("story")
+    ]
+    path = system.state / "functions" / "read_model.sqlite3"
+    query = "SELECT email FROM users WHERE id >= ? AND email LIKE 'story%'"
+    store = sqlite3.connect(path)
+    new = [row[0] for row in store.execute(query, (FIRST_OF_NEW,))]
+    store.close()
+    made = legacy + new
+    assert len(set(made)) == len(made), "a write ran twice"
+    assert new
+    return {"sent": sent, "by_legacy": len(legacy), "by_new": len(new)}
+
+
+async def _of_legacy(system: System) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async with outbound.AsyncClient(trust_env=False) as client:
+        for page in range(1, 1_000):
+            answer = await client.get(f"{system.legacy}/api/users?size=100&page={page}")
+            items = answer.json()["items"]
+            if not items:
+                break
+            found += items
+    return found
+
+
+async def _moves(system: System) -> list[str]:
+    """Every revision of the rollout: each is told of once, and moves to another place."""
+    timeline = await system.call("GET", f"/rollouts/{NAME}/timeline", limit=500)
+    told = [entry["revision"] for entry in reversed(timeline["items"]) if entry["revision"]]
+    pages = await system.call("GET", "/revisions", limit=200)
+    made = {
+        entry["revision"]: entry["summary"] for entry in pages["items"] if
+        entry["source"] == "rollout"
+    }  # fmt: skip
+    assert told == sorted(made), (told, sorted(made))
+    summaries = [made[revision] for revision in told]
+    assert all(one != other for one, other in pairwise(summaries))
+    return summaries
 
 
 async def _below(system: System, weight: int) -> bool:
-    route = await system.call("GET", f"/routes/{ROUTE}")
+    route = await system.call("GET", f"/routes/{READS}")
     return bool(route["stage"] != "canary" or route["weight"] < weight)
 
 
@@ -254,7 +421,7 @@ async def _users(system: System, stands: str) -> dict[str, Any]:
         reply = await connection.ask(get("/api/users/17", system.host, f"Cookie: figway_id={user}"))
         new = reply.header(b"server") != b"Wayfarer/2.9"
         on_new += new
-        if new != (bucket(b"users", user.encode()) < weight):
+        if new != (bucket(NAME.encode(), user.encode()) < weight):
             wrong.append(user)
     connection.close()
     assert not wrong, wrong

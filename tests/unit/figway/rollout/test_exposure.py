@@ -99,3 +99,31 @@ def test_back_never_shows_new_to_more_users(before: Route, after: Route) -> None
     tables = (replace(BASE, routes={"r": route}) for route in (before, after))
     if only_back(*tables):
         assert exposure(after) <= exposure(before)
+
+
+def _routes(*routes: Route) -> Table:
+    return replace(BASE, routes={route.id: route for route in routes})
+
+
+def _at(route_id: str, path: str, stage: Stage, **match: Any) -> Route:
+    return Route(id=route_id, match=RouteMatch(path=path, **match), new="fn", stage=stage)
+
+
+BROAD = _at("broad", "/parts/{id}", Stage.NEW)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "back"),
+    [
+        (_at("narrow", "/parts/one", Stage.LEGACY), False),
+        (_at("narrow", "/parts/{id}", Stage.SHADOW, methods=("GET",)), False),
+        (_at("narrow", "/parts/one", Stage.NEW), True),
+        (_at("narrow", "/bolts/one", Stage.LEGACY), True),
+        (_at("narrow", "/parts/one/more", Stage.LEGACY), True),
+    ],
+)
+def test_a_deleted_route_leads_back_unless_another_takes_its_requests(
+    deleted: Route, back: bool
+) -> None:
+    """A narrow route at legacy before a broad one at new: without it users come to new."""
+    assert only_back(_routes(BROAD, deleted), _routes(BROAD)) is back

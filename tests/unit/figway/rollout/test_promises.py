@@ -64,12 +64,55 @@ def test_equal_sides_never_alarm() -> None:
 
 
 def test_the_error_guard_has_power() -> None:
-    """New at 50 %, legacy at 0.5 %: within 60 requests in the median."""
+    """New at 50 %, legacy at 0.5 %: within 60 requests in the median, looked at every five."""
     rng, needed = random.Random(43), []
     for _ in range(101):
         looks = enumerate(_stream(rng, 0.25, 0.005, 0.5, 100, 5), 1)
         needed.append(next(number * 5 for number, seen in looks if _breaches(seen)))
-    assert sorted(needed)[50] <= 100
+    assert sorted(needed)[50] <= 60
+
+
+SHARED = plan_of(
+    steps=[{"stage": "shadow"}, {"weight": "1%"}, {"weight": "5%"}, {"weight": "25%"},
+           {"stage": "new"}],
+    guards={"breaker": False, "budget": False},
+)  # fmt: skip
+
+
+def _errors_until_breach(rng: random.Random, weight: float, new: float) -> int:
+    """How many errors of both sides it takes, looked at after each; legacy fails in 0.5 %."""
+    on_new, on_legacy = weight * new, (1 - weight) * 0.005
+    requests, failures = 0, {"new": 0, "legacy": 0}
+    while True:
+        chance = on_new + on_legacy
+        requests += 1 + int(math.log(1 - rng.random()) / math.log(1 - chance))
+        failures["new" if rng.random() < on_new / chance else "legacy"] += 1
+        sides: dict[str, Any] = {
+            side: CallCounts(requests=max(failures[side], round(requests * share)),
+                             failures=failures[side])
+            for side, share in (("new", weight), ("legacy", 1 - weight))
+        }  # fmt: skip
+        seen = RouteObservation(route="orders", placement=at("25%"), parity=PROVEN, **sides)
+        look = Observation(now_ms=0, routes=(seen,))
+        found = judge_guards(SHARED, RolloutState(step=3), look)
+        if any(not judged.ok for judged in found if judged.name == "errors"):
+            return sum(failures.values())
+
+
+@pytest.mark.no_cover  # the tracer would make minutes of its seconds
+@pytest.mark.parametrize(
+    ("weight", "new", "designed"),
+    [(0.01, 0.5, 6), (0.05, 0.5, 6), (0.05, 0.05, 24), (0.25, 0.015, 114)],
+)
+def test_the_error_guard_is_as_fast_as_its_bound_allows(
+    weight: float, new: float, designed: int
+) -> None:
+    """Alpha shared by three guards and five steps. `designed` is the median where all of alpha is
+    spent on the step; half is spent on its blocks of ten minutes here, which costs ln 2 of
+    evidence: two errors where there are few, and a fifth where there are many."""
+    rng = random.Random(47)
+    needed = sorted(_errors_until_breach(rng, weight, new) for _ in range(101))
+    assert needed[50] <= max(designed + 2, 1.25 * designed)
 
 
 @pytest.mark.no_cover  # the tracer would make minutes of its seconds

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from figway.rollout.conditions import Look, is_fresh
-from figway.rollout.machine import Outcome, step
+from figway.rollout.machine import Outcome, replanned, step
 from figway.rollout.observation import CallCounts, ParityCounts
 from figway.rollout.plan import OnBreach, RolloutPlan
 from figway.rollout.state import EventKind, RolloutEvent, RolloutPhase, RolloutRefusal
@@ -35,7 +35,8 @@ TOLD = {
     "silent": st.sampled_from([0, 0, 1]),
     "reports_age_ms": st.sampled_from([0, 0, 40_000, None]),
     "hours_open": st.booleans(),
-    "policy": st.sampled_from(["", "", "approval", "freeze"]),
+    "left_out": st.sampled_from(["", "", "p1 leaves out backend fn"]),
+    "policy": st.sampled_from(["", "", "approval", "freeze", "refused"]),
     "gate_webhook": st.sampled_from(["", "pass", "hold"]),
 }
 STEPS = [
@@ -86,6 +87,16 @@ class Rollouts(RuleBasedStateMachine):
     @rule(stands=st.sampled_from(STANDS))
     def a_person_flips(self, stands: str) -> None:
         self.there.placement = at(stands)
+
+    @rule(steps=st.sampled_from([STEPS, STEPS[:2], STEPS[1:4], [*STEPS[:1], {"weight": "3%"}]]))
+    def the_plan_is_changed(self, steps: list[dict[str, Any]]) -> None:
+        """While it is paused, as the control plane allows it then."""
+        there = self.there
+        if there.state.phase is RolloutPhase.PAUSED:
+            there.plan = plan_of(
+                on_breach=there.plan.on_breach.value, observe=there.plan.observe, steps=steps
+            )
+            there.state = replanned(there.plan, there.state)
 
     @rule(kind=st.sampled_from(EventKind), actor=st.sampled_from(["ann", "bob"]),
           ms=st.sampled_from([1_000, 5_000, MINUTE, 10 * MINUTE, -MINUTE]))  # fmt: skip

@@ -1,0 +1,166 @@
+"""Two people at one rollout, plans that change under it, and tables that change under it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from control_plane.auth.keys import Role
+from tests.support.control import ROUTE, Control
+from tests.support.rollouts import PLAN, Heard
+
+EDIT = {"if-match": "*"}
+
+
+async def test_two_people_start_it_at_once(control: Control) -> None:
+    """One of them begins it; the other is told that it moves, and nothing is done twice."""
+    await control.seed()
+    assert (await control.client.put("/rollouts/orders", json=PLAN)).status_code == 200
+    answers = await asyncio.gather(
+        *(control.post("/rollouts/orders/start", {"reason": "me"}) for _ in range(6))
+    )
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 5}
+    kinds = [e["kind"] for e in (await control.get("/rollouts/orders/timeline"))["items"]]
+    assert kinds.count("start") == 1
+
+
+async def test_two_people_say_different_things_at_once(control: Control) -> None:
+    """Each word is followed or refused, whole; none answers 500."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    words = ("pause", "abort", "pause", "resume", "promote", "retry")
+    answers = await asyncio.gather(*(heard.say(word) for word in words))
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    found = await control.get("/rollouts/orders")
+    assert found["phase"] in ("paused", "aborted", "running", "pending")
+
+
+async def test_it_is_started_changed_and_deleted_at_once(control: Control) -> None:
+    """Whoever comes first is followed; what moves is neither changed nor forgotten under it."""
+    await control.seed()
+    for number in range(5):
+        await control.client.put("/rollouts/orders", json=PLAN)
+        other = {**PLAN, "steps": [{"stage": "shadow"}, {"weight": f"{number + 2}%"}]}
+        answers = await asyncio.gather(
+            control.post("/rollouts/orders/start", {"reason": "go"}),
+            control.client.put("/rollouts/orders", json=other),
+            control.client.delete("/rollouts/orders"),
+        )
+        assert {answer.status_code for answer in answers} <= {200, 204, 404, 409}
+        listed = (await control.get("/rollouts"))["items"]
+        if answers[2].status_code == 204 and answers[1].status_code != 200:
+            assert listed == []
+        if answers[0].status_code == 200 and answers[2].status_code != 204:
+            assert listed[0]["phase"] != "planned"
+        await control.post("/rollouts/orders/abort", {"reason": "again"})
+        await control.client.delete("/rollouts/orders")
+
+
+async def test_a_plan_with_fewer_steps_is_kept_while_it_is_paused(control: Control) -> None:
+    """It stood in step 3 of 4; the new plan has two. It stands in the step of the new plan in which
+    its routes stand, and goes on from there."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("25 %")
+    assert (await heard.say("pause")).status_code == 200
+    shorter = {**PLAN, "steps": [{"stage": "shadow"}, {"weight": "50%", "approve": True}]}
+    kept = await control.client.put("/rollouts/orders", json=shorter)
+    assert kept.status_code == 200, kept.text
+    found = await heard.tick()
+    assert (found["phase"], found["step"], found["stands"]) == ("paused", 0, "25 %")
+    assert control.services.ticker.failing == {}
+    assert (await heard.say("resume")).status_code == 200
+    await heard.walk_to("50 %")
+
+
+async def test_what_was_approved_belongs_to_the_old_plan(control: Control) -> None:
+    """Another person approved leaving step 2; then the plan is changed: it asks again."""
+    await control.seed()
+    heard = Heard(control)
+    steps: list[dict[str, Any]] = [
+        {"stage": "shadow"}, {"weight": "5%", "approve": True, "hold": "1h"}, {"stage": "new"},
+    ]  # fmt: skip
+    await heard.start(steps=steps)
+    await heard.walk_to("5 %")
+    plan = {**PLAN, "steps": [steps[0], {"weight": "5%", "approve": True}, steps[2]]}
+    assert (await heard.say("pause")).status_code == 200
+    assert (await control.client.put("/rollouts/orders", json=plan)).status_code == 200
+    assert (await heard.say("resume")).status_code == 200
+    found = await heard.tick()
+    assert found["waiting_for"] == "approval"
+    async with await control.client_of(Role.OPERATOR) as other:
+        answer = await other.post("/rollouts/orders/approve", json={"reason": "ok"})
+        assert answer.status_code == 200, answer.text
+    await heard.walk_to("new")
+
+
+async def test_its_new_backend_is_taken_away_before_it_begins(control: Control) -> None:
+    """The next move would make a wrong table: it waits, says what is wrong, needs a person, and
+    goes on by itself when that is mended."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    answer = await control.client.patch("/routes/orders", json={"new": ""}, headers=EDIT)
+    assert answer.status_code == 200, answer.text
+    found = await heard.tick()
+    assert (found["waiting_for"], found["needs_attention"]) == ("table", True)
+    assert found["reasons"][0]["code"] == "table_refused"
+    assert await heard.stands() == "legacy"
+    await control.client.patch("/routes/orders", json={"new": "fn"}, headers=EDIT)
+    await heard.walk_to("shadow")
+
+
+async def test_its_route_is_renamed(control: Control) -> None:
+    """Another id is another route: the rollout ends, and moves neither."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    exported = (await control.client.get("/table/export", params={"format": "json"})).json()
+    exported["routes"][0]["id"] = "renamed"
+    del exported["rollouts"]
+    answer = await control.post("/table/apply", exported)
+    assert answer.status_code == 200, answer.text
+    await control.services.ticker.round()
+    found = await control.get("/rollouts/orders")
+    assert (found["phase"], found["reasons"][0]["code"]) == ("superseded", "routes_gone")
+    assert control.services.ticker.failing == {}
+
+
+async def test_its_route_joins_a_capability_that_is_flipped(control: Control) -> None:
+    """A person moves the capability, and with it the route: the rollout steps aside."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    assert (await control.post("/capabilities", {"id": "shop"})).status_code == 201
+    joined = await control.client.patch(
+        "/routes/orders", json={"capability": "shop"}, headers={"if-match": "*"}
+    )
+    assert joined.status_code == 200, joined.text
+    body = {"weight": 9_000, "reason": "all of it"}
+    flipped = await control.post("/capabilities/shop/flip", body, if_match="*")
+    assert flipped.status_code == 200, flipped.text
+    found = await heard.tick()
+    assert found["phase"] == "superseded"
+    assert await heard.stands() == "90 %"
+
+
+async def test_a_route_that_joins_its_capability_pauses_it(control: Control) -> None:
+    """A rollout moves its routes together: one that stands elsewhere is named."""
+    await control.seed()
+    await control.post("/capabilities", {"id": "shop"})
+    await control.client.patch("/routes/orders", json={"capability": "shop"}, headers=EDIT)
+    heard = Heard(control)
+    await heard.start(target={"capability": "shop"})
+    await heard.walk_to("5 %")
+    late = {**ROUTE, "id": "late", "match": {"path": "/late"}, "capability": "shop"}
+    made = await control.post("/routes", late)
+    assert made.status_code == 201, made.text
+    found = await heard.tick()
+    assert found["phase"] == "paused"
+    assert "route late is at legacy" in found["reasons"][0]["text"]

@@ -1,0 +1,42 @@
+"""Gates on what is seen of several routes at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from figway.rollout.gates import judge_gates
+from figway.rollout.observation import CallCounts, Observation, ParityCounts, RouteObservation
+from figway.rollout.state import RolloutState
+from tests.unit.figway.rollout.looks import PROVEN, at, plan_of
+
+
+def _told(*routes: RouteObservation) -> dict[str, str]:
+    look = Observation(now_ms=0, routes=routes)
+    gates = judge_gates(plan_of(), RolloutState(step=0), look)
+    return {gate.name: gate.text for gate in gates if not gate.ok}
+
+
+def _route(name: str, requests: int, **more: Any) -> RouteObservation:
+    legacy = CallCounts(requests=requests, answers=requests)
+    return RouteObservation(route=name, placement=at("shadow"), legacy=legacy, **more)
+
+
+def test_what_one_route_proves_says_nothing_of_another() -> None:
+    """A read that carries traffic and was never compared holds its capability, and is named."""
+    read = _route("orders", 1_000, parity=PROVEN)
+    assert _told(read) == {}
+    told = _told(read, _route("prices", 400, parity=ParityCounts()))
+    assert told == {"proof": "route prices was never compared"}
+
+
+def test_a_write_that_is_never_compared_holds_nothing() -> None:
+    """Writes are not copied: nothing will ever be known of them in the shadow."""
+    read = _route("orders", 1_000, parity=PROVEN)
+    assert _told(read, _route("order", 400, comparable=False)) == {}
+
+
+def test_a_route_without_traffic_holds_nothing() -> None:
+    """Below 0.5 % of the traffic it is not asked for, as a shape of a request is not."""
+    read = _route("orders", 1_000, parity=PROVEN)
+    assert _told(read, _route("rare", 4)) == {}
+    assert "proof" in _told(read, _route("rare", 6))
