@@ -53,11 +53,17 @@ def cli(control: Cli) -> Iterator[Cli]:
 
 
 def _report(cli: Cli) -> None:
+    """Ten minutes of traffic of legacy, up to now."""
     now = now_ms()
     series = [{"route": "orders", "side": "legacy", "backend": "legacy", "requests": 100,
                "statuses": {"2xx": 100}, "fallbacks": {}, "latency": {}}]  # fmt: skip
-    cli.post("reports", {"instance": "p1", "boot": "b1", "sequence": 1, "from_ms": now - 1_000,
-                         "to_ms": now, "series": series})  # fmt: skip
+    for number in range(10):
+        to_ms = now - (9 - number) * 60_000
+        body = {
+            "instance": "p1", "boot": "b1", "sequence": number + 1, "from_ms": to_ms - 1_000,
+            "to_ms": to_ms, "series": series,
+        }  # fmt: skip
+        cli.post("reports", body)
 
 
 def _serve(cli: Cli) -> None:
@@ -193,13 +199,15 @@ def test_a_file_that_is_no_plan(cli: Cli, tmp_path: Path, text: str) -> None:
 
 
 def test_simulate_plays_what_is_stored(cli: Cli, tmp_path: Path) -> None:
-    """An hour of traffic, two minutes ago: it would have reached the last step, and says what was
-    assumed; a plan that is not kept can be played too."""
-    found = cli.data("rollout", "simulate", "orders", "--file", _file(tmp_path, PLAN))
-    assert found["entries"]
-    assert found["stands"] in ("shadow", "5 %", "25 %")
+    """Ten minutes of traffic: it would have walked to its last step, and says what was assumed. A
+    plan that is not kept is played too."""
+    file = _file(tmp_path, PLAN)
+    found = cli.data("rollout", "simulate", "orders", "--file", file, "--days", "1")
+    assert [entry["stands"] for entry in found["entries"]][-1] == "25 %"
+    assert found["stands"] == "25 %"
     told = cli.text("rollout", "simulate", "orders", "--preset", "quick", "--days", "1")
     assert "Assumed: every approval was given at once" in told
+    assert cli.data("rollout", "list") == []
 
 
 async def test_figures_are_the_console_s_in_numbers(cli: Cli, tmp_path: Path) -> None:
