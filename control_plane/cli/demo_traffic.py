@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from control_plane import outbound
 
 _PEOPLE = 12
+"""At once."""
+_PAGES = 10
+"""That one of them looks at before somebody else comes."""
 _QUERY = "query Stay($n: Int!) { hotel(id: $n) { name stars city price { amount } } }"
 _GRAPHQL_EVERY = 5
 _PATHS = (
@@ -47,8 +50,10 @@ async def _visitor(facade: str, pause: float, chance: random.Random) -> None:
     )  # slow to import, and needed here alone
 
     async with AsyncClient(base_url=facade, trust_env=False, timeout=10.0) as client:
-        for _ in itertools.count():
+        for page in itertools.count():
             await asyncio.sleep(pause * (0.5 + chance.random()))
+            if page % _PAGES == 0:
+                client.cookies.clear()  # somebody else comes: a small weight meets some of many
             with suppress(HTTPError):
                 await _ask(client, chance)
 
