@@ -149,7 +149,7 @@ async def _plan(services: Services, size: Size) -> None:
     plan, findings = parse_plan(body, "rollout")
     assert plan is not None, findings
     entry = AuditEntry("bench", "", "rollout.plan", f"rollout {ROLLOUT}")
-    await services.rollouts.put_plan(plan, entry)
+    await services.rollouts.plans.put_plan(plan, entry)
 
 
 def _route(number: int) -> Route:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter, eq, is_not, ne
-from typing import Final, cast
+from typing import Final
 
 from figway.message.headers import cookie_attributes
 from figway.message.http import RequestHead
@@ -128,7 +128,7 @@ class CompiledTable:
         if met is None:
             return self.default
         if met.__class__ is Peek:
-            raise BodyNeeded(cast(Peek, met).asks)
+            raise BodyNeeded(met.asks)
         return self.plans[met]  # type: ignore[index]  # a call to cast costs each request
 
     def match_read(self, head: RequestHead, reading: OperationReading) -> tuple[Plan, str]:

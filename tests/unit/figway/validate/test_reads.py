@@ -8,7 +8,7 @@ import pytest
 
 from figway.model.codec import from_data, to_data
 from figway.model.table import Route, RouteMatch, ShadowPolicy, Side, Stage
-from figway.rollout.lint import _comparable
+from figway.rollout.lint import comparable
 from figway.routing.compile import compile_table
 from figway.routing.shadow import Skip, why_not_copied
 from figway.validate.findings import Findings
@@ -67,9 +67,9 @@ def test_a_declared_read_is_copied_both_ways_and_counts_for_a_rollout() -> None:
     assert why_not_copied(plan, Side.LEGACY, "POST") is Skip.NO
     assert why_not_copied(plan, Side.NEW, "POST") is Skip.NO
     assert why_not_copied(plan, Side.LEGACY, "PATCH") is Skip.UNSAFE_METHOD
-    assert _comparable(copying, table(copying))
+    assert comparable(copying, table(copying))
     silent = replace(copying, reads=())
-    assert not _comparable(silent, table(silent))
+    assert not comparable(silent, table(silent))
 
 
 def test_it_is_written_and_read() -> None:
