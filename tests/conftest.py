@@ -16,6 +16,9 @@ from tests.support.thorough import LOOKING, THOROUGH
 TESTS = Path(__file__).parent
 # Their processes and sockets share two cores with those of other tests.
 PROCESSES = ("system", "integration", "suites")
+# What they start takes a second on a quiet machine, and a minute where the cores are busy: a limit on
+# hanging, not a measure.
+PROCESSES_LIMIT_S = 300
 # These run in the test's own process, and say the same each time.
 PURE = ("suites/hostile/test_codecs.py", "suites/hostile/test_guided.py")
 RERUNS = int(os.environ.get("RERUNS", "2"))
@@ -62,4 +65,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         path = item.path.relative_to(TESTS).as_posix()
         if path.startswith(PROCESSES) and path not in PURE:
             item.add_marker(pytest.mark.process)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(PROCESSES_LIMIT_S))
             item.add_marker(pytest.mark.flaky(reruns=RERUNS, reruns_delay=1))

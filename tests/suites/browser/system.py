@@ -210,7 +210,7 @@ class System:
     def served_by(self, path: str, key: str = "u1") -> str:
         """Which side serves a request at the facade."""
         answer = httpx.get(
-            self.facade + path, cookies={"figway_id": key}, trust_env=False, timeout=10
+            self.facade + path, cookies={"figway_id": key}, trust_env=False, timeout=30
         )
         return str(answer.json()["served_by"])
 
@@ -221,7 +221,7 @@ class System:
     def visit(self, times: int = 20) -> None:
         """Some traffic."""
         paths = ("/orders/7", "/orders", "/basket/x", "/search", "/products/3", "/about", "/other")
-        with httpx.Client(base_url=self.facade, trust_env=False) as client:
+        with httpx.Client(base_url=self.facade, trust_env=False, timeout=60) as client:
             for number in range(times):
                 for path in paths:
                     client.get(path, headers={"cookie": f"figway_id=user{number}"})

@@ -13,7 +13,7 @@ from tests.suites.browser.conftest import Visitor
 from tests.suites.browser.keyboard import closed, confirmed, opened, press, seen, tab_to, undone
 from tests.suites.browser.system import System, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 ANY = {"if-match": "*"}
 CHECKOUT = ("orders", "orders-create", "basket")

@@ -14,7 +14,7 @@ from tests.suites.browser.keyboard import closed, confirmed, opened, press, tab_
 from tests.suites.browser.system import System, until
 from tests.support import comparing
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 SAME = {"name": "a lamp", "price": 10, "seen": 1}
 

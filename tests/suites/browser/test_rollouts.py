@@ -11,7 +11,7 @@ from tests.suites.browser.accessibility import faults_of
 from tests.suites.browser.conftest import SCHEMES, SIZES, Visitor, Window
 from tests.suites.browser.system import System, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 HOSTILE = "<script>document.title='owned'</script>\u202egnp"
 

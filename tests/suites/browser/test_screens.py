@@ -11,7 +11,7 @@ from tests.suites.browser.conftest import SCHEMES, SIZES, Visitor, Window
 from tests.suites.browser.system import System
 from tests.support import comparing
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 REORDERED = "\u202egnp.exe\x1b[31m\x00"
 SCREENS = (

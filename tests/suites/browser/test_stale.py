@@ -10,7 +10,7 @@ import pytest
 from tests.suites.browser.conftest import Visitor
 from tests.suites.browser.system import System
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 
 
 def test_a_control_plane_that_hangs(visit: Callable[..., Visitor], system: System) -> None:

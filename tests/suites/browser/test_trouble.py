@@ -12,7 +12,7 @@ from tests.suites.browser.conftest import SIZES, WINDOWS, Visitor
 from tests.suites.browser.keyboard import closed, opened, press
 from tests.suites.browser.system import System, running, until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(150)]
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 FIRST_DAY = (
     ("/", "figway backends set legacy --side legacy"),

@@ -40,7 +40,7 @@ def test_the_key_of_the_first_start_is_printed_once(tmp_path: Path) -> None:
         url, key = start(process)
         assert url.startswith("http://127.0.0.1:")
         headers = {"authorization": f"Bearer {key}"}
-        me = httpx.get(f"{url}/me", headers=headers, trust_env=False)
+        me = httpx.get(f"{url}/me", headers=headers, trust_env=False, timeout=60)
         assert me.json()["role"] == "admin"
         assert me.headers["x-content-type-options"] == "nosniff"
         assert me.headers["cache-control"] == "no-store"
@@ -50,7 +50,9 @@ def test_the_key_of_the_first_start_is_printed_once(tmp_path: Path) -> None:
     with running(tmp_path) as process:
         url, none = start(process)
         assert none is None
-        assert httpx.get(f"{url}/me", headers=headers, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"{url}/me", headers=headers, trust_env=False, timeout=60).status_code == 200
+        )
 
 
 @pytest.mark.parametrize(
@@ -170,9 +172,9 @@ def test_nothing_else_is_served(tmp_path: Path) -> None:
         url, _ = start(process)
         root = url.removesuffix("/api/v1")
         for path in ("/redoc", "/metrics"):
-            assert httpx.get(root + path, trust_env=False).status_code == 404
-        assert httpx.get(f"{root}/live", trust_env=False).status_code == 204
-        assert httpx.get(f"{root}/ready", trust_env=False).status_code == 204
+            assert httpx.get(root + path, trust_env=False, timeout=60).status_code == 404
+        assert httpx.get(f"{root}/live", trust_env=False, timeout=60).status_code == 204
+        assert httpx.get(f"{root}/ready", trust_env=False, timeout=60).status_code == 204
 
 
 def test_an_answer_does_not_wait_for_nagle(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_redirects_are_absolute_and_name_the_host(shop: httpx.Client) -> None:
 def test_an_internal_host_shows_in_urls_and_cookies() -> None:
     with (
         running("--internal-host", "legacy.internal:8001") as shop,
-        httpx.Client(base_url=shop.url, trust_env=False) as client,
+        httpx.Client(base_url=shop.url, trust_env=False, timeout=60) as client,
     ):
         assert client.get("/old-home").headers["location"] == "http://legacy.internal:8001/"
         url = client.get("/api/catalogue/1").json()["url"]

@@ -16,7 +16,9 @@ from tests.system.legacy_stub.running import running
 def _events(url: str) -> str:
     digest = hashlib.sha256()
     for after in range(0, 5000, 1000):
-        page = httpx.get(f"{url}/internal/events?after={after}&limit=1000", trust_env=False)
+        page = httpx.get(
+            f"{url}/internal/events?after={after}&limit=1000", trust_env=False, timeout=60
+        )
         digest.update(repr(page.json()["events"]).encode())
     return digest.hexdigest()
 
@@ -34,18 +36,22 @@ def test_a_data_file_is_kept(tmp_path: Path) -> None:
         httpx.patch(where, json={"first_name": "Kept"}, trust_env=False).raise_for_status()
         assert shop.stop() == 0
     with running("--data", path) as shop:
-        kept = httpx.get(f"{shop.url}/api/users/5", trust_env=False).json()
+        kept = httpx.get(f"{shop.url}/api/users/5", trust_env=False, timeout=60).json()
         assert (kept["first_name"], kept["version"]) == ("Kept", 2)
 
 
 def test_sigterm_ends_streams_and_hanging_requests_too() -> None:
     with running() as shop:
-        feed = httpx.stream("GET", f"{shop.url}/live/prices?interval=60000", trust_env=False)
+        feed = httpx.stream(
+            "GET", f"{shop.url}/live/prices?interval=60000", trust_env=False, timeout=60
+        )
         parsed = httpx.URL(shop.url)
         with socket.create_connection((parsed.host, parsed.port or 80)) as hung, feed as answer:
             hung.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Stub-Fault: hang\r\n\r\n")
             assert next(answer.iter_text()).startswith("retry:")
-            while not httpx.get(f"{shop.url}/internal/stats", trust_env=False).json()["faults"]:
+            while not httpx.get(f"{shop.url}/internal/stats", trust_env=False, timeout=60).json()[
+                "faults"
+            ]:
                 pass
             assert shop.stop() == 0
             assert hung.recv(1) == b""
@@ -67,6 +73,6 @@ def test_a_used_port_is_one_clear_line() -> None:
 
 def test_the_access_log_is_a_line_a_request() -> None:
     with running("--access-log") as shop:
-        httpx.get(f"{shop.url}/slow?ms=0", trust_env=False)
+        httpx.get(f"{shop.url}/slow?ms=0", trust_env=False, timeout=60)
         assert shop.process.stdout is not None
         assert shop.process.stdout.readline().startswith("GET '/slow' 200 ")

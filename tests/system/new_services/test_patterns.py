@@ -63,7 +63,9 @@ def test_graphql_says_which_service_did_not_answer(side: Side) -> None:
 
 def _owner(side: Side, booking: str) -> str:
     return str(
-        httpx.get(f"{side.legacy}/api/bookings/{booking}", trust_env=False).json()["user_id"]
+        httpx.get(f"{side.legacy}/api/bookings/{booking}", trust_env=False, timeout=60).json()[
+            "user_id"
+        ]
     )
 
 
@@ -144,7 +146,7 @@ def test_events_reach_mails_points_and_the_view_once(side: Side) -> None:
 @pytest.mark.timeout(300)
 def test_what_legacy_books_is_published_too(side: Side) -> None:
     wish = {**sagas.wishes(side, 1)[0], "user_id": 38, "from": "2027-08-02", "to": "2027-08-04"}
-    made = httpx.post(f"{side.legacy}/api/bookings", json=wish, trust_env=False).json()
+    made = httpx.post(f"{side.legacy}/api/bookings", json=wish, trust_env=False, timeout=60).json()
 
     def seen() -> bool:
         view = side.ask("trips-list", "GET", "/api/me/trips", x_user="38").json()
@@ -234,7 +236,10 @@ def test_webhooks_that_are_forged_or_stale_are_refused(side: Side) -> None:
 def test_a_webhook_that_comes_again_is_taken_and_settled_once(side: Side) -> None:
     """The stub's sender, and its last webhook replayed byte for byte."""
 
-    with httpx.Client(base_url=side.legacy, trust_env=False) as shop, _Front(side) as url:
+    with (
+        httpx.Client(base_url=side.legacy, trust_env=False, timeout=60) as shop,
+        _Front(side) as url,
+    ):
         shop.put("/internal/webhooks", json={"url": url, "secret": SECRET}).raise_for_status()
         wish = sagas.wishes(side, 1)[0] | {"from": "2027-09-06", "to": "2027-09-08"}
         booking = shop.post("/api/bookings", json=wish).json()
@@ -279,7 +284,7 @@ class _Front:
 
 @pytest.mark.timeout(300)
 def test_brochures_come_from_the_bucket_as_legacy_has_them(side: Side) -> None:
-    there = httpx.get(f"{side.legacy}/brochures/hotel-3.txt", trust_env=False)
+    there = httpx.get(f"{side.legacy}/brochures/hotel-3.txt", trust_env=False, timeout=60)
     here = side.object("/wayfarer-brochures/brochures/hotel-3.txt")
     assert (here.status, here.body) == (200, there.content)
     assert here.headers["etag"] == there.headers["etag"]

@@ -59,7 +59,7 @@ def facade(request: pytest.FixtureRequest, shops: tuple[Running, Running]) -> It
     legacy, new = (int(shop.url.rpartition(":")[2]) for shop in shops)
     found = Facade(str(request.param), table_of(legacy, new, *ROUTES), FacadeSettings())
     for shop in shops:
-        httpx.delete(f"{shop.url}/internal/stats", trust_env=False).raise_for_status()
+        httpx.delete(f"{shop.url}/internal/stats", trust_env=False, timeout=60).raise_for_status()
     try:
         yield f"http://127.0.0.1:{found.port}"
     finally:
@@ -68,7 +68,10 @@ def facade(request: pytest.FixtureRequest, shops: tuple[Running, Running]) -> It
 
 def executed(shops: tuple[Running, Running]) -> tuple[dict[str, int], dict[str, int]]:
     """Operations by name: what legacy did, what new did."""
-    told = [httpx.get(f"{shop.url}/internal/stats", trust_env=False).json() for shop in shops]
+    told = [
+        httpx.get(f"{shop.url}/internal/stats", trust_env=False, timeout=60).json()
+        for shop in shops
+    ]
     return told[0]["operations"], told[1]["operations"]
 
 
@@ -124,7 +127,7 @@ def test_jsonrpcclient_moves_one_method(facade: str, shops: tuple[Running, Runni
     """The method from new, alone or in a batch of itself; another one and a mix from legacy."""
 
     def call(body: Any) -> Any:
-        answer = httpx.post(f"{facade}/rpc", json=body, trust_env=False)
+        answer = httpx.post(f"{facade}/rpc", json=body, trust_env=False, timeout=60)
         return answer.raise_for_status().json()
 
     get = request("booking.get", params={"id": "WF-100001"})
@@ -145,7 +148,7 @@ def test_bodies_reach_new_byte_for_byte(facade: str, shops: tuple[Running, Runni
     text = '  {"operationName":null ,\n"query":"query OneHotel{hotel(id:41){id,name}}"}\r\n'
     headers = {"Content-Type": "application/json; charset=UTF-8"}
     answers = [
-        httpx.post(f"{url}/graphql", content=text, headers=headers, trust_env=False)
+        httpx.post(f"{url}/graphql", content=text, headers=headers, trust_env=False, timeout=60)
         for url in (facade, shops[0].url)
     ]
     assert answers[0].json()["data"] == answers[1].json()["data"]

@@ -138,7 +138,7 @@ def _stopped(three: Three) -> None:
 def _logged_in(three: Three) -> None:
     """Somebody else has a session."""
     key = str(three.api.headers["authorization"]).removeprefix("Bearer ")
-    with httpx.Client(base_url=three.url, trust_env=False) as other:
+    with httpx.Client(base_url=three.url, trust_env=False, timeout=60) as other:
         assert other.post("/console/login", data={"key": key}).status_code == 303
     three.session = three.api.get("sessions", params={"limit": 1}).json()["items"][0]["id"]
 
