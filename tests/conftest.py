@@ -16,8 +16,8 @@ from tests.support.thorough import LOOKING, THOROUGH
 TESTS = Path(__file__).parent
 # Their processes and sockets share two cores with those of other tests.
 PROCESSES = ("system", "integration", "suites")
-# What they start takes a second on a quiet machine, and a minute where the cores are busy: a limit on
-# hanging, not a measure.
+# A limit on hanging, not a measure: what they start takes a second on quiet cores, and a minute on
+# busy ones.
 PROCESSES_LIMIT_S = 300
 # These run in the test's own process, and say the same each time.
 PURE = ("suites/hostile/test_codecs.py", "suites/hostile/test_guided.py")
