@@ -14,7 +14,7 @@ def exposure_policy(services: Services) -> ExposurePolicy:
 
     async def evidence(routes: Iterable[str]) -> Mapping[str, Proof]:
         judged = await services.comparisons.views.judged(list(routes))
-        return {route: _proof(found.judgement) for route, found in judged.items()}
+        return {route: proof_of(found.judgement) for route, found in judged.items()}
 
     async def unopened() -> Mapping[str, str]:
         return {
@@ -28,15 +28,21 @@ def exposure_policy(services: Services) -> ExposurePolicy:
     return ExposurePolicy(evidence, unopened)
 
 
-def _proof(found: Judgement) -> Proof:
+def proof_of(found: Judgement) -> Proof:
+    """Where a route stands towards the first goal, in words; also what keeps it from being proven
+    though enough pairs match."""
     goal = found.goals[0]
     if not found.rated:
         return Proof("not_enough_data", NOTHING_COMPARED.text)
     text = f"{found.match} of {found.rated} pairs match"
+    if found.new_failed:
+        text += f", new failed on {found.new_failed}"
     if goal.standing == "refuted":
-        text += f", at most {found.interval.high:.1%}: new is wrong"
-    else:
-        text += f", at least {found.interval.low:.1%} by 95% confidence"
+        return Proof(goal.standing, f"{text}, at most {found.interval.high:.1%}: new is wrong")
+    text += f", at least {found.interval.low:.1%} by 95% confidence"
     if goal.needs:
         text += f"; {goal.needs} more matching pairs would prove {goal.rate:.0%}"
+    kept = next((reason for reason in found.reasons if reason.keeps), None)
+    if kept is not None and goal.standing != "proven":
+        text += f"; not proven: {kept.text}"
     return Proof(goal.standing, text)
