@@ -18,6 +18,7 @@ from cfnlint.config import ManualArgs
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from control_plane.serverless import SECRETS
 from scripts.package_lambda import PARTS, copy_packages, write_zip
 from tests.support.serverless.platform import ROOT
 
@@ -199,6 +200,7 @@ def test_variables_are_known_settings() -> None:
         (ROOT / path).read_text()
         for path in ("proxy/serverless/settings.py", "control_plane/settings.py")
     )
+    known += "".join(f"FIGWAY_{name.upper()}_SECRET " for name in SECRETS)
     for name in named:
         assert name in known or name.removeprefix("FIGWAY_").lower() in known, name
 

@@ -45,6 +45,10 @@ RULES = (
     ComparisonRule(id="pattern", kind=RuleKind.PATTERN, target="$.link", pattern="[0-9]+"),
     ComparisonRule(id="absent", kind=RuleKind.NULL_ABSENT, target="$.note"),
     ComparisonRule(id="empty", kind=RuleKind.EMPTY_NULL, target="$.tags"),
+    ComparisonRule(id="names", kind=RuleKind.NAME_STYLE, target="$.user"),
+    ComparisonRule(
+        id="ids", kind=RuleKind.REFERENCE, target="$.lines[*].customer", key="$.customers[*].id"
+    ),
     ComparisonRule(id="notation", kind=RuleKind.NOTATION, target="$['line-ends()']"),
 )
 POLICY = ComparisonPolicy(

@@ -38,7 +38,13 @@ from tests.unit.figway.validate import aws_cases, policy_cases
 
 COOKIE = StickyKey(source=KeySource.COOKIE, name="sid")
 ADDRESS = StickyKey(source=KeySource.CLIENT_ADDRESS)
-FUNCTION = Backend(id="lambda", side=Side.NEW, kind=BackendKind.LAMBDA, function="profile:live")
+FUNCTION = Backend(
+    id="lambda",
+    side=Side.NEW,
+    kind=BackendKind.LAMBDA,
+    function="profile:live",
+    region="eu-central-1",
+)
 
 
 def backend(**fields: Any) -> Table:
@@ -128,7 +134,7 @@ CASES: list[tuple[str, Table]] = [
     ("url_unused", function(url="http://host")),
     ("function_missing", function(function="")),
     ("function_invalid", function(function="a b")),
-    ("region_missing", function()),
+    ("region_missing", function(region="")),
     ("function_unused", backend(function="f")),
     ("address_link_local", backend(url="http://169.254.169.254/")),
     ("address_link_local", function(endpoint_url="http://[fe80::1]:9000")),
