@@ -146,7 +146,10 @@ def with_secrets(environ: Mapping[str, str]) -> Settings:
 def _secret(reference: str) -> str:
     import boto3  # the runtime brings it; no other part needs it
 
-    region = reference.split(":")[3] if reference.startswith("arn:") else None
+    # The SDK reads AWS_DEFAULT_REGION alone; every other part of Figway reads AWS_REGION.
+    region = (
+        reference.split(":")[3] if reference.startswith("arn:") else os.environ.get("AWS_REGION")
+    )
     client = boto3.client("secretsmanager", region_name=region)
     return str(client.get_secret_value(SecretId=reference)["SecretString"]).strip()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -144,7 +145,8 @@ def _body(fields: list[tuple[str, str]], body: bytes) -> tuple[str, bool]:
     kind = next((value for name, value in fields if name == "content-type"), "")
     coded = any(name == "content-encoding" for name, _ in fields)
     if _TEXT.match(kind) and not coded:
-        return body.decode("utf-8"), False
+        with suppress(UnicodeDecodeError):  # text in JSON has no other encoding
+            return body.decode("utf-8"), False
     return base64.b64encode(body).decode(), bool(body)
 
 
