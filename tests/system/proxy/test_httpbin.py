@@ -188,23 +188,23 @@ FRESH = ("/digest-auth/auth/ann/secret", "/cache")
 def test_a_stream_arrives_as_it_is_made(figway: Installation) -> None:
     """trap 19: the first bytes of a slow answer are there before its last are made."""
     with requests.get(
-        f"{figway.facade}/drip?duration=2&numbytes=4&delay=0", stream=True, timeout=20
+        f"{figway.facade}/drip?duration=2&numbytes=4&delay=0", stream=True, timeout=60
     ) as answer:
         pieces = []
         for piece in answer.iter_content(1):
             pieces.append((time.monotonic(), piece))
     assert b"".join(piece for _, piece in pieces) == b"****"
     assert pieces[-1][0] - pieces[0][0] > 0.5, "not held back until the end"
-    with requests.get(f"{figway.facade}/stream/20", stream=True, timeout=20) as answer:
+    with requests.get(f"{figway.facade}/stream/20", stream=True, timeout=60) as answer:
         lines = [json.loads(line) for line in answer.iter_lines()]
     assert [line["id"] for line in lines] == list(range(20))
-    raw = requests.get(f"{figway.facade}/stream-bytes/50000?seed=3&chunk_size=1000", timeout=20)
+    raw = requests.get(f"{figway.facade}/stream-bytes/50000?seed=3&chunk_size=1000", timeout=60)
     assert len(raw.content) == 50_000
 
 
 def test_a_delay_is_waited_for(figway: Installation) -> None:
     """A slow answer is an answer."""
-    assert requests.get(f"{figway.facade}/delay/1", timeout=20).status_code == 200
+    assert requests.get(f"{figway.facade}/delay/1", timeout=60).status_code == 200
 
 
 def test_large_bodies_pass_both_ways(figway: Installation) -> None:
@@ -221,21 +221,21 @@ def test_a_session_with_requests(figway: Installation) -> None:
     ann, ben = requests.Session(), requests.Session()
     with ann, ben:
         for who, name in ((ann, "ann"), (ben, "ben")):
-            found = who.get(f"{figway.facade}/cookies/set/name/{name}", timeout=10)
+            found = who.get(f"{figway.facade}/cookies/set/name/{name}", timeout=60)
             assert [hop.status_code for hop in found.history] == [302]
             assert found.url == f"{figway.facade}/cookies"
             assert found.json() == {"cookies": {"name": name}}
-        assert ann.get(f"{figway.facade}/cookies", timeout=10).json()["cookies"] == {"name": "ann"}
-        assert ben.get(f"{figway.facade}/get", timeout=10).cookies == {}
-        assert len(ann.get(f"{figway.facade}/absolute-redirect/3", timeout=10).history) == 3
+        assert ann.get(f"{figway.facade}/cookies", timeout=60).json()["cookies"] == {"name": "ann"}
+        assert ben.get(f"{figway.facade}/get", timeout=60).cookies == {}
+        assert len(ann.get(f"{figway.facade}/absolute-redirect/3", timeout=60).history) == 3
         for form in ("gzip", "deflate", "brotli"):
-            found = ann.get(f"{figway.facade}/{form}", timeout=10)
+            found = ann.get(f"{figway.facade}/{form}", timeout=60)
             assert found.json()["method"] == "GET"
-        auth = ann.get(f"{figway.facade}/basic-auth/a/b", auth=("a", "b"), timeout=10)
+        auth = ann.get(f"{figway.facade}/basic-auth/a/b", auth=("a", "b"), timeout=60)
         assert auth.json() == {"authenticated": True, "user": "a"}
         digest = requests.auth.HTTPDigestAuth("ann", "secret")
         url = f"{figway.facade}/digest-auth/auth/ann/secret"
-        assert ann.get(url, auth=digest, timeout=10).status_code == 200
+        assert ann.get(url, auth=digest, timeout=60).status_code == 200
 
 
 def test_curl_uploads_with_expect_continue(figway: Installation, tmp_path: Path) -> None:
