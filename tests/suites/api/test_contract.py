@@ -20,6 +20,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield one
 
 
+@pytest.mark.timeout(600)  # a program of its own asks hundreds of times
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.PROXY, None, Role.ADMIN])
 def test_every_answer_is_documented(served: System, role: Role | None, tmp_path: Path) -> None:
     """trap 55: nor does anything but a 401 come without a key."""
