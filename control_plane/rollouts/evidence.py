@@ -42,6 +42,7 @@ def parity_of(judged: Judged) -> ParityCounts:
     )
     return ParityCounts(
         differing=found.mismatch + found.new_failed,
+        failed=found.new_failed,
         rated=found.rated,
         distinct=found.distinct,
         top_share=found.top_share,

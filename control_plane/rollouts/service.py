@@ -32,6 +32,11 @@ from figway.rollout.state import (
 _POLICIES: Mapping[str, Policy] = {"frozen": "freeze", "approval_required": "approval"}
 """What the rules of changes answer, by the code of the problem; any other is a refused table."""
 
+_SAFE = (EventKind.PAUSE, EventKind.ABORT)
+"""Words that are right wherever the routes stand by now."""
+_TRIES = 8
+"""A word is judged so often when looks come between; they are seconds apart."""
+
 
 class RolloutService(RolloutReader):
     """The rollouts of this installation."""
@@ -75,20 +80,34 @@ class RolloutService(RolloutReader):
     async def tell(
         self, rollout: str, kind: EventKind, entry: AuditEntry, person: str
     ) -> StoredRollout:
-        """Let a person's word happen. Raises `ApiProblem`: 404; 409 with why not."""
-        found = await self.get(rollout)
+        """Let a person's word happen. Raises `ApiProblem`: 404; 409 with why not.
+
+        A look that comes between is no reason to refuse it: it is judged again, unless it would
+        lead further than where the person saw the routes stand.
+        """
+        said_of = found = await self.get(rollout)
+        for _ in range(_TRIES):
+            if kind not in _SAFE and not _stands_still(said_of, found):
+                break
+            try:
+                return await self._told(found, kind, entry, person)
+            except Outrun:
+                found = await self.get(rollout)
+        raise _outrun()
+
+    async def _told(
+        self, found: StoredRollout, kind: EventKind, entry: AuditEntry, person: str
+    ) -> StoredRollout:
         if found.state is None:
-            raise conflict(f"rollout {rollout} was never started", "rollout_wrong_state")
+            raise conflict(f"rollout {found.plan.id} was never started", "rollout_wrong_state")
         seen = await self._seen(found.plan, found.state)
         if kind is EventKind.PROMOTE:
             seen = await self._asked(found, seen)
         try:
             outcome = step(found.plan, found.state, RolloutEvent(kind=kind, actor=person), seen)
-            return await self._mover.apply(found, outcome, seen, kind.value, entry)
         except RolloutRefusal as error:
             raise conflict(str(error), error.code) from None
-        except Outrun:
-            raise _outrun() from None
+        return await self._mover.apply(found, outcome, seen, kind.value, entry)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -170,6 +189,13 @@ class RolloutService(RolloutReader):
             "weight": seen.placement.weight,
             "routes": [route.route for route in seen.routes],
         }
+
+
+def _stands_still(before: StoredRollout, now: StoredRollout) -> bool:
+    """Whether it is in the step, and under the plan, in which it was."""
+    if before.state is None or now.state is None:
+        return before.state is now.state
+    return (before.plan, before.state.step) == (now.plan, now.state.step)
 
 
 def _outrun() -> ApiProblem:

@@ -12,6 +12,7 @@ from figway.evidence.sequential import ALPHA, at_most, gate_prior, interval, nee
 from figway.rollout.judging import (
     WITHOUT_LEGACY,
     RolloutJudgement,
+    failed_text,
     failure_interval,
     needs_text,
     shown,
@@ -57,10 +58,12 @@ def _parity(goal: float, seen: Observation) -> RolloutJudgement:
     elif needs is None:
         fields = dict.fromkeys(name for route in seen.routes for name in route.parity.fields)
         where = f" at {', '.join(list(fields)[:3])}" if fields else ""
+        failed = sum(route.parity.failed for route in seen.routes)
         code = "parity_refuted"
         text = (
-            f"agreement of {percent_text(goal)} is refuted: {shown(x, n)} differ{where}; "
-            "fix new and deploy another build, or write a rule"
+            f"agreement of {percent_text(goal)} is refuted: {shown(x, n)} differ{where}"
+            f"{failed_text(failed)}; fix new and deploy another build"
+            f"{', or write a rule' if x > failed else ''}"
         )
     else:
         text += needs_text(needs, "pairs", per_s)

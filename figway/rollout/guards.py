@@ -23,6 +23,7 @@ from figway.rollout.gates import compared_with
 from figway.rollout.judging import (
     WITHOUT_LEGACY,
     RolloutJudgement,
+    failed_text,
     failure_interval,
     shown,
     slow_interval,
@@ -135,6 +136,7 @@ def _parity(plan: RolloutPlan, seen: RouteObservation, alpha: float) -> RolloutJ
     ok = not above(x, n, most, alpha, *prior)
     where = f" at {', '.join(seen.parity.fields[:3])}" if seen.parity.fields else ""
     text = f"{shown(x, n)} pairs of route {seen.route} differ{'' if ok else where}"
+    text += failed_text(seen.parity.failed)
     return RolloutJudgement(
         name="parity", role="guard", ok=ok, code="parity_refuted", text=text, route=seen.route,
         low=found.low, high=found.high, bound=most, value=x / n if n else None, n=n,

@@ -67,6 +67,11 @@ def shown(x: float, n: float) -> str:
     return f"{x:.0f} of {n:.0f}" + ("" if share is None else f" ({percent_text(share)})")
 
 
+def failed_text(failed: int) -> str:
+    """What is said of the pairs that count as different because new failed."""
+    return f"; new failed in {failed} of these" if failed else ""
+
+
 def duration_text(seconds: float) -> str:
     """`40 seconds`, `about 40 minutes`, `about 3 days`: one unit, rounded up."""
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):

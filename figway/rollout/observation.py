@@ -21,6 +21,8 @@ class ParityCounts:
 
     differing: int = 0
     """Pairs that differ, or in which new failed."""
+    failed: int = 0
+    """Of these, those in which new failed."""
     rated: int = 0
     distinct: int = 0
     """Different requests among them."""

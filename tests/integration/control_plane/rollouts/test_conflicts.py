@@ -6,6 +6,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from control_plane.auth.keys import Role
 from tests.support.control import ROUTE, Control
 from tests.support.rollouts import PLAN, Heard
@@ -36,6 +38,53 @@ async def test_two_people_say_different_things_at_once(control: Control) -> None
     assert {answer.status_code for answer in answers} <= {200, 409}
     found = await control.get("/rollouts/orders")
     assert found["phase"] in ("paused", "aborted", "running", "pending")
+
+
+def _overtaken(heard: Heard, monkeypatch: pytest.MonkeyPatch, times: int = 1) -> None:
+    """So many times, the ticker looks between what a person's word is judged by and its keeping."""
+    service = heard.control.services.rollouts
+    seen, left = service._seen, [times]
+
+    async def look(*args: Any) -> Any:
+        found = await seen(*args)
+        if left[0]:
+            left[0] -= 1
+            await service.tick("orders")
+        return found
+
+    monkeypatch.setattr(service, "_seen", look)
+
+
+@pytest.mark.parametrize(("word", "phase"), [("abort", "aborted"), ("pause", "paused")])
+async def test_a_look_that_comes_between_refuses_no_word(
+    control: Control, monkeypatch: pytest.MonkeyPatch, word: str, phase: str
+) -> None:
+    """The way back waits for nothing: not for a moment in which nobody looks either."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    _overtaken(heard, monkeypatch, times=3)
+    answer = await heard.say(word)
+    assert (answer.status_code, answer.json()["phase"]) == (200, phase)
+    kinds = [e["kind"] for e in (await control.get("/rollouts/orders/timeline"))["items"]]
+    assert kinds.count(word) == 1
+
+
+async def test_a_promotion_that_was_overtaken_leads_no_further(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said of 5 %, and the look between went to 25 %: it does not go on to new."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    await heard.proxy()
+    await heard.report()
+    _overtaken(heard, monkeypatch, times=2)
+    answer = await heard.say("promote")
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:figway:problem:rollout_moved")
+    assert await heard.stands() == "25 %"
 
 
 async def test_it_is_started_changed_and_deleted_at_once(control: Control) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from figway.rollout.gates import judge_gates
+from figway.rollout.guards import judge_guards
 from figway.rollout.observation import CallCounts, Observation, ParityCounts, RouteObservation
 from figway.rollout.state import RolloutState
 from tests.unit.figway.rollout.looks import PROVEN, at, plan_of
@@ -40,3 +42,21 @@ def test_a_route_without_traffic_holds_nothing() -> None:
     read = _route("orders", 1_000, parity=PROVEN)
     assert _told(read, _route("rare", 4)) == {}
     assert "proof" in _told(read, _route("rare", 6))
+
+
+def test_failures_of_new_are_told_apart_from_differences() -> None:
+    """They count as different, but nobody should look for a field, or write a rule for them."""
+    failed = replace(PROVEN, differing=172, failed=172)
+    told = _told(_route("orders", 1_000, parity=failed))["parity"]
+    assert "172 of 2000 (8.6 %) differ; new failed in 172 of these; fix new" in told
+    assert "write a rule" not in told
+    both = replace(failed, differing=180, fields=("$.total|changed",))
+    told = _told(_route("orders", 1_000, parity=both))["parity"]
+    assert "differ at $.total|changed; new failed in 172 of these; fix new" in told
+    assert "write a rule" in told
+    serving = replace(_route("orders", 1_000, parity=failed), placement=at("25%"))
+    look = Observation(now_ms=0, routes=(serving,))
+    guards = judge_guards(plan_of(), RolloutState(step=0), look)
+    assert [guard.text for guard in guards if guard.name == "parity"] == [
+        "172 of 2000 (8.6 %) pairs of route orders differ; new failed in 172 of these"
+    ]
