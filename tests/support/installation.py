@@ -107,7 +107,7 @@ class Installation:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(30)
+        code = self.process.wait(60)
         assert self._reader is not None
         self._reader.join(10)
         assert self.process.stdout is not None

@@ -28,7 +28,7 @@ from tests.support.control_process import running, start
 def refusal(tmp_path: Path, **env: str) -> tuple[int, str]:
     """How a start that must fail ends: its exit code and its one line."""
     with running(tmp_path, **env) as process:
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert out == ""
         assert len(err.splitlines()) == 1, err
         return process.returncode, err
@@ -45,7 +45,7 @@ def test_the_key_of_the_first_start_is_printed_once(tmp_path: Path) -> None:
         assert me.headers["x-content-type-options"] == "nosniff"
         assert me.headers["cache-control"] == "no-store"
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=120)
         assert str(key) not in out + err
     with running(tmp_path) as process:
         url, none = start(process)
@@ -154,7 +154,7 @@ def test_the_stream_tells_what_changed(tmp_path: Path) -> None:
                 assert table.routes["orders"].weight == 100
                 process.send_signal(signal.SIGTERM)  # an open stream does not keep it from ending
                 assert list(events) == []
-            assert process.wait(20) == Exit.OK
+            assert process.wait(60) == Exit.OK
 
 
 def _events(stream: httpx.Response) -> Iterator[tuple[str, Any]]:
@@ -218,5 +218,5 @@ def test_an_error_is_said_once(tmp_path: Path) -> None:
             connection.close()
         assert httpx.get(f"{url}/me", trust_env=False, timeout=60).status_code == 401
         process.terminate()
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=120)
     assert err.count("out of system resource") == 1, err[:2_000]
