@@ -60,7 +60,7 @@ def init(
         raise CliError(f"{file} cannot be written: {error.strerror}", code=Exit.USAGE) from None
     name = escape(str(file))
     console.print(f"{name} is written. Look at it, then:")
-    console.print(f"  figway validate {name}")
+    console.print(f"  figway validate --merge {name}")
     console.print(f"  figway apply --merge {name} --yes")
     console.print(f"  figway shadow {escape(route)} --sample 10% --wait")
 
@@ -70,7 +70,7 @@ def starter(name: str, route: str, path: str, new: str) -> str:
     return f"""\
 # yaml-language-server: $schema=./table.schema.json
 # figway schema > table.schema.json      so that an editor completes and checks this file
-# figway validate {name}                 checks it against what is in force
+# figway validate --merge {name}         checks it together with what is in force
 # figway apply --merge {name}            puts it in force, and leaves all else as it is
 backends:
   - id: {json.dumps(f"{route}-new")}
@@ -112,10 +112,20 @@ def schema() -> None:
     sys.stdout.write(json.dumps(document_schema(), indent=2) + "\n")
 
 
-def validate(ctx: typer.Context, file: File) -> None:
-    """Check a table file against the rules, and change nothing."""
+def validate(
+    ctx: typer.Context,
+    file: File,
+    merge: Annotated[
+        bool,
+        typer.Option("--merge", help="The file is a part, as `figway apply --merge` takes it."),
+    ] = False,
+) -> None:
+    """Check a table file against the rules, and change nothing.
+
+    Without --merge the file is taken as the whole table: what it does not name would be deleted.
+    """
     context = shared(ctx)
-    found = _checked(context.api(), file)
+    found = _checked(context.api(), file, merge=merge)
     if context.output is not Output.TABLE:
         show(found, context.output)
     else:
@@ -123,7 +133,8 @@ def validate(ctx: typer.Context, file: File) -> None:
         if found["valid"]:
             console.print(f"Valid. Applying it would change {len(found['changes'])} fields.")
     if not found["valid"]:
-        raise CliError(f"{file} would make a wrong table", code=Exit.REFUSED)
+        hint = "" if merge else f"If the file is a part of the table: {_part_check(file)}"
+        raise CliError(f"{file} would make a wrong table", hint=hint, code=Exit.REFUSED)
 
 
 def apply(
@@ -205,9 +216,13 @@ def diff(
     _print_changes(found)
 
 
-def _checked(api: Api, file: Path) -> Any:
+def _checked(api: Api, file: Path, *, merge: bool = False) -> Any:
     body, kind = _document(file)
-    return api.send_document("/table/validate", body, kind)
+    return api.send_document("/table/validate", body, kind, merge=str(merge).lower())
+
+
+def _part_check(file: Path) -> str:
+    return f"figway validate --merge {file}"
 
 
 def _document(file: Path) -> tuple[bytes, str]:

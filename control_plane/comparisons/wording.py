@@ -43,6 +43,10 @@ MARKS: Mapping[Mark, str] = {
 }
 """What was found of one field of one pair."""
 
+_LOOKED_TWICE = {
+    mark.value for mark in (Mark.SETTLED, Mark.UNSTEADY, Mark.BEYOND, Mark.AT_ONCE, Mark.SLOW)
+}
+
 OUTCOMES: Mapping[Outcome, str] = {
     "excused": "excused",
     "form_alone": "excused by its form alone",
@@ -60,6 +64,8 @@ def standing_text(field: FieldJudgement, standing: FieldStanding) -> str:
         return f"a person says that it is {'noise' if field.word else 'a real difference'}"
     if field.rule and standing == "ignored":
         return f"rule {field.rule} covers it"
+    if standing == "real" and not _LOOKED_TWICE & field.marks.keys():
+        return "the sides differ here; legacy was not asked again, as this is a write"
     if standing == "not_comparable" or not field.finding:
         return STANDINGS[standing]
     return f"{STANDINGS[standing]}: {field.finding}"

@@ -77,12 +77,19 @@ async def export_table(
 
 
 @router.post("/table/validate", openapi_extra=_BODY, responses=documented(413))
-async def validate_table(request: Request, _: Viewer, services: Svc) -> ValidateOut:
+async def validate_table(
+    request: Request,
+    _: Viewer,
+    services: Svc,
+    merge: Annotated[
+        bool, Query(description="Check what applying with `merge` would make of the table.")
+    ] = False,
+) -> ValidateOut:
     """Check a whole table, and show what applying it would change. Nothing is stored."""
     current = services.state.current.table
     body, kind = await request.body(), request.headers.get("content-type", "")
     document = await asyncio.to_thread(documents.read, body, kind, current)
-    table = document.table
+    table = documents.fitted(current, document.table, merge=merge, keep=False)
     found = findings_shown(await asyncio.to_thread(validate, table))
     fields = change.describe(current, change.diff(current, table))
     plans: list[FieldChangeOut] = []

@@ -51,8 +51,8 @@ def parse(body: bytes) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Unread(UnreadReason.AMBIGUOUS)
+    if len(found) != len(pairs) or any("\0" in name for name in found):
+        raise Unread(UnreadReason.AMBIGUOUS)  # parsers in C end a name at its first NUL
     return found
 
 
@@ -67,3 +67,10 @@ def member(message: Mapping[str, Any], name: str) -> Any:
     if any(key != name and key.casefold() == wanted for key in message):
         raise Unread(UnreadReason.AMBIGUOUS)
     return message.get(name)
+
+
+def check_name(name: str) -> None:
+    """Raises `Unread` for control characters and lone surrogates in a name: parsers cut it there,
+    replace them, or refuse it."""
+    if any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in name):
+        raise Unread(UnreadReason.AMBIGUOUS)

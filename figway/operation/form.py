@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
-from figway.operation.head import ContentType, check_coding, media_type, pairs_of
-from figway.operation.multipart import parts
+from figway.operation.envelope import check_name
+from figway.operation.form_names import is_field, pairs_for
+from figway.operation.head import ContentType, check_coding, media_type
+from figway.operation.multipart import Part, parts
 from figway.operation.operation import Operation, Unread, UnreadReason
 
 _LONGEST = 1_024
@@ -20,12 +24,14 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     check_coding(head)
     media = media_type(head.get(b"content-type"))
     values = _values(body, media, field, complete=complete)
-    values += _values_of_pairs(pairs_of(head.query), field)
+    if pairs_for(head.query, field):
+        raise Unread(UnreadReason.AMBIGUOUS)
     if not values:
         raise Unread(UnreadReason.ABSENT if complete else UnreadReason.TOO_LONG)
     [value, *others] = values
-    if others or ";" in value or "\0" in value:
+    if others or ";" in value or value != value.strip():
         raise Unread(UnreadReason.AMBIGUOUS)
+    check_name(value)
     if len(value) > _LONGEST:
         raise Unread(UnreadReason.TOO_LONG)
     return (Operation(OperationKind.FORM, value, field=field),)
@@ -37,32 +43,19 @@ def _values(body: bytes, media: ContentType, field: str, *, complete: bool) -> l
             raise Unread(UnreadReason.TOO_LONG)
         if not media.is_utf8:
             raise Unread(UnreadReason.MEDIA_TYPE)
-        return _values_of_pairs(pairs_of(body), field)
+        return [value for _, value in pairs_for(body, field)]
     if media.essence == "multipart/form-data":
         return _values_of_parts(body, media, field, complete=complete)
     raise Unread(UnreadReason.MEDIA_TYPE)
 
 
-def _values_of_pairs(pairs: list[tuple[str, str]], field: str) -> list[str]:
-    return [value for name, value in pairs if _is(name, field)]
-
-
-def _is(name: str, field: str) -> bool:
-    """Whether a name is the field's. Raises `Unread` for one that some frameworks take for it."""
-    if name == field:
-        return True
-    if name.strip() == field or name.startswith(f"{field}[") or name.split(";")[-1] == field:
-        raise Unread(UnreadReason.AMBIGUOUS)
-    return False
-
-
 def _values_of_parts(body: bytes, media: ContentType, field: str, *, complete: bool) -> list[str]:
+    if not media.is_utf8:
+        raise Unread(UnreadReason.MEDIA_TYPE)
     found = []
-    for part in parts(body, media):
-        disposition = media_type(part.headers.get("content-disposition", "").encode("latin-1"))
-        if disposition.essence != "form-data" or "name*" in disposition.parameters:
-            raise Unread(UnreadReason.MALFORMED)
-        if not _is(_name(disposition), field):
+    for part in parts(body, media, complete=complete):
+        disposition = _disposition(part)
+        if not is_field(_name(disposition), field):
             continue
         if not part.whole:
             raise Unread(UnreadReason.MALFORMED if complete else UnreadReason.TOO_LONG)
@@ -70,11 +63,28 @@ def _values_of_parts(body: bytes, media: ContentType, field: str, *, complete: b
             raise Unread(UnreadReason.AMBIGUOUS)
         if part.headers.get("content-transfer-encoding", "binary").lower() not in _PLAIN:
             raise Unread(UnreadReason.MEDIA_TYPE)
+        if not media_type(part.headers.get("content-type", "").encode("latin-1")).is_utf8:
+            raise Unread(UnreadReason.MEDIA_TYPE)
         found.append(_text(part.body))
     return found
 
 
 _PLAIN = frozenset({"binary", "8bit", "7bit"})
+_OF_A_PART = frozenset({"name", "filename", "filename*"})
+_HIDDEN = re.compile(r"(?:^|[;\s\"'])name\s*=.*(?:[;\s\"'])name\s*=", re.I | re.S).search
+"""`name=` twice, be it inside a quoted string."""
+
+
+def _disposition(part: Part) -> ContentType:
+    """What a part is (RFC 7578, 4.2). Raises `Unread` for a backslash, which is taken as it stands
+    or as an escape, and for parameters that one split at semicolons would find within another."""
+    raw = part.headers.get("content-disposition", "")
+    found = media_type(raw.encode("latin-1"))
+    if found.essence != "form-data" or "name" not in found.parameters:
+        raise Unread(UnreadReason.MALFORMED)
+    if "\\" in raw or not found.parameters.keys() <= _OF_A_PART or _HIDDEN(raw):
+        raise Unread(UnreadReason.AMBIGUOUS)
+    return found
 
 
 def _name(disposition: ContentType) -> str:

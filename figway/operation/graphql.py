@@ -9,22 +9,28 @@ or as event streams are no requests of this kind.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
 from figway.operation.envelope import member, messages, parse
+from figway.operation.form_names import pairs_for
 from figway.operation.graphql_document import Definition, read_document
-from figway.operation.head import check_coding, media_type, pairs_of
+from figway.operation.head import check_coding, media_type
 from figway.operation.operation import Operation, Unread, UnreadReason
 
 REMEMBERED: Final = 4_096
 """Documents whose operations are remembered, and persisted queries that are."""
 _GRAPHQL = OperationKind.GRAPHQL
-_IN_URL = frozenset({"query", "operationName", "extensions", "id", "documentId"})
 _OTHER_IDS = ("id", "documentId", "queryId", "doc_id")
 """How other servers name persisted documents: no reader of ours knows what they stand for."""
+_IN_URL = frozenset({"query", "operationName", "extensions", *_OTHER_IDS})
+_ALSO_IN_URL = ("batchOperations",)
+"""What makes some servers execute several operations of one document."""
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*").fullmatch
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}").fullmatch
 
 
 class GraphqlReader:
@@ -38,6 +44,8 @@ class GraphqlReader:
         """The operations of a request. Raises `Unread`."""
         in_url = _in_url(head)
         if head.method in ("GET", "HEAD"):
+            if body or not complete:
+                raise Unread(UnreadReason.AMBIGUOUS)  # some servers read a body here, too
             return (self._one(in_url),)
         if in_url:
             raise Unread(UnreadReason.AMBIGUOUS)  # some servers take the URL's, some the body's
@@ -57,6 +65,8 @@ class GraphqlReader:
         if any(member(message, other) is not None for other in _OTHER_IDS):
             raise Unread(UnreadReason.AMBIGUOUS)
         if not isinstance(text, str | None) or not isinstance(name, str | None):
+            raise Unread(UnreadReason.MALFORMED)
+        if name and _NAME(name) is None:
             raise Unread(UnreadReason.MALFORMED)
         if text:
             found = _chosen(self._document(text, digest), name or "")
@@ -120,7 +130,7 @@ def _persisted_hash(extensions: Any) -> str:
     if persisted is None:
         return ""
     digest = member(persisted, "sha256Hash") if isinstance(persisted, dict) else None
-    if not isinstance(digest, str) or len(digest) != 64:
+    if not isinstance(digest, str) or _SHA256(digest) is None:
         raise Unread(UnreadReason.MALFORMED)
     return digest.lower()
 
@@ -129,9 +139,10 @@ def _in_url(head: RequestHead) -> dict[str, Any]:
     """What the query string says of the operation. Raises `Unread`."""
     if not head.query:
         return {}
-    pairs = [(name, value) for name, value in pairs_of(head.query) if name in _IN_URL]
+    names = (*_IN_URL, *_ALSO_IN_URL)
+    pairs = [pair for name in names for pair in pairs_for(head.query, name)]
     found: dict[str, Any] = dict(pairs)
-    if len(found) != len(pairs):
+    if len(found) != len(pairs) or not found.keys() <= _IN_URL:
         raise Unread(UnreadReason.AMBIGUOUS)
     if "extensions" in found:
         found["extensions"] = parse(found["extensions"].encode())

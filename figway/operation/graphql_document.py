@@ -18,7 +18,8 @@ DEEPEST: Final = 100
 MOST_FIELDS: Final = 1_000
 """Root fields of one operation, fragments resolved."""
 
-_IGNORED = re.compile(r"(?:[\ufeff\t\n\r ,]|#[^\n\r]*)*")
+_IGNORED = re.compile(r"(?:[\ufeff\t\n\r ,]|#[^\n\r\x00\x0b\x0c\x85\u2028\u2029]*)*")
+# What some readers end a comment, or all of the text, at has no place in a comment either.
 _TOKEN = re.compile(
     r"(?P<name>[_A-Za-z][_0-9A-Za-z]*)"
     r"|(?P<punctuator>\.\.\.|[!$&():=@\[\]{|}])"

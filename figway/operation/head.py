@@ -11,6 +11,9 @@ from figway.operation.operation import Unread, UnreadReason
 
 _PARAMETER = re.compile(r""";\s*([\w!#$%&'*+.^`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s"]*)\s*""")
 _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
+MOST_PAIRS = 1_000
+"""Pairs of a form or query; more are unread, as frameworks leave out what comes after (PHP's
+`max_input_vars`)."""
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -40,7 +43,7 @@ def media_type(value: bytes | None) -> ContentType:
                 raise Unread(UnreadReason.AMBIGUOUS)
             break
         name, raw = found[1].lower(), found[2]
-        if name in parameters:
+        if name in parameters or ("*" in name and not name.startswith("filename*")):
             raise Unread(UnreadReason.AMBIGUOUS)
         parameters[name] = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') else raw
         at = found.end()
@@ -63,6 +66,8 @@ def pairs_of(text: bytes) -> list[tuple[str, str]]:
     """
     if _BROKEN_ESCAPE.search(text):
         raise Unread(UnreadReason.MALFORMED)
+    if text.count(b"&") >= MOST_PAIRS:
+        raise Unread(UnreadReason.TOO_LONG)
     found = []
     for pair in text.split(b"&"):
         if pair:

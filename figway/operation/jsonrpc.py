@@ -7,7 +7,7 @@ from typing import Any
 
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
-from figway.operation.envelope import member, messages
+from figway.operation.envelope import check_name, member, messages
 from figway.operation.head import check_coding, media_type
 from figway.operation.operation import Operation, Unread, UnreadReason
 
@@ -25,4 +25,5 @@ def _one(message: Mapping[str, Any]) -> Operation:
         raise Unread(UnreadReason.ABSENT)
     if not isinstance(name, str) or member(message, "jsonrpc") not in (None, "1.0", "1.1", "2.0"):
         raise Unread(UnreadReason.MALFORMED)
+    check_name(name)
     return Operation(OperationKind.JSONRPC, name)

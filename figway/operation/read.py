@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from figway.message.http import RequestHead
+from figway.message.overrides import overriding
 from figway.model.operations import OperationKind
 from figway.operation import form, jsonrpc, soap
 from figway.operation.graphql import GraphqlReader
@@ -31,8 +32,12 @@ class OperationReader:
         self, ask: Ask, head: RequestHead, body: bytes, *, complete: bool
     ) -> tuple[Operation, ...]:
         kind, name = ask
+        if overriding(head) not in ("", head.method):
+            raise Unread(UnreadReason.AMBIGUOUS)  # some servers read it as another method does
         if kind is OperationKind.GRAPHQL:
             return self._graphql.read(head, body, complete=complete)
+        if head.method in ("GET", "HEAD"):
+            raise Unread(UnreadReason.ABSENT)  # what most servers read without its body
         if kind is OperationKind.SOAP:
             return soap.read(head, body, complete=complete)
         if kind is OperationKind.JSONRPC:

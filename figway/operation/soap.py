@@ -25,9 +25,7 @@ _DEEPEST = 64
 _XML = frozenset({"text/xml", "application/xml", "application/soap+xml", "application/xop+xml"})
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "iso-8859-1", "windows-1252"})
 """Those in which ASCII is ASCII."""
-_DECLARED = re.compile(
-    rb"""\s*(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*["']([^"']{0,40})"""
-)
+_ROOT = "http://schemas.xmlsoap.org/soap/encoding/}root"
 
 
 def read(head: RequestHead, body: bytes, *, complete: bool) -> tuple[Operation, ...]:
@@ -39,12 +37,11 @@ def read(head: RequestHead, body: bytes, *, complete: bool) -> tuple[Operation, 
     if media.essence not in _XML:
         raise Unread(UnreadReason.MEDIA_TYPE)
     charset = media.parameters.get("charset", "").lower()
-    declared = _DECLARED.match(body)
-    encoding = "" if declared is None else declared[1].decode("latin-1").lower()
-    if charset not in _CHARSETS or encoding not in _CHARSETS or b"\0" in body[:WINDOW]:
+    if charset not in _CHARSETS or b"\0" in body[:WINDOW]:
         raise Unread(UnreadReason.MEDIA_TYPE)
-    name = _Envelope().read(body, complete=complete)
-    if not name.isascii() and {charset, encoding} - {"", "utf-8", "utf8"}:
+    envelope = _Envelope()
+    name = envelope.read(body, complete=complete)
+    if not name.isascii() and {charset, envelope.encoding} - {"", "utf-8", "utf8"}:
         raise Unread(UnreadReason.AMBIGUOUS)
     return (Operation(OperationKind.SOAP, name),)
 
@@ -52,7 +49,10 @@ def read(head: RequestHead, body: bytes, *, complete: bool) -> tuple[Operation, 
 def _root(body: bytes, media: ContentType, *, complete: bool) -> tuple[ContentType, bytes, bool]:
     """The root part of an MTOM message (RFC 2387, 3.2): what `start` names, or the first."""
     start = media.parameters.get("start", "")
-    for part in parts(body, media):
+    named = rb"(?i)\ncontent-id:[ \t]*" + re.escape(start.encode("latin-1"))
+    if start and len(re.findall(named, body)) > 1:
+        raise Unread(UnreadReason.AMBIGUOUS)
+    for part in parts(body, media, complete=complete):
         if start and part.headers.get("content-id", "") != start:
             continue
         if part.headers.get("content-transfer-encoding", "binary").lower() not in _PLAIN:
@@ -76,6 +76,7 @@ class _Envelope:
         self._in_body = False
         self._bodies = 0
         self._name = ""
+        self.encoding = ""
         self._parser = parser = expat.ParserCreate(namespace_separator="}")
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -94,7 +95,7 @@ class _Envelope:
             raise Unread(UnreadReason.ABSENT if whole else UnreadReason.TOO_LONG)
         return self._name
 
-    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         namespace, _, local = name.rpartition("}")
         if self._depth > _DEEPEST:
@@ -105,16 +106,29 @@ class _Envelope:
             self._namespace = namespace
         elif self._depth == 2:
             self._in_body = namespace == self._namespace and local == "Body"
-            self._bodies += self._in_body
+            self._bodies += local == "Body"  # some readers look at local names alone
             if self._bodies > 1:
                 raise Unread(UnreadReason.AMBIGUOUS)
-        elif self._depth == 3 and self._in_body and not self._name:
-            self._name = f"{{{namespace}}}{local}" if namespace else local
+        elif self._depth == 3 and self._in_body:
+            self._child(f"{{{namespace}}}{local}" if namespace else local, attributes)
+
+    def _child(self, name: str, attributes: dict[str, str]) -> None:
+        """A child of Body: the operation, or after it what references refer to (SOAP 1.1, 5.1)."""
+        if self._name:
+            if "id" not in attributes:
+                raise Unread(UnreadReason.AMBIGUOUS)
+            return
+        if attributes.get(_ROOT, "1").strip() not in ("1", "true"):
+            raise Unread(UnreadReason.AMBIGUOUS)
+        self._name = name
 
     def _end(self, _: str) -> None:
         self._depth -= 1
 
-    def _declaration(self, version: str, *_: object) -> None:
+    def _declaration(self, version: str, encoding: str | None, _: int) -> None:
+        self.encoding = (encoding or "").lower()
+        if self.encoding not in _CHARSETS:
+            raise Unread(UnreadReason.MEDIA_TYPE)
         if version != "1.0":  # expat takes what other parsers refuse
             raise Unread(UnreadReason.MALFORMED)
 

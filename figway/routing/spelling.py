@@ -15,14 +15,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from figway.message.http import RequestHead
+from figway.message.overrides import overriding
 from figway.message.problem import Problem
 from figway.model.policies import NO_POLICIES
 from figway.model.table import Route, Stage
 from figway.routing.match import Check, compile_conditions, method_rank, normal_host
 from figway.routing.pattern import parse
-
-OVERRIDES: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
-"""Fields by which a request asks for another method."""
 
 _CANONICAL: Final = re.compile(
     rb"(?:/[a-z0-9_~!$'()*+,=:@-](?:[a-z0-9_~!$'()*+,=:@.-]*[a-z0-9_~!$'()*+,=:@-])?)*/?"
@@ -62,7 +60,7 @@ class Guarded:
 
     def refusal(self, head: RequestHead, taken: Route | None) -> Problem | None:
         """Why a request that `taken` took, or no route, is refused; None if it is not."""
-        method = _overriding(head)
+        method = overriding(head)
         if _CANONICAL(head.path) is not None and head.path[-1:] != b"/" and not method:
             return None
         met = self.met(head, taken, method)
@@ -177,21 +175,6 @@ def _shorten(found: re.Match[bytes]) -> bytes:
     if found[2] is not None:
         return bytes([0x40 | (found[2][0] & 0x3F)])
     return bytes([found[3][0] & 0x3F])
-
-
-def _overriding(head: RequestHead) -> str:
-    """The method that a request asks for beside its own; empty if none."""
-    for name in OVERRIDES:
-        value = head.get(name)
-        if value:
-            return value.decode("latin-1").strip().upper()
-    for pair in head.query.split(b"&") if b"_method" in head.query else ():
-        key, _, value = pair.partition(b"=")
-        if key == b"_method":
-            return value.decode("latin-1").upper()
-    if head.method != head.method.upper():
-        return head.method.upper()
-    return ""
 
 
 def _folded(route: Route) -> tuple[tuple[bytes | None, ...], bool]:

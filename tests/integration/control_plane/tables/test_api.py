@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from control_plane.cli.tables import starter
 from tests.support.control import Control
 from tests.support.databases import OpenControl
 
@@ -50,6 +51,20 @@ async def test_validate_stores_nothing(control: Control) -> None:
     assert found["valid"] is False
     assert found["findings"][0]["path"].startswith("routes.orders")
     assert found["changes"][0]["text"] == "route orders: new fn -> nobody"
+    assert await control.get("/table") == before
+
+
+async def test_a_part_of_a_table_is_checked_with_the_rest(control: Control) -> None:
+    """What `figway init` writes names no default backend: alone it is no table, merged it is."""
+    await control.seed()
+    before = await control.get("/table")
+    text = starter("figway.yaml", "parts", "/parts/{rest=**}", "http://127.0.0.1:9000")
+    alone = (await control.client.post("/table/validate", content=text, headers=_YAML)).json()
+    assert alone["valid"] is False
+    merged = await control.client.post("/table/validate?merge=true", content=text, headers=_YAML)
+    assert merged.json()["valid"] is True
+    texts = [entry["text"] for entry in merged.json()["changes"]]
+    assert texts == ["backend parts-new: added", "route parts: added"]
     assert await control.get("/table") == before
 
 

@@ -74,7 +74,8 @@ def envelope(chance: random.Random) -> bytes:
     local = chance.choice(("GetOrder", "get", "Ünicode", "Body", "Envelope"))
     own = chance.choice(
         (f'<m:{local} xmlns:m="urn:shop"><Body/></m:{local}>', f"<{local}/>",
-         f'<{local} xmlns="urn:a&amp;b">x</{local}>', f"<!-- <x/> --><{local}>1</{local}><second/>",
+         f'<{local} xmlns="urn:a&amp;b">x</{local}>',
+         f"<!-- <x/> --><{local}>1</{local}><second id='s'/>",
          f"<![CDATA[<a/>]]><{local}/>", "")
     )  # fmt: skip
     header = chance.choice(("", f"<{prefix}:Header><Body><x/></Body></{prefix}:Header>"))

@@ -69,6 +69,10 @@ PERSISTED = {
         (b"\xef\xbb\xbf" + b'{"query": "{ a }"}', "ambiguous"),
         ({"query": "{ a }", "id": "7"}, "ambiguous"),
         ({"id": "7"}, "ambiguous"),
+        ({"query": "{ a #\u2028 b\n}"}, "malformed"),
+        ({"query": "{ a } #\0"}, "malformed"),
+        ({"extensions": {"persistedQuery": {"sha256Hash": "z" * 64}}}, "malformed"),
+        ({"operationName": "a\nb", "extensions": PERSISTED}, "malformed"),
         ({"query": "{ a }", "extensions": PERSISTED}, "ambiguous"),
         ({"query": 7}, "malformed"),
         ({"query": "type A { b: Int }"}, "malformed"),
@@ -97,8 +101,44 @@ def test_graphql_by_other_ways() -> None:
     assert said(twice, GRAPHQL) == "ambiguous"
     plain = read(GRAPHQL, b"mutation M { buy }", b"application/graphql")
     assert said(plain, GRAPHQL) == ["graphql mutation M"]
-    both = read(GRAPHQL, {"query": "{ a }"}, query=b"query=mutation%7Bb%7D")
-    assert said(both, GRAPHQL) == "ambiguous"
+    got = read(GRAPHQL, {"query": "{ b }"}, method="GET", query=b"query=%7Ba%7D")
+    assert said(got, GRAPHQL) == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"query=mutation%7Bb%7D", b"Query=x", b"query[]=x", b"x=1;query=x", b"id=1", b"queryId=1",
+        b"doc_id=1", b"batchOperations=[A,B]",
+    ],
+)  # fmt: skip
+def test_graphql_with_more_in_the_url(query: bytes) -> None:
+    """What some server reads of the URL beside a body leaves the operation unread."""
+    assert said(read(GRAPHQL, {"query": "{ a }"}, query=query), GRAPHQL) == "ambiguous"
+    plain = read(GRAPHQL, {"query": "{ a }"}, query=b"variables=%7B%7D&trace=a;b")
+    assert said(plain, GRAPHQL) == ["graphql query { a }"]
+
+
+@pytest.mark.parametrize("ask", [GRAPHQL, SOAP, RPC, ACTION])
+def test_a_request_that_asks_for_another_method(ask: Ask) -> None:
+    """Frameworks that go by an override read a GET's parameters, or another handler's."""
+    body, media = {
+        GRAPHQL: (b'{"query": "{ a }"}', JSON),
+        SOAP: (envelope(b"<Get/>"), b"text/xml"),
+        RPC: (b'{"method": "a"}', JSON),
+        ACTION: (b"action=a", FORM),
+    }[ask]
+    for field, value, unread in (
+        (b"x-http-method-override", b"GET", True),
+        (b"x-method-override", b"PUT", True),
+        (b"x-http-method-override", b"post", False),
+    ):
+        headers = [(b"content-type", media), (field, value)]
+        head = Head(path=b"/api", method="POST", headers=headers)
+        reading = OperationReader().read((ask,), head, body, complete=True)
+        assert (reading.reason == "ambiguous") is unread, (field, value)
+    if ask is not GRAPHQL:
+        assert read(ask, body, media, method="GET").reason == "absent"
 
 
 def test_a_persisted_query_is_known_once_its_text_was_seen() -> None:
@@ -144,6 +184,7 @@ def envelope(body: bytes, header: bytes = b"", namespace: bytes = SOAP11) -> byt
     )
 
 
+ENCODED = b"http://schemas.xmlsoap.org/soap/encoding/"
 LAUGHS = b"""<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>"""
 
 
@@ -154,7 +195,14 @@ LAUGHS = b"""<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a
         (envelope(b"<Get/>", namespace=b"http://www.w3.org/2003/05/soap-envelope"), ["soap Get"]),
         (envelope(b"<Get/>", b"<s:Header><s:Body><Evil/></s:Body></s:Header>"), ["soap Get"]),
         (b"\xef\xbb\xbf" + envelope(b"<Get/>"), ["soap Get"]),
-        (envelope(b"<Get/>" + b"<x/>" * 9_000), ["soap Get"]),
+        (envelope(b"<Get>" + b"<x/>" * 9_000 + b"</Get>"), ["soap Get"]),
+        (envelope(b"<!-- <Put/> --><?x <Put/>?><![CDATA[<Put/>]]><Get/>"), ["soap Get"]),
+        (envelope(b'<Get/><multiRef id="id0"/>'), ["soap Get"]),
+        (envelope(b"<Get/><Put/>"), "ambiguous"),
+        (envelope(b'<Put xmlns:e="%b" e:root="0"/><Get id="a"/>' % ENCODED), "ambiguous"),
+        (envelope(b"<Get/>", b'<Body><Put/></Body>'), "ambiguous"),
+        (b'<?xml version="1.0"' + b" " * 250 + b'encoding="cp037"?>' + envelope(b"<Get/>"),
+         "media_type"),
         (envelope(b"<Get/>", b"<s:Header>" + b"x" * 20_000 + b"</s:Header>"), "too_long"),
         (envelope(b""), "absent"),
         (envelope(b"<Get/></s:Body><s:Body><Put/>"), "ambiguous"),
@@ -197,6 +245,10 @@ def test_soap_with_attachments() -> None:
         ([{"method": "a"}, {"method": "b"}], ["jsonrpc a", "jsonrpc b"]),
         ({"method": "a", "Method": "b"}, "ambiguous"),
         (b'{"method": "a", "m\\u0065thod": "b"}', "ambiguous"),
+        ({"method": "a", "method\0": "b"}, "ambiguous"),
+        ({"method": "a\0b"}, "ambiguous"),
+        ({"method": "a\nb"}, "ambiguous"),
+        (b'{"method": "\\ud800"}', "ambiguous"),
         ({"result": 1}, "absent"),
         ({"method": 1}, "malformed"),
         (["a"], "malformed"),
@@ -217,7 +269,19 @@ def test_jsonrpc(body: Any, expected: list[str] | str) -> None:
         (b"action=a;b=1", b"", "ambiguous"),
         (b"action[]=a&action=b", b"", "ambiguous"),
         (b"+action=a&action=b", b"", "ambiguous"),
-        (b"x=1;action=a", b"", "absent"),
+        (b"x=1;action=a", b"", "ambiguous"),
+        (b"x=1;action=b&action=a", b"", "ambiguous"),
+        (b"action%00x=b&action=a", b"", "ambiguous"),
+        (b"[action]=b&action=a", b"", "ambiguous"),
+        (b"action]=b&action=a", b"", "ambiguous"),
+        (b"Action=b&action=a", b"", "ambiguous"),
+        (b"%22action%22=b&action=a", b"", "ambiguous"),
+        (b"action=a%0d%0a", b"", "ambiguous"),
+        (b"action=a%1fb", b"", "ambiguous"),
+        (b"", b"action=a", "ambiguous"),
+        (b"q=%3Baction%3Db&action=a", b"", ["form a"]),
+        (b"q=1;2&reaction=b&action_=c&action=a", b"x=1", ["form a"]),
+        (b"q=1&" * 1_000 + b"action=a", b"", "too_long"),
         (b"action=%zz", b"", "malformed"),
         (b"action=%ff", b"", "malformed"),
         (b"q=1", b"", "absent"),
@@ -250,6 +314,40 @@ def test_multipart_forms() -> None:
     assert said(read(ACTION, late, MULTIPART, complete=False), ACTION) == "too_long"
     file = part(b"action", b"a", b'; filename="a"') + b"--b1--\r\n"
     assert said(read(ACTION, file, MULTIPART), ACTION) == "ambiguous"
+
+
+SEARCH = part(b"q", b"1") + part(b"action", b"search") + b"--b1--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (b"--b\r\n" + SEARCH, MULTIPART),  # another reader's part before the first
+        (SEARCH + part(b"action", b"b"), MULTIPART),  # and after the last
+        (SEARCH.replace(b"1\r\n", b"1\n--b1\nContent-Disposition: x\n\n"), MULTIPART),
+        (SEARCH.replace(b"--b1\r\n", b"--b1 \r\n"), MULTIPART),
+        (SEARCH.replace(b'"q"', b'"q"\r\nX: y\nContent-Disposition: z'), MULTIPART),
+        (SEARCH.replace(b'"q"', b'"act\\ion"'), MULTIPART),
+        (SEARCH.replace(b'"q"', b'"%61ction"'), MULTIPART),
+        (SEARCH.replace(b'"q"', b"'action'"), MULTIPART),
+        (SEARCH.replace(b'"q"', b'"q"; filename="; name=action; "'), MULTIPART),
+        (SEARCH.replace(b'"q"', b'"q"; name*0="action"'), MULTIPART),
+        (SEARCH.replace(b"b1", b"b1,x"), MULTIPART + b",x"),
+        (SEARCH, MULTIPART + b"; xboundary=b"),
+        (SEARCH, MULTIPART + b"; boundary*0=b"),
+        (SEARCH, MULTIPART + b"; charset=ibm037"),
+        (SEARCH.replace(b'"action"', b'"action"\r\nContent-Type: a/b; charset=utf-16'), MULTIPART),
+    ],
+)
+def test_multipart_that_readers_take_differently(body: bytes, media: bytes) -> None:
+    """PHP goes by lines, reads on after the end, and ends a boundary at a comma."""
+    assert said(read(ACTION, SEARCH, MULTIPART), ACTION) == ["form search"]
+    assert read(ACTION, body, media).reason in ("ambiguous", "malformed", "media_type")
+
+
+def test_the_end_of_a_multipart_body_that_is_not_there_yet() -> None:
+    """After the last part nothing may come, and what comes is not known."""
+    assert read(ACTION, SEARCH, MULTIPART, complete=False).reason == "too_long"
 
 
 def test_an_operation_says_what_it_is() -> None:
