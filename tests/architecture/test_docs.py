@@ -110,9 +110,12 @@ def test_commands_of_the_manual_exist() -> None:
     pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     seen = 0
     for page in pages:
-        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))  # continued lines are one
         code = "\n".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.M | re.S))
         code += "\n" + "\n".join(re.findall(r"`((?:figway|make) [^`\n]+)`", text))
+        code += "\n" + "\n".join(
+            re.findall(r"^    (figway .+)$", text, flags=re.M)
+        )  # by indentation
         for line in code.splitlines():
             words = re.sub(r"\s#.*", "", line).split()
             if words[:1] == ["make"]:
