@@ -1,7 +1,7 @@
 """Every kind of the fixture as a route of its own, all at once, through a proxy as real processes.
 
     python -m bench.truth.run [--requests 400] [--only TEXT] [--reads allowed|cacheable|never]
-        [--restarts 2] [--part 1/3] [--write FILE]
+        [--restarts 2] [--seconds 420] [--part 1/3] [--write FILE]
 
 Two servers answer by kind; a proxy shadows every route; what its shadow worker tells is judged as
 the control plane judges it, every two seconds and at the end. The worker is killed in between.
@@ -36,7 +36,12 @@ SETTLE_S = 15.0
 
 
 async def run(
-    wanted: list[Kind], requests: int, rate: float, reads: LegacyReads, restarts: int
+    wanted: list[Kind],
+    requests: int,
+    rate: float,
+    reads: LegacyReads,
+    restarts: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Send the requests, and say how each kind was judged."""
     with tempfile.TemporaryDirectory(prefix="figway-truth-") as folder:
@@ -48,11 +53,11 @@ async def run(
             world.control.learned = truth.learned
             watch = Watch(wanted, reads)
             looking = asyncio.create_task(_watching(truth, watch))
-            await truth.ask(proxy.facade, requests, rate, restarts, proxy.process.pid)
+            await truth.ask(proxy.facade, requests, rate, restarts, proxy.process.pid, seconds)
             await _settled(truth)
             looking.cancel()
             watch.look(truth.evidence())
-            return _result(truth, watch.verdicts(truth.untried), reads, restarts)
+            return _result(truth, watch.verdicts(truth.untried), reads)
 
 
 async def _watching(truth: Truth, watch: Watch) -> None:
@@ -74,9 +79,7 @@ async def _settled(truth: Truth) -> None:
         await asyncio.sleep(0.5)
 
 
-def _result(
-    truth: Truth, verdicts: list[Verdict], reads: LegacyReads, restarts: int
-) -> dict[str, Any]:
+def _result(truth: Truth, verdicts: list[Verdict], reads: LegacyReads) -> dict[str, Any]:
     wrong = {found.kind: found.wrong for found in verdicts if found.wrong}
     words = list(wrong.values())
     return {
@@ -86,13 +89,14 @@ def _result(
             "real": sum(found.real for found in verdicts),
         },
         "legacy_reads": reads.value,
-        "restarts": restarts,
+        "restarts": truth.restarts,
         "untried": sorted(truth.untried),
         "dropped": dict(truth.world.batches.dropped),
         "skipped": dict(truth.world.batches.skipped),
         "read_again_at_legacy": len(truth.world.legacy.copies),
         "wrong": wrong,
         "missed": words.count("missed") + words.count("hidden"),
+        "undecided": words.count("undecided"),
         "false": sum(word in ("false", "refuted", "slow") for word in words),
         "rows": [asdict(found) for found in verdicts],
     }
@@ -127,11 +131,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="kinds whose name holds a text (a|b), or `real`")
     parser.add_argument("--part", default="1/1", help="of the kinds, every n-th")
     parser.add_argument("--restarts", type=int, default=2, help="of the shadow worker")
+    parser.add_argument("--seconds", type=float, default=420.0, help="of asking, at most")
     parser.add_argument("--write", type=Path, help="also write the result there")
     given = parser.parse_args()
     wanted = _chosen(given.only, given.part)
     reads = LegacyReads(given.reads)
-    result = asyncio.run(run(wanted, given.requests, given.rate, reads, given.restarts))
+    result = asyncio.run(
+        run(wanted, given.requests, given.rate, reads, given.restarts, given.seconds)
+    )
     if given.write:
         given.write.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     sys.stdout.write("\n".join(_lines(result)) + "\n")

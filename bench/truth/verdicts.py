@@ -11,7 +11,9 @@ from figway.evidence.window import BuildEvidence
 from figway.model.table import LegacyReads
 
 FOUND = frozenset({"real", "varies_differently", "likely_real"})
+_OPEN = frozenset({"unconfirmed", "unsteady"})
 MOST_FALSE = 0.005
+FIRST_GOAL = 0.99
 GOAL = 0.995
 ENOUGH = round(1.3 * 946)
 """Pairs after which a clean route is to be proven: 946 are what the bound needs."""
@@ -24,7 +26,8 @@ class Verdict:
     kind: str
     real: bool
     wrong: str
-    """`missed`, `hidden` (told as noise), `false`, `refuted`, `slow`; empty for right."""
+    """`missed`, `hidden` (told as noise), `undecided` (told as what is not known yet), `false`,
+    `refuted`, `slow`; empty for right."""
     match: int
     mismatch: int
     new_failed: int
@@ -37,6 +40,8 @@ class Verdict:
     found: bool
     moments: list[str] = field(default_factory=list)
     """What was wrong meanwhile, in order."""
+    proven_after: int = 0
+    """Requests seen when the first goal, 99 %, was first proven; 0 if it never was."""
 
 
 class Watch:
@@ -48,6 +53,7 @@ class Watch:
         self._lenient = reads is not LegacyReads.ALLOWED
         self._moments: dict[str, list[str]] = {}
         self._last: dict[str, tuple[Judgement, int]] = {}
+        self._proven: dict[str, int] = {}
 
     def look(self, evidence: Mapping[str, BuildEvidence]) -> None:
         """Judge what is known now, by route."""
@@ -56,7 +62,10 @@ class Watch:
             if known is None:
                 continue
             judged = judge(known, self._now)
-            self._last[kind.name] = judged, known.seen_shapes.total
+            seen = known.seen_shapes.total
+            self._last[kind.name] = judged, seen
+            if judged.standing(FIRST_GOAL) == "proven":
+                self._proven.setdefault(kind.name, seen)
             if not kind.real and (word := false_of(judged)):
                 told = self._moments.setdefault(kind.name, [])
                 told.append(f"{word} {judged.mismatch}/{judged.rated}")
@@ -84,6 +93,7 @@ class Watch:
             [reason.code for reason in judged.reasons],
             found(judged),
             moments[:5],
+            self._proven.get(kind.name, 0),
         )
 
     def _missed(self, judged: Judgement) -> str:
@@ -91,6 +101,9 @@ class Watch:
             return ""
         if self._lenient and judged.standing(GOAL) != "proven" and judged.unconfirmed:
             return ""  # what cannot be known is said to be unknown
+        fields = {item.field: item.standing for item in judged.fields}
+        if undecided(judged.standing(GOAL), fields):
+            return "undecided"
         return "hidden" if judged.fields else "missed"
 
     def _false(self, judged: Judgement, seen: int, moments: list[str]) -> str:
@@ -105,6 +118,12 @@ def found(judged: Judgement) -> bool:
     told = judged.mismatch > 0 or any(item.standing in FOUND for item in judged.fields)
     own = any(reason.code == "varies_differently" for reason in judged.reasons)
     return told or own or judged.new_failed > 0
+
+
+def undecided(standing: str, fields: Mapping[str, str]) -> bool:
+    """Whether a difference is told as one that is not known well enough yet, and nothing is proven
+    meanwhile."""
+    return standing != "proven" and not _OPEN.isdisjoint(fields.values())
 
 
 def false_of(judged: Judgement) -> str:

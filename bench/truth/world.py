@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,9 @@ REPEATED = 0.5
 """Share of the requests that come a second time, a few turns later."""
 LATER = 3
 """Turns in between."""
-BACKLOG = 2_500
-"""Requests that may be under way, or not told of yet."""
+BACKLOG = 350
+"""Requests that may be under way, or not told of yet: fewer than a worker lets wait for one
+backend, so that a busy machine makes the fixture slow, and not the evidence thin."""
 _WORKER = b"proxy.processes.shadow.worker"
 
 
@@ -37,6 +39,7 @@ class Truth:
         self.world = world
         self.kinds = wanted
         self.sent = 0
+        self.restarts = 0
         self._reads = reads
         self._evidence: dict[str, BuildEvidence] = {}
         self._windows: dict[str, str] = {}
@@ -78,14 +81,25 @@ class Truth:
     # -- clients -------------------------------------------------------------------------------
 
     async def ask(
-        self, facade: str, requests: int, rate: float, restarts: int, supervisor: int
+        self,
+        facade: str,
+        requests: int,
+        rate: float,
+        restarts: int,
+        supervisor: int,
+        seconds: float,
     ) -> None:
-        """Ask every route, in turn, so many times; kill the shadow worker so often meanwhile."""
+        """Ask every route, in turn, so many times, and no longer than so many seconds; kill the
+        shadow worker so often meanwhile."""
+        end = time.monotonic() + seconds
         orders = [numbers(requests, at) for at in range(len(self.kinds))]
         every = max(1, requests // (restarts + 1))
         for turn in range(requests):
+            if time.monotonic() > end:
+                return
             if restarts and turn and turn % every == 0 and turn // every <= restarts:
                 kill_worker(supervisor)
+                self.restarts += 1
             texts = [
                 _request(facade, at, orders[at][turn], kind) for at, kind in enumerate(self.kinds)
             ]
