@@ -23,9 +23,9 @@ demo-serverless: $(VENV)/.dev ## The shop's whole new side: functions, queues, e
 	@$(BIN)/python -m new_services.cloud.demo $(ARGS)
 
 ##@ Check it
-# Everything once that runs in a test's own process or on its own sockets; of whole systems, faults, the
-# console in a browser and the compiled build a part, which the targets below have whole.
-test: lint test-quick test-wire-compiled ## Lint, strict types, import rules, tests, and a part of the long suites (under ten minutes on two cores)
+# Everything once that runs in a test's own process or on its own sockets; of whole systems, faults and the
+# console in a browser a part, which the targets below have whole. The compiled build has targets of its own.
+test: lint test-quick ## Lint, strict types, import rules, tests, and a part of the long suites (twelve minutes on two cores, ten are wanted)
 
 test-all: lint ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
 	@THOROUGH=1 $(MAKE) --no-print-directory coverage unit-rest test-compiled test-browser
