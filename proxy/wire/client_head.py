@@ -123,8 +123,9 @@ class RequestHead:
         """All fields, as sent: order, case and repetition kept."""
         headers = self._headers
         if headers is None:
-            section = self._data[self._start : -4]
-            lines = section.split(b"\r\n") if section else []
+            # Without a field the start lies behind the end, at which a compiled slice raises.
+            start, end = self._start, len(self._data) - 4
+            lines = self._data[start:end].split(b"\r\n") if start < end else []
             headers = self._headers = [_pair(line) for line in lines]
         return headers
 

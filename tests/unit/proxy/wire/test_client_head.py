@@ -92,6 +92,7 @@ def as_sent(head: RequestHead, data: bytes) -> tuple[str, bytes, Headers]:
 
 @settings(max_examples=examples(1_500), deadline=None)
 @given(heads)
+@example(b"GET / HTTP/1.0\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n")
 @example(b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n")
 def test_whatever_is_accepted_others_accept_alike(data: bytes) -> None:
