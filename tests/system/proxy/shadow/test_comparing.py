@@ -161,7 +161,11 @@ async def test_hostile_bodies_end_as_a_verdict_in_bounded_time(tmp_path: Path) -
             item["request"]["target"].rpartition("/")[2]: (item["verdict"], item["reason"])
             for item in batches.examples
         }
-        assert batches.verdicts["compare_error"] + batches.verdicts["mismatch"] == len(HOSTILE)
+        cut = {name for name in HOSTILE if name.startswith("cut-")}
+        assert {name for name, told in found.items() if told[0] == "new_failed"} == cut
+        assert batches.verdicts["new_failed"] == len(cut)
+        rest = batches.verdicts["compare_error"] + batches.verdicts["mismatch"]
+        assert rest == len(HOSTILE) - len(cut)
         assert found["bomb"] == ("compare_error", "too_large")
         assert proxy.event("shadow_worker_died") is None
         assert proxy.event("shadow_fault") is None
