@@ -7,19 +7,20 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from control_plane.approvals.store import ChangeRequest
+from control_plane.http.described import Described
 
 RulesIn = Annotated[dict[str, Any], Field(max_length=10)]
 """`approvals` and `freezes`, as `figway.rollout` has shares, days and hours."""
 
 
-class RulesOut(BaseModel, use_attribute_docstrings=True):
+class RulesOut(Described, BaseModel):
     """The rules in force."""
 
     approvals: list[dict[str, Any]]
     freezes: list[dict[str, Any]]
 
 
-class ChangeRequestOut(BaseModel, use_attribute_docstrings=True):
+class ChangeRequestOut(Described, BaseModel):
     """A change that waits for other people, or waited."""
 
     hash: str

@@ -11,6 +11,7 @@ from control_plane.audit import store
 from control_plane.audit.changes import first_changes
 from control_plane.auth.access import Viewer
 from control_plane.http import paging
+from control_plane.http.described import Described
 from control_plane.http.paging import Cursor, Limit, Only, Page
 from control_plane.http.problems import COMMON, documented
 from control_plane.publishing.changed import FieldChangeOut, shown
@@ -21,7 +22,7 @@ _MOST_SHOWN = 100
 Moment = Annotated[int | None, Query(ge=0, lt=2**53, description="Milliseconds since the epoch.")]
 
 
-class AuditOut(BaseModel, use_attribute_docstrings=True):
+class AuditOut(Described, BaseModel):
     """One entry: who did what to what, why, and what it changed."""
 
     id: int

@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from control_plane.auth.keys import Role
+from control_plane.http.described import Described
 from control_plane.http.limits import PLAIN_TEXT
 
 
-class KeyIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class KeyIn(Described, BaseModel, extra="forbid"):
     """A key to make."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, pattern=PLAIN_TEXT)]
@@ -21,7 +22,7 @@ class KeyIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] = ""
 
 
-class KeyOut(BaseModel, use_attribute_docstrings=True):
+class KeyOut(Described, BaseModel):
     """A key, without its secret."""
 
     prefix: str
@@ -51,7 +52,7 @@ class Me(BaseModel):
     role: Role
 
 
-class SessionOut(BaseModel, use_attribute_docstrings=True):
+class SessionOut(Described, BaseModel):
     """A console session."""
 
     id: str

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
 from control_plane.http.limits import Loose
 from figway.compare.detect import HARD_SHAPES
 
@@ -53,7 +54,7 @@ Body = Annotated[str, Field(max_length=4 * 1024 * 1024)]
 Header = tuple[Annotated[str, Field(max_length=1_000)], Annotated[str, Field(max_length=65_536)]]
 
 
-class _FieldIn(BaseModel, use_attribute_docstrings=True):
+class _FieldIn(Described, BaseModel):
     path: Path
     kind: Code
     detector: Code = ""
@@ -67,7 +68,7 @@ class _FieldIn(BaseModel, use_attribute_docstrings=True):
         return self.field or f"{self.path}|{self.kind}{shape}"
 
 
-class FieldIn(_FieldIn, use_attribute_docstrings=True):
+class FieldIn(_FieldIn):
     """A field that differed between the sides."""
 
     count: Count
@@ -82,14 +83,14 @@ class FieldIn(_FieldIn, use_attribute_docstrings=True):
     last_ms: Count = 0
 
 
-class NoiseFieldIn(_FieldIn, use_attribute_docstrings=True):
+class NoiseFieldIn(_FieldIn):
     """A field that legacy disagreed with itself about."""
 
     count: Count
     """Pairs of legacy with itself that differ there."""
 
 
-class NoiseIn(BaseModel, use_attribute_docstrings=True):
+class NoiseIn(Described, BaseModel):
     """Legacy compared with itself."""
 
     pairs: Count = 0
@@ -119,7 +120,7 @@ Shape = tuple[
 ]
 
 
-class RequestIn(BaseModel, use_attribute_docstrings=True):
+class RequestIn(Described, BaseModel):
     """A captured request, redacted."""
 
     method: Annotated[str, Field(max_length=40)]
@@ -131,7 +132,7 @@ class RequestIn(BaseModel, use_attribute_docstrings=True):
     """Method, status, media type, query names, signed in or not."""
 
 
-class AnswerIn(BaseModel, use_attribute_docstrings=True):
+class AnswerIn(Described, BaseModel):
     """One side's answer, redacted, or its failure to give one."""
 
     status: Annotated[int, Field(ge=0, le=999, strict=True)] = 0
@@ -143,7 +144,7 @@ class AnswerIn(BaseModel, use_attribute_docstrings=True):
     """Kind of a transport failure; the status is 0 then."""
 
 
-class DifferenceIn(_FieldIn, use_attribute_docstrings=True):
+class DifferenceIn(_FieldIn):
     """One differing field of one pair."""
 
     exact: Annotated[str, Field(max_length=4_000)] = ""
@@ -162,7 +163,7 @@ class DifferenceIn(_FieldIn, use_attribute_docstrings=True):
 Differences = Annotated[list[DifferenceIn], Field(max_length=1_000)]
 
 
-class ReplayedAnswer(BaseModel, use_attribute_docstrings=True):
+class ReplayedAnswer(Described, BaseModel):
     """What a replay said of a stored pair, as it is kept."""
 
     reason: str = ""
@@ -170,7 +171,7 @@ class ReplayedAnswer(BaseModel, use_attribute_docstrings=True):
     new: AnswerIn | None = None
 
 
-class ExampleIn(BaseModel, use_attribute_docstrings=True):
+class ExampleIn(Described, BaseModel):
     """A stored pair."""
 
     id: Id
@@ -197,7 +198,7 @@ Place = Annotated[str, Field(max_length=2_300)]
 _Places = Annotated[dict[Place, Loose], Field(max_length=1_000)]
 
 
-class SignatureIn(BaseModel, use_attribute_docstrings=True):
+class SignatureIn(Described, BaseModel):
     """Pairs in which the same fields were found the same."""
 
     entries: Annotated[
@@ -210,7 +211,7 @@ class SignatureIn(BaseModel, use_attribute_docstrings=True):
     last_ms: Count = 0
 
 
-class OwnIn(BaseModel, use_attribute_docstrings=True):
+class OwnIn(Described, BaseModel):
     """Legacy compared with itself by a sample that does not depend on differences."""
 
     looks: Count = 0
@@ -218,7 +219,7 @@ class OwnIn(BaseModel, use_attribute_docstrings=True):
     """Looks in which a place varied."""
 
 
-class EvidenceIn(BaseModel, use_attribute_docstrings=True):
+class EvidenceIn(Described, BaseModel):
     """What was compared with one build of new since the last batch: counts by what differed."""
 
     build: Name = ""
@@ -245,7 +246,7 @@ class EvidenceIn(BaseModel, use_attribute_docstrings=True):
     """Requests that comparing added: `legacy`, `new`; `natural` repeats, which cost nothing."""
 
 
-class RouteIn(BaseModel, use_attribute_docstrings=True):
+class RouteIn(Described, BaseModel):
     """What was compared of one route in one evidence window."""
 
     route: Annotated[str, Field(min_length=1, max_length=200)]
@@ -270,7 +271,7 @@ class RouteIn(BaseModel, use_attribute_docstrings=True):
     examples: Annotated[list[ExampleIn], Field(max_length=500)] = []
 
 
-class PausedIn(BaseModel, use_attribute_docstrings=True):
+class PausedIn(Described, BaseModel):
     """Shadowing that a proxy has paused by itself, because the side suffers."""
 
     side: Code
@@ -279,7 +280,7 @@ class PausedIn(BaseModel, use_attribute_docstrings=True):
     since_ms: Count = 0
 
 
-class ShadowWorkerIn(BaseModel, use_attribute_docstrings=True):
+class ShadowWorkerIn(Described, BaseModel):
     """The shadow worker that made the batch."""
 
     paused: Annotated[list[PausedIn], Field(max_length=1_000)] = []
@@ -287,7 +288,7 @@ class ShadowWorkerIn(BaseModel, use_attribute_docstrings=True):
     """`received` and `dropped` captures since it started."""
 
 
-class BatchIn(BaseModel, use_attribute_docstrings=True):
+class BatchIn(Described, BaseModel):
     """What one proxy compared between two moments. Sent again, it counts once."""
 
     instance: Instance
@@ -300,20 +301,20 @@ class BatchIn(BaseModel, use_attribute_docstrings=True):
     worker: ShadowWorkerIn | None = None
 
 
-class BatchesIn(BaseModel, use_attribute_docstrings=True):
+class BatchesIn(Described, BaseModel):
     """Batches that are counted together, each of them once."""
 
     batches: Annotated[list[BatchIn], Field(min_length=1, max_length=100)]
 
 
-class BatchesOut(BaseModel, use_attribute_docstrings=True):
+class BatchesOut(Described, BaseModel):
     """What became of each batch."""
 
     accepted: list[bool]
     """False: it was counted before."""
 
 
-class BatchOut(BaseModel, use_attribute_docstrings=True):
+class BatchOut(Described, BaseModel):
     """What became of a batch."""
 
     accepted: bool

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
+from control_plane.http.described import Described
 from control_plane.http.paging import Page
 from control_plane.http.problems import FindingOut
 from figway.model.table import ComparisonRule, NoiseWord, RuleKind
@@ -27,7 +28,7 @@ FieldStanding = Literal[
 ]
 
 
-class GoalOut(BaseModel, use_attribute_docstrings=True):
+class GoalOut(Described, BaseModel):
     """Where the evidence stands towards one agreement."""
 
     rate: float
@@ -36,7 +37,7 @@ class GoalOut(BaseModel, use_attribute_docstrings=True):
     """More pairs needed, all matching; 0 when the bound is reached, null when refuted."""
 
 
-class ReasonOut(BaseModel, use_attribute_docstrings=True):
+class ReasonOut(Described, BaseModel):
     """Why a route is not proven, or what to know beside it."""
 
     code: str
@@ -46,7 +47,7 @@ class ReasonOut(BaseModel, use_attribute_docstrings=True):
     """It keeps the route from being proven."""
 
 
-class AgreementOut(BaseModel, use_attribute_docstrings=True):
+class AgreementOut(Described, BaseModel):
     """How far new agrees with legacy, by the rules, words and forms of now."""
 
     matches: int
@@ -78,7 +79,7 @@ class AgreementOut(BaseModel, use_attribute_docstrings=True):
     """Kinds of requests that were captured and hardly compared."""
 
 
-class BuildOut(BaseModel, use_attribute_docstrings=True):
+class BuildOut(Described, BaseModel):
     """The evidence on one build of new."""
 
     build: str
@@ -88,7 +89,7 @@ class BuildOut(BaseModel, use_attribute_docstrings=True):
     agreement: AgreementOut
 
 
-class QuantileOut(BaseModel, use_attribute_docstrings=True):
+class QuantileOut(Described, BaseModel):
     """One quantile of both sides, in milliseconds."""
 
     quantile: float
@@ -100,7 +101,7 @@ class QuantileOut(BaseModel, use_attribute_docstrings=True):
     """Both samples are large enough for this quantile."""
 
 
-class LatencyOut(BaseModel, use_attribute_docstrings=True):
+class LatencyOut(Described, BaseModel):
     """Latency of the compared answers of both sides."""
 
     legacy_answers: int
@@ -109,7 +110,7 @@ class LatencyOut(BaseModel, use_attribute_docstrings=True):
     quantiles: list[QuantileOut]
 
 
-class FailureOut(BaseModel, use_attribute_docstrings=True):
+class FailureOut(Described, BaseModel):
     """How often a side failed among the pairs that were sent."""
 
     failed: int
@@ -122,7 +123,7 @@ class FailureOut(BaseModel, use_attribute_docstrings=True):
     """Faults (SOAP, GraphQL, JSON-RPC) by code: answers, and no failures."""
 
 
-class LooksOut(BaseModel, use_attribute_docstrings=True):
+class LooksOut(Described, BaseModel):
     """Second looks of the newest build: what comparing asked besides."""
 
     own: int
@@ -139,14 +140,14 @@ class LooksOut(BaseModel, use_attribute_docstrings=True):
     """Fields that are noise: legacy varies there, and new in the same form."""
 
 
-class PausedOut(PausedIn, use_attribute_docstrings=True):
+class PausedOut(PausedIn):
     """Shadowing that a proxy has paused by itself."""
 
     instance: str
     seen_ms: int
 
 
-class WindowOut(BaseModel, use_attribute_docstrings=True):
+class WindowOut(Described, BaseModel):
     """What was compared while nothing changed that comparisons depend on."""
 
     window: str
@@ -179,7 +180,7 @@ class WindowOut(BaseModel, use_attribute_docstrings=True):
     new: FailureOut
 
 
-class RouteEvidence(BaseModel, use_attribute_docstrings=True):
+class RouteEvidence(Described, BaseModel):
     """A route in the overview."""
 
     route: str
@@ -199,7 +200,7 @@ class RouteEvidence(BaseModel, use_attribute_docstrings=True):
     """Proxies that have paused its shadow."""
 
 
-class EvidencePoint(BaseModel, use_attribute_docstrings=True):
+class EvidencePoint(Described, BaseModel):
     """One step of time within one window."""
 
     at_ms: int
@@ -208,7 +209,7 @@ class EvidencePoint(BaseModel, use_attribute_docstrings=True):
     """By verdict as it was told when the pair ended, besides `captured` and `dropped`."""
 
 
-class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
+class RouteDetail(RouteEvidence):
     """All evidence on a route."""
 
     windows: list[WindowOut]
@@ -227,7 +228,7 @@ class RouteDetail(RouteEvidence, use_attribute_docstrings=True):
     """What caches would make of its answers, by the newest stored pairs."""
 
 
-class FieldLooksOut(BaseModel, use_attribute_docstrings=True):
+class FieldLooksOut(Described, BaseModel):
     """What second looks saw at the place of a field."""
 
     settled: int
@@ -249,7 +250,7 @@ class FieldLooksOut(BaseModel, use_attribute_docstrings=True):
     """All looks that compared legacy with itself."""
 
 
-class FieldOut(BaseModel, use_attribute_docstrings=True):
+class FieldOut(Described, BaseModel):
     """One kind of difference at one path."""
 
     field: str
@@ -285,7 +286,7 @@ class FieldOut(BaseModel, use_attribute_docstrings=True):
     last_ms: int
 
 
-class PathOut(BaseModel, use_attribute_docstrings=True):
+class PathOut(Described, BaseModel):
     """A place in the answers, with what differs there."""
 
     path: str
@@ -298,7 +299,7 @@ class PathOut(BaseModel, use_attribute_docstrings=True):
     fields: list[FieldOut]
 
 
-class FieldsOut(Page[PathOut], use_attribute_docstrings=True):
+class FieldsOut(Page[PathOut]):
     """The differing fields of one window and build, grouped by path."""
 
     window: str
@@ -311,7 +312,7 @@ class FieldsOut(Page[PathOut], use_attribute_docstrings=True):
     """How many paths stand how, before filters."""
 
 
-class ExampleSummary(BaseModel, use_attribute_docstrings=True):
+class ExampleSummary(Described, BaseModel):
     """A stored pair in a list."""
 
     id: str
@@ -339,7 +340,7 @@ class ExampleSummary(BaseModel, use_attribute_docstrings=True):
     """Where it differs; the first ten."""
 
 
-class ReplayedOut(BaseModel, use_attribute_docstrings=True):
+class ReplayedOut(Described, BaseModel):
     """What a replay said of an example."""
 
     replay: str
@@ -352,7 +353,7 @@ class ReplayedOut(BaseModel, use_attribute_docstrings=True):
     new: AnswerIn | None
 
 
-class FoundOut(BaseModel, use_attribute_docstrings=True):
+class FoundOut(Described, BaseModel):
     """What was found of one differing field of a pair, and what it comes to now."""
 
     field: str
@@ -367,7 +368,7 @@ class FoundOut(BaseModel, use_attribute_docstrings=True):
     """Legacy's form there, in words."""
 
 
-class ExampleOut(BaseModel, use_attribute_docstrings=True):
+class ExampleOut(Described, BaseModel):
     """A stored pair, whole and redacted."""
 
     route: str
@@ -383,7 +384,7 @@ class ExampleOut(BaseModel, use_attribute_docstrings=True):
     """Newest first; the last five."""
 
 
-class RuleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class RuleIn(Described, BaseModel, extra="forbid"):
     """A comparison rule to be written."""
 
     id: Annotated[str, Field(max_length=200)] = ""
@@ -400,7 +401,7 @@ class RuleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     note: Annotated[str, Field(max_length=500)] = ""
 
 
-class OverruleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class OverruleIn(Described, BaseModel, extra="forbid"):
     """A person's word on a field, against what was learned."""
 
     field: Annotated[str, Field(min_length=1, max_length=2_200)]
@@ -409,13 +410,13 @@ class OverruleIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Null takes the word back."""
 
 
-class ComparedHeaderIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class ComparedHeaderIn(Described, BaseModel, extra="forbid"):
     """A header of answers that is to be compared."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class PreviewIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class PreviewIn(Described, BaseModel, extra="forbid"):
     """Rules to try on the stored examples."""
 
     add: Annotated[list[RuleIn], Field(max_length=50)] = []
@@ -425,7 +426,7 @@ class PreviewIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Newest examples to compare."""
 
 
-class PreviewItem(BaseModel, use_attribute_docstrings=True):
+class PreviewItem(Described, BaseModel):
     """An example whose verdict the rules would change."""
 
     example: str
@@ -435,7 +436,7 @@ class PreviewItem(BaseModel, use_attribute_docstrings=True):
     """Where a difference comes to count, or no longer does."""
 
 
-class PreviewField(BaseModel, use_attribute_docstrings=True):
+class PreviewField(Described, BaseModel):
     """A field that counts in other pairs than before."""
 
     field: str
@@ -443,7 +444,7 @@ class PreviewField(BaseModel, use_attribute_docstrings=True):
     after: int
 
 
-class PreviewPlace(BaseModel, use_attribute_docstrings=True):
+class PreviewPlace(Described, BaseModel):
     """A place that differs, and that the added rules are about."""
 
     path: str
@@ -453,7 +454,7 @@ class PreviewPlace(BaseModel, use_attribute_docstrings=True):
     """Legacy repeated its value there whenever it was asked again: a difference is no noise."""
 
 
-class PreviewOut(BaseModel, use_attribute_docstrings=True):
+class PreviewOut(Described, BaseModel):
     """What rules would do to the stored examples, each compared again with and without them."""
 
     route: str
@@ -470,7 +471,7 @@ class PreviewOut(BaseModel, use_attribute_docstrings=True):
     """Where the added rules apply, that first which differs in most pairs; the first 50."""
 
 
-class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class ReplayIn(Described, BaseModel, extra="forbid"):
     """Which stored requests are to be sent to both sides once more."""
 
     route: Annotated[str, Field(min_length=1, max_length=200)]
@@ -496,7 +497,7 @@ class ReplayIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Only say how many requests it would send."""
 
 
-class ReplayOut(BaseModel, use_attribute_docstrings=True):
+class ReplayOut(Described, BaseModel):
     """A replay and how far it is."""
 
     id: str
@@ -519,7 +520,7 @@ class ReplayOut(BaseModel, use_attribute_docstrings=True):
     not_replayable: int
 
 
-class ReplayItemOut(BaseModel, use_attribute_docstrings=True):
+class ReplayItemOut(Described, BaseModel):
     """One example of a replay."""
 
     example: str
@@ -539,7 +540,7 @@ class JobExample(BaseModel):
     legacy: dict[str, Any]
 
 
-class JobOut(BaseModel, use_attribute_docstrings=True):
+class JobOut(Described, BaseModel):
     """Work for a shadow worker."""
 
     id: str
@@ -555,7 +556,7 @@ class JobsOut(BaseModel):
     jobs: list[JobOut]
 
 
-class ResultIn(BaseModel, use_attribute_docstrings=True):
+class ResultIn(Described, BaseModel):
     """What came of one replayed example."""
 
     example: Annotated[str, Field(min_length=1, max_length=64)]
@@ -582,13 +583,13 @@ class ResultsIn(BaseModel):
     results: Annotated[list[ResultIn], Field(max_length=500)]
 
 
-class ResultsOut(BaseModel, use_attribute_docstrings=True):
+class ResultsOut(Described, BaseModel):
     """How many results were new."""
 
     accepted: int
 
 
-class LearnedWindow(BaseModel, use_attribute_docstrings=True):
+class LearnedWindow(Described, BaseModel):
     """What was learned of one build in one current window."""
 
     route: str

@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
+
 Short = Annotated[str, Field(max_length=200)]
 Code = Annotated[str, Field(max_length=60)]
 Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 
 
-class DecisionIn(BaseModel, use_attribute_docstrings=True):
+class DecisionIn(Described, BaseModel):
     """One request at the facade, and who served it. Never a query, header, cookie or key."""
 
     at_ms: Count
@@ -49,14 +51,14 @@ class DecisionIn(BaseModel, use_attribute_docstrings=True):
     worker: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 0
 
 
-class DecisionsIn(BaseModel, use_attribute_docstrings=True):
+class DecisionsIn(Described, BaseModel):
     """What a proxy kept for those who watch."""
 
     instance: Annotated[str, Field(min_length=1, max_length=200)]
     decisions: Annotated[list[DecisionIn], Field(max_length=1_000)]
 
 
-class DecisionOut(DecisionIn, use_attribute_docstrings=True):
+class DecisionOut(DecisionIn):
     """A decision that was seen."""
 
     number: Count
@@ -65,7 +67,7 @@ class DecisionOut(DecisionIn, use_attribute_docstrings=True):
     """The proxy."""
 
 
-class DecisionsOut(BaseModel, use_attribute_docstrings=True):
+class DecisionsOut(Described, BaseModel):
     """Decisions of one route, newest first."""
 
     route: str

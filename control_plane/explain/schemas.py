@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
 from control_plane.http.limits import Loose
 from figway.explain.request import Explanation
 from figway.model.table import Side
@@ -15,7 +16,7 @@ Value = Annotated[str, Field(max_length=16_384)]
 Header = tuple[Name, Value]
 
 
-class ExplainIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class ExplainIn(Described, BaseModel, extra="forbid"):
     """A request, and the table to hold it against."""
 
     method: Annotated[str, Field(max_length=40, pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}$")] = (

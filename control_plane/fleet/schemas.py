@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
 from control_plane.http.problems import FindingOut
 
 Short = Annotated[str, Field(max_length=200)]
@@ -15,7 +16,7 @@ Etag = Annotated[str, Field(max_length=64)]
 Count = Annotated[int, Field(ge=0, lt=2**63, strict=True)]
 
 
-class WorkerIn(BaseModel, use_attribute_docstrings=True):
+class WorkerIn(Described, BaseModel):
     """One worker process of a proxy."""
 
     id: Count
@@ -40,7 +41,7 @@ class FindingIn(FindingOut):
     resolution: Message = ""
 
 
-class RefusalIn(BaseModel, use_attribute_docstrings=True):
+class RefusalIn(Described, BaseModel):
     """A revision that a proxy would not serve."""
 
     revision: Count
@@ -48,7 +49,7 @@ class RefusalIn(BaseModel, use_attribute_docstrings=True):
     findings: Annotated[list[FindingIn], Field(max_length=100)] = []
 
 
-class OpenBreakerIn(BaseModel, use_attribute_docstrings=True):
+class OpenBreakerIn(Described, BaseModel):
     """A breaker of one worker that is not simply closed."""
 
     worker: Count
@@ -58,7 +59,7 @@ class OpenBreakerIn(BaseModel, use_attribute_docstrings=True):
     since_ms: Count = 0
 
 
-class MemberOutIn(BaseModel, use_attribute_docstrings=True):
+class MemberOutIn(Described, BaseModel):
     """One of a backend's several URLs that a worker does not ask at present."""
 
     worker: Count
@@ -70,7 +71,7 @@ class MemberOutIn(BaseModel, use_attribute_docstrings=True):
     since_ms: Count = 0
 
 
-class BudgetIn(BaseModel, use_attribute_docstrings=True):
+class BudgetIn(Described, BaseModel):
     """What was asked of a budget since the proxy started, over all workers."""
 
     backend: Short
@@ -90,7 +91,7 @@ class BudgetIn(BaseModel, use_attribute_docstrings=True):
     """When that was."""
 
 
-class OfferedIn(BaseModel, use_attribute_docstrings=True):
+class OfferedIn(Described, BaseModel):
     """A table that a proxy heard of last, where it is not the one that it serves."""
 
     installation: Etag = ""
@@ -98,7 +99,7 @@ class OfferedIn(BaseModel, use_attribute_docstrings=True):
     etag: Etag = ""
 
 
-class KilledIn(BaseModel, use_attribute_docstrings=True):
+class KilledIn(Described, BaseModel):
     """What the kill switch does at a proxy now, and what turned it."""
 
     on: StrictBool = False
@@ -115,7 +116,7 @@ class KilledIn(BaseModel, use_attribute_docstrings=True):
     """A table of an older release said on."""
 
 
-class QuarantineIn(BaseModel, use_attribute_docstrings=True):
+class QuarantineIn(Described, BaseModel):
     """What a proxy cannot open, and leaves out alone."""
 
     kind: Short = ""
@@ -130,7 +131,7 @@ class QuarantineIn(BaseModel, use_attribute_docstrings=True):
     routes: Annotated[list[Short], Field(max_length=100)] = []
 
 
-class AckIn(BaseModel, use_attribute_docstrings=True):
+class AckIn(Described, BaseModel):
     """What a proxy serves now; sent on every change, and every five seconds."""
 
     instance: Annotated[str, Field(min_length=1, max_length=200)]
@@ -183,7 +184,7 @@ class InstanceOut(AckIn):
     seen_ms: Count
 
 
-class KillStandOut(BaseModel, use_attribute_docstrings=True):
+class KillStandOut(Described, BaseModel):
     """The kill switch, as it was pressed and as proxies do."""
 
     on: bool
@@ -192,7 +193,7 @@ class KillStandOut(BaseModel, use_attribute_docstrings=True):
     """`on: 3 of 3 proxies send everything to legacy`"""
 
 
-class FleetOut(BaseModel, use_attribute_docstrings=True):
+class FleetOut(Described, BaseModel):
     """All proxies."""
 
     revision: Count
@@ -213,7 +214,7 @@ class FleetOut(BaseModel, use_attribute_docstrings=True):
     next: str | None = None
 
 
-class ProxyProgress(BaseModel, use_attribute_docstrings=True):
+class ProxyProgress(Described, BaseModel):
     """How far one proxy is with one revision."""
 
     instance: str
@@ -232,7 +233,7 @@ class ProxyProgress(BaseModel, use_attribute_docstrings=True):
     """Why it refused."""
 
 
-class Propagation(BaseModel, use_attribute_docstrings=True):
+class Propagation(Described, BaseModel):
     """How far the proxies are with one revision, or with the kill switch."""
 
     revision: Count

@@ -11,6 +11,7 @@ import orjson
 from fastapi import Query
 from pydantic import BaseModel
 
+from control_plane.http.described import Described
 from control_plane.http.problems import invalid
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ Cursor = Annotated[
 Only = Annotated[str, Query(max_length=200, description="Only what is equal to this.")]
 
 
-class Page(BaseModel, Generic[T], use_attribute_docstrings=True):
+class Page(Described, BaseModel, Generic[T]):
     """One page of a list."""
 
     items: list[T]

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
 from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced, OutcomeUnknown
+from control_plane.http.described import Described
 
 _log = logging.getLogger(__name__)
 _BASE = "urn:figway:problem:"
@@ -25,7 +26,7 @@ _BASE = "urn:figway:problem:"
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
-class FindingOut(BaseModel, use_attribute_docstrings=True):
+class FindingOut(Described, BaseModel):
     """One thing that is wrong, or looks wrong, and what to do about it."""
 
     code: str
@@ -39,7 +40,7 @@ class FindingOut(BaseModel, use_attribute_docstrings=True):
     """What to do about it."""
 
 
-class ProblemOut(BaseModel, use_attribute_docstrings=True):
+class ProblemOut(Described, BaseModel):
     """An error (RFC 9457)."""
 
     type: str

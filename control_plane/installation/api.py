@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from control_plane.audit import store as audit
 from control_plane.auth.access import Admin, Viewer
 from control_plane.clock import now_ms
+from control_plane.http.described import Described
 from control_plane.http.limits import ReasonField
 from control_plane.http.problems import COMMON, documented
 from control_plane.publishing import store
@@ -19,7 +20,7 @@ router = APIRouter(tags=["installation"], responses=documented(*COMMON))
 InstallationId = Annotated[str, Field(max_length=32, pattern=r"^[0-9a-f]{32}$")]
 
 
-class InstallationOut(BaseModel, use_attribute_docstrings=True):
+class InstallationOut(Described, BaseModel):
     """Which installation this is."""
 
     id: str
@@ -29,7 +30,7 @@ class InstallationOut(BaseModel, use_attribute_docstrings=True):
     """Installations whose proxies may follow this one."""
 
 
-class AdoptIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class AdoptIn(Described, BaseModel, extra="forbid"):
     """Let the proxies of another installation follow this one."""
 
     installation: InstallationId

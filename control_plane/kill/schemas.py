@@ -5,10 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, StrictBool
 
 from control_plane.fleet.schemas import Propagation
+from control_plane.http.described import Described
 from control_plane.http.limits import ReasonField
 
 
-class KillIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class KillIn(Described, BaseModel, extra="forbid"):
     """Press the switch."""
 
     on: StrictBool
@@ -16,7 +17,7 @@ class KillIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     reason: ReasonField
 
 
-class KillOut(BaseModel, use_attribute_docstrings=True):
+class KillOut(Described, BaseModel):
     """Where the switch stands. What the proxies do says `GET /fleet`."""
 
     on: bool
@@ -31,7 +32,7 @@ class KillOut(BaseModel, use_attribute_docstrings=True):
     stored as soon as that does."""
 
 
-class KillChanged(KillOut, use_attribute_docstrings=True):
+class KillChanged(KillOut):
     """What came of a press."""
 
     changed: bool

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from control_plane.fleet.schemas import Propagation
 from control_plane.fleet.service import FleetService
+from control_plane.http.described import Described
 from control_plane.http.limits import PLAIN_TEXT
 from control_plane.http.problems import FindingOut
 from control_plane.publishing.service import Published
@@ -30,7 +31,7 @@ Wait = Annotated[
 Timeout = Annotated[float, Query(ge=0, le=60, description="Seconds to wait at most.")]
 
 
-class FieldChangeOut(BaseModel, use_attribute_docstrings=True):
+class FieldChangeOut(Described, BaseModel):
     """One field that a change alters; null stands for absent or default."""
 
     kind: str
@@ -43,7 +44,7 @@ class FieldChangeOut(BaseModel, use_attribute_docstrings=True):
     """`route orders: weight 1% -> 25%`"""
 
 
-class Undo(BaseModel, use_attribute_docstrings=True):
+class Undo(Described, BaseModel):
     """How to take the change back."""
 
     method: str
@@ -51,7 +52,7 @@ class Undo(BaseModel, use_attribute_docstrings=True):
     cli: str
 
 
-class Changed(BaseModel, use_attribute_docstrings=True):
+class Changed(Described, BaseModel):
     """What came of a change."""
 
     changed: bool

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
 from control_plane.http.limits import PLAIN_TEXT
 from control_plane.publishing.changed import FieldChangeOut
 
 
-class RevisionOut(BaseModel, use_attribute_docstrings=True):
+class RevisionOut(Described, BaseModel):
     """A numbered table, in a list."""
 
     revision: int
@@ -34,7 +35,7 @@ class RevisionDetail(RevisionOut):
     changes: list[FieldChangeOut]
 
 
-class DiffOut(BaseModel, use_attribute_docstrings=True):
+class DiffOut(Described, BaseModel):
     """What differs between two tables."""
 
     from_revision: int
@@ -44,7 +45,7 @@ class DiffOut(BaseModel, use_attribute_docstrings=True):
     """Differing fields beyond the 10 000 that `changes` lists."""
 
 
-class UndoIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class UndoIn(Described, BaseModel, extra="forbid"):
     """An undo."""
 
     reason: Annotated[str, Field(max_length=500, pattern=PLAIN_TEXT)] = ""
@@ -54,7 +55,7 @@ class UndoIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """For undo and redo without a number: the revision that the caller was shown as the next."""
 
 
-class UndoStepOut(BaseModel, use_attribute_docstrings=True):
+class UndoStepOut(Described, BaseModel):
     """A revision that undo or redo would take back."""
 
     revision: int
@@ -64,7 +65,7 @@ class UndoStepOut(BaseModel, use_attribute_docstrings=True):
     reason: str
 
 
-class UndoStepsOut(BaseModel, use_attribute_docstrings=True):
+class UndoStepsOut(Described, BaseModel):
     """What comes next, either way; null where there is nothing."""
 
     undo: UndoStepOut | None

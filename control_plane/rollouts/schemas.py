@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from control_plane.clock import now_ms
+from control_plane.http.described import Described
 from control_plane.http.problems import FindingOut
 from control_plane.rollouts.store import StoredRollout, TimelineEntry
 from figway.rollout.parsing import plan_to_data
@@ -17,7 +18,7 @@ PlanIn = Annotated[dict[str, Any], Field(max_length=50)]
 """A plan as it is written in a document; read by `figway.rollout.parsing`."""
 
 
-class RolloutReasonOut(BaseModel, use_attribute_docstrings=True):
+class RolloutReasonOut(Described, BaseModel):
     """Why a rollout stands where it does, or moved."""
 
     code: str
@@ -28,7 +29,7 @@ class RolloutReasonOut(BaseModel, use_attribute_docstrings=True):
     n: float | None = None
 
 
-class JudgedOut(BaseModel, use_attribute_docstrings=True):
+class JudgedOut(Described, BaseModel):
     """A gate or a guard at the last look."""
 
     name: str
@@ -51,7 +52,7 @@ class JudgedOut(BaseModel, use_attribute_docstrings=True):
     """How clustered failures are: counts were divided by it."""
 
 
-class StepOut(BaseModel, use_attribute_docstrings=True):
+class StepOut(Described, BaseModel):
     """A step of the plan."""
 
     number: int
@@ -64,7 +65,7 @@ class StepOut(BaseModel, use_attribute_docstrings=True):
     done: Literal["done", "here", "ahead"]
 
 
-class RolloutOut(BaseModel, use_attribute_docstrings=True):
+class RolloutOut(Described, BaseModel):
     """A rollout: its plan, and where it stands."""
 
     id: str
@@ -135,7 +136,7 @@ def _steps(plan: RolloutPlan, here: int) -> list[StepOut]:
     ]  # fmt: skip
 
 
-class TimelineOut(BaseModel, use_attribute_docstrings=True):
+class TimelineOut(Described, BaseModel):
     """One line of a timeline."""
 
     id: int
@@ -165,7 +166,7 @@ def timeline_out(entry: TimelineEntry) -> TimelineOut:
     )  # fmt: skip
 
 
-class FigureOut(BaseModel, use_attribute_docstrings=True):
+class FigureOut(Described, BaseModel):
     """One gate or guard at one moment."""
 
     name: str
@@ -179,14 +180,14 @@ class FigureOut(BaseModel, use_attribute_docstrings=True):
     n: float | None
 
 
-class FiguresOut(BaseModel, use_attribute_docstrings=True):
+class FiguresOut(Described, BaseModel):
     """All of them at one moment."""
 
     at_ms: int
     judged: list[FigureOut]
 
 
-class StartIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class StartIn(Described, BaseModel, extra="forbid"):
     """Begin a rollout: a stored plan, or one that is given here."""
 
     reason: Note
@@ -194,13 +195,13 @@ class StartIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """A plan to keep first; its `id` is that of the address when left out."""
 
 
-class TellIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class TellIn(Described, BaseModel, extra="forbid"):
     """What a person says to a rollout."""
 
     reason: Note
 
 
-class LintOut(BaseModel, use_attribute_docstrings=True):
+class LintOut(Described, BaseModel):
     """What is wrong with a plan."""
 
     valid: bool
@@ -209,7 +210,7 @@ class LintOut(BaseModel, use_attribute_docstrings=True):
     """The plan whole, with everything that was left out."""
 
 
-class SimulatedOut(BaseModel, use_attribute_docstrings=True):
+class SimulatedOut(Described, BaseModel):
     """Something that a plan would have done."""
 
     at_ms: int
@@ -220,7 +221,7 @@ class SimulatedOut(BaseModel, use_attribute_docstrings=True):
     text: str
 
 
-class SimulationOut(BaseModel, use_attribute_docstrings=True):
+class SimulationOut(Described, BaseModel):
     """What a plan would have done with the traffic and the comparisons of the last days."""
 
     from_ms: int

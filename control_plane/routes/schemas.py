@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from fastapi import Body
 from pydantic import BaseModel, BeforeValidator, Field, StrictInt
 
+from control_plane.http.described import Described
 from control_plane.http.limits import MAX_FIELDS, ReasonField
 from figway.model.share import basis_points
 from figway.model.table import BreakerForce, Stage
@@ -18,7 +19,7 @@ Patch = Annotated[
 ]
 
 
-class ItemOut(BaseModel, Generic[T], use_attribute_docstrings=True):
+class ItemOut(Described, BaseModel, Generic[T]):
     """An item of the current table."""
 
     item: T
@@ -46,7 +47,7 @@ Weight = Annotated[
 ]
 
 
-class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class FlipIn(Described, BaseModel, extra="forbid"):
     """A flip: another stage, another weight, or both. A weight alone means stage canary."""
 
     stage: Stage | None = None
@@ -58,7 +59,7 @@ class FlipIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Refuse with 409 unless the route stands here."""
 
 
-class BreakerForceIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class BreakerForceIn(Described, BaseModel, extra="forbid"):
     """An operator's override of a breaker."""
 
     force: BreakerForce

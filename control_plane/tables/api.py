@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from control_plane.auth.access import Viewer
+from control_plane.http.described import Described
 from control_plane.http.preconditions import check_match, quoted
 from control_plane.http.problems import COMMON, EDIT, FindingOut, documented
 from control_plane.publishing.changed import Changed, FieldChangeOut, changed, shown
@@ -37,7 +38,7 @@ _BODY: dict[str, Any] = {
 }
 
 
-class ValidateOut(BaseModel, use_attribute_docstrings=True):
+class ValidateOut(Described, BaseModel):
     """What applying a table would do."""
 
     valid: bool

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from control_plane.http.described import Described
 from control_plane.http.paging import Page
 
 Short = Annotated[str, Field(max_length=200)]
@@ -14,7 +15,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53, strict=True)]
 Counters = Annotated[dict[Code, Count], Field(max_length=100)]
 
 
-class SeriesIn(BaseModel, use_attribute_docstrings=True):
+class SeriesIn(Described, BaseModel):
     """What one side of one route did since the last report."""
 
     route: Short
@@ -43,7 +44,7 @@ class SeriesIn(BaseModel, use_attribute_docstrings=True):
     response_bytes: Count = 0
 
 
-class EventIn(BaseModel, use_attribute_docstrings=True):
+class EventIn(Described, BaseModel):
     """A breaker that changed its state, or a URL of a backend that was ejected or came back."""
 
     at_ms: Count
@@ -58,7 +59,7 @@ class EventIn(BaseModel, use_attribute_docstrings=True):
     becomes: Annotated[Code, Field(alias="to")] = ""
 
 
-class ReportIn(BaseModel, use_attribute_docstrings=True):
+class ReportIn(Described, BaseModel):
     """What a proxy counted between two moments. Sent again, it counts once."""
 
     instance: Annotated[str, Field(min_length=1, max_length=200)]
@@ -71,14 +72,14 @@ class ReportIn(BaseModel, use_attribute_docstrings=True):
     events: Annotated[list[EventIn], Field(max_length=10_000)] = []
 
 
-class ReportOut(BaseModel, use_attribute_docstrings=True):
+class ReportOut(Described, BaseModel):
     """What became of a report."""
 
     accepted: bool
     """False: it was counted before."""
 
 
-class SideOut(BaseModel, use_attribute_docstrings=True):
+class SideOut(Described, BaseModel):
     """One side in one stretch of time. Latencies are to the response head, in milliseconds."""
 
     requests: int = 0
@@ -102,7 +103,7 @@ class SideOut(BaseModel, use_attribute_docstrings=True):
     p99_ms: float | None = None
 
 
-class PointOut(BaseModel, use_attribute_docstrings=True):
+class PointOut(Described, BaseModel):
     """Both sides in one step of time; a side without a request is absent."""
 
     at_ms: int
@@ -111,7 +112,7 @@ class PointOut(BaseModel, use_attribute_docstrings=True):
     new: SideOut | None = None
 
 
-class TrafficOut(BaseModel, use_attribute_docstrings=True):
+class TrafficOut(Described, BaseModel):
     """A route, or all of them together, over time. Steps without a request are absent."""
 
     route: str
@@ -124,7 +125,7 @@ class TrafficOut(BaseModel, use_attribute_docstrings=True):
     points: list[PointOut]
 
 
-class RouteTraffic(BaseModel, use_attribute_docstrings=True):
+class RouteTraffic(Described, BaseModel):
     """Both sides of a route over the last minutes."""
 
     route: str
@@ -132,14 +133,14 @@ class RouteTraffic(BaseModel, use_attribute_docstrings=True):
     new: SideOut | None = None
 
 
-class SummaryOut(Page[RouteTraffic], use_attribute_docstrings=True):
+class SummaryOut(Page[RouteTraffic]):
     """The routes that had traffic, by id; `-` is what no route matched, `*` everything together."""
 
     from_ms: int
     to_ms: int
 
 
-class EventOut(BaseModel, use_attribute_docstrings=True):
+class EventOut(Described, BaseModel):
     """Something that happened at a proxy."""
 
     id: int

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StrictBool
 
+from control_plane.http.described import Described
 from control_plane.webhooks.forms import OutgoingEvent
 from control_plane.webhooks.store import WebhookDelivery, WebhookEndpoint
 
@@ -13,7 +14,7 @@ Url = Annotated[str, Field(min_length=1, max_length=2_000)]
 Types = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=100)]
 
 
-class EndpointIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class EndpointIn(Described, BaseModel, extra="forbid"):
     """An endpoint to be told of events."""
 
     id: Annotated[str, Field(min_length=1, max_length=64)]
@@ -25,7 +26,7 @@ class EndpointIn(BaseModel, extra="forbid", use_attribute_docstrings=True):
     only asked by gates and guards."""
 
 
-class EndpointChange(BaseModel, extra="forbid", use_attribute_docstrings=True):
+class EndpointChange(Described, BaseModel, extra="forbid"):
     """What to change; what is left out stays."""
 
     types: Types | None = None
@@ -34,7 +35,7 @@ class EndpointChange(BaseModel, extra="forbid", use_attribute_docstrings=True):
     """Make a new secret; the answer shows it once."""
 
 
-class EndpointOut(BaseModel, use_attribute_docstrings=True):
+class EndpointOut(Described, BaseModel):
     """An endpoint, without its secret."""
 
     id: str
@@ -47,7 +48,7 @@ class EndpointOut(BaseModel, use_attribute_docstrings=True):
     created_by: str
 
 
-class EndpointSecret(EndpointOut, use_attribute_docstrings=True):
+class EndpointSecret(EndpointOut):
     """An endpoint with its secret, which is shown this once."""
 
     secret: str
@@ -71,7 +72,7 @@ def endpoint_secret(found: WebhookEndpoint) -> EndpointSecret:
     return EndpointSecret(**endpoint_out(found).model_dump(), secret=found.secret)
 
 
-class DeliveryOut(BaseModel, use_attribute_docstrings=True):
+class DeliveryOut(Described, BaseModel):
     """One event on its way to one endpoint."""
 
     number: int
@@ -96,7 +97,7 @@ def delivery_out(found: WebhookDelivery) -> DeliveryOut:
     )  # fmt: skip
 
 
-class OutEventOut(BaseModel, use_attribute_docstrings=True):
+class OutEventOut(Described, BaseModel):
     """Something that happened, as others are told of it."""
 
     id: str

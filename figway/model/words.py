@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from figway.model.described import describe
+
 
 class Side(StrEnum):
     """The two sides of a route."""
@@ -30,10 +32,14 @@ class HtmlView(StrEnum):
 
 
 class Strict:
-    """Makes schema libraries refuse unknown fields and read the docstrings below fields."""
+    """Makes schema libraries refuse unknown fields and take the strings below fields for their
+    descriptions."""
 
     __slots__ = ()
-    __pydantic_config__: ClassVar[Mapping[str, Any]] = {
-        "extra": "forbid",
-        "use_attribute_docstrings": True,
-    }
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = {"extra": "forbid"}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
+        made = handler(core)
+        describe(cls, handler.resolve_ref_schema(made).get("properties", {}), {})
+        return made
