@@ -1,6 +1,8 @@
 # Everything a developer or a newcomer runs. `make help` lists it.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Tests start many processes; without kept bytecode each compiles some 800 modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` overrides it.
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14 python; do \
