@@ -25,8 +25,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from figway.model.backend import Backend
 from figway.model.codec import table_hash, to_data
-from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_LIMIT_MS = 2.0

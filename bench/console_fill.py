@@ -34,8 +34,10 @@ from control_plane.services import Services
 from control_plane.settings import Settings
 from figway.evidence.histogram import bucket_of
 from figway.model import change
+from figway.model.backend import Backend
 from figway.model.change import Change, Kind
-from figway.model.table import WEIGHT_SCALE, Backend, Capability, Route, RouteMatch, Side, Stage
+from figway.model.table import Capability, Route, RouteMatch, Stage
+from figway.model.words import WEIGHT_SCALE, Side
 from figway.rollout.parsing import parse_plan
 
 WINDOW = "now"

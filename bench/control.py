@@ -18,21 +18,12 @@ from typing import Any
 import orjson
 
 from bench.routes import template
+from figway.model.backend import Backend, ConnectionLimits
 from figway.model.change import changes_to_data, diff
 from figway.model.codec import table_hash, to_data
-from figway.model.table import (
-    WEIGHT_SCALE,
-    Backend,
-    Capability,
-    ComparisonPolicy,
-    ConnectionLimits,
-    Route,
-    RouteMatch,
-    ShadowPolicy,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.comparison import ComparisonPolicy, ShadowPolicy
+from figway.model.table import Capability, Route, RouteMatch, Stage, Table
+from figway.model.words import WEIGHT_SCALE, Side
 
 KEY = "bench"
 

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
-from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.routing.compile import CompiledTable, compile_table
 from figway.validate.table import validate, validate_change
 

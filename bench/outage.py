@@ -23,16 +23,9 @@ from types import MappingProxyType
 from typing import Any
 
 from bench.picture import draw
-from figway.model.table import (
-    Backend,
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    Route,
-    RouteMatch,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.backend import Backend, FallbackBudgetPolicy
+from figway.model.table import BreakerPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.suites.faults.journals import Backend as Process
 from tests.support.fleet import FakeControl, Proxy
 from tests.support.load import Closed, Connection, get, post

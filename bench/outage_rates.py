@@ -22,7 +22,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.suites.faults.journals import Backend as Process
 from tests.support.fleet import FakeControl, Proxy
 from tests.support.load import Closed, Connection, get

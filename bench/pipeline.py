@@ -26,7 +26,7 @@ import uvloop
 from bench.control import make_table
 from bench.load.heads import browser_heads
 from bench.origin import _SMALL as ANSWER
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from figway.routing.compile import compile_table
 from proxy.doors.server import NativeDoor
 from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor

@@ -18,17 +18,9 @@ import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 
-from figway.model.table import (
-    AwsResource,
-    Backend,
-    BackendKind,
-    FallbackPolicy,
-    Route,
-    RouteMatch,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.backend import AwsResource, Backend, BackendKind
+from figway.model.table import FallbackPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from proxy.request.runtime import FacadeSettings
 from tests.support.fake_sqs import FakeQueue
 from tests.support.wire import Facade

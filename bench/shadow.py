@@ -29,7 +29,9 @@ from typing import Any
 
 import uvloop
 
-from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.support.children import children
 from tests.support.fleet import Proxy
 from tests.support.load import Connection, get

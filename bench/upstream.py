@@ -18,7 +18,8 @@ import time
 import uvloop
 
 from figway.message.http import Headers
-from figway.model.table import Backend, Side
+from figway.model.backend import Backend
+from figway.model.words import Side
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.factory import open_upstream
 from proxy.upstreams.port import Failure, Upstream

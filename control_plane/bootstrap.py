@@ -78,8 +78,9 @@ from control_plane.webhooks.api import router as webhooks_router
 from control_plane.webhooks.delivery import Sender
 from control_plane.webhooks.service import WebhookService
 from control_plane.webhooks.watching import Watcher
+from figway.model.backend import Backend
 from figway.model.change import Change, Kind
-from figway.model.table import Backend, Side
+from figway.model.words import Side
 
 _KILL_S = 0.25  # how soon a press at another control plane is noticed without being told
 _ROUTERS = (

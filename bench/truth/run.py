@@ -28,7 +28,7 @@ from typing import Any
 from bench.truth.kinds import Kind, kinds
 from bench.truth.verdicts import Verdict, Watch
 from bench.truth.world import Truth
-from figway.model.table import LegacyReads
+from figway.model.comparison import LegacyReads
 from tests.support.shadow_world import shadow_world
 
 MOMENTS_S = 2.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from bench.truth.kinds import Kind
 from figway.evidence.judgement import Judgement, Now, judge
 from figway.evidence.window import BuildEvidence
-from figway.model.table import LegacyReads
+from figway.model.comparison import LegacyReads
 
 FOUND = frozenset({"real", "varies_differently", "likely_real"})
 _OPEN = frozenset({"unconfirmed", "unsteady"})

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from bench.truth.answers import NUMBERS, Asked, Side
 from bench.truth.kinds import Kind
 from figway.evidence.window import BuildEvidence
-from figway.model.table import LegacyReads, Route, RouteMatch, ShadowPolicy, Stage, Table
+from figway.model.comparison import LegacyReads, ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
 from tests.support.load import Connection
 from tests.support.shadow_world import Reply, Request, ShadowWorld
 

@@ -13,7 +13,8 @@ import orjson
 
 from figway.model.change import Change, Kind, changes_to_data
 from figway.model.codec import content_hash
-from figway.model.table import WEIGHT_SCALE, Route, Stage, Table
+from figway.model.table import Route, Stage, Table
+from figway.model.words import WEIGHT_SCALE
 from figway.rollout.exposure import exposure, only_back, taken_over
 from figway.rollout.hours import is_open
 from figway.rollout.parsing import parse_window, window_to_data

@@ -20,7 +20,8 @@ from control_plane.cli.changing import (
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import settings
-from figway.model.table import HostPolicy, Side, WorkflowMode
+from figway.model.backend import HostPolicy, WorkflowMode
+from figway.model.words import Side
 
 backends = typer.Typer(no_args_is_help=True, help="Backends: what answers, on either side.")
 BackendId = Annotated[str, typer.Argument(help="The backend's id.")]

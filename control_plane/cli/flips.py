@@ -10,7 +10,8 @@ from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Ye
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.output import Output, console
 from control_plane.cli.parsing import basis_points
-from figway.model.table import WEIGHT_SCALE, BreakerForce, Stage
+from figway.model.table import BreakerForce, Stage
+from figway.model.words import WEIGHT_SCALE
 
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]
 

@@ -14,7 +14,7 @@ from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.times import clock
 from figway.message.force import COOKIE, HEADER, sign
-from figway.model.table import Side
+from figway.model.words import Side
 
 _VARIABLE = "FIGWAY_FORCE_SECRET"
 

@@ -13,7 +13,7 @@ from control_plane.cli.context import command_line, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.pairs import inert
-from figway.model.table import RuleKind
+from figway.model.comparison import RuleKind
 
 ignore = typer.Typer(no_args_is_help=True, help="Comparison rules: what may differ.")
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]

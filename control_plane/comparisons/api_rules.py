@@ -20,7 +20,7 @@ from control_plane.publishing.changed import Changed
 from control_plane.publishing.edit import Editing
 from control_plane.services import Svc
 from figway.model.change import Kind
-from figway.model.table import ComparisonRule
+from figway.model.comparison import ComparisonRule
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)

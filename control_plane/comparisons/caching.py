@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from control_plane.comparisons.records import StoredPair
 from control_plane.http.problems import FindingOut
 from control_plane.publishing.check import shown
-from figway.model.table import Side, Table
+from figway.model.table import Table
+from figway.model.words import Side
 from figway.validate.caching import check_answer
 from figway.validate.findings import Findings
 from figway.validate.reads import check_traffic

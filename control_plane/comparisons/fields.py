@@ -10,7 +10,7 @@ from control_plane.comparisons.records import FieldRecord
 from control_plane.comparisons.schemas import FieldLooksOut, FieldOut, FieldStanding, PathOut
 from control_plane.comparisons.wording import excuses, legacy_repeats, standing_text
 from figway.evidence.judgement import STANDINGS, FieldJudgement
-from figway.model.table import NoiseWord
+from figway.model.comparison import NoiseWord
 
 HIDDEN: frozenset[FieldStanding] = frozenset({"noise", "ignored", "stale", "form_alone"})
 """Standings that need nobody's attention."""

@@ -20,7 +20,8 @@ from control_plane.publishing.state import TableState
 from figway.compare.rules import RuleError
 from figway.evidence.comparing import overruled, rule_set
 from figway.evidence.judgement import Now
-from figway.model.table import ComparisonPolicy, Route
+from figway.model.comparison import ComparisonPolicy
+from figway.model.table import Route
 
 _MOST_JUDGED = 2_000
 _CHUNK = 100

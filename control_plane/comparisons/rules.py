@@ -13,7 +13,8 @@ from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
 from figway.compare.rules import RuleError, check_rule
 from figway.model.change import Change, Kind
-from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseOverrule, Route
+from figway.model.comparison import ComparisonPolicy, ComparisonRule, NoiseOverrule
+from figway.model.table import Route
 
 
 def spec(body: RuleIn) -> ComparisonRule:

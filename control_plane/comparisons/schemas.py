@@ -10,7 +10,7 @@ from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn,
 from control_plane.http.described import Described
 from control_plane.http.paging import Page
 from control_plane.http.problems import FindingOut
-from figway.model.table import ComparisonRule, NoiseWord, RuleKind
+from figway.model.comparison import ComparisonRule, NoiseWord, RuleKind
 
 ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]

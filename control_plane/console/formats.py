@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from control_plane.clock import now_ms
-from figway.model.table import HANDED_ON, Backend
+from figway.model.backend import HANDED_ON, Backend
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 

@@ -10,7 +10,8 @@ from control_plane.comparisons.judged import EvidenceSummary
 from control_plane.console.live_state import MINUTES, LiveSnapshot
 from control_plane.fleet.schemas import OpenBreakerIn
 from control_plane.traffic.schemas import SideOut
-from figway.model.table import WEIGHT_SCALE, BreakerForce, Route, Stage
+from figway.model.table import BreakerForce, Route, Stage
+from figway.model.words import WEIGHT_SCALE
 
 NONE = SideOut()
 _FEW = 20  # requests below which an error rate says nothing

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StrictBool
 from control_plane.http.described import Described
 from control_plane.http.limits import Loose
 from figway.explain.request import Explanation
-from figway.model.table import Side
+from figway.model.words import Side
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Value = Annotated[str, Field(max_length=16_384)]

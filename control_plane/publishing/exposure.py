@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from control_plane.audit.entry import AuditEntry
 from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Confirm, Published
-from figway.model.table import Backend, BackendKind, BreakerForce, Route, Stage, Table
+from figway.model.backend import Backend, BackendKind
+from figway.model.table import BreakerForce, Route, Stage, Table
 
 WHOLE = 10_000
 

@@ -18,9 +18,10 @@ from control_plane.db.engine import Database
 from control_plane.db.models import InstallationRow, ItemRow, RevisionRow
 from control_plane.publishing.state import Snapshot, TableState
 from figway.model import change
+from figway.model.backend import Backend
 from figway.model.change import Change, Kind, changes_from_data, changes_to_data
 from figway.model.codec import canonical, from_data
-from figway.model.table import Backend, Capability, Route, Table
+from figway.model.table import Capability, Route, Table
 
 _log = logging.getLogger(__name__)
 CHANNEL = "figway_revision"

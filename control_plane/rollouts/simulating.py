@@ -22,7 +22,8 @@ from control_plane.rollouts.observing import LoadBucket, counted
 from control_plane.rollouts.schemas import SimulatedOut, SimulationOut
 from control_plane.traffic import store as traffic
 from control_plane.traffic.sums import Sums, of_row
-from figway.model.table import WEIGHT_SCALE, Stage, Table
+from figway.model.table import Stage, Table
+from figway.model.words import WEIGHT_SCALE
 from figway.rollout.hours import is_open
 from figway.rollout.latency import slower_than, threshold_us
 from figway.rollout.lint import routes_of

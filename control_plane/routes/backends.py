@@ -14,8 +14,8 @@ from control_plane.routes import service
 from control_plane.routes.listing import item_answer, listed
 from control_plane.routes.schemas import ItemOut, Patch
 from control_plane.services import Svc
+from figway.model.backend import Backend
 from figway.model.change import Kind
-from figway.model.table import Backend
 
 router = APIRouter(tags=["backends"], responses=documented(*COMMON))
 _EDIT = documented(*EDIT)

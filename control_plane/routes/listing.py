@@ -15,8 +15,9 @@ from control_plane.http.problems import not_found
 from control_plane.routes.schemas import ItemOut
 from control_plane.services import Services
 from figway.model import change
+from figway.model.backend import Backend
 from figway.model.change import Kind
-from figway.model.table import Backend, Capability, Route
+from figway.model.table import Capability, Route
 
 T = TypeVar("T", Backend, Capability, Route)
 

@@ -18,9 +18,11 @@ from control_plane.publishing.service import Make
 from control_plane.publishing.state import Snapshot, TableState
 from control_plane.routes.schemas import BreakerForceIn, FlipIn
 from figway.model import change
+from figway.model.backend import Backend
 from figway.model.change import Change, Kind
 from figway.model.codec import CodecError, Item, from_data, to_data
-from figway.model.table import Backend, Capability, Route, Side, Table
+from figway.model.table import Capability, Route, Table
+from figway.model.words import Side
 
 T = TypeVar("T", Backend, Capability, Route)
 

@@ -23,9 +23,9 @@ from typing import Any, NamedTuple, cast
 from figway.compare.paths import PathCondition, PathError, Step, parse_path
 from figway.compare.patterns import PatternError, check_pattern
 from figway.compare.references import steps_to_member
-from figway.model.table import ComparisonRule as ComparisonRule
-from figway.model.table import RuleKind as RuleKind
-from figway.model.table import Scalar
+from figway.model.comparison import ComparisonRule as ComparisonRule
+from figway.model.comparison import RuleKind as RuleKind
+from figway.model.comparison import Scalar
 
 MOST_RULES = 500
 MOST_PAIRS = 1000

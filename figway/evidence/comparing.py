@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from figway.compare.rules import RuleSet, is_conditional
 from figway.model.codec import content_hash, to_data
+from figway.model.comparison import ComparisonPolicy, ComparisonRule, NoiseWord, RuleKind
 from figway.model.operations import FaultKind, OperationKind
-from figway.model.table import ComparisonPolicy, ComparisonRule, NoiseWord, Route, RuleKind
+from figway.model.table import Route
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
 

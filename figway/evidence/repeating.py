@@ -13,7 +13,7 @@ from typing import Literal
 from urllib.parse import unquote_plus
 
 from figway.message.http import Headers
-from figway.model.table import LegacyReads
+from figway.model.comparison import LegacyReads
 
 Refusal = Literal[
     "",

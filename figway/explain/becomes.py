@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from figway.model.table import HANDED_ON, AwsResource, Backend, BackendKind, answers_later, is_topic
+from figway.model.backend import (
+    HANDED_ON,
+    AwsResource,
+    Backend,
+    BackendKind,
+    answers_later,
+    is_topic,
+)
 
 
 def becomes(backend: Backend) -> str:

@@ -14,7 +14,10 @@ from figway.explain.becomes import becomes
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.forwarded import said
 from figway.message.http import RequestHead
-from figway.model.table import HANDED_ON, FallbackBudgetPolicy, LegacyReads, Side, Stage
+from figway.model.backend import HANDED_ON, FallbackBudgetPolicy
+from figway.model.comparison import LegacyReads
+from figway.model.table import Stage
+from figway.model.words import Side
 from figway.operation.operation import Ask, BodyNeeded, Operation, OperationReading, UnreadReason
 from figway.routing.compile import CompiledTable, Plan
 from figway.routing.decide import Decision, decide, sticky_key

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from figway.model.table import Side
+from figway.model.words import Side
 
 HEADER = b"figway-side"
 COOKIE = b"figway_side"

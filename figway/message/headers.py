@@ -28,7 +28,8 @@ from figway.message.forwarded import (
 )
 from figway.message.forwarded import HOST as X_HOST
 from figway.message.http import Headers
-from figway.model.table import Backend, Capability, HostPolicy, SameSite
+from figway.model.backend import Backend, HostPolicy
+from figway.model.table import Capability, SameSite
 
 HOP_BY_HOP: Final = frozenset(
     {

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from figway.message.http import Headers
-from figway.model.table import Backend, HostPolicy
+from figway.model.backend import Backend, HostPolicy
 
 NAMES = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 """Fields that may have to be rewritten; lower case."""

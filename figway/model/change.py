@@ -13,8 +13,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from figway.model.backend import Backend
 from figway.model.codec import CodecError, Item, from_data, to_data
-from figway.model.table import Backend, Capability, Route, RuleKind, Stage, Table
+from figway.model.comparison import RuleKind
+from figway.model.table import Capability, Route, Stage, Table
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""What the nouns of `figway.model.table` and `figway.model.policies` share."""
+"""What the nouns of the modules beside share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from figway.model.described import describe
+
+WEIGHT_SCALE = 10_000
+"""Basis points in the whole: a weight of 10 000 sends every sticky key to new."""
 
 
 class Side(StrEnum):

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 from figway.evidence.sequential import needs_more
 from figway.message.http import is_read
-from figway.model.table import Route, Stage, Table, answers_later
+from figway.model.backend import answers_later
+from figway.model.table import Route, Stage, Table
 from figway.rollout.plan import RolloutPlan, Scope, placement_of
 from figway.validate.findings import Finding, Findings
 

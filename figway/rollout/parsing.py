@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from figway.model.table import WEIGHT_SCALE, Stage
+from figway.model.table import Stage
+from figway.model.words import WEIGHT_SCALE
 from figway.rollout.hours import DAYS, clock, days_text
 from figway.rollout.plan import (
     DAY_MS,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from figway.model.table import WEIGHT_SCALE, Route, Stage
+from figway.model.table import Route, Stage
+from figway.model.words import WEIGHT_SCALE
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

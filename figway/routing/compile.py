@@ -16,15 +16,15 @@ from typing import Final
 from figway.message.headers import cookie_attributes
 from figway.message.http import RequestHead
 from figway.message.rewrite import BackendNames
+from figway.model.backend import Backend
+from figway.model.comparison import ShadowPolicy
 from figway.model.policies import NO_POLICIES
 from figway.model.table import (
-    Backend,
     BreakerPolicy,
     Capability,
     FallbackPolicy,
     KeySource,
     Route,
-    ShadowPolicy,
     Stage,
     StickyKey,
     Table,

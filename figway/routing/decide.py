@@ -11,7 +11,8 @@ from typing import Final
 
 from figway.message.forwarded import network_of
 from figway.message.http import SAFE_METHODS, RequestHead
-from figway.model.table import KeySource, Side, Stage, StickyKey
+from figway.model.table import KeySource, Stage, StickyKey
+from figway.model.words import Side
 from figway.routing.compile import Plan
 from figway.routing.match import is_preflight, normal_host
 from figway.routing.split import bucket

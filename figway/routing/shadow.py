@@ -11,7 +11,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from figway.message.http import is_read
-from figway.model.table import HANDED_ON, Side, Stage, answers_later
+from figway.model.backend import HANDED_ON, answers_later
+from figway.model.table import Stage
+from figway.model.words import Side
 from figway.routing.compile import Plan
 
 

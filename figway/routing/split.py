@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xxhash import xxh64_intdigest
 
-from figway.model.table import WEIGHT_SCALE
+from figway.model.words import WEIGHT_SCALE
 
 
 def bucket(salt: bytes, key: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Final
 
-from figway.model.table import FallbackBudgetPolicy, RetryPolicy
+from figway.model.backend import FallbackBudgetPolicy, RetryPolicy
 from figway.serving.load import ROW, Load
 
 _WINDOW: Final = 10  # seconds over which legacy's own rate is taken

@@ -25,7 +25,8 @@ from typing import Final
 
 from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, is_read
 from figway.message.problem import Problem
-from figway.model.table import FallbackPolicy, Side
+from figway.model.table import FallbackPolicy
+from figway.model.words import Side
 from figway.serving.breaker import Admission, Breaker
 from figway.serving.budget import FallbackBudget
 

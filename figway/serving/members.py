@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from figway.model.table import Balance, HealthPolicy, OutlierPolicy
+from figway.model.backend import Balance, HealthPolicy, OutlierPolicy
 
 _MOST_TIMES = 10
 AVOID_MS = 1_000

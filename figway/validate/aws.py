@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 
 from figway.message.http import SAFE_METHODS
-from figway.model.table import (
+from figway.model.backend import (
     HANDED_ON,
     NO_RESOURCE,
     NO_SIGNING,
     AwsResource,
     Backend,
     BackendKind,
-    Route,
-    Side,
-    Stage,
     WorkflowMode,
     answers_later,
     is_topic,
 )
+from figway.model.table import Route, Stage
+from figway.model.words import Side
 from figway.routing.pattern import PatternError, parse
 from figway.validate.findings import Findings
 from figway.validate.ranges import TOKEN, VISIBLE, check_ranges

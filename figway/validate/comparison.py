@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from figway.compare.rules import MOST_RULES, RuleError, check_rule
 from figway.evidence.comparing import redaction_policy
-from figway.model.table import PLAIN_COMPARISON, ComparisonPolicy
+from figway.model.comparison import PLAIN_COMPARISON, ComparisonPolicy
 from figway.redact.policy import PolicyError
 from figway.validate.findings import Findings
 from figway.validate.ranges import TOKEN, check_ranges, check_text

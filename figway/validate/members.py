@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from figway.model.table import HANDED_ON, Backend, BackendKind
+from figway.model.backend import HANDED_ON, Backend, BackendKind
 from figway.validate.findings import Findings
 from figway.validate.policies import RESERVED, header_problem
 from figway.validate.ranges import check_ranges

@@ -7,20 +7,18 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from figway.model.policies import BodyPolicy, JwtPolicy, Maintenance, RateLimit
-from figway.model.table import (
+from figway.model.backend import (
     AwsResource,
-    BreakerPolicy,
-    ComparisonPolicy,
     ConnectionLimits,
     FallbackBudgetPolicy,
-    FallbackPolicy,
     HealthPolicy,
     OutlierPolicy,
     RetryPolicy,
-    ShadowPolicy,
     Timeouts,
 )
+from figway.model.comparison import ComparisonPolicy, ShadowPolicy
+from figway.model.policies import BodyPolicy, JwtPolicy, Maintenance, RateLimit
+from figway.model.table import BreakerPolicy, FallbackPolicy
 from figway.validate.findings import Findings
 from figway.validate.sizes import MAX_TEXT
 

@@ -8,21 +8,19 @@ from collections.abc import Collection, Iterable
 from itertools import combinations
 
 from figway.message.http import is_read
+from figway.model.backend import HANDED_ON, timeouts_of
+from figway.model.comparison import PLAIN_COMPARISON
 from figway.model.policies import NO_POLICIES
 from figway.model.table import (
-    HANDED_ON,
-    PLAIN_COMPARISON,
-    WEIGHT_SCALE,
     Condition,
     ConditionKind,
     FallbackPolicy,
     Route,
     RouteMatch,
-    Side,
     Stage,
     Table,
-    timeouts_of,
 )
+from figway.model.words import WEIGHT_SCALE, Side
 from figway.routing import overlap
 from figway.routing.pattern import PatternError, never_matches, parse
 from figway.routing.spelling import is_guarded

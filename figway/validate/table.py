@@ -9,19 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from figway.model.table import (
-    HANDED_ON,
-    Backend,
-    BackendKind,
-    Capability,
-    HostPolicy,
-    KeySource,
-    Route,
-    Side,
-    Stage,
-    StickyKey,
-    Table,
-)
+from figway.model.backend import HANDED_ON, Backend, BackendKind, HostPolicy
+from figway.model.table import Capability, KeySource, Route, Stage, StickyKey, Table
+from figway.model.words import Side
 from figway.validate import aws as validate_aws
 from figway.validate import members as validate_members
 from figway.validate import route as routes

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from figway.message.http import Headers
-from figway.model.table import Backend, ConnectionLimits, Side, Timeouts
+from figway.model.backend import Backend, ConnectionLimits, Timeouts
+from figway.model.words import Side
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.http import HttpUpstream

@@ -19,7 +19,7 @@ from itertools import count
 from figway.evidence.comparing import evidence_window
 from figway.message.headers import Arrival
 from figway.message.http import RequestHead as CoreHead
-from figway.model.table import WEIGHT_SCALE, Side
+from figway.model.words import WEIGHT_SCALE, Side
 from figway.routing.compile import Plan
 from figway.routing.decide import Decision, Why
 from figway.routing.shadow import Skip, why_not_copied

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from figway.message.forwarded import folded
 from figway.message.http import Headers
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from proxy.loop.files import Folders, ReadFile
 
 DIRECTORY_VARIABLE = "FIGWAY_SECRETS_DIR"

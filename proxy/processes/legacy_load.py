@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from figway.model.table import Side, Table
+from figway.model.table import Table
+from figway.model.words import Side
 from proxy.loop.events import EventLog
 from proxy.processes.load_memory import LoadMemory
 from proxy.processes.messages import LegacyLoads, Row

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from figway.model.table import Backend, Table
+from figway.model.backend import Backend
+from figway.model.table import Table
 from proxy.loop.files import Folders, ReadFile
 from proxy.processes.messages import Files
 

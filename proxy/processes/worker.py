@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from figway.routing.compile import CompiledTable
 from figway.serving.breaker import BreakerState
 from figway.serving.load import Load

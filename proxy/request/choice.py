@@ -14,7 +14,7 @@ from figway.message.force import HEADER as FORCE_HEADER
 from figway.message.force import verify
 from figway.message.headers import HOP_HEADER, hops
 from figway.message.problem import Problem
-from figway.model.table import Side
+from figway.model.words import Side
 from figway.routing.compile import Plan
 from figway.routing.decide import Decision, Why, cookie_value, decide
 from figway.routing.spelling import Guarded

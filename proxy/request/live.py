@@ -9,7 +9,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from figway.message.rewrite import domains_of
-from figway.model.table import HANDED_ON, Backend, Side, Stage, Timeouts
+from figway.model.backend import HANDED_ON, Backend, Timeouts
+from figway.model.table import Stage
+from figway.model.words import Side
 from figway.routing.compile import Plan
 from figway.routing.match import names_that_decide
 from figway.routing.policy import Edits

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from proxy.loop.deadlines import NEVER
 from proxy.policies.credentials import BadSecret
 from proxy.upstreams.dial import BadAuthority

@@ -17,7 +17,8 @@ from typing import Any
 
 from figway.message.headers import MAX_HOPS
 from figway.message.problem import Problem
-from figway.model.table import Backend, Side
+from figway.model.backend import Backend
+from figway.model.words import Side
 from figway.routing.compile import CompiledTable, Plan
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from figway.compare.answer import Answer
 from figway.evidence.repeating import Refusal, why_not_repeated
 from figway.message.http import Headers
-from figway.model.table import Side
+from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.sender import ask

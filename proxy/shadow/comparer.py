@@ -14,8 +14,8 @@ from figway.compare.rules import RuleSet
 from figway.compare.verdict import RATED, Comparison, compare
 from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
 from figway.evidence.window import NO_DIFFERENCE, signature_hash
+from figway.model.comparison import ComparisonPolicy
 from figway.model.operations import FaultKind
-from figway.model.table import ComparisonPolicy
 from figway.model.words import HtmlView
 from figway.redact.bodies import redact_body
 from figway.redact.redactor import Redactor

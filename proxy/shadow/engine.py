@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from figway.routing.compile import CompiledTable
 from proxy.capture.message import Captured
 from proxy.policies.credentials import Secrets

@@ -12,7 +12,7 @@ import time
 
 from figway.compare.answer import Answer, header_values
 from figway.message.http import Headers
-from figway.model.table import Side
+from figway.model.words import Side
 from proxy.shadow.asking import Asking
 from proxy.shadow.pair import Pair
 from proxy.shadow.table import ComparedRoute

@@ -15,7 +15,7 @@ from typing import Any
 from figway.compare.answer import Answer
 from figway.compare.verdict import RATED, Comparison
 from figway.evidence.window import signature_hash, told
-from figway.model.table import Side
+from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.asking import OURS, Asking
 from proxy.shadow.backend_queue import BackendQueue, now_ms

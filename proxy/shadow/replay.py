@@ -25,7 +25,8 @@ from figway.evidence.marks import COUNTING, Mark
 from figway.evidence.occurrences import occurrences
 from figway.evidence.window import signature_hash
 from figway.message.http import Headers, is_read
-from figway.model.table import HANDED_ON, Side
+from figway.model.backend import HANDED_ON
+from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.comparer import differences_data

@@ -26,7 +26,7 @@ from figway.evidence.recent import Kept, RecentAnswers
 from figway.evidence.repeating import repeat_key
 from figway.evidence.seen import Changes, Seen
 from figway.message.http import is_read
-from figway.model.table import WEIGHT_SCALE, Side
+from figway.model.words import WEIGHT_SCALE, Side
 from proxy.shadow.asking import Asking, raw_headers
 from proxy.shadow.backend_queue import now_ms
 from proxy.shadow.pair import Pair, PairStage

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from figway.evidence.comparing import evidence_window, faults_of, overruled
-from figway.model.table import Backend, Side, timeouts_of
+from figway.model.backend import Backend, timeouts_of
+from figway.model.words import Side
 from figway.routing.compile import CompiledTable, Plan
 from proxy.capture.message import Captured
 from proxy.policies.credentials import Credentials, Secrets

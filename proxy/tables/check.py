@@ -11,9 +11,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from figway.model.backend import Backend
 from figway.model.change import UnknownItem, apply, changes_from_data
 from figway.model.codec import CodecError, TableHasher, from_data
-from figway.model.table import Backend, Side, Table
+from figway.model.table import Table
+from figway.model.words import Side
 from figway.routing.compile import CompiledTable, CompileError, compile_table
 from figway.validate.table import Finding, Severity, validate, validate_change
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from figway.message.http import Headers
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from proxy.wire.message import OutboundRequest
 from proxy.wire.sigv4 import Credentials, sign
 

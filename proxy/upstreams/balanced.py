@@ -12,7 +12,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from figway.message.http import Headers
-from figway.model.table import Backend, HealthPolicy
+from figway.model.backend import Backend, HealthPolicy
 from figway.serving.exchange import FailureKind
 from figway.serving.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from figway.serving.exchange import FailureKind
 from figway.validate.address import is_link_local
 from proxy.loop.files import ReadFile, read_regular

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from figway.model.table import HANDED_ON, Backend, BackendKind
+from figway.model.backend import HANDED_ON, Backend, BackendKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.http import HttpUpstream

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from figway.message.http import Headers
-from figway.model.table import AwsResource
+from figway.model.backend import AwsResource
 from proxy.upstreams.lambda_event import FunctionAnswer, event_body, event_headers
 from proxy.wire.message import OutboundRequest, RequestPlace
 

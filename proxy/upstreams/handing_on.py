@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from figway.message.http import Headers
-from figway.model.table import Backend, BackendKind
+from figway.model.backend import Backend, BackendKind
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from figway.message.http import REPEATABLE_METHODS
-from figway.model.table import ConnectionLimits, Timeouts
+from figway.model.backend import ConnectionLimits, Timeouts
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.upstreams.attempt import HOLD, Attempt

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from figway.model.table import Backend
+from figway.model.backend import Backend
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular

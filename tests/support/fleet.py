@@ -16,9 +16,11 @@ from typing import Any
 import httpx
 import orjson
 
+from figway.model.backend import Backend, FallbackBudgetPolicy
 from figway.model.change import apply, changes_to_data, diff, flip
 from figway.model.codec import table_hash, to_data
-from figway.model.table import Backend, FallbackBudgetPolicy, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.support.until import until
 
 LIMIT_S = 20.0

@@ -8,7 +8,9 @@ from typing import Any
 
 from figway.message.headers import Arrival
 from figway.message.http import Headers
-from figway.model.table import Backend, Route, RouteMatch, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.record import RequestRecord

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from figway.message.http import Headers
-from figway.model.table import Backend, ConnectionLimits, Side, Timeouts
+from figway.model.backend import Backend, ConnectionLimits, Timeouts
+from figway.model.words import Side
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.port import Failure, Sending

@@ -15,17 +15,10 @@ from figway.evidence.comparing import evidence_window, overruled, rule_set
 from figway.evidence.judgement import Judgement, Now, judge
 from figway.evidence.window import BuildEvidence
 from figway.message.http import Headers
-from figway.model.table import (
-    Backend,
-    ComparisonPolicy,
-    LegacyReads,
-    Route,
-    RouteMatch,
-    ShadowPolicy,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.backend import Backend
+from figway.model.comparison import ComparisonPolicy, LegacyReads, ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from figway.serving.exchange import FailureKind
 from proxy.capture.message import Captured

@@ -12,17 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from figway.model.table import (
-    Backend,
-    ComparisonPolicy,
-    LegacyReads,
-    Route,
-    RouteMatch,
-    ShadowPolicy,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.backend import Backend
+from figway.model.comparison import ComparisonPolicy, LegacyReads, ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.support.fleet import FakeControl, Proxy
 from tests.support.until import until
 

@@ -6,16 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.model.table import (
-    Backend,
-    Capability,
-    Condition,
-    ConditionKind,
-    Route,
-    RouteMatch,
-    Side,
-    Table,
-)
+from figway.model.backend import Backend
+from figway.model.table import Capability, Condition, ConditionKind, Route, RouteMatch, Table
+from figway.model.words import Side
 
 LEGACY = Backend(id="monolith", side=Side.LEGACY, url="http://127.0.0.1:8000")
 NEW = Backend(id="functions", side=Side.NEW, url="http://127.0.0.1:9000")

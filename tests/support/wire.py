@@ -16,7 +16,9 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from figway.model.table import Backend, Route, Side, Table
+from figway.model.backend import Backend
+from figway.model.table import Route, Table
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.doors.server import NativeDoor
 from proxy.doors.uvicorn import UvicornDoor

@@ -15,7 +15,8 @@ from control_plane.explain.schemas import ExplainIn
 from control_plane.http.problems import ApiProblem, invalid
 from figway.explain.request import Explanation
 from figway.model.codec import to_data
-from figway.model.table import Side, Stage
+from figway.model.table import Stage
+from figway.model.words import Side
 
 router = APIRouter()
 _FIELDS = ("request", "client", "revision", "stage", "percent", "forced", "kill", "draft")

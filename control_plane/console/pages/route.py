@@ -17,7 +17,8 @@ from control_plane.http.problems import not_found
 from control_plane.tables.documents import export
 from control_plane.traffic.schemas import PointOut, SideOut
 from figway.model.change import Kind
-from figway.model.table import Route, Side, Stage, Table
+from figway.model.table import Route, Stage, Table
+from figway.model.words import Side
 
 router = APIRouter()
 RANGES = {"1h": (3_600, 60), "6h": (21_600, 300), "24h": (86_400, 900), "7d": (604_800, 7_200)}

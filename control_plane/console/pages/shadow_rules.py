@@ -15,7 +15,7 @@ from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
 from control_plane.http.problems import ApiProblem, invalid
 from figway.model.change import Kind
-from figway.model.table import NoiseWord, RuleKind
+from figway.model.comparison import NoiseWord, RuleKind
 
 router = APIRouter()
 _TEXTS = ("id", "kind", "target", "key", "pattern", "note")

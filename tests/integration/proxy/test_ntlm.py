@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import FallbackPolicy, Route, RouteMatch, ShadowPolicy, Stage
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import FallbackPolicy, Route, RouteMatch, Stage
 from proxy.request.runtime import FacadeSettings
 from tests.support.wire import DOORS, Client, Facade, Message, Peer, backend, table_of
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import FallbackPolicy, Stage, Timeouts
+from figway.model.backend import Timeouts
+from figway.model.table import FallbackPolicy, Stage
 from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.test_fields import route
 from tests.support.wire import OK, Facade, Message, Peer, RawBackend, table_of

@@ -8,18 +8,9 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import (
-    AwsResource,
-    Backend,
-    BackendKind,
-    FallbackPolicy,
-    Route,
-    RouteMatch,
-    Side,
-    Stage,
-    Table,
-    WorkflowMode,
-)
+from figway.model.backend import AwsResource, Backend, BackendKind, WorkflowMode
+from figway.model.table import FallbackPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Facade, RawBackend, table_of
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import ConnectionLimits
+from figway.model.backend import ConnectionLimits
 from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.tunnels import open_tunnel
 from tests.support.wire import OK, Client, Facade, Message, Peer, RawBackend, table_of

@@ -6,7 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from figway.model.table import ShadowPolicy, Stage
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Stage
 from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.test_fields import route
 from tests.support.wire import Client, Facade, Message, Peer, RawBackend, table_of

@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from figway.model.table import HostPolicy, Route, RouteMatch, Stage
+from figway.model.backend import HostPolicy
+from figway.model.table import Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Facade, Message, Peer, RawBackend, table_of
 

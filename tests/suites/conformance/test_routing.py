@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from figway.message.force import sign
-from figway.model.table import Capability, FallbackPolicy, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Capability, FallbackPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.suites.conformance.conftest import Open
 from tests.support.wire import Facade, RawBackend, table_of
 

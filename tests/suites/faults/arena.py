@@ -24,18 +24,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from figway.model.table import (
-    Backend,
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    Route,
-    RouteMatch,
-    Side,
-    Stage,
-    Table,
-    Timeouts,
-)
+from figway.model.backend import Backend, FallbackBudgetPolicy, Timeouts
+from figway.model.table import BreakerPolicy, FallbackPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.suites.faults.rows import note
 from tests.support.fleet import FakeControl, Proxy
 from tests.support.load import Closed, Connection

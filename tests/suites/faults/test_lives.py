@@ -12,14 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from figway.model.table import (
-    Backend,
-    CredentialHeader,
-    FallbackPolicy,
-    Side,
-    Timeouts,
-    timeouts_of,
-)
+from figway.model.backend import Backend, CredentialHeader, Timeouts, timeouts_of
+from figway.model.table import FallbackPolicy
+from figway.model.words import Side
 from tests.suites.faults.arena import HOST, Arena, play
 from tests.suites.faults.rows import note
 from tests.support.load import Load, get

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from figway.model.table import OutlierPolicy
+from figway.model.backend import OutlierPolicy
 from tests.suites.faults.arena import Arena, Party, play
 from tests.support.until import until
 

@@ -15,7 +15,7 @@ from random import Random
 
 import h11
 
-from figway.model.table import Timeouts
+from figway.model.backend import Timeouts
 from proxy.request.runtime import FacadeSettings
 from tests.suites.hostile.mutate import split
 from tests.suites.hostile.ring import Findings, Ring, open_descriptors

@@ -11,7 +11,8 @@ import httpx
 
 from figway.evidence.judgement import Judgement, Now, judge
 from figway.evidence.window import BuildEvidence
-from figway.model.table import Route, RouteMatch, ShadowPolicy, Stage, Table
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
 from tests.support.shadow_world import ShadowWorld
 
 FOUND = frozenset({"real", "unsteady", "varies_differently", "likely_real"})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from figway.model.table import Backend, Side, Table
+from figway.model.backend import Backend
+from figway.model.table import Table
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.doors.aws_lambda import LambdaDoor
 from proxy.loop.deadlines import DeadlineTimer

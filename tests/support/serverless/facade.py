@@ -17,8 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from zlib import crc32
 
+from figway.model.backend import FallbackBudgetPolicy
 from figway.model.codec import table_hash, to_data
-from figway.model.table import FallbackBudgetPolicy, Side, Table
+from figway.model.table import Table
+from figway.model.words import Side
 from proxy.request.runtime import FacadeSettings
 from tests.support.serverless.events import make_event, read_answer
 from tests.support.serverless.platform import Function

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from figway.model.backend import CredentialHeader
 from figway.model.codec import canonical
-from figway.model.table import CredentialHeader, Table
+from figway.model.table import Table
 from proxy.aws.secrets import READ_AGAIN_S, AwsSecrets
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.serverless.bootstrap import open_sandbox

@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from figway.model.backend import CredentialHeader
 from figway.model.codec import canonical
 from figway.model.policies import NO_POLICIES
-from figway.model.table import CredentialHeader, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.policies.credentials import Credentials, Secrets
 from proxy.shadow.settings import ShadowSettings

@@ -13,17 +13,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from figway.model.table import (
-    Backend,
-    BackendKind,
-    BreakerPolicy,
-    Route,
-    RouteMatch,
-    Side,
-    Stage,
-    Table,
-    Timeouts,
-)
+from figway.model.backend import Backend, BackendKind, Timeouts
+from figway.model.table import BreakerPolicy, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from proxy.loop.record import RequestRecord
 from tests.support.serverless.cloud import CREDENTIALS
 from tests.support.serverless.events import make_event

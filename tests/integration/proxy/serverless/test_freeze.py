@@ -12,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from figway.model.codec import table_hash, to_data
-from figway.model.table import Route, RouteMatch, ShadowPolicy, Stage, Table
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
 from tests.support.serverless.cloud import CREDENTIALS
 from tests.support.serverless.events import make_event
 from tests.support.serverless.platform import Function

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import Route, RouteMatch, ShadowPolicy, Stage, Table
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
 from proxy.serverless.settings import LambdaSettings, load
 from proxy.serverless.worker import open_worker
 from proxy.shadow.settings import redaction_key

@@ -17,7 +17,8 @@ from figway.compare.rules import ComparisonRule
 from figway.evidence.forms import Form
 from figway.evidence.judgement import Judgement
 from figway.evidence.values import read
-from figway.model.table import LegacyReads, NoiseOverrule, NoiseWord, RuleKind, Side
+from figway.model.comparison import LegacyReads, NoiseOverrule, NoiseWord, RuleKind
+from figway.model.words import Side
 from tests.support.shadow_engine import (
     JSON,
     Asked,

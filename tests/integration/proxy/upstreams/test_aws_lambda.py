@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import Backend, BackendKind, Side, Timeouts
+from figway.model.backend import Backend, BackendKind, Timeouts
+from figway.model.words import Side
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import FunctionAddress, LambdaUpstream

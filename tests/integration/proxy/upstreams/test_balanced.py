@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import Backend, HealthPolicy, OutlierPolicy, RetryPolicy, Side, Table
+from figway.model.backend import Backend, HealthPolicy, OutlierPolicy, RetryPolicy
+from figway.model.table import Table
+from figway.model.words import Side
 from proxy.request.runtime import FacadeSettings
 from tests.support.wire import OK, Facade, Message, Peer, RawBackend
 

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from figway.model.table import Backend, Side, Timeouts
+from figway.model.backend import Backend, Timeouts
+from figway.model.words import Side
 from figway.serving.exchange import FailureKind, Sent
 from proxy.upstreams.dial import Dialer
 from tests.support.peer import Client, Peer, Script, Server, against, client_for, get, post

@@ -13,15 +13,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from figway.model.table import (
-    AwsResource,
-    Backend,
-    BackendKind,
-    Side,
-    Signing,
-    Timeouts,
-    WorkflowMode,
-)
+from figway.model.backend import AwsResource, Backend, BackendKind, Signing, Timeouts, WorkflowMode
+from figway.model.words import Side
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.factory import open_upstream
 from proxy.upstreams.port import Upstream

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import (
+from figway.model.backend import (
     AwsResource,
     Backend,
     BackendKind,
     HostPolicy,
-    Side,
     Signing,
     WorkflowMode,
 )
+from figway.model.words import Side
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.factory import open_upstream
 from proxy.upstreams.port import Upstream

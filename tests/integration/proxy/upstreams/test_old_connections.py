@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import ConnectionLimits
+from figway.model.backend import ConnectionLimits
 from proxy.upstreams import dial
 from proxy.upstreams.pool import JUST_USED_MS, Pool
 from proxy.upstreams.race import connect_first

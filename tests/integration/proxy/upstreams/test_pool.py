@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from figway.model.table import ConnectionLimits
+from figway.model.backend import ConnectionLimits
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from tests.support.peer import Peer, against, get, post

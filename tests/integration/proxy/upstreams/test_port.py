@@ -11,7 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from figway.message.http import Headers
-from figway.model.table import Backend, BackendKind, Side
+from figway.model.backend import Backend, BackendKind
+from figway.model.words import Side
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import LambdaUpstream

@@ -198,7 +198,7 @@ async def test_a_quiet_tunnel_stays_open() -> None:
         await asyncio.sleep(0.3)
         await peer.say(b"late")
 
-    from figway.model.table import Timeouts
+    from figway.model.backend import Timeouts
 
     timeouts = Timeouts(head_ms=60, idle_ms=60)
     async with against(script, timeouts=timeouts) as (client, _):

@@ -16,7 +16,8 @@ import httpx
 import pytest
 import zstandard
 
-from figway.model.table import ComparisonPolicy, ComparisonRule, RuleKind, Stage
+from figway.model.comparison import ComparisonPolicy, ComparisonRule, RuleKind
+from figway.model.table import Stage
 from tests.support.children import children
 from tests.support.shadow_world import Reply, Request, shadow_world
 from tests.support.until import until

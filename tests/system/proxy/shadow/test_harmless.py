@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from figway.model.table import ComparisonPolicy, LegacyReads, ShadowPolicy
+from figway.model.comparison import ComparisonPolicy, LegacyReads, ShadowPolicy
 from tests.support.shadow_world import Reply, Request, shadow_world
 
 

@@ -10,16 +10,9 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import (
-    AwsResource,
-    Backend,
-    BackendKind,
-    CredentialHeader,
-    Route,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.backend import AwsResource, Backend, BackendKind, CredentialHeader
+from figway.model.table import Route, Stage, Table
+from figway.model.words import Side
 from tests.support.fleet import Proxy, World, world
 from tests.support.until import until
 

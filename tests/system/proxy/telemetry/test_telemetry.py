@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from figway.model.backend import FallbackBudgetPolicy, HealthPolicy, OutlierPolicy
 from figway.model.codec import table_hash
-from figway.model.table import FallbackBudgetPolicy, HealthPolicy, OutlierPolicy
 from tests.support.fleet import NamedBackend, world
 from tests.support.until import until
 

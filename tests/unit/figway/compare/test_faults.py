@@ -12,15 +12,10 @@ from figway.compare.answer import Answer, Context
 from figway.compare.faults import Fault, fault_of
 from figway.compare.verdict import compare
 from figway.evidence.comparing import faults_of
+from figway.model.backend import FallbackBudgetPolicy
 from figway.model.operations import FaultKind, OperationKind, OperationMatch
-from figway.model.table import (
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    Route,
-    RouteMatch,
-    Side,
-)
+from figway.model.table import BreakerPolicy, FallbackPolicy, Route, RouteMatch
+from figway.model.words import Side
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import Exchange, FailureKind, Sent

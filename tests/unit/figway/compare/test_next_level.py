@@ -12,7 +12,7 @@ from figway.compare.paths import PathCondition, PathError, Step, parse_path
 from figway.compare.rules import RuleError, RuleSet, is_conditional, read_rule
 from figway.compare.verdict import Comparison, compare
 from figway.evidence.comparing import rules_that_compare
-from figway.model.table import ComparisonPolicy, ComparisonRule, RuleKind
+from figway.model.comparison import ComparisonPolicy, ComparisonRule, RuleKind
 
 
 def told(data: Any) -> Answer:

@@ -15,15 +15,14 @@ from figway.evidence.comparing import (
     rule_set,
 )
 from figway.model.codec import CodecError, canonical, content_hash, from_data, from_json
-from figway.model.table import (
+from figway.model.comparison import (
     ComparisonPolicy,
     ComparisonRule,
     NoiseOverrule,
     NoiseWord,
-    Route,
-    RouteMatch,
     RuleKind,
 )
+from figway.model.table import Route, RouteMatch
 
 PLAIN = Route(id="r", match=RouteMatch(path="/x"))
 RULES = (

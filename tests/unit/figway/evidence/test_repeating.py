@@ -6,7 +6,7 @@ import pytest
 
 from figway.evidence.repeating import Refusal, repeat_key, why_not_repeated
 from figway.message.http import Headers
-from figway.model.table import LegacyReads
+from figway.model.comparison import LegacyReads
 
 PLAIN: Headers = [(b"Host", b"shop.example")]
 KEPT: Headers = [(b"Cache-Control", b"max-age=60, public")]

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from figway.explain.request import Explanation, FallbackRule, Loser, explain
+from figway.model.backend import WorkflowMode
+from figway.model.comparison import ShadowPolicy
 from figway.model.table import (
     BreakerPolicy,
     Capability,
     FallbackPolicy,
     KeySource,
-    ShadowPolicy,
-    Side,
     Stage,
     StickyKey,
     Table,
-    WorkflowMode,
 )
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from figway.routing.shadow import Skip, why_not_copied
 from figway.routing.split import bucket

@@ -20,7 +20,7 @@ from figway.message.headers import (
     issue_cookie,
 )
 from figway.message.http import Headers
-from figway.model.table import HostPolicy
+from figway.model.backend import HostPolicy
 from proxy.wire.client_head import BadRequest, parse
 from tests.support.tables import LEGACY
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from figway.message.rewrite import BackendNames, Public, answer, cookie, domains_of, refresh
-from figway.model.table import Backend, HostPolicy, Side
+from figway.model.backend import Backend, HostPolicy
+from figway.model.words import Side
 
 LEGACY = Backend(id="legacy", side=Side.LEGACY, url="http://Legacy.internal:8000")
 FN = Backend(id="fn", side=Side.NEW, url="https://fn.example/base/")

@@ -22,15 +22,8 @@ from figway.model.change import (
     invert,
 )
 from figway.model.codec import CodecError, table_hash, to_data
-from figway.model.table import (
-    Capability,
-    ComparisonPolicy,
-    ComparisonRule,
-    Route,
-    RuleKind,
-    Stage,
-    Table,
-)
+from figway.model.comparison import ComparisonPolicy, ComparisonRule, RuleKind
+from figway.model.table import Capability, Route, Stage, Table
 from tests.support.tables import LEGACY, NEW, route, table
 
 ORDERS = route("orders", "/orders/{id}", new="functions")

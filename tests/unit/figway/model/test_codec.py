@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from figway.model.backend import Backend
 from figway.model.codec import (
     CodecError,
     TableHasher,
@@ -20,7 +21,8 @@ from figway.model.codec import (
     table_hash,
     to_data,
 )
-from figway.model.table import Backend, Capability, Route, RouteMatch, Side, Stage, Table
+from figway.model.table import Capability, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from tests.support.tables import LEGACY, NEW, route, table
 
 ORDERS = route("orders", "/orders/{id}", methods=("GET",), new="functions", stage=Stage.CANARY)

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from figway.model.backend import Backend
 from figway.model.table import (
-    Backend,
     BreakerForce,
     BreakerPolicy,
     Capability,
     Route,
     RouteMatch,
-    Side,
     Stage,
     Table,
 )
+from figway.model.words import Side
 from figway.rollout.exposure import exposure, only_back
 
 BASE = Table(

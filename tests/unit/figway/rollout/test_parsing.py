@@ -12,7 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.model.table import Backend, Capability, Route, RouteMatch, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.table import Capability, Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.rollout.hours import is_open, opens_at
 from figway.rollout.lint import lint_plan
 from figway.rollout.parsing import parse_days, parse_plan, plan_to_data

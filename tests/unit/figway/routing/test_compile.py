@@ -10,17 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.model.table import (
-    Backend,
-    BreakerPolicy,
-    Capability,
-    KeySource,
-    Route,
-    Side,
-    Stage,
-    StickyKey,
-    Table,
-)
+from figway.model.backend import Backend
+from figway.model.table import BreakerPolicy, Capability, KeySource, Route, Stage, StickyKey, Table
+from figway.model.words import Side
 from figway.routing.compile import NO_ROUTE, CompiledTable, CompileError, compile_table
 from tests.support.tables import LEGACY, NEW, Head, route, table
 from tests.support.thorough import examples

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from figway.message.force import sign, verify
-from figway.model.table import Capability, KeySource, Side, Stage, StickyKey
+from figway.model.table import Capability, KeySource, Stage, StickyKey
+from figway.model.words import Side
 from figway.routing.compile import Plan, compile_table
 from figway.routing.decide import Decision, Why, cookie_value, decide
 from figway.routing.split import bucket

@@ -22,7 +22,8 @@ from figway.model.policies import (
     RewriteKind,
     RoutePolicies,
 )
-from figway.model.table import Route, Side, Stage
+from figway.model.table import Route, Stage
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from figway.routing.decide import decide
 from figway.routing.policy import Edits, PolicyPlan, maintenance_problem

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from figway.model.table import Backend, ShadowPolicy, Side, Stage, WorkflowMode
+from figway.model.backend import Backend, WorkflowMode
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Stage
+from figway.model.words import Side
 from figway.routing.compile import Plan, compile_table
 from figway.routing.shadow import Skip, why_not_copied
 from tests.support.tables import Head

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from figway.model.table import WEIGHT_SCALE, Capability, KeySource, Side, Stage, StickyKey
+from figway.model.table import Capability, KeySource, Stage, StickyKey
+from figway.model.words import WEIGHT_SCALE, Side
 from figway.routing.compile import compile_table
 from figway.routing.decide import Decision, Why, decide
 from figway.routing.split import bucket

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.model.table import FallbackBudgetPolicy
+from figway.model.backend import FallbackBudgetPolicy
 from figway.serving.budget import FallbackBudget
 from figway.serving.load import ROW, Load
 

@@ -11,13 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
-from figway.model.table import (
-    BreakerForce,
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    Side,
-)
+from figway.model.backend import FallbackBudgetPolicy
+from figway.model.table import BreakerForce, BreakerPolicy, FallbackPolicy
+from figway.model.words import Side
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import (

@@ -14,13 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_METHODS
-from figway.model.table import (
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    RetryPolicy,
-    Side,
-)
+from figway.model.backend import FallbackBudgetPolicy, RetryPolicy
+from figway.model.table import BreakerPolicy, FallbackPolicy
+from figway.model.words import Side
 from figway.serving.breaker import Admission, Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent, State

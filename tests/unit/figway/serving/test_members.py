@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.model.table import Balance, HealthPolicy, OutlierPolicy
+from figway.model.backend import Balance, HealthPolicy, OutlierPolicy
 from figway.serving.members import AVOID_MS, Member, Members
 
 POLICY = OutlierPolicy(failures=2, eject_ms=1_000, max_percent=50)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from figway.model.table import (
+from figway.model.backend import (
     AwsResource,
     Backend,
     BackendKind,
     CredentialHeader,
-    Route,
-    ShadowPolicy,
-    Side,
     Signing,
-    Stage,
-    Table,
     WorkflowMode,
 )
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, Stage, Table
+from figway.model.words import Side
 from tests.support.tables import LEGACY, NEW, route, table
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/exports"

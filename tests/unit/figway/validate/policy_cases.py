@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from figway.model.backend import (
+    Backend,
+    BackendKind,
+    CredentialHeader,
+    HealthPolicy,
+    OutlierPolicy,
+    RetryPolicy,
+)
 from figway.model.policies import (
     BodyPolicy,
     ClaimRule,
@@ -18,17 +26,8 @@ from figway.model.policies import (
     RewriteKind,
     RoutePolicies,
 )
-from figway.model.table import (
-    Backend,
-    BackendKind,
-    CredentialHeader,
-    HealthPolicy,
-    OutlierPolicy,
-    RetryPolicy,
-    Side,
-    Stage,
-    Table,
-)
+from figway.model.table import Stage, Table
+from figway.model.words import Side
 from tests.support.tables import LEGACY, NEW, route, table
 
 ISSUER = "https://id.example"

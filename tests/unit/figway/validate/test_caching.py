@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from figway.model.policies import HeaderEdits, HeaderField, Maintenance, RoutePolicies
-from figway.model.table import Capability, KeySource, Side, Stage, StickyKey
+from figway.model.table import Capability, KeySource, Stage, StickyKey
+from figway.model.words import Side
 from figway.validate.caching import check_answer
 from figway.validate.findings import Findings
 from figway.validate.table import validate

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from figway.model.codec import from_data, to_data
-from figway.model.table import Route, RouteMatch, ShadowPolicy, Side, Stage
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage
+from figway.model.words import Side
 from figway.rollout.lint import comparable
 from figway.routing.compile import compile_table
 from figway.routing.shadow import Skip, why_not_copied

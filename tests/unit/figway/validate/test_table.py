@@ -7,30 +7,34 @@ from typing import Any
 
 import pytest
 
-from figway.model.operations import FaultKind, OperationKind, OperationMatch
-from figway.model.table import (
+from figway.model.backend import (
     Backend,
     BackendKind,
-    BreakerPolicy,
-    Capability,
-    ComparisonPolicy,
-    ComparisonRule,
     ConnectionLimits,
     FallbackBudgetPolicy,
-    FallbackPolicy,
     HostPolicy,
-    KeySource,
+    Timeouts,
+)
+from figway.model.comparison import (
+    ComparisonPolicy,
+    ComparisonRule,
     NoiseOverrule,
     NoiseWord,
-    Route,
     RuleKind,
     ShadowPolicy,
-    Side,
+)
+from figway.model.operations import FaultKind, OperationKind, OperationMatch
+from figway.model.table import (
+    BreakerPolicy,
+    Capability,
+    FallbackPolicy,
+    KeySource,
+    Route,
     Stage,
     StickyKey,
     Table,
-    Timeouts,
 )
+from figway.model.words import Side
 from figway.validate.address import is_link_local
 from figway.validate.table import CODES, Finding, Severity, validate, validate_change
 from tests.support.tables import LEGACY, NEW, on, route, table

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from figway.message.headers import Arrival
-from figway.model.table import Backend, Route, RouteMatch, ShadowPolicy, Side, Stage, Table
+from figway.model.backend import Backend
+from figway.model.comparison import ShadowPolicy
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
 from figway.routing.compile import Plan, compile_table
 from figway.routing.decide import Decision, Why
 from proxy.capture.capture import ShadowCapture

@@ -10,14 +10,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from figway.model.backend import FallbackBudgetPolicy, RetryPolicy
 from figway.model.operations import OperationKind, OperationMatch
-from figway.model.table import (
-    BreakerPolicy,
-    FallbackBudgetPolicy,
-    FallbackPolicy,
-    RetryPolicy,
-    Side,
-)
+from figway.model.table import BreakerPolicy, FallbackPolicy
+from figway.model.words import Side
 from figway.routing.compile import compile_table
 from figway.serving.exchange import FailureKind, Sent
 from proxy.loop.deadlines import NEVER

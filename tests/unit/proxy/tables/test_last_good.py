@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from figway.model.backend import Backend
 from figway.model.codec import table_hash, to_data
-from figway.model.table import Backend, Side, Table
+from figway.model.table import Table
+from figway.model.words import Side
 from proxy.settings import SettingsError, load, reference
 from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.last_good import CorruptTable, LastGood, Stored

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from figway.model.table import ConnectionLimits, Timeouts
+from figway.model.backend import ConnectionLimits, Timeouts
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.attempt import Attempt
