@@ -3,8 +3,8 @@
 Decoding follows the type hints of the nouns (`figway.model.table` and beside it): an unknown field,
 a missing one or a wrong type is a `CodecError` that names its place. Encoding leaves out what
 equals the default, so that a release which adds a field changes no hash. Canonical JSON is UTF-8,
-sorted keys and no spaces; numbers are integers, or finite doubles as Python's shortest `repr` spells
-them: what reads them again is this module alone, so the subtleties of RFC 8785 do not arise.
+sorted keys and no spaces; numbers are integers, or finite doubles as Python's shortest `repr`
+spells them: what reads them again is this module alone, so the subtleties of RFC 8785 do not arise.
 """
 
 from __future__ import annotations
