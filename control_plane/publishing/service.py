@@ -27,7 +27,9 @@ from figway.model.change import Change, FieldChange, Kind, UnknownItem, changes_
 from figway.model.table import Table
 
 _log = logging.getLogger(__name__)
-_ATTEMPTS = 5
+_PATIENCE_S = 10.0
+"""So long a change is tried again while others are faster. Each time one of theirs was made, so in
+the end all are; a number of attempts would leave out whoever has bad luck."""
 _FIND_OUT_S = 10.0  # how long the database is asked what became of an unanswered commit
 _STREAMED = 500
 """A larger revision is announced without its changes: proxies pull the whole table."""
@@ -114,7 +116,8 @@ class Publisher:
         change_id = uuid4().hex
         made: dict[int, Published] = {}
         async with self._lock:
-            for _ in range(_ATTEMPTS):
+            until = time.monotonic() + _PATIENCE_S
+            while not made or time.monotonic() < until:
                 # Nothing is decided on memory: the newest revision is read first, so that neither
                 # "nothing differs" nor a precondition is told of a table that is gone.
                 await self._refresh()

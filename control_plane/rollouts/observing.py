@@ -44,6 +44,9 @@ _RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than
 _SKEW_MS = 300_000  # a proxy whose clock is ahead reports into buckets that are still to come
 _PAUSE_S = 600.0  # how long the usual pause between reports is taken for granted
 _OPEN = ("open", "half_open")
+NOT_ASKED = ("breaker_open", "quarantine")
+"""Reasons of fallbacks for which new was not asked: they say nothing of it. The breaker is a guard
+of its own, and what a proxy cannot open holds."""
 
 
 @dataclass(slots=True)
@@ -247,14 +250,14 @@ def counted(buckets: Iterable[LoadBucket], threshold: int) -> tuple[CallCounts, 
     """Legacy and new as they are judged.
 
     What legacy served because new could not is a request and a failure of new, not one of legacy.
-    What it served because the breaker was open is neither: new was not asked.
+    What it served without asking new (see `NOT_ASKED`) is neither.
     """
     rows: list[tuple[tuple[float, float], tuple[float, float]]] = []
     answers = {"legacy": [0, 0], "new": [0, 0]}
     for bucket in buckets:
         fallbacks = bucket.legacy.counts.get("fallbacks", {})
         fallen = sum(fallbacks.values())
-        failed = fallen - fallbacks.get("breaker_open", 0)
+        failed = fallen - sum(fallbacks.get(reason, 0) for reason in NOT_ASKED)
         rows.append(
             (
                 (bucket.legacy.errors, max(0, bucket.legacy.requests - fallen)),

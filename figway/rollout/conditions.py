@@ -175,7 +175,13 @@ def reasons(condition: str, look: Look) -> tuple[Reason, ...]:
 def standing(look: Look) -> tuple[Reason, ...]:
     """Why nothing happens: the rollout is over, or paused."""
     breached = tuple(found.reason for found in look.breached)
-    return () if look.state.ended else breached
+    return () if look.state.ended else merged(look, breached)
+
+
+def merged(look: Look, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Why it is paused, and what is said now: one of each code, the one that is said now."""
+    said = {reason.code for reason in reasons}
+    return (*(kept for kept in look.state.paused_by if kept.code not in said), *reasons)
 
 
 def refusal(look: Look) -> tuple[str, str]:

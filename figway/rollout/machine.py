@@ -146,7 +146,8 @@ def _holds(row: Row, look: Look) -> bool:
 def _taken(row: Row, look: Look) -> Outcome:
     reasons = conditions.reasons(row.condition, look)
     state, move = _MOVES[row.move](look)
-    state = replace(state, phase=row.becomes, waiting_for=row.waiting_for)
+    paused_by = conditions.merged(look, reasons) if row.becomes is P.PAUSED else ()
+    state = replace(state, phase=row.becomes, waiting_for=row.waiting_for, paused_by=paused_by)
     if look.event.kind is EventKind.APPROVE:
         state = replace(state, approved_step=state.step, approved_by=look.event.actor)
     if row.condition.startswith("breached"):
@@ -166,7 +167,8 @@ def _told(look: Look, move: Move | None, reasons: tuple[Reason, ...]) -> Outcome
     if move is not None:
         code = "would_step_back" if move.back else "would_move"
         text = f"would {'go back' if move.back else 'move'} to {move.placement}"
-    state = replace(look.state, phase=P.RUNNING, waiting_for="")
+    phase = P.PAUSED if look.state.phase is P.PAUSED else P.RUNNING
+    state = replace(look.state, phase=phase, waiting_for="")
     told = (Reason(code=code, text=f"{text}; the plan only observes"), *reasons)
     return Outcome(state=state, move=None, reasons=told, gates=look.gates, guards=look.guards)
 

@@ -57,6 +57,17 @@ TICK = RolloutEvent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a rollout stands where it does, or moves."""
+
+    code: str
+    text: str
+    value: float | None = None
+    bound: float | None = None
+    n: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
     """Where a rollout stands. `step` is an index into the plan; -1 before the first."""
 
@@ -82,6 +93,8 @@ class RolloutState:
     """When another build was first seen; 0 if never."""
     reference: Reference | None = None
     attempts: int = 1
+    paused_by: tuple[Reason, ...] = ()
+    """Why it was paused, while it is."""
 
     @property
     def ended(self) -> bool:
@@ -98,17 +111,6 @@ class RolloutState:
 def load_since(plan: RolloutPlan, state: RolloutState) -> int:
     """From when on errors and latency of the present step count."""
     return max(state.since_ms + plan.warmup_ms, state.build_ms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why a rollout stands where it does, or moves."""
-
-    code: str
-    text: str
-    value: float | None = None
-    bound: float | None = None
-    n: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +148,7 @@ def state_from_data(data: dict[str, Any]) -> RolloutState:
         expected=Placement(Stage(expected["stage"]), expected.get("weight", 0)),
         doubled=tuple(state.doubled),
         reference=None if reference is None else _reference(reference),
+        paused_by=tuple(Reason(**data) for data in known.get("paused_by", ())),
     )
 
 

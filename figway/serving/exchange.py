@@ -383,13 +383,26 @@ class Exchange:
         if self._breaker is not None:
             self._admission = self._breaker.admit(now)
             if self._admission is _REFUSED:
+                if self._breaker.quarantined:
+                    return self._quarantined(now)
                 refused = self._why_not(now, rule_3=False)
                 if refused is None:
-                    reason = "quarantine" if self._breaker.quarantined else "breaker_open"
-                    return self._fall_back(reason, now)
-                self.no_fallback = refused
-                return _answer(self._breaker_problem(refused, now))
+                    return self._fall_back("breaker_open", now)
+                return self._barred(refused, now)
         return self._try(_NEW, now)
+
+    def _quarantined(self, now: int) -> Action:
+        """New cannot be opened here. Its requests are legacy's own, as after a flip back: no
+        outage of new brings them, and they take nothing from the fallbacks of other routes."""
+        refused = self._forbidden(now, rule_3=False)
+        if refused is not None:
+            return self._barred(refused, now)
+        self._budget.own_request(now)
+        return self._fall_back("quarantine", now)
+
+    def _barred(self, refused: NoFallback, now: int) -> Action:
+        self.no_fallback = refused
+        return _answer(self._breaker_problem(refused, now))
 
     def _of_new(self, status: int, now: int) -> Action:
         """What becomes of a head that new gave."""
@@ -443,6 +456,13 @@ class Exchange:
 
     def _why_not(self, now: int, *, rule_3: bool) -> NoFallback | None:
         """Why legacy may not be asked now; None if it may. Takes from the budget last."""
+        refused = self._forbidden(now, rule_3=rule_3)
+        if refused is None and not self._budget.spend(now):
+            return NoFallback.BUDGET_SPENT
+        return refused
+
+    def _forbidden(self, now: int, *, rule_3: bool) -> NoFallback | None:
+        """Why legacy may not be asked, whatever its budget; None if it may."""
         if self.side is _LEGACY:
             return NoFallback.ON_LEGACY
         if self._retired:
@@ -455,8 +475,6 @@ class Exchange:
             return NoFallback.BODY_NOT_KEPT
         if now >= self.deadline_at:
             return NoFallback.DEADLINE
-        if not self._budget.spend(now):
-            return NoFallback.BUDGET_SPENT
         return None
 
     def _may_retry(self, sent: Sent, now: int) -> bool:

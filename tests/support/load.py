@@ -114,6 +114,17 @@ def post(path: str, host: str, body: bytes, *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request that was answered with a server error: its bytes, when it was asked and answered
+    (seconds of `time.perf_counter`), and the answer."""
+
+    request: bytes
+    asked: float
+    answered: float
+    reply: Reply
+
+
 @dataclass(slots=True)
 class Tally:
     """What became of the requests of a load."""
@@ -124,6 +135,8 @@ class Tally:
     repeated: int = 0
     refused: int = 0
     milliseconds: list[float] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    """The first hundred server errors."""
 
     @property
     def answered(self) -> int:
@@ -215,8 +228,14 @@ class Load:
                 self.tally.repeated += 1
                 connection = fresh
                 continue
-            self.tally.statuses[reply.status] += 1
-            self.tally.milliseconds.append((time.perf_counter() - begun) * 1000)
+            self._note(request, begun, reply)
             return connection
         self.tally.lost["closed three times"] += 1
         return None
+
+    def _note(self, request: bytes, begun: float, reply: Reply) -> None:
+        now, tally = time.perf_counter(), self.tally
+        tally.statuses[reply.status] += 1
+        tally.milliseconds.append((now - begun) * 1000)
+        if reply.status >= 500 and len(tally.failed) < 100:
+            tally.failed.append(Failed(request, begun, now, reply))

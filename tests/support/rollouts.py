@@ -51,13 +51,20 @@ class Heard:
         now = self.control.services.state.current
         await self.control.ack("p1", now.revision, now.etag, **more)
 
-    async def report(self, legacy: int = 900, new: int = 100, failed: int = 0, **more: Any) -> None:
+    async def report(
+        self,
+        legacy: int = 900,
+        new: int = 100,
+        failed: int = 0,
+        why: str = "status",
+        **more: Any,
+    ) -> None:
         """Traffic of both sides, of which new failed so many and legacy took them over; in the ten
         seconds to come, as a step does not count those in which it began."""
         self._sequence += 1
         now = now_ms()
         sides = {
-            "legacy": (legacy + failed, {"status": failed} if failed else {}),
+            "legacy": (legacy + failed, {why: failed} if failed else {}),
             "new": (new, {}),
         }
         series = [

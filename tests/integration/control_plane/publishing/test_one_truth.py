@@ -176,6 +176,28 @@ def test_the_base_is_checked_in_the_transaction(database_url: str) -> None:
     asyncio.run(story())
 
 
+def test_whoever_is_late_again_and_again_gets_through(database_url: str) -> None:
+    """T2: another control plane is faster eight times in a row. Each time its change was made, so
+    this one is late, and refused for nothing that it could do better."""
+
+    async def story() -> None:
+        async with two(database_url, 10) as (one, other):
+            faster = iter(range(8))
+
+            async def overtaken(*_: object) -> None:
+                if (number := next(faster, None)) is not None:
+                    assert (await other.flip(2_000 + number)).status_code == 200
+
+            one.services.publisher.checks.append(overtaken)
+            answer = await one.flip(2_500)
+            assert answer.status_code == 200, answer.text
+            entries = (await one.get("/revisions"))["items"]
+            assert len(entries) == entries[0]["revision"], "a number is missing"
+            assert (await one.get("/routes/orders"))["weight"] == 2_500
+
+    asyncio.run(story())
+
+
 def test_items_that_are_not_their_history_do_not_count(database_url: str) -> None:
     """T2: a start holds the table to its stored hash."""
 

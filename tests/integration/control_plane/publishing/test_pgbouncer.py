@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -50,3 +51,20 @@ async def test_a_flip_and_its_way_back_at_another_control_plane(pooled_url: str)
                 assert await stage(other) == "legacy"
             await until(lambda: one.services.state.current == other.services.state.current)
             assert await stage(one) == "legacy"
+
+
+async def test_writers_at_once_and_the_switch(pooled_url: str) -> None:
+    """T2, B4: twenty changes at once make twenty numbers without a gap; the kill switch pressed at
+    one is known at the other within a second, without LISTEN."""
+    async with control_plane(pooled_url, database_pool=0) as one:
+        await one.seed()
+        async with control_plane(pooled_url, key=one.key, database_pool=0) as other:
+            before = (await one.get("/table"))["revision"]
+            answers = await asyncio.gather(
+                *((one, other)[number % 2].flip(100 + number) for number in range(20))
+            )
+            assert {answer.status_code for answer in answers} == {200}
+            numbers = sorted(answer.json()["revision"] for answer in answers)
+            assert numbers == list(range(before + 1, before + 21))
+            await one.post("/kill", {"on": True, "reason": "r"})
+            await until(lambda: other.services.kill.current.on, "B knows", limit_s=5)

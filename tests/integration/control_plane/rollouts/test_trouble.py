@@ -133,6 +133,22 @@ async def test_a_backend_that_a_proxy_cannot_open_holds_it(control: Control) -> 
     assert await heard.stands() == "25 %"
 
 
+async def test_what_new_was_not_asked_for_is_no_failure_of_new(control: Control) -> None:
+    """B1: one proxy cannot open new and serves from legacy. That holds the walk there, and takes no
+    user back."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    now = control.services.state.current
+    part = {"kind": "backend", "id": "fn", "code": "secret", "text": "env:X is not set"}
+    await control.ack("p2", now.revision, now.etag, quarantine=[part])
+    for _ in range(3):
+        found = await heard.tick(failed=400, why="quarantine")
+        assert (found["waiting_for"], await heard.stands()) == ("proxies", "5 %")
+    assert found["reasons"][0]["code"] == "proxies_quarantine"
+
+
 def _jump(patch: pytest.MonkeyPatch, ms: int) -> None:
     """Set the clock of the control plane forward, or back."""
     for name, module in list(sys.modules.items()):

@@ -338,6 +338,45 @@ def test_a_paused_rollout_is_led_back_and_stays_paused() -> None:
     assert there.placement == at("5%")
 
 
+def test_what_paused_it_is_said_as_long_as_it_is_paused() -> None:
+    """Every later look says why it stands, also when a guard is breached and holds again; another
+    pause says its own reason."""
+    there = Installation(plan_of(on_breach="pause"))
+    there.walk_to("25%")
+    there.placement = at("5%")
+    assert codes(there.tick()) == ["moved_back"]
+    assert [codes(there.tick()) for _ in range(3)] == [["moved_back"]] * 3
+    there.state = state_from_data(state_to_data(there.state))
+    there.route["new"] = KILLED
+    assert codes(there.tick()) == ["moved_back", "errors_breached"]
+    there.route["new"] = NEW
+    assert codes(there.tick()) == ["moved_back"]
+    there.tell(EventKind.RESUME)
+    assert "moved_back" not in codes(there.tick())
+    there.tell(EventKind.PAUSE)
+    assert codes(there.tick()) == ["person_pause"]
+
+
+def test_a_breach_that_is_over_is_still_why_it_was_paused() -> None:
+    """On breach pause: nobody is left with a pause that has no reason."""
+    there = Installation(plan_of(on_breach="pause"))
+    there.walk_to("25%")
+    there.route["new"] = KILLED
+    there.tick()
+    there.route["new"] = NEW
+    assert codes(there.tick()) == ["errors_breached"]
+
+
+def test_a_breach_does_not_wake_an_observing_plan_that_is_paused() -> None:
+    """It tells what it would do, and stays paused."""
+    there = Installation(plan_of(observe=True), "25%")
+    there.tell(EventKind.PAUSE)
+    there.route["new"] = KILLED
+    outcome = there.tick()
+    assert codes(outcome)[0] == "would_step_back"
+    assert outcome.state.phase is RolloutPhase.PAUSED
+
+
 # -- people ------------------------------------------------------------------------------------
 
 

@@ -121,6 +121,35 @@ def test_an_open_breaker_without_fallback_answers_at_once(
     assert (exchange.no_fallback, exchange.attempts) == (reason, 0)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_cannot_be_opened_here_is_legacy_s_own_and_takes_no_budget(method: str) -> None:
+    """B1: 500 requests in one second to a route in quarantine are all answered by legacy, and the
+    budget that other routes need in an outage is whole afterwards."""
+    breaker, budget = Breaker(BreakerPolicy()), FallbackBudget(FallbackBudgetPolicy(percent=0))
+    breaker.quarantined = True
+    for _ in range(500):
+        exchange = Exchange(FallbackPolicy(), Side.NEW, method, 0, breaker, budget)
+        assert talk(exchange, ("head", 200)) == ["try legacy", "relay"]
+        assert exchange.fallback == "quarantine"
+    assert budget.take() == (0, 0)
+    assert budget.own_per_second(1_000) == 50
+    assert all(budget.spend(0) for _ in range(10))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({"retired": True}, NoFallback.RETIRED), ({"enabled": False}, NoFallback.DISABLED)],
+)
+def test_what_cannot_be_opened_and_has_no_fallback_is_said_so(
+    options: dict[str, Any], reason: NoFallback
+) -> None:
+    breaker = Breaker(BreakerPolicy())
+    breaker.quarantined = True
+    exchange = begin(breaker=breaker, **options)
+    assert talk(exchange) == ["answer 503 backend_quarantined"]
+    assert exchange.no_fallback is reason
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_rule_2_unsent_requests_fall_back_whatever_their_method(
