@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from control_plane.auth.access import Operator, Proxy, Viewer
-from control_plane.comparisons.schemas import (
+from control_plane.comparisons.schemas_replays import (
     JobsOut,
     ReplayIn,
     ReplayItemOut,

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from control_plane.auth.access import Viewer
 from control_plane.comparisons import rules
-from control_plane.comparisons.schemas import (
+from control_plane.comparisons.schemas_rules import (
     ComparedHeaderIn,
     OverruleIn,
     PreviewIn,

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from control_plane.comparisons.records import StoredPair
-from control_plane.comparisons.schemas import PreviewField, PreviewItem, PreviewOut
+from control_plane.comparisons.schemas_rules import PreviewField, PreviewItem, PreviewOut
 from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet

@@ -10,7 +10,7 @@ from control_plane.comparisons.judged import Judged
 from control_plane.comparisons.preview import Surroundings
 from control_plane.comparisons.records import StoredPair
 from control_plane.comparisons.rules import route_of, spec
-from control_plane.comparisons.schemas import PreviewIn, PreviewOut, PreviewPlace
+from control_plane.comparisons.schemas_rules import PreviewIn, PreviewOut, PreviewPlace
 from control_plane.comparisons.stored_pairs import StoredPairs
 from control_plane.comparisons.views import EvidenceViews
 from control_plane.comparisons.wording import excuses, legacy_repeats

@@ -12,7 +12,7 @@ from control_plane.comparisons import replays
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.records import PairHead
 from control_plane.comparisons.rules import route_of
-from control_plane.comparisons.schemas import (
+from control_plane.comparisons.schemas_replays import (
     JobOut,
     ReplayIn,
     ReplayItemOut,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.comparisons.batches import ReplayedAnswer
 from control_plane.comparisons.records import PairHead, Record
-from control_plane.comparisons.schemas import (
+from control_plane.comparisons.schemas_replays import (
     JobExample,
     JobOut,
     ReplayItemOut,

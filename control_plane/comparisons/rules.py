@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from control_plane.comparisons.schemas import OverruleIn, RuleIn
+from control_plane.comparisons.schemas_rules import OverruleIn, RuleIn
 from control_plane.comparisons.store import digest
 from control_plane.http.preconditions import check_match
 from control_plane.http.problems import conflict, invalid, not_found

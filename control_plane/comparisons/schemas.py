@@ -1,19 +1,20 @@
-"""What the endpoints of comparisons take and give. Shares lie between 0 and 1."""
+"""What the endpoints of evidence and fields give. Shares lie between 0 and 1."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool
+from pydantic import BaseModel
 
 from control_plane.comparisons.batches import AnswerIn, DifferenceIn, ExampleIn, PausedIn
 from control_plane.http.described import Described
 from control_plane.http.paging import Page
 from control_plane.http.problems import FindingOut
-from figway.model.comparison import ComparisonRule, NoiseWord, RuleKind
+from figway.model.comparison import ComparisonRule, NoiseWord
 
-ScalarIn = Annotated[str, Field(max_length=4_096)] | int | float | bool | None
 Standing = Literal["proven", "promising", "refuted", "not_enough_data"]
+
+
 FieldStanding = Literal[
     "real",
     "unsteady",
@@ -382,211 +383,6 @@ class ExampleOut(Described, BaseModel):
     """Its differing fields, those that count first."""
     replays: list[ReplayedOut]
     """Newest first; the last five."""
-
-
-class RuleIn(Described, BaseModel, extra="forbid"):
-    """A comparison rule to be written."""
-
-    id: Annotated[str, Field(max_length=200)] = ""
-    """Made from kind and target when empty."""
-    kind: RuleKind = RuleKind.IGNORE
-    target: Annotated[str, Field(min_length=1, max_length=600)]
-    """`$.items[*].price`, `header:etag`, `set-cookie:sid;samesite` or `status`."""
-    absolute: float = 0.0
-    relative: float = 0.0
-    seconds: float = 0.0
-    key: Annotated[str, Field(max_length=200)] = ""
-    pairs: Annotated[list[tuple[ScalarIn, ScalarIn]], Field(max_length=1_000)] = []
-    pattern: Annotated[str, Field(max_length=1_000)] = ""
-    note: Annotated[str, Field(max_length=500)] = ""
-
-
-class OverruleIn(Described, BaseModel, extra="forbid"):
-    """A person's word on a field, against what was learned."""
-
-    field: Annotated[str, Field(min_length=1, max_length=2_200)]
-    """A field's key, or a path for every difference there."""
-    word: NoiseWord | None
-    """Null takes the word back."""
-
-
-class ComparedHeaderIn(Described, BaseModel, extra="forbid"):
-    """A header of answers that is to be compared."""
-
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-
-
-class PreviewIn(Described, BaseModel, extra="forbid"):
-    """Rules to try on the stored examples."""
-
-    add: Annotated[list[RuleIn], Field(max_length=50)] = []
-    remove: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=500)] = []
-    """Ids of rules that are left out."""
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 200
-    """Newest examples to compare."""
-
-
-class PreviewItem(Described, BaseModel):
-    """An example whose verdict the rules would change."""
-
-    example: str
-    before: str
-    after: str
-    paths: list[str]
-    """Where a difference comes to count, or no longer does."""
-
-
-class PreviewField(Described, BaseModel):
-    """A field that counts in other pairs than before."""
-
-    field: str
-    before: int
-    after: int
-
-
-class PreviewPlace(Described, BaseModel):
-    """A place that differs, and that the added rules are about."""
-
-    path: str
-    excuses: str
-    """What the rules would excuse there."""
-    hides: bool
-    """Legacy repeated its value there whenever it was asked again: a difference is no noise."""
-
-
-class PreviewOut(Described, BaseModel):
-    """What rules would do to the stored examples, each compared again with and without them."""
-
-    route: str
-    examples: int
-    """Compared."""
-    left_out: int
-    """Not compared: the time was over, or they cannot be compared."""
-    before: dict[str, int]
-    after: dict[str, int]
-    fields: list[PreviewField]
-    items: list[PreviewItem]
-    """The first 200."""
-    places: list[PreviewPlace] = []
-    """Where the added rules apply, that first which differs in most pairs; the first 50."""
-
-
-class ReplayIn(Described, BaseModel, extra="forbid"):
-    """Which stored requests are to be sent to both sides once more."""
-
-    route: Annotated[str, Field(min_length=1, max_length=200)]
-    examples: Annotated[list[Annotated[str, Field(max_length=64)]], Field(max_length=200)] = []
-    """These; or, when empty, the newest that the following filters let pass."""
-    verdict: Annotated[str, Field(max_length=20)] = "mismatch"
-    field: Annotated[str, Field(max_length=2_200)] = ""
-    signature: Annotated[str, Field(max_length=64)] = ""
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    reason: Annotated[str, Field(max_length=500)] = ""
-    headers: Annotated[
-        list[
-            tuple[
-                Annotated[str, Field(min_length=1, max_length=200)],
-                Annotated[str, Field(max_length=8_192)],
-            ]
-        ],
-        Field(max_length=50),
-    ] = []
-    """Sent with every request, such as a cookie: credentials are not stored with pairs. Held in
-    memory until the job is done, never written down."""
-    preview: StrictBool = False
-    """Only say how many requests it would send."""
-
-
-class ReplayOut(Described, BaseModel):
-    """A replay and how far it is."""
-
-    id: str
-    route: str
-    status: Literal["waiting", "running", "done", "expired"]
-    """`waiting` for a proxy to take it."""
-    actor: str
-    created_ms: int
-    finished_ms: int | None
-    instance: str
-    """The proxy that works on it."""
-    total: int
-    legacy_requests: int
-    """Requests that it sends to legacy at most; as many go to new."""
-    done: int
-    gone: int
-    """They differed, and now match."""
-    still: int
-    """They still do not match."""
-    not_replayable: int
-
-
-class ReplayItemOut(Described, BaseModel):
-    """One example of a replay."""
-
-    example: str
-    was: str
-    verdict: str | None
-    """Null until it was replayed."""
-    at_ms: int
-    reason: str
-    differences: list[DifferenceIn]
-
-
-class JobExample(BaseModel):
-    """A stored request to send."""
-
-    id: str
-    request: dict[str, Any]
-    legacy: dict[str, Any]
-
-
-class JobOut(Described, BaseModel):
-    """Work for a shadow worker."""
-
-    id: str
-    route: str
-    examples: list[JobExample]
-    headers: list[tuple[str, str]] = []
-    """Given by a person: sent with every request."""
-
-
-class JobsOut(BaseModel):
-    """Work for a shadow worker; often none."""
-
-    jobs: list[JobOut]
-
-
-class ResultIn(Described, BaseModel):
-    """What came of one replayed example."""
-
-    example: Annotated[str, Field(min_length=1, max_length=64)]
-    verdict: Literal[
-        "match",
-        "mismatch",
-        "stale",
-        "legacy_failed",
-        "new_failed",
-        "both_failed",
-        "skipped",
-        "compare_error",
-        "not_replayable",
-    ]
-    reason: Annotated[str, Field(max_length=500)] = ""
-    differences: Annotated[list[DifferenceIn], Field(max_length=1_000)] = []
-    new: AnswerIn | None = None
-
-
-class ResultsIn(BaseModel):
-    """Results of a replay, as far as they are there."""
-
-    instance: Annotated[str, Field(max_length=200)] = ""
-    results: Annotated[list[ResultIn], Field(max_length=500)]
-
-
-class ResultsOut(Described, BaseModel):
-    """How many results were new."""
-
-    accepted: int
 
 
 class LearnedWindow(Described, BaseModel):

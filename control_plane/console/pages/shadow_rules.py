@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from control_plane.comparisons import rules
-from control_plane.comparisons.schemas import OverruleIn, PreviewIn, PreviewOut, ReplayIn, RuleIn
+from control_plane.comparisons.schemas_replays import ReplayIn
+from control_plane.comparisons.schemas_rules import OverruleIn, PreviewIn, PreviewOut, RuleIn
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.pages.flips import spread
 from control_plane.console.pages.route import found
