@@ -127,9 +127,9 @@ class CompiledTable:
         met = self.matcher.match(head)
         if met is None:
             return self.default
-        if met.__class__ is Peek:
+        if isinstance(met, Peek):  # compiled, one comparison of pointers
             raise BodyNeeded(met.asks)
-        return self.plans[met]  # type: ignore[index]  # a call to cast costs each request
+        return self.plans[met]
 
     def match_read(self, head: RequestHead, reading: OperationReading) -> tuple[Plan, str]:
         """As `match`, with what was read of the body; and why that decided nothing, or empty.

@@ -4,7 +4,9 @@ uvicorn's own server is not used, as it would install signal handlers and a tick
 on httptools is, with what it lacks added: limits on the head, on connections in all and from one
 address, on the time for a head, for a body, and for a client to take its answer; a record of what
 it refuses itself; and a drain that gives a request on its way a chance. The parser gets one message
-at a time. A request that asks for an upgrade is handed to the native door's connection together
+at a time, and a chunked body as the native door's reader decodes it: what comes in one read is one
+piece, a flood of tiny chunks is worked off over several turns of the loop, and where a body ends is
+known. A request that asks for an upgrade is handed to the native door's connection together
 with the transport, before it is parsed: there upgrades and what follows them are understood.
 """
 
@@ -19,6 +21,7 @@ from functools import partial
 from typing import Any, cast
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -33,6 +36,7 @@ from proxy.request.client import problem_answer
 from proxy.request.runtime import Runtime
 from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import encode
+from proxy.wire.client_body import ChunkedBody
 from proxy.wire.client_head import BadRequest, check_partial
 
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
@@ -181,6 +185,41 @@ class Gathered:
         return self._transport.is_closing()
 
 
+class Reading(FlowControl):
+    """Reads from the client while the application takes it and nothing read is left to be decoded.
+
+    uvicorn resumes whenever its application asks for more; bytes that wait for a later turn of the
+    loop must not grow meanwhile.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.behind = False
+        self._wanted = True
+
+    def pause_reading(self) -> None:
+        """The application takes no more for now."""
+        self._wanted = False
+        super().pause_reading()
+
+    def resume_reading(self) -> None:
+        """The application takes more."""
+        self._wanted = True
+        if not self.behind:
+            super().resume_reading()
+
+    def fall_behind(self) -> None:
+        """What was read waits for a later turn of the loop."""
+        self.behind = True
+        super().pause_reading()
+
+    def catch_up(self) -> None:
+        """Its turn has come."""
+        self.behind = False
+        if self._wanted:
+            super().resume_reading()
+
+
 class FacadeProtocol(HttpToolsProtocol):
     """One client's connection under uvicorn. Implements `HasDeadline`."""
 
@@ -194,7 +233,8 @@ class FacadeProtocol(HttpToolsProtocol):
         self._answered: AsgiClient | None = None
         self._over = False
         self._held = b""
-        self._left = -1
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
         self._own: ClientConnection | None = None
         self._due: Problem | None = None
         self.deadline = NEVER
@@ -203,6 +243,7 @@ class FacadeProtocol(HttpToolsProtocol):
         super().connection_made(cast(asyncio.Transport, transport))
         door = self._door
         self._gathered = Gathered(door, self.transport)
+        self.flow = self._reading = Reading(self.transport)
         self._wait(door.runtime.settings.idle_ms)
         door.runtime.timer.add(self)
         if not door.native.takes(self._peer) or door.crowded:
@@ -247,6 +288,8 @@ class FacadeProtocol(HttpToolsProtocol):
         The parser gets each head whole, so that an upgrade is seen before it is parsed.
         """
         while self._held and not self._over and self.parser is not None:
+            if self._reading.behind:
+                return
             if self._reading_head and not self._take_head():
                 return
             if not self._reading_head:
@@ -269,7 +312,6 @@ class FacadeProtocol(HttpToolsProtocol):
         if end >= 4 and _UPGRADE(head) is not None:
             self._hand_over(head)
             return False
-        self._left = -1
         super().data_received(head)
         return end >= 4
 
@@ -291,20 +333,41 @@ class FacadeProtocol(HttpToolsProtocol):
         return False
 
     def _take_body(self) -> None:
-        """Feed what belongs to this message's body; of a chunked one, all that is here."""
-        data = self._held
-        if self._left < 0 or len(data) <= self._left:
-            self._held = b""
-        else:
+        """Feed what belongs to this message's body."""
+        data, self._held = self._held, b""
+        if self._chunks is not None:
+            self._take_chunks(data, self._chunks)
+            return
+        if len(data) > self._left:
             data, self._held = data[: self._left], data[self._left :]
-        if self._left >= 0:
-            self._left -= len(data)
+        self._left -= len(data)
         super().data_received(data)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head. Trailers are none (RFC 9110, 6.5.1), and are dropped."""
-        if self._reading_head:
-            super().on_header(name, value)
+    def _take_chunks(self, data: bytes, chunks: ChunkedBody) -> None:
+        """Feed the content of a chunked body as one chunk, whatever the client's chunks were."""
+        try:
+            content = chunks.feed(data)
+        except BadRequest as error:
+            self._refuse(Problem(error.status, error.code, "Bad request", error.detail))
+            return
+        piece = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+        if chunks.done:
+            self._held, self._chunks = chunks.rest, None
+            piece += b"0\r\n\r\n"
+        elif chunks.more:
+            self._reading.fall_behind()
+            asyncio.get_running_loop().call_soon(self._more_chunks, chunks)
+        if piece:
+            super().data_received(piece)
+
+    def _more_chunks(self, chunks: ChunkedBody) -> None:
+        """Go on with what was read, after others had their turn."""
+        if self.parser is None or self.transport.is_closing():
+            return
+        self._reading.catch_up()
+        if not self._over:
+            self._take_chunks(b"", chunks)
+            self._feed()
 
     def _hand_over(self, head: bytes) -> None:
         """The native door's connection takes over: it knows upgrades, and what follows them."""
@@ -335,7 +398,7 @@ class FacadeProtocol(HttpToolsProtocol):
             self._refuse(_BAD_TARGET)
             return
         cast(Any, self.scope)["extensions"] = {EXTENSION: self._asked}
-        self._left = self._announced()
+        self._expect_body()
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.transport = cast(asyncio.Transport, self._gathered)
@@ -420,12 +483,12 @@ class FacadeProtocol(HttpToolsProtocol):
         if not self._write_paused:
             self.deadline = self._door.runtime.timer.now + ms
 
-    def _announced(self) -> int:
-        """The body's length where the head says it; -1 for a chunked one."""
+    def _expect_body(self) -> None:
+        """Read from the head how the body is framed."""
         lengths = [value for name, value in self.headers if name == b"content-length"]
-        if any(name == b"transfer-encoding" for name, _ in self.headers):
-            return -1
-        return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+        chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        self._chunks = ChunkedBody() if chunked else None
+        self._left = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
 
     def _known_form(self) -> bool:
         """uvicorn drops scheme and host of an absolute target: refuse unless they equal Host."""

@@ -23,7 +23,7 @@ from proxy.request.client import ClientPort
 from proxy.request.ids import fresh_id
 from proxy.request.live import LiveRoute
 from proxy.request.runtime import Runtime
-from proxy.upstreams.logins import is_login
+from proxy.upstreams.logins import ClientConnection, is_login
 from proxy.wire.client_head import RequestHead
 
 _UNDECIDED: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
@@ -39,7 +39,8 @@ _NO_LOGIN: Final = Problem(
 
 
 class Choice:
-    """Read-only but for `login`, which says that the request logs its connection in.
+    """Read-only but for what `refusal` learns: `login` says that the request logs its connection
+    in, `owner` whose connection it came over (None where the door does not say).
 
     `hop` is the number of this facade in the chain that the request passes; `traceparent` the
     client's, or a fresh one; `guarded` what another spelling must not pass.
@@ -51,6 +52,7 @@ class Choice:
         "guarded",
         "hop",
         "login",
+        "owner",
         "plan",
         "revision",
         "route",
@@ -77,6 +79,7 @@ class Choice:
         self.traceparent = traceparent
         self.guarded = guarded
         self.login = False
+        self.owner: ClientConnection | None = None
 
     def refusal(
         self, runtime: Runtime, head: RequestHead, client: ClientPort, started: int
@@ -88,7 +91,7 @@ class Choice:
         authorization = head.acted_on.get(b"authorization")
         if authorization is not None and is_login(authorization):
             self.login = True
-        owner = client.connection()
+        owner = self.owner = client.connection()
         if owner is not None:
             owner.speaks_for(head.client)
         elif self.login:

@@ -393,7 +393,7 @@ class Flow:
 
     def _is_personal(self) -> bool:
         """Whether a login stands behind this request: a copy of it would be somebody else's."""
-        owner = self._client.connection()
+        owner = self._choice.owner
         return self._choice.login or (owner is not None and owner.logged_in)
 
     # -- doing what the exchange says --------------------------------------------------------
@@ -415,7 +415,8 @@ class Flow:
             if retry is not None:
                 retry.own_request(self._runtime.timer.now)
         request = outbound(head, self._arrival, live, self._choice)
-        request.owner = self._client.connection()
+        if self._client is not NOBODY:
+            request.owner = self._choice.owner
         if self._continues:
             request.add(b"Expect", b"100-continue")
         was_paused = body is not None and body.rewind()

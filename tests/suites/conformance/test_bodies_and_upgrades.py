@@ -206,3 +206,45 @@ def test_pipelined_requests_wait_unread(facade: Facade, legacy: RawBackend) -> N
                 threading.Event().wait(0.05)
         assert sent < len(flood), "everything was read while one answer was under way"
         go.set()
+
+
+@pytest.mark.parametrize("end", [b"0\r\n\r\n", b"0\r\nX-Note: 1\r\n\r\n"])
+def test_an_upgrade_behind_a_chunked_body_is_one(
+    facade: Facade, legacy: RawBackend, end: bytes
+) -> None:
+    """W28: where a chunked body ends is known, so that the next request is seen from its start."""
+
+    def play(peer: Peer, request: Message) -> None:
+        peer.send(SWITCH if request.all(b"upgrade") else OK)
+
+    legacy.play = play
+    with facade.connect() as client:
+        client.send(
+            CHUNKED + b"\r\n3\r\nabc\r\n" + end + b"GET /exec HTTP/1.1\r\nHost: a\r\n"
+            b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+        )
+        assert client.answer().status == 200
+        assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    assert legacy.requests[0].body == b"abc"
+
+
+def test_a_head_that_begins_behind_a_chunked_body(facade: Facade, legacy: RawBackend) -> None:
+    """W28: the rest of the next head comes later, and it may begin with the end of a line."""
+    with facade.connect() as client:
+        client.send(CHUNKED + b"\r\n3\r\nabc\r\n0\r\n\r\nGET /y HTTP/1.1\r\nHost: a")
+        assert client.answer().status == 200
+        client.send(b"\r\n\r\n")
+        assert client.answer().status == 200
+    assert legacy.last.line == b"GET /y HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "body", [b"x\r\n", b"3\r\nabcd\r\n", b"1\nx\r\n", b"-1\r\n", b"1 \r\nx\r\n"]
+)
+def test_a_malformed_chunk_is_named_at_every_door(facade: Facade, body: bytes) -> None:
+    """W19: the doors decode chunks with one reader, and say the same of a bad one."""
+    with facade.connect() as client:
+        client.send(CHUNKED + b"\r\n" + body + b"0\r\n\r\n")
+        answer = client.answer()
+    assert answer.status == 400
+    assert b"bad_chunk" in answer.body
