@@ -32,6 +32,7 @@ COMPILED = [
     "proxy/doors/native.py",
     "proxy/doors/server.py",
     "proxy/loop/deadlines.py",
+    "proxy/loop/piece_budget.py",
     "proxy/loop/record.py",
     "proxy/loop/write_batcher.py",
     "proxy/request/body.py",

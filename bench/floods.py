@@ -2,8 +2,9 @@
 
     python -m bench.floods [--door native|asgi] [--rounds 3]
 
-Two floods: bodies in chunks of one byte (8 connections, 600 KB each on the wire), and GETs that are
-pipelined without waiting for answers (40 connections, 60 KB each). Somebody else asks meanwhile,
+Three floods: bodies in chunks of one byte (8 connections, 600 KB each on the wire), uploads in
+chunks of two (300 connections, 70 KB each), and GETs that are pipelined without waiting for answers
+(40 connections, 60 KB each). Somebody else asks meanwhile,
 again and again on a connection of its own: the slowest of those answers is told in milliseconds,
 beside the peak of the facade's resident memory over what it had before, in MB. Facade, flood and
 the rest are three processes.
@@ -39,6 +40,7 @@ GET: Final = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED: Final = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 FLOODS: Final = {
     "chunks": (8, CHUNKED + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"),
+    "uploads": (300, CHUNKED + b"2\r\nxx\r\n" * 10_000 + b"0\r\n\r\n"),
     "pipelined": (40, GET * (60_000 // len(GET))),
 }
 FLOOD_S: Final = 20.0

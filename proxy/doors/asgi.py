@@ -14,7 +14,9 @@ door, and only here:
 - upgrades are answered as plain requests, but under `proxy.doors.uvicorn`, which hands their
   connections to the native door;
 - a login that lives in a connection (NTLM, Negotiate) gets 501, but under `proxy.doors.uvicorn`:
-  an ASGI scope does not say whose connection a request came over, and over HTTP/2 many share one.
+  an ASGI scope does not say whose connection a request came over;
+- requests over HTTP/2 and HTTP/3 get 505: a server that speaks them cannot be told that an answer
+  broke off, and the client would wait for the rest for ever.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ EXTENSION = "figway.client"
 """Extension of a scope: a callable that is told of the request's `AsgiClient`, by a server that
 watches over the time a body takes, and tells by `AsgiClient.gone` that the client went away."""
 _CLOSE = (b"connection", b"close")
-_VERSIONS = ("1.1", "1.0", "2", "3")
+_VERSIONS = ("1.1", "1.0")
 
 
 class AsgiDoor:
@@ -66,18 +68,13 @@ class AsgiDoor:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         client = AsgiClient(self)
-        first: Message | None = None
         try:
             head = _head(scope, self.runtime.settings.max_fields)
-            if scope["http_version"] not in ("1.0", "1.1") and not head.has_body:
-                first = await receive()  # HTTP/2 and 3 need no header to announce a body
-                head.has_body = bool(first.get("body") or first.get("more_body"))
-                head.content_length = None if head.has_body else 0
         except BadRequest as error:
             problem = Problem(error.status, error.code, "Bad request", error.detail)
             self.runtime.refused(_peer(scope), problem)
             answer, body = problem_answer(problem, "")
-            client.close = True
+            client.close = scope["http_version"] in _VERSIONS
             client.respond(answer)
             client.body(body)
             client.end([])
@@ -93,8 +90,6 @@ class AsgiDoor:
         flow.begin()
         if flow.awaits_continue:
             client.pause_body()
-        if first is not None:
-            client.take(first, flow)
         reader: asyncio.Task[None] | None = None
         if head.has_body or tell is None:  # else nothing more can come that must be read
             reader = asyncio.get_running_loop().create_task(client.read(receive, flow))
@@ -265,7 +260,8 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 def _head(scope: Message, max_fields: int) -> RequestHead:
     """The request head that a scope describes. Raises `BadRequest`."""
     if scope["http_version"] not in _VERSIONS:
-        raise BadRequest(400, "http_version", "This version of HTTP is not spoken here.")
+        detail = "Only HTTP/1.1 and HTTP/1.0 are spoken here: let HTTP/2 end in a proxy in front."
+        raise BadRequest(505, "http_version", detail)
     if len(scope["headers"]) > max_fields:
         raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
     target: bytes = scope.get("raw_path") or scope["path"].encode()

@@ -11,6 +11,7 @@ from typing import Final, cast
 from figway.message.forwarded import network_of
 from proxy.doors.native import NativeConnection
 from proxy.doors.peer import is_trusted
+from proxy.loop.piece_budget import PieceBudget
 from proxy.loop.write_batcher import WriteBatcher
 from proxy.request.runtime import Runtime
 
@@ -30,6 +31,7 @@ class NativeDoor:
         self.draining = False
         self.connections: set[NativeConnection] = set()
         self.batcher = WriteBatcher()
+        self.pieces = PieceBudget()
         self._by_client: dict[bytes, int] = {}
         self._empty = asyncio.Event()
         self._empty.set()

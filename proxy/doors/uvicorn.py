@@ -37,7 +37,7 @@ from proxy.request.runtime import Runtime
 from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import encode
 from proxy.wire.client_body import ChunkedBody
-from proxy.wire.client_head import BadRequest, check_partial
+from proxy.wire.client_head import BadRequest, check_partial, parse
 
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
@@ -46,7 +46,12 @@ _BAD_TARGET = Problem(
     400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
 )
 _UPGRADE = re.compile(rb"\nconnection:[^\n]*upgrade", re.IGNORECASE).search
+_SPOKEN = re.compile(rb"[^\r\n]* HTTP/1\.[01]\r\n").match
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
+
+
+def _problem(error: BadRequest) -> Problem:
+    return Problem(error.status, error.code, "Bad request", error.detail)
 
 
 def _too_long(data: bytes, max_line: int) -> bool:
@@ -233,6 +238,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._answered: AsgiClient | None = None
         self._over = False
         self._held = b""
+        self._head = b""
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self._own: ClientConnection | None = None
@@ -312,6 +318,10 @@ class FacadeProtocol(HttpToolsProtocol):
         if end >= 4 and _UPGRADE(head) is not None:
             self._hand_over(head)
             return False
+        self._head = head
+        if end >= 4 and _SPOKEN(head) is None:
+            self._refuse_head()
+            return False
         super().data_received(head)
         return end >= 4
 
@@ -328,8 +338,8 @@ class FacadeProtocol(HttpToolsProtocol):
         else:
             try:
                 check_partial(data, settings.max_head, settings.max_line)
-            except BadRequest:
-                self._refuse(_MALFORMED)
+            except BadRequest as error:
+                self._refuse(_problem(error))
         return False
 
     def _take_body(self) -> None:
@@ -345,18 +355,20 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def _take_chunks(self, data: bytes, chunks: ChunkedBody) -> None:
         """Feed the content of a chunked body as one chunk, whatever the client's chunks were."""
+        pieces = self._door.native.pieces
         try:
-            content = chunks.feed(data)
+            content = chunks.feed(data, pieces.most)
         except BadRequest as error:
-            self._refuse(Problem(error.status, error.code, "Bad request", error.detail))
+            self._refuse(_problem(error))
             return
+        pieces.spend(chunks.taken)
         piece = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
         if chunks.done:
             self._held, self._chunks = chunks.rest, None
             piece += b"0\r\n\r\n"
         elif chunks.more:
             self._reading.fall_behind()
-            asyncio.get_running_loop().call_soon(self._more_chunks, chunks)
+            pieces.later(partial(self._more_chunks, chunks))
         if piece:
             super().data_received(piece)
 
@@ -424,8 +436,18 @@ class FacadeProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """What the parser cannot read leaves a record, as at the native door."""
-        self._refuse(_MALFORMED)
+        """The parser cannot read a head."""
+        self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        """A head is no good: say of it what the native door would say."""
+        settings = self._door.runtime.settings
+        try:
+            parse(self._head, settings.max_line, settings.max_fields)
+        except BadRequest as error:
+            self._refuse(_problem(error))
+        else:
+            self._refuse(_MALFORMED)
 
     def on_response_complete(self) -> None:
         """On to the next request, or to saying why there is none."""

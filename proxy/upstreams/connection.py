@@ -17,6 +17,7 @@ was complete before the request, more bytes came than announced, or the backend 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from figway.message.http import Headers
@@ -169,7 +170,7 @@ class Connection:
     def resume_reading(self) -> None:
         attempt, chunks = self._attempt, self._chunks
         if attempt is not None and chunks is not None and chunks.more:
-            self.loop.call_soon(self._more_chunks, attempt)
+            self._pool.pieces.later(partial(self._more_chunks, attempt))
             return
         transport = self._transport
         if transport is not None and not transport.is_closing() and not transport.is_reading():
@@ -401,13 +402,15 @@ class Connection:
         chunks = self._chunks
         assert chunks is not None
         trailers: Headers = []
+        pieces = self._pool.pieces
         try:
-            content = chunks.feed(data)
+            content = chunks.feed(data, pieces.most)
             if chunks.done and chunks.trailers:
                 trailers = _trailers(chunks.trailers)
         except (BadChunk, BadResponse) as error:
             self.fail(FailureKind.PROTOCOL, f"The chunked body is malformed: {error}")
             return
+        pieces.spend(chunks.taken)
         self._touch()
         if content:
             attempt.sink.response_body(content)
@@ -424,7 +427,7 @@ class Connection:
     def _later(self, attempt: Attempt) -> None:
         """Let others have their turn before more chunks of what was read are looked at."""
         self.pause_reading()
-        self.loop.call_soon(self._more_chunks, attempt)
+        self._pool.pieces.later(partial(self._more_chunks, attempt))
 
     def _more_chunks(self, attempt: Attempt) -> None:
         if self._attempt is not attempt or self.state != _CHUNKED or attempt.paused:

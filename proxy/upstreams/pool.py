@@ -18,6 +18,7 @@ from figway.message.http import REPEATABLE_METHODS
 from figway.model.backend import ConnectionLimits, Timeouts
 from figway.serving.exchange import FailureKind
 from proxy.loop.deadlines import NEVER, DeadlineTimer
+from proxy.loop.piece_budget import PieceBudget
 from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.upstreams.connection import Connection
 from proxy.upstreams.logins import ClientConnection
@@ -54,6 +55,7 @@ class Pool:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.timer = timer
+        self.pieces = PieceBudget()
         self.refuse_peer = refuse_peer
         self.head_ms = timeouts.head_ms
         self.idle_ms = timeouts.idle_ms

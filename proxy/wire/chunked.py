@@ -3,8 +3,8 @@
 Requests are read strictly: a size is bare hexadecimal digits and every line ends in CRLF. Answers
 may have white space after a size and lines that end in LF alone, which have one meaning
 (`odd` tells). Content that comes in one read leaves as one piece, whatever the sender's chunks
-were; a read that holds more than `MAX_CHUNKS` of them is worked off in several calls, so that a
-flood of tiny chunks keeps nobody else waiting.
+were; a read that holds more of them than the caller wants at once is worked off in several calls,
+so that a flood of tiny chunks keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from typing import Final
 
 MAX_CHUNKS: Final = 1_024
-"""Chunks that one call of `feed` takes; the rest stays, and `more` says so."""
+"""Chunks that one call of `feed` takes unless it is told another number."""
 MAX_SIZE_LINE: Final = 256
 """Bytes of a chunk's size and extensions in a request; answers may have `MAX_ANSWER_LINE`."""
 MAX_ANSWER_LINE: Final = 4_096
@@ -24,6 +24,7 @@ MAX_TRAILERS: Final = 8_192
 
 _STRICT: Final = re.compile(rb"([0-9A-Fa-f]{1,15})((?:[ \t]*;[\t -~\x80-\xff]*)?)\r\n").fullmatch
 _LENIENT: Final = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*(?:;[\t -~\x80-\xff]*)?)\r?\n").fullmatch
+_PLAIN: Final = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n").match
 _LINES_END: Final = re.compile(rb"\n\r?\n").search
 
 _SIZE_LINE: Final = 0
@@ -41,15 +42,31 @@ class BadChunk(ValueError):
         self.too_large = too_large
 
 
+def _take_plain(data: bytes, at: int, pieces: list[bytes], most: int) -> int:
+    """Take chunks that are here whole and have no extensions; the place behind them."""
+    while len(pieces) < most:
+        line = _PLAIN(data, at)
+        if line is None:
+            break
+        begin = line.end()
+        end = begin + int(line[1], 16)
+        if end == begin or data[end : end + 2] != b"\r\n":
+            break
+        pieces.append(data[begin:end])
+        at = end + 2
+    return at
+
+
 class ChunkedReader:
     """Feed it bytes, take content from it. After `done`, `rest` is what follows the body.
 
     `more` says that bytes in hand were not looked at yet: call `feed(b"")` in a later turn of the
-    loop. `trailers` is the trailer section as bytes, each line with its end.
+    loop. `taken` counts the chunks of the last call. `trailers` is the trailer section as bytes,
+    each line with its end.
     """
 
     __slots__ = ("_extensions", "_held", "_left", "_lenient", "_state", "more", "odd", "rest",
-                 "trailers")  # fmt: skip
+                 "taken", "trailers")  # fmt: skip
 
     def __init__(self, *, lenient: bool = False) -> None:
         self._lenient = lenient
@@ -60,6 +77,7 @@ class ChunkedReader:
         self.more = False
         self.odd = False
         self.rest = b""
+        self.taken = 0
         self.trailers = b""
 
     @property
@@ -67,8 +85,11 @@ class ChunkedReader:
         """Whether the final chunk and the trailers have been read."""
         return self._state == _DONE
 
-    def feed(self, data: bytes) -> bytes:
-        """The content in `data`, joined; possibly none. Raises `BadChunk`."""
+    def feed(self, data: bytes, most: int = MAX_CHUNKS) -> bytes:
+        """The content of the next `most` chunks of `data`, joined; possibly none.
+
+        Raises `BadChunk`.
+        """
         if self._held:
             data, self._held = self._held + data, b""
         self.more = False
@@ -85,10 +106,15 @@ class ChunkedReader:
                 if not self._left:
                     self._state = _DATA_END
                 continue
-            if len(pieces) >= MAX_CHUNKS:
+            if len(pieces) >= most:
                 self._held = data[at:]
                 self.more = True
                 break
+            if self._state == _SIZE_LINE and not self._extensions:
+                plain = _take_plain(data, at, pieces, most)
+                if plain > at:
+                    at = plain
+                    continue
             after = self._line(data, at)
             if after < 0:
                 self._held = data[at:]
@@ -96,6 +122,7 @@ class ChunkedReader:
             at = after
         if self._state == _DONE:
             self.rest = data[at:]
+        self.taken = len(pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _line(self, data: bytes, at: int) -> int:

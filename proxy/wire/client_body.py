@@ -6,7 +6,7 @@ from typing import Final
 
 from figway.message.headers import HOP_BY_HOP
 from figway.message.http import Headers
-from proxy.wire.chunked import BadChunk, ChunkedReader
+from proxy.wire.chunked import MAX_CHUNKS, BadChunk, ChunkedReader
 from proxy.wire.client_head import BadRequest, trailer_fields
 
 _FORBIDDEN: Final = HOP_BY_HOP | {
@@ -25,29 +25,32 @@ _FORBIDDEN: Final = HOP_BY_HOP | {
 class ChunkedBody:
     """Feed it bytes, take content from it. After `done`, `rest` is what follows the body.
 
-    `more` says that bytes in hand wait for a later turn of the loop: call `feed(b"")` then.
+    `more` says that bytes in hand wait for a later turn of the loop: call `feed(b"")` then. `taken`
+    counts the chunks of the last call.
     `trailers` may not name a field that frames, routes or authenticates.
     """
 
-    __slots__ = ("_reader", "done", "more", "rest", "trailers")
+    __slots__ = ("_reader", "done", "more", "rest", "taken", "trailers")
 
     def __init__(self) -> None:
         self._reader = ChunkedReader()
         self.done = False
         self.more = False
         self.rest = b""
+        self.taken = 0
         self.trailers: Headers = []
 
-    def feed(self, data: bytes) -> bytes:
-        """The content that `data` completes, joined. Raises `BadRequest`."""
+    def feed(self, data: bytes, most: int = MAX_CHUNKS) -> bytes:
+        """The content of the next `most` chunks of `data`, joined. Raises `BadRequest`."""
         reader = self._reader
         try:
-            content = reader.feed(data)
+            content = reader.feed(data, most)
         except BadChunk as error:
             if error.too_large:
                 raise BadRequest(431, "trailers_too_large", str(error)) from None
             raise BadRequest(400, "bad_chunk", str(error)) from None
         self.more = reader.more
+        self.taken = reader.taken
         if reader.done:
             self.rest = reader.rest
             self._check(reader.trailers)

@@ -6,42 +6,13 @@ import asyncio
 from typing import Any
 
 from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
-from proxy.wire.chunked import MAX_CHUNKS
+from proxy.loop.piece_budget import FEW, TURN
 from tests.support.flow import Stand
+from tests.support.transport import Transport
 
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 TINY = b"1\r\nx\r\n"
 LAST = b"0\r\n\r\n"
-
-
-class Transport:
-    """A client's end that only remembers. Implements what the protocol asks of a transport."""
-
-    def __init__(self) -> None:
-        self.reading = True
-        self.written = b""
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def get_extra_info(self, name: str) -> Any:
-        return ("127.0.0.1", 4711) if name == "peername" else None
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self.closed = True
 
 
 class Line:
@@ -74,26 +45,26 @@ async def test_a_read_of_tiny_chunks_waits_for_the_turns_of_others() -> None:
     line = Line(UvicornDoor(Stand().runtime))
     line.protocol.data_received(CHUNKED)
     await line.turns(3)
-    line.protocol.data_received(TINY * 5 * MAX_CHUNKS + LAST)
-    assert len(line.protocol.cycle.body) <= MAX_CHUNKS
+    line.protocol.data_received(TINY * 5 * TURN + LAST)
+    assert len(line.protocol.cycle.body) <= TURN
     assert not line.transport.reading
     await line.turns(1)
     assert not line.transport.reading
-    await line.turns(30)
+    await line.turns(60)
     assert line.transport.reading
-    assert sum(line.pieces) == 5 * MAX_CHUNKS
-    assert max(line.pieces) <= 2 * MAX_CHUNKS
+    assert sum(line.pieces) == 5 * TURN
+    assert max(line.pieces) <= 2 * TURN
     assert line.transport.written.startswith(b"HTTP/1.1 204")
 
 
 async def test_what_arrives_in_between_waits_its_turn() -> None:
     """W19: a transport may hand over what it had read before it was paused."""
     line = Line(UvicornDoor(Stand().runtime))
-    line.protocol.data_received(CHUNKED + TINY * 2 * MAX_CHUNKS)
-    line.protocol.data_received(TINY * 2 * MAX_CHUNKS + LAST)
-    assert len(line.protocol.cycle.body) <= MAX_CHUNKS
+    line.protocol.data_received(CHUNKED + TINY * 2 * TURN)
+    line.protocol.data_received(TINY * 2 * TURN + LAST)
+    assert len(line.protocol.cycle.body) <= TURN
     await line.turns(30)
-    assert sum(line.pieces) == 4 * MAX_CHUNKS
+    assert sum(line.pieces) == 4 * TURN
 
 
 async def test_requests_behind_a_chunked_body_wait_for_its_answer() -> None:
@@ -106,14 +77,25 @@ async def test_requests_behind_a_chunked_body_wait_for_its_answer() -> None:
     assert line.transport.written.count(b"HTTP/1.1 204") == 51
 
 
+async def test_connections_share_a_turn() -> None:
+    """W19: many floods at once take no more of a turn than one, but for a few chunks each."""
+    door = UvicornDoor(Stand().runtime)
+    lines = [Line(door) for _ in range(50)]
+    for line in lines:
+        line.protocol.data_received(CHUNKED + TINY * 500 + LAST)
+    assert sum(len(line.protocol.cycle.body) for line in lines) <= TURN + 50 * FEW
+    await lines[0].turns(200)
+    assert [sum(line.pieces) for line in lines] == [500] * 50
+
+
 async def test_a_connection_lost_in_between_ends_the_work() -> None:
     """W19: the rest of a flood is dropped with its client."""
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     line = Line(UvicornDoor(Stand().runtime))
-    line.protocol.data_received(CHUNKED + TINY * 5 * MAX_CHUNKS)
+    line.protocol.data_received(CHUNKED + TINY * 5 * TURN)
     line.transport.closed = True
     line.protocol.connection_lost(None)
     await line.turns(10)
-    assert sum(line.pieces) <= MAX_CHUNKS
+    assert sum(line.pieces) <= TURN
     assert faults == []

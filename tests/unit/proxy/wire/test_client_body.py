@@ -69,6 +69,22 @@ def test_extensions_are_finite_over_a_body() -> None:
         reader.feed((b"1;" + b"e" * 200 + b"\r\nx\r\n") * 1_000)
 
 
+@settings(max_examples=examples(300), deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=9), max_size=40), st.integers(1, 9))
+def test_a_body_that_is_taken_by_turns_is_the_same(pieces: list[bytes], most: int) -> None:
+    """W19: how many chunks a turn takes decides nothing about what they say."""
+    reader, taken = ChunkedBody(), []
+    body = reader.feed(chunked(pieces) + b"\r\nrest", most)
+    while reader.more:
+        taken.append(reader.taken)
+        body += reader.feed(b"", most)
+    assert body == b"".join(pieces)
+    assert reader.done
+    assert reader.rest == b"rest"
+    assert all(count == most for count in taken)
+    assert sum(taken) + reader.taken == len(pieces)
+
+
 @settings(max_examples=examples(900), deadline=None)
 @given(st.binary(max_size=100))
 def test_noise_never_raises_anything_else(data: bytes) -> None:
