@@ -258,7 +258,7 @@ class Settings(BaseSettings):
 
     # -- the control plane -----------------------------------------------------------------------
     poll_s: float = Field(10.0, ge=0.1, le=3_600)
-    """Seconds between two polls of the table, beneath the stream."""
+    """Seconds between two polls of the table beneath the stream; while none lives, at most one."""
     heartbeat_s: float = Field(5.0, ge=0.1, le=3_600)
     """Seconds between two acknowledgements when nothing changes."""
     report_s: float = Field(2.0, ge=0.1, le=3_600)

@@ -49,8 +49,8 @@ async def stream_table(actor: Anyone, services: Svc) -> StreamingResponse:
     kill switch is pressed, `{on, number}`. `revision` is
     `{revision, etag, installation, base, changes}`: who has the table of ETag `base` may apply
     `changes` and must arrive at `etag`; everybody else pulls the table. `watch` is
-    `{routes, ms}`: decisions of these routes are wanted for so long. A comment comes every ten
-    seconds. A reader that falls behind is cut off, and comes back.
+    `{routes, ms}`: decisions of these routes are wanted for so long. A comment comes every
+    second. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()
     first = _current(services) + services.kill.event()

@@ -17,7 +17,8 @@ from proxy.control import http as outbound
 from proxy.control.notice import Notice, of_headers
 
 STREAM_IDLE_S = 25.0
-"""A stream without a heartbeat for so long is dead; the control plane sends one every 10 s."""
+"""A stream without a sign of life for so long is dead; the control plane sends one each second, and
+one of an older release each ten."""
 
 
 class ControlError(Exception):
@@ -78,7 +79,8 @@ class ControlPlane:
             raise ControlError("the control plane's table has no revision, etag or table") from None
 
     async def stream(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Events of the table stream, (name, data), until it ends. Raises `ControlError`."""
+        """Events of the table stream, (name, data), until it ends; a sign of life has no name.
+        Raises `ControlError`."""
         timeout = outbound.Timeout(5.0, read=STREAM_IDLE_S)
         headers = {"accept": "text/event-stream"}
         try:
@@ -158,7 +160,9 @@ async def _events(response: outbound.Response) -> AsyncIterator[tuple[str, dict[
     """Server-sent events (WHATWG HTML, 9.2.6), as far as this stream uses them."""
     name, data = "message", ""
     async for line in response.aiter_lines():
-        if line.startswith("event:"):
+        if line.startswith(":"):
+            yield "", {}
+        elif line.startswith("event:"):
             name = line[6:].strip()
         elif line.startswith("data:"):
             data += line[5:].strip()

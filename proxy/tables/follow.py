@@ -1,9 +1,11 @@
 """Following the control plane: a stream of revisions, with polling beneath it.
 
 The stream brings a change within milliseconds. The poll, which costs a 304, corrects whatever the
-stream missed: one that a middlebox buffers, one that died in silence. Both come to the same place,
-under one lock. What cannot be served is refused and reported; the table before stays (trap 53).
-With the control plane down, nothing changes but the waits between the attempts (trap 52).
+stream missed; while no stream shows signs of life (it was cut, a middlebox buffers it, it died in
+silence) the poll is made each second, so that a flip and the kill switch take no longer. Both come
+to the same place, under one lock. What cannot be served is refused and reported; the table before
+stays (trap 53). With the control plane down, nothing changes but the waits between the attempts
+(trap 52).
 """
 
 from __future__ import annotations
@@ -24,8 +26,13 @@ from proxy.tables.installation import Allegiance
 
 RETRY_FIRST_S = 0.2
 RETRY_CAP_S = 3.0
-"""A flip back to legacy may be waiting when the control plane returns."""
-
+QUICK_S = 0.75
+"""Between two polls while no stream shows signs of life, or none answers: a flip back to legacy may
+be waiting. Together with a look it makes a second."""
+LOOK_S = 0.25
+"""Between two looks whether the stream lives."""
+DOUBT_S = 2.5
+"""A stream that has shown no sign of life for so long is not relied on; one comes each second."""
 
 MAX_PENDING = 100
 """Table events that may wait for the one that is worked on; beyond it the table is pulled."""
@@ -91,6 +98,7 @@ class Follower:
         self._contact = time.monotonic()
         self.served: Served | None = None
         self.streaming = False
+        self._stream_lived = 0.0
 
     @property
     def reachable(self) -> bool:
@@ -118,13 +126,31 @@ class Follower:
 
     async def poll(self) -> None:
         """Ask again and again, for ever."""
-        backoff = Backoff(RETRY_FIRST_S, max(self._poll_s, RETRY_FIRST_S))
+        backoff = Backoff(RETRY_FIRST_S, QUICK_S)
         while True:
+            begun = time.monotonic()
             if await self.pull():
                 backoff.reset()
-                await asyncio.sleep(jittered(self._poll_s))
+                await self._rest(took=time.monotonic() - begun)
             else:
                 await asyncio.sleep(backoff.next())
+
+    async def _rest(self, took: float) -> None:
+        """Wait until the next poll is due: soon, while nothing else would bring what is new. A
+        control plane that answers slowly is asked more seldom. What another installation publishes
+        is not waited for."""
+        quick, slow = max(jittered(QUICK_S), took), jittered(self._poll_s)
+        begun = time.monotonic()
+        while True:
+            due = slow if self._stream_lives or self.foreign else min(quick, slow)
+            left = begun + due - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(left, LOOK_S))
+
+    @property
+    def _stream_lives(self) -> bool:
+        return self.streaming and time.monotonic() - self._stream_lived < DOUBT_S
 
     async def stream(self) -> None:
         """Listen to the stream of revisions, for ever."""
@@ -146,7 +172,10 @@ class Follower:
             async for name, data in self._control.stream():
                 backoff.reset()
                 self.streaming = True
+                self._stream_lived = time.monotonic()
                 self._heard()
+                if not name:
+                    continue
                 self._listener.hear(of_event(name, data))
                 events.put_nowait((name, data))
                 if work.done():

@@ -86,6 +86,9 @@ class FakeControl:
         self.delay_s = 0.0
         """How long each answer with a table takes."""
         self.fail_reports = 0
+        self.stream = "lives"
+        """Or `refused` (503), or `silent`: it begins, and then says nothing, whatever happens."""
+        self.polls = 0
         self.port = 0
         self._server: asyncio.Server | None = None
         self._streams: set[asyncio.StreamWriter] = set()
@@ -106,6 +109,12 @@ class FakeControl:
         for writer in list(self._open):
             writer.transport.abort()
         self._streams.clear()
+
+    def cut(self, stream: str) -> None:
+        """Cut every stream; what becomes of the next ones."""
+        self.stream = stream
+        for writer in list(self._streams):
+            writer.transport.abort()
 
     def publish(self, table: Table) -> None:
         """A new revision, announced as changes."""
@@ -159,12 +168,7 @@ class FakeControl:
                 body = await reader.readexactly(int(fields.get("content-length", "0")))
                 assert fields["authorization"] == "Bearer proxy-key"
                 if path == "/api/v1/table/stream":
-                    said = {"revision": self.revision, "etag": self.etag}
-                    current = orjson.dumps({**said, "installation": self.installation})
-                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-                    writer.write(b": hello\n\nevent: current\ndata: " + current + b"\n\n")
-                    self._streams.add(writer)
-                    await reader.read()
+                    await self._stream(reader, writer)
                     return
                 if self.delay_s and path == "/api/v1/table":
                     await asyncio.sleep(self.delay_s)
@@ -175,10 +179,31 @@ class FakeControl:
         self._streams.discard(writer)
         self._open.discard(writer)
 
+    async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.stream == "refused":
+            writer.write(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")
+            return
+        said = {"revision": self.revision, "etag": self.etag}
+        current = orjson.dumps({**said, "installation": self.installation})
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        writer.write(b": hello\n\nevent: current\ndata: " + current + b"\n\n")
+        if self.stream == "silent":
+            await reader.read()
+            return
+        self._streams.add(writer)
+        gone = asyncio.ensure_future(reader.read())
+        try:
+            while not (await asyncio.wait({gone}, timeout=1.0))[0]:
+                writer.write(b": still here\n\n")
+        finally:
+            gone.cancel()
+            self._streams.discard(writer)
+
     def _answer(
         self, method: str, path: str, fields: dict[str, str], body: bytes
     ) -> tuple[int, bytes]:
         if (method, path) == ("GET", "/api/v1/table"):
+            self.polls += 1
             if f'"{self.etag}"' in fields.get("if-none-match", ""):
                 return 304, b""
             self.whole += 1

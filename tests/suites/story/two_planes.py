@@ -157,8 +157,6 @@ class TwoPlanes:
     async def start_proxy(self, name: str) -> Child:
         """Start a proxy, with what it kept on disk."""
         control = self.other.url if name == "p3" else self.planes[FOLLOWS[name]]
-        # Its streams end, so that it hears of a switch by asking; the command waits for 5 s.
-        asks = {"FIGWAY_POLL_S": "1", "FIGWAY_HEARTBEAT_S": "1"} if name == "p3" else {}
         return await self.group.start(
             name,
             python_module("proxy"),
@@ -171,7 +169,6 @@ class TwoPlanes:
                 FIGWAY_CONTROL_KEY=self.keys["proxy"],
                 FIGWAY_LEGACY_URL=self.legacy.url,
                 FIGWAY_WORKERS="1",
-                **asks,
             ),
             ready=answers(f"{self.private[name]}/ready"),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,39 @@ async def test_kill_comes_with_the_heartbeat_where_the_stream_is_silent(tmp_path
 
         await until(legacy, "it came with the heartbeat", limit_s=EFFECT_S)
         assert (await proxy.table())["kill_switch"]["number"] == 9
+
+
+@pytest.mark.parametrize("stream", ["refused", "silent"])
+async def test_kill_comes_within_a_second_where_the_stream_is_cut(
+    tmp_path: Path, stream: str
+) -> None:
+    """B1: the stream is cut and refused from then on, or a middlebox buffers it. Polls, heartbeats
+    and reports are an hour apart: the proxy asks by itself, each second, until a stream lives."""
+    hour = "3600"
+    async with world(tmp_path) as w:
+        proxy = await w.proxy(poll_s=hour, heartbeat_s=hour, report_s=hour)
+        w.control.cut(stream)
+        await asked_often(w.control)
+        await kill_and_see_legacy(proxy, w.control)
+        w.control.publish(w.make_table(Stage.LEGACY))
+        await until(lambda: w.control.ack["etag"] == w.control.etag, "a flip as well", EFFECT_S)
+        w.control.cut("lives")
+        await asked_no_more(w.control)
+        await kill_and_see_legacy(proxy, w.control)
+
+
+async def asked_often(control: FakeControl) -> None:
+    before = control.polls
+    await until(lambda: control.polls > before + 3, "it asks again and again")
+
+
+async def asked_no_more(control: FakeControl) -> None:
+    async def quiet() -> bool:
+        before = control.polls
+        await asyncio.sleep(2.0)
+        return control.polls == before
+
+    await until(quiet, "a stream that lives is enough", limit_s=30)
 
 
 async def two_installations(w: World) -> Proxy:
