@@ -86,6 +86,9 @@ class OutlierPolicy(Strict):
 
     failures: int = 5
     """Failures in a row: no connection, a reset, a timeout, a 5xx."""
+    healthy_statuses: tuple[int, ...] = ()
+    """Statuses from 500 that are answers of this backend, as 500 is for a SOAP fault. Those that
+    a route lists in `breaker.healthy_statuses` are answers to its requests in any case."""
     eject_ms: int = 10_000
     """First time out; it grows with each time in a row, up to ten times."""
     max_percent: int = 50

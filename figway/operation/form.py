@@ -13,13 +13,16 @@ from figway.operation.multipart import Part, parts
 from figway.operation.operation import Operation, Unread, UnreadReason
 
 _LONGEST = 1_024
+_URLENCODED = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
 
 
 def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple[Operation, ...]:
     """The operation that `field` names. Raises `Unread`.
 
     The field must stand there once, in the body alone: frameworks differ in whether the first, the
-    last or the one of the URL counts.
+    last or the one of the URL counts. So a body that is not there whole is unread, an upload with
+    the field before its file likewise: the field may come again behind what is kept.
     """
     check_coding(head)
     media = media_type(head.get(b"content-type"))
@@ -27,7 +30,7 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     if pairs_for(head.query, field):
         raise Unread(UnreadReason.AMBIGUOUS)
     if not values:
-        raise Unread(UnreadReason.ABSENT if complete else UnreadReason.TOO_LONG)
+        raise Unread(UnreadReason.ABSENT)
     [value, *others] = values
     if others or ";" in value or value != value.strip():
         raise Unread(UnreadReason.AMBIGUOUS)
@@ -38,27 +41,27 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
 
 
 def _values(body: bytes, media: ContentType, field: str, *, complete: bool) -> list[str]:
-    if media.essence == "application/x-www-form-urlencoded":
-        if not complete:
-            raise Unread(UnreadReason.TOO_LONG)
-        if not media.is_utf8:
-            raise Unread(UnreadReason.MEDIA_TYPE)
-        return [value for _, value in pairs_for(body, field)]
-    if media.essence == "multipart/form-data":
-        return _values_of_parts(body, media, field, complete=complete)
-    raise Unread(UnreadReason.MEDIA_TYPE)
+    if media.essence not in (_URLENCODED, _MULTIPART):
+        raise Unread(UnreadReason.MEDIA_TYPE)
+    if not complete:
+        raise Unread(UnreadReason.TOO_LONG)
+    if media.essence == _MULTIPART:
+        return _values_of_parts(body, media, field)
+    if not media.is_utf8:
+        raise Unread(UnreadReason.MEDIA_TYPE)
+    return [value for _, value in pairs_for(body, field)]
 
 
-def _values_of_parts(body: bytes, media: ContentType, field: str, *, complete: bool) -> list[str]:
+def _values_of_parts(body: bytes, media: ContentType, field: str) -> list[str]:
     if not media.is_utf8:
         raise Unread(UnreadReason.MEDIA_TYPE)
     found = []
-    for part in parts(body, media, complete=complete):
+    for part in parts(body, media, complete=True):
         disposition = _disposition(part)
         if not is_field(_name(disposition), field):
             continue
         if not part.whole:
-            raise Unread(UnreadReason.MALFORMED if complete else UnreadReason.TOO_LONG)
+            raise Unread(UnreadReason.MALFORMED)
         if "filename" in disposition.parameters or "filename*" in disposition.parameters:
             raise Unread(UnreadReason.AMBIGUOUS)
         if part.headers.get("content-transfer-encoding", "binary").lower() not in _PLAIN:

@@ -1,7 +1,9 @@
 """SOAP 1.1 and 1.2: the first child of the envelope's body.
 
 The head's action is advice, and often absent or wrong; what a server executes is in the body. Expat
-reads the first 16 KiB and no more, without a document type declaration, and so without entities.
+reads the first 64 KiB and no more, without a document type declaration, and so without entities. Of
+a longer envelope the first child decides all the same: what stands behind it names no operation
+(SOAP 1.1, 4.3; WS-I Basic Profile 1.1, R9981).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from figway.operation.head import ContentType, check_coding, media_type
 from figway.operation.multipart import parts
 from figway.operation.operation import Operation, Unread, UnreadReason
 
-WINDOW: Final = 16_384
+WINDOW: Final = 65_536
 """Bytes of an envelope that are read."""
 _ENVELOPES = frozenset(
     {"http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"}

@@ -85,6 +85,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "deadline_short": "The deadline is over before new's timeout: no time for a fallback.",
         "breaker_range": "A breaker setting is out of its range.",
         "breaker_counts_faults": "The breaker of a SOAP route counts faults as failures.",
+        "outlier_counts_faults": "Legacy behind a SOAP endpoint loses a URL for its faults.",
         "sample_range": "A shadow sample is not between 0 and 10 000 basis points.",
         "body_limit_range": "A shadow body limit is out of its range.",
         "shadow_copies_nothing": "The route is in stage shadow, but its policy copies nothing.",

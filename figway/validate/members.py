@@ -6,6 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from figway.model.backend import HANDED_ON, Backend, BackendKind
+from figway.validate.faults import check_statuses
 from figway.validate.findings import Findings
 from figway.validate.policies import RESERVED, header_problem
 from figway.validate.ranges import check_ranges
@@ -24,6 +25,7 @@ def check(backend: Backend, path: str, findings: Findings) -> None:
     """Check one backend, `url` and the URLs' own form apart."""
     _urls(backend, f"{path}.urls", findings)
     check_ranges(backend.outlier, f"{path}.outlier", findings)
+    check_statuses(backend.outlier.healthy_statuses, f"{path}.outlier.healthy_statuses", findings)
     check_ranges(backend.health, f"{path}.health", findings)
     check_ranges(backend.retry, f"{path}.retry", findings)
     if backend.health.path and _TARGET(backend.health.path) is None:

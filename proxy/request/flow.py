@@ -417,6 +417,8 @@ class Flow:
         request = outbound(head, self._arrival, live, self._choice)
         if self._client is not NOBODY:
             request.owner = self._choice.owner
+        if live.retry is not None:  # several URLs, which are judged by their answers
+            request.healthy = self._plan.breaker.healthy_statuses
         if self._continues:
             request.add(b"Expect", b"100-continue")
         was_paused = body is not None and body.rewind()

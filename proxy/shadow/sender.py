@@ -184,6 +184,8 @@ def outbound(
         has_body=captured.has_body,
         content_length=len(captured.body) if captured.has_body else None,
     )
-    if policy_plan is None and target.credentials is None:
-        return request
-    return edited(request, path, policy_plan, target)
+    if policy_plan is not None or target.credentials is not None:
+        request = edited(request, path, policy_plan, target)
+    if plan is not None:
+        request.healthy = plan.breaker.healthy_statuses
+    return request

@@ -37,6 +37,7 @@ class BalancedUpstream:
         self.members = Members(len(urls), backend.balance, backend.outlier)
         self.names = tuple(_name(url) for url in urls)
         self.upstreams = [open_one(single, timer) for single in singles]
+        self._healthy = backend.outlier.healthy_statuses
         self._timer = timer
         self._checks: list[HealthCheck] = []
         if backend.health.path:
@@ -52,7 +53,8 @@ class BalancedUpstream:
         index = self._own(request.owner)
         if index < 0:
             index = self.members.pick(self._timer.now)
-        observed = _Observed(sink, self.members, index, self._timer)
+        healthy = self._healthy + request.healthy
+        observed = _Observed(sink, self.members, index, self._timer, healthy)
         observed.sending = self.upstreams[index].send(request, observed)
         return observed
 
@@ -100,13 +102,19 @@ def _name(url: str) -> str:
 class _Observed:
     """Passes an attempt on, both ways, and tells its member how it went."""
 
-    __slots__ = ("_index", "_members", "_over", "_sink", "_timer", "sending")
+    __slots__ = ("_healthy", "_index", "_members", "_over", "_sink", "_timer", "sending")
 
     sending: Sending
 
     def __init__(
-        self, sink: ResponseSink, members: Members, index: int, timer: DeadlineTimer
+        self,
+        sink: ResponseSink,
+        members: Members,
+        index: int,
+        timer: DeadlineTimer,
+        healthy: tuple[int, ...],
     ) -> None:
+        self._healthy = healthy
         self._sink = sink
         self._members = members
         self._index = index
@@ -125,7 +133,7 @@ class _Observed:
         self._sink.response_informational(head)
 
     def response_head(self, head: ResponseHead) -> None:
-        if head.status >= 500:
+        if head.status >= 500 and head.status not in self._healthy:
             self._members.failed(self._index, self._timer.now)
         else:
             self._members.answered(self._index)

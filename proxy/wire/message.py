@@ -31,7 +31,8 @@ class OutboundRequest:
     the header section as bytes, validated, where it is known so (every line `name: value` and
     CRLF); `headers` is then taken apart only when it is asked for. `owner` is the client's
     connection (`proxy.upstreams.logins.ClientConnection`), where it may own a backend connection;
-    `login` says that the request logs its connection in. `head_ms` and `idle_ms` take
+    `login` says that the request logs its connection in. `healthy` are statuses from 500 that are
+    answers to it, and no failures of the backend. `head_ms` and `idle_ms` take
     the place of the backend's time-outs; 0 waits for ever, -1 leaves them. `place` is set for
     backends that hand requests on.
     """
@@ -41,6 +42,7 @@ class OutboundRequest:
         "content_length",
         "has_body",
         "head_ms",
+        "healthy",
         "idle_ms",
         "login",
         "method",
@@ -70,6 +72,7 @@ class OutboundRequest:
         self.upgrade = upgrade
         self.owner: object | None = None
         self.login = False
+        self.healthy: tuple[int, ...] = ()
         self.place: RequestPlace | None = None
         self.head_ms = -1
         self.idle_ms = -1

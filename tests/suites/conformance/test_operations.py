@@ -192,6 +192,39 @@ def test_the_other_kinds(
     assert ([r.body for r in new.requests], [r.body for r in legacy.requests]) == ([named], [other])
 
 
+def _part(name: bytes, value: bytes, more: bytes = b"") -> bytes:
+    head = b'--b1\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n' % (name, more)
+    return head + value + b"\r\n"
+
+
+_FILE = b'; filename="a.bin"'
+_UP = _part(b"action", b"up")
+UPLOADS = {
+    "small, the field first": (_UP + _part(b"file", b"x" * 1_000, _FILE), True),
+    "small, the field last": (_part(b"file", b"x" * 1_000, _FILE) + _UP, True),
+    "small, the field twice": (_UP + _part(b"file", b"x", _FILE) + _part(b"action", b"no"), False),
+    "large, the field first": (_UP + _part(b"file", b"x" * 600_000, _FILE), False),
+    "large, the field again after the file": (
+        _UP + _part(b"file", b"x" * 600_000, _FILE) + _part(b"action", b"delete"), False),
+    "just over the limit": (_UP + _part(b"file", b"x" * 65_536, _FILE), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_an_upload_moves_by_its_field_only_where_all_of_it_is_read(
+    facade_with: Callable[..., Facade], legacy: RawBackend, new: RawBackend, name: str
+) -> None:
+    """Line 1: what stands behind the first 64 KiB may name another value."""
+    parts, moves = UPLOADS[name]
+    facade = facade_with(moved(by(OperationKind.FORM, "up", field="action")))
+    body, media = parts + b"--b1--\r\n", b"Content-Type: multipart/form-data; boundary=b1"
+    with facade.connect() as client:
+        client.ask(b"POST", b"/api", media, body=body)
+    served, other = (new, legacy) if moves else (legacy, new)
+    assert [request.body for request in served.requests] == [body]
+    assert other.requests == []
+
+
 def test_a_soap_action_that_lies_moves_nothing(
     facade_with: Callable[..., Facade], legacy: RawBackend
 ) -> None:

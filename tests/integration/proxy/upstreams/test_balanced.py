@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from figway.model.backend import Backend, HealthPolicy, OutlierPolicy, RetryPolicy
-from figway.model.table import Table
+from figway.model.table import BreakerPolicy, Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from proxy.request.runtime import FacadeSettings
 from tests.support.wire import OK, Facade, Message, Peer, RawBackend
@@ -114,6 +115,59 @@ def test_a_member_that_answers_with_errors_is_left_out(
         statuses = [client.get().status for _ in range(8)]
     assert statuses == [500] + [200] * 7
     assert len(sick.requests) == 1
+
+
+SICK_503 = SICK.replace(b"500", b"503")
+
+
+@pytest.mark.parametrize(
+    ("sick", "of_route", "of_backend", "asked"),
+    [
+        (SICK, (), (), 1),
+        (SICK, (500,), (), 4),
+        (SICK, (), (500,), 4),
+        (SICK_503, (500,), (500,), 1),
+        (drop, (500,), (500,), 1),
+    ],
+    ids=["plain", "by its route", "by its backend", "another status", "no answer"],
+)
+def test_a_status_that_is_an_answer_puts_no_member_out(
+    pair: tuple[RawBackend, RawBackend],
+    open_facade: Callable[[Table], Facade],
+    sick: Any,
+    of_route: tuple[int, ...],
+    of_backend: tuple[int, ...],
+    asked: int,
+) -> None:
+    """Line 2: a SOAP fault is HTTP 500, and its URL as well as the others; a 503 is not."""
+    pair[0].play = sick
+    policy = OutlierPolicy(failures=1, eject_ms=60_000, healthy_statuses=of_backend)
+    plain = table(pair[0].port, pair[1].port, outlier=policy)
+    route = Route(
+        id="soap", match=RouteMatch(path="/ws"), stage=Stage.LEGACY,
+        breaker=BreakerPolicy(healthy_statuses=of_route),
+    )  # fmt: skip
+    facade = open_facade(replace(plain, routes={"soap": route}))
+    with facade.connect() as client:
+        for _ in range(8):
+            client.get(b"/ws")
+    assert len(pair[0].requests) == asked
+
+
+def test_a_status_of_another_route_is_no_answer(
+    pair: tuple[RawBackend, RawBackend], open_facade: Callable[[Table], Facade]
+) -> None:
+    """What no route names goes by what the backend says of itself."""
+    pair[0].play = SICK
+    plain = table(pair[0].port, pair[1].port, outlier=OutlierPolicy(failures=1, eject_ms=60_000))
+    route = Route(
+        id="soap", match=RouteMatch(path="/ws"), stage=Stage.LEGACY,
+        breaker=BreakerPolicy(healthy_statuses=(500,)),
+    )  # fmt: skip
+    facade = open_facade(replace(plain, routes={"soap": route}))
+    with facade.connect() as client:
+        statuses = [client.get(b"/other").status for _ in range(6)]
+    assert statuses == [500] + [200] * 5
 
 
 def test_health_checks_take_a_member_out_and_back(

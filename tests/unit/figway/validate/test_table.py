@@ -13,6 +13,7 @@ from figway.model.backend import (
     ConnectionLimits,
     FallbackBudgetPolicy,
     HostPolicy,
+    OutlierPolicy,
     Timeouts,
 )
 from figway.model.comparison import (
@@ -97,6 +98,17 @@ SOUND = table(
 CASES: list[tuple[str, Table]] = [
     ("status_range", one(breaker=BreakerPolicy(healthy_statuses=(404,)))),
     ("breaker_counts_faults", one(faults=FaultKind.SOAP, stage=Stage.SHADOW, new="functions")),
+    (
+        "outlier_counts_faults",
+        table(
+            route("r", "/x", operation=OperationMatch(kind=OperationKind.SOAP)),
+            backends=[replace(LEGACY, urls=("http://10.0.0.9",)), NEW, FUNCTION],
+        ),
+    ),
+    (
+        "status_range",
+        table(backends=[replace(LEGACY, outlier=OutlierPolicy(healthy_statuses=(404,)))]),
+    ),
     ("operation_invalid", one(operation=OperationMatch(kind=OperationKind.FORM))),
     (
         "operation_never",
