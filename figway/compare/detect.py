@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from figway.compare.asset_names import hash_pattern
 from figway.compare.canonical_json import Value
 from figway.compare.moments import HTTP_DATE_PATTERN, ISO_PATTERN, layout, moment
 from figway.compare.rules import ComparisonRule, RuleError, read_rule
@@ -241,6 +242,16 @@ def _letter_case(legacy: str, new: str, place: Place) -> Detection | None:
     return None
 
 
+def _hashed_asset(legacy: str, new: str, place: Place) -> Detection | None:
+    """Another build's name of the same file."""
+    pattern = hash_pattern(legacy, new)
+    if pattern is None:
+        return None
+    return Detection(
+        "hashed_asset", make_rule(place, "pattern", pattern=pattern) if pattern else None
+    )
+
+
 def _random_token(legacy: str, new: str, place: Place) -> Detection | None:
     """One token drawn by lot for another of its form, in texts that are the same around it."""
     left, right = _TOKEN.findall(legacy), _TOKEN.findall(new)
@@ -295,6 +306,7 @@ _TEXT_DETECTORS: tuple[_DetectText, ...] = (
     _naming("http_date", _HTTP_DATE),
     _csrf,
     _letter_case,
+    _hashed_asset,
     _random_token,
     _etag,
 )

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from figway.compare.answer import Context
+from figway.compare.asset_names import without_hashes
 from figway.compare.canonical_json import Value
 from figway.compare.html_tokens import Token, tokens
 from figway.compare.limits import Budget
@@ -36,13 +37,6 @@ _TARGETS = {
 }  # fmt: skip
 _FIELDS = frozenset({"input", "select", "textarea", "button"})
 _SPACE = re.compile(r"\s+")
-_HASHED = re.compile(
-    r"(?<=[.\-_~])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{6,64}(?=[.\-_~])"
-    r"|(?<=[.\-_~])(?=[A-Za-z]*\d)(?=[a-z0-9]*[A-Z]|[A-Z0-9]*[a-z])[A-Za-z0-9]{8,32}(?=\.\w{1,5}$)"
-)
-_LONGEST = 1_000
-"""Characters of a target in which a hash is looked for."""
-_ASSET = re.compile(r"\.(?:js|mjs|css|png|jpe?g|gif|svg|webp|avif|ico|woff2?|ttf|map|json)$")
 
 
 def view_html(page: str, views: Iterable[HtmlView], context: Context, budget: Budget) -> Value:
@@ -76,11 +70,7 @@ def plain_target(target: str, context: Context) -> str:
         target = target.partition("//")[2]
         slash = target.find("/")
         target = target[slash:] if slash >= 0 else "/"
-    if len(target) <= _LONGEST and _ASSET.search(parts.path):
-        path, mark, query = target.partition("?")
-        folder, slash_, name = path.rpartition("/")
-        target = f"{folder}{slash_}{_HASHED.sub('[hash]', name)}{mark}{query}"
-    return target
+    return without_hashes(target)
 
 
 class _Reader:
