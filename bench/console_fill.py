@@ -22,7 +22,7 @@ import orjson
 from sqlalchemy.engine import make_url
 
 from control_plane.audit.entry import AuditEntry
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import create_key
 from control_plane.bootstrap import make_services, prepare
 from control_plane.comparisons.batches import ExampleIn

@@ -15,7 +15,7 @@ import uvicorn
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.bootstrap import create_app, make_services, prepare
 from control_plane.db.migrate import DatabaseUnreachable, NewerDatabase
 from control_plane.repeated_lines import RepeatedLines

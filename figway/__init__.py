@@ -5,7 +5,7 @@ arguments, so that every rule can be tested by calling it. The data plane (`prox
 plane (`control_plane`) both stand on this package and never on each other: what a request will do
 is worked out by the same code that explains it beforehand.
 
-Five words carry the rest:
+Five nouns:
 
     Table       an immutable, validated set of routes and backends; every change makes a revision
     Decision    which side serves one request, and why
@@ -13,16 +13,16 @@ Five words carry the rest:
     Comparison  two answers to one request, and where they differ
     Judgement   what many comparisons allow one to claim about a route
 
-The rooms, from the ground up. A room imports from those beneath it, never from beside or above:
+The folders, each importing only from those above it in this list:
 
     model       the nouns (table, policies), how they are written (codec) and changed (change)
     compare     two answers to one request: decoded, canonical, differing by path
     message     what the core knows of HTTP: heads, forwarding rules, rewriting, problems
-    operation   what a request asks for inside one path, read from its body
     redact      what is hidden before anything is stored
+    operation   what a request asks for inside one path, read from its body
     routing     a compiled table: match, split, decide
-    serving     exchange, breaker, budgets, limits, claims
-    evidence    what many comparisons say: forms, windows, bounds, standing
+    serving     one exchange: second attempts, breaker, budgets, limits, claims
+    evidence    what many comparisons say: noise, bounds, agreement
     validate    findings about a table, with stable codes
     explain     what would happen to one request, in words
     rollout     a plan that moves a route, and the machine that follows it

@@ -13,8 +13,9 @@ One request, in the order that data flows:
     shadowed, a capture of it to the shadow worker (capture/ here, shadow/ there).
 
 The doors speak to the flow, and the flow to the upstreams, through two narrow ports of callbacks
-(`request/client.py`, `upstreams/port.py`): there is no task and no coroutine a request, and a test
-puts a script at either end. The same flow runs behind the native door, under ASGI and in Lambda.
+(`request/client.py`, `upstreams/port.py`): a request has no task and no coroutine of its own, and
+tests stand in for a client or a backend there. The same flow runs behind the native door, under
+ASGI and in Lambda.
 
 Three kinds of process, started by the first:
 
@@ -22,9 +23,10 @@ Three kinds of process, started by the first:
     worker         serves requests; everything happens on the thread of its event loop
     shadow worker  asks the other side and compares; no user waits for it
 
-They are put together in processes/, for a container, and in serverless/, for Lambda; nothing else
-constructs what reaches outside. A request waits for no database, no control plane, no log and no
-shadow. Rooms import downwards only; pyproject.toml names the floors:
+They are put together in processes/, for a container, and in serverless/, for Lambda: only these
+make clients, sockets and files, and hand them to the rest. A request waits for no database, no
+control plane, no log and no shadow. Folders import downwards only; pyproject.toml names the
+layers:
 
     processes, serverless > shadow > doors, capture, telemetry > request, aws
         > upstreams, policies, tables > wire > loop, control, private > settings

@@ -13,7 +13,7 @@ from typing import Any
 
 from control_plane.audit.entry import AuditEntry
 from control_plane.auth import service, store
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database, database_url
 from control_plane.db.migrate import prepared

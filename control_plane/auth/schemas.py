@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.http.described import Described
 from control_plane.http.limits import PLAIN_TEXT
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.auth import store
-from control_plane.auth.keys import ApiKey, Role, generate, parse
+from control_plane.auth.keys import ApiKey, generate, parse
 from control_plane.auth.limiter import FailureLimiter
+from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from control_plane.db.engine import UNAVAILABLE, Database
 from control_plane.http.problems import ApiProblem, conflict, not_found

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, delete, insert, literal, select, tuple_
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.auth import store as keys
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import Actor
 from control_plane.clock import now_ms
 from control_plane.db.engine import UNAVAILABLE, Database

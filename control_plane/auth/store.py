@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from control_plane.auth.keys import ApiKey, Role
+from control_plane.auth.keys import ApiKey
+from control_plane.auth.roles import Role
 from control_plane.db.engine import Database
 from control_plane.db.models import KeyRow, SessionRow
 

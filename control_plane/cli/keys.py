@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from control_plane.auth.keys import Role, generate, parse
+from control_plane.auth.keys import generate, parse
+from control_plane.auth.roles import Role
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import Output, console, show

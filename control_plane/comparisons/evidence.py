@@ -21,7 +21,7 @@ from control_plane.comparisons.schemas import (
     WindowOut,
 )
 from control_plane.comparisons.tallies import Tallies
-from figway.evidence.verdicts import compare_latencies, failure_rates
+from figway.evidence.failures_and_latency import compare_latencies, failure_rates
 from figway.model.table import Route, Table
 
 _ENDED_OTHERWISE = ("skipped", "compare_error")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import Actor
 from control_plane.auth.sessions import Session, Sessions
 from control_plane.console import render

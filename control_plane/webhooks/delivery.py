@@ -21,7 +21,8 @@ from control_plane.db import leases
 from control_plane.db.engine import Database
 from control_plane.rollouts.ports import CheckResult
 from control_plane.webhooks import store
-from control_plane.webhooks.forms import OutgoingEvent, message, signed
+from control_plane.webhooks.forms import OutgoingEvent, message
+from control_plane.webhooks.signing import signed
 from control_plane.webhooks.store import WebhookDelivery, WebhookEndpoint
 from figway.validate.address import is_link_local
 

@@ -7,10 +7,6 @@ incoming webhooks carry their secret in the URL, and are not signed.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,8 +14,7 @@ from typing import Any
 
 import orjson
 
-_SECRET_BYTES = 32
-_PREFIX = "whsec_"
+from control_plane.webhooks.signing import SignedMessage, signed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,43 +32,6 @@ class OutgoingEvent:
         """When, as RFC 3339 writes it."""
         found = datetime.fromtimestamp(self.at_ms / 1_000, UTC)
         return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class SignedMessage:
-    """What is sent."""
-
-    headers: dict[str, str]
-    body: bytes
-
-
-def new_secret() -> str:
-    """A secret of 256 random bits, in the form of Standard Webhooks."""
-    return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-
-
-def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of the header `webhook-signature`."""
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    found = hmac.new(key, signed, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(found).decode()
-
-
-def signed(
-    secret: str, message_id: str, timestamp: int, body: bytes, kind: str = "application/json"
-) -> SignedMessage:
-    """A body with the headers of Standard Webhooks."""
-    return SignedMessage(
-        {
-            "content-type": kind,
-            "webhook-id": message_id,
-            "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(secret, message_id, timestamp, body),
-            "user-agent": "figway",
-        },
-        body,
-    )
 
 
 def message(form: str, event: OutgoingEvent, secret: str, timestamp: int) -> SignedMessage:

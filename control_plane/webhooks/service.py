@@ -21,7 +21,8 @@ from control_plane.http.problems import conflict, invalid, not_found
 from control_plane.kill.store import Kill
 from control_plane.publishing.store import NewRevision
 from control_plane.webhooks import store
-from control_plane.webhooks.forms import FORMS, OutgoingEvent, new_secret
+from control_plane.webhooks.forms import FORMS, OutgoingEvent
+from control_plane.webhooks.signing import new_secret
 from control_plane.webhooks.store import WebhookDelivery, WebhookEndpoint
 from figway.model.change import Kind
 from figway.model.table import Route

@@ -2,23 +2,32 @@
 
 The modules, in the order that a pair flows through them:
 
-    answer          what comes in: two `Answer`s and the `Context` around them
-    limits          what one comparison may cost
-    decode          content codings, media types, charsets: bytes to text
-    canonical_json  text to a tree of values ...
-    canonical_form, canonical_xml, canonical_html, canonical_text
-                    ... one module a format; all end in the same kind of tree
-                    (elements: that tree for XML and HTML; html_tokens: tags and text in one pass)
-    paths           where in a tree: JSONPath, exact and as a template
-    rules           what a person has written about places that may differ
-    excuse          whether one rule covers one pair of values (patterns: RE2; moments: times)
-    align           which element of one array belongs to which of the other
-    walk            two trees to differences
-    head            status, Location, Set-Cookie (cookies), Content-Type, listed headers
-    detect          what a differing value looks like, and the rule to propose
-    differences     grouping, excerpts, the signature
-    noise           which fields legacy disagrees with itself about
-    verdict         `compare()`: all of the above, and the verdict
+    verdict        `compare()`: the way through all of the rest, and the verdict
+    answer         what comes in: two `Answer`s and the `Context` around them
+    limits         what one comparison may cost
+    head           status, Content-Type, cookies, every other end-to-end field
+                   (header_fields, header_readers, header_list, cookies, charsets)
+    faults         answers that say "no" in the words of SOAP, GraphQL or JSON-RPC
+    decode         content codings, media types, charsets: bytes to text
+    bodies         two bodies to differences, the cheap ways first
+    formats        which form fits a body
+    trees, canonical_*
+                   text or bytes to a tree of values, a module a format; XML and HTML end in the
+                   same kind of tree (elements; html_tokens, html_spacing, html_views), binary
+                   formats share binary_reader
+    embedded       documents inside strings
+    paths          where in a tree: JSONPath, exact and as a template
+    walk           two trees to differences
+    align          which element of one array belongs to which of the other (align_content)
+    rules          what a person has written about places that may differ
+    excuse         whether one rule covers one pair of values
+                   (patterns, moments, name_style, references, tokens)
+    differences    grouping, excerpts, the signature
+    detect, propose
+                   what a differing value looks like, and the rule to propose
+
+One comparison says where two answers differ. Which of these differences legacy itself shows, and
+what many comparisons prove, is the business of `figway.evidence`.
 
 Nothing is imported here, so that `figway.compare.rules` costs a proxy no more than itself.
 """

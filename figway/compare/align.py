@@ -1,6 +1,6 @@
 """Which element of one array belongs to which of the other.
 
-Arrays are ordered unless a rule says otherwise (trap 31). Alignment by a member such as `id` is
+Arrays are ordered unless a rule says otherwise. Alignment by a member such as `id` is
 used here even without a rule, but only to explain: that the order differs is then one difference,
 instead of a change in every element.
 """

@@ -1,6 +1,6 @@
 """From the bytes on the wire to text or plain bytes: content codings, media types, charsets.
 
-Codings and charsets carry no meaning of their own (trap 30), so both sides are brought to the same
+Codings and charsets carry no meaning of their own, so both sides are brought to the same
 form before they are compared. Every step is bounded in what it may produce.
 """
 

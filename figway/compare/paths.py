@@ -32,7 +32,7 @@ _FILTER = re.compile(
 )
 _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\"}
-# Member names that are ids rather than names: they would make a path of their own each (trap 34).
+# Member names that are ids rather than names: they would make a path of their own each.
 _ID_LIKE = re.compile(
     r"\d+|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|(?=[a-fA-F]*\d)[0-9a-fA-F]{16,}"
     r"|(?=(?:[\w-]*?\d){4})[\w-]{20,}|[^@\s\[\]]+@[^@\s\[\]]+"

@@ -4,7 +4,7 @@
 |-----------------|----------------------------------------------------------------------|-------|
 | `match`         | no difference counts (there may be ignored ones and noise)           | yes   |
 | `mismatch`      | at least one difference counts; 404 against 200 is one               | yes   |
-| `stale`         | a mismatch that a retry of both sides did not show again (`settle`)  | no    |
+| `stale`         | a mismatch that second looks at both sides did not show again    | no    |
 | `legacy_failed` | legacy did not answer, or with a 5xx, or its body is not packed as   | no    |
 |                 | its label says; so `new_failed`, `both_failed`                       |       |
 |                 | (a fault is an answer, unless one side alone blames itself: `faults`) |       |
@@ -40,7 +40,7 @@ Verdict = Literal[
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 BROKEN = "broken_coding"
 RATED: frozenset[Verdict] = frozenset({"match", "mismatch"})
-"""The verdicts that enter the match rate (trap 33)."""
+"""The verdicts that enter the match rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def compare(
     rules: RuleSet | Iterable[ComparisonRule] = (),
     context: Context | None = None,
 ) -> Comparison:
-    """Compare two answers to one request. Never raises for what an answer holds (trap 36).
+    """Compare two answers to one request. Never raises for what an answer holds.
 
     Pass a `RuleSet` built once, rather than rules, where many pairs are compared.
     """
@@ -115,19 +115,6 @@ def _compared(
     except Exception as error:
         # The last resort against a hostile body: the worker goes on to the next pair.
         return Comparison("compare_error", reason="internal", detail=type(error).__name__)
-
-
-def settle(first: Comparison, retry: Comparison) -> Comparison:
-    """The final verdict on a mismatch after both sides were asked once more (trap 32).
-
-    If the retry agrees, the data had moved on between the two: `stale`. If it differs again, only
-    differences of the retry stand. A retry that could not be compared proves nothing.
-    """
-    if first.verdict != "mismatch":
-        return first
-    if retry.verdict == "match":
-        return replace(first, verdict="stale", reason="retry_matched")
-    return retry if retry.verdict == "mismatch" else first
 
 
 Faults = tuple[Fault | None, Fault | None]

@@ -10,8 +10,8 @@ from typing import Literal
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import ComparisonRule, RuleSet
 from figway.evidence.forms import CLOCK_MS, GROWN, JITTER_TIMES, Form
-from figway.evidence.knowledge import DEEP, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.marks import Mark
+from figway.evidence.noise import DEEP, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.seen import BEYOND, place_of_field
 from figway.evidence.sequential import log_evidence
 from figway.evidence.sketches import Odd, PlaceSketch, repeats_alone, varies_differently

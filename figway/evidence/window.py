@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.evidence.knowledge import MOST_PLACES, PlaceForm, PlaceLooks
 from figway.evidence.marks import Mark, ending
+from figway.evidence.noise import MOST_PLACES, PlaceForm, PlaceLooks
 from figway.evidence.requests import Distinct, Frequent, Shapes
 from figway.evidence.seen import BEYOND
 from figway.evidence.sketches import PlaceSketch

@@ -25,7 +25,8 @@ from figway.routing.match import effective_method
 from figway.routing.pattern import is_ambiguous, parse
 from figway.routing.shadow import Skip, why_not_copied
 from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Exchange, FailureKind, Sent
+from figway.serving.exchange import Exchange
+from figway.serving.failures import FailureKind, Sent
 
 _REFUSALS = {
     "method": "it does not list the method",

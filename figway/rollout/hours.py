@@ -70,11 +70,6 @@ def _opens(hours: MoveHours, at: datetime, zone: tzinfo) -> bool:
     return is_open(hours, int(at.timestamp() * 1_000), zone)
 
 
-def hours_text(hours: MoveHours) -> str:
-    """Such as `mon-thu 09:00-16:00 Europe/Berlin`."""
-    return f"{days_text(hours.days)} {clock(hours.begin)}-{clock(hours.end)} {hours.zone}"
-
-
 def days_text(days: frozenset[int]) -> str:
     """Days as they are written in a plan: `mon-thu`, or `mon,wed`."""
     found = sorted(days)

@@ -13,9 +13,9 @@ from itertools import compress
 from operator import attrgetter, eq, is_not, ne
 from typing import Final
 
-from figway.message.headers import cookie_attributes
 from figway.message.http import RequestHead
 from figway.message.rewrite import BackendNames
+from figway.message.sticky_cookie import cookie_attributes
 from figway.model.backend import Backend
 from figway.model.comparison import ShadowPolicy
 from figway.model.policies import NO_POLICIES

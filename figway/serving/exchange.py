@@ -2,15 +2,9 @@
 
 A door drives it: it tells what happened (`start`, `response_head`, `failed`, `deadline`,
 `body_failed`, `finished`, `client_gone`) and does what the returned `Action` says. `TRANSITIONS`
-is the whole of where that may lead; docs/concepts/architecture.md is drawn from it. All rules about
-a second attempt live in this file and nowhere else, so every door treats a request alike:
-
-1. The breaker is open: legacy at once; nothing was sent, so any method may.
-2. The connection failed, or nothing was written: any method may.
-3. A listed status, a timeout or a reset before the response head: safe methods may, and those that
-   the route says only read; idempotent ones if the route says so; others only with an
-   Idempotency-Key that both sides honour.
-4. Otherwise the client gets the error, and the record says why no fallback ran.
+is the whole of where that may lead; docs/concepts/architecture.md is drawn from it. Whether a
+second attempt may follow is said in `figway.serving.fallback`, so every door treats a request
+alike.
 
 One case stays on the same side: a kept-alive connection that the backend closed just as it was
 reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1); and where a
@@ -20,75 +14,17 @@ milliseconds. An event that comes too late for its state changes nothing.
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
-from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, is_read
+from figway.message.http import REPEATABLE_METHODS
 from figway.message.problem import Problem
 from figway.model.table import FallbackPolicy
 from figway.model.words import Side
 from figway.serving.breaker import Admission, Breaker
 from figway.serving.budget import FallbackBudget
-
-
-class Sent(IntEnum):
-    """What had been written to the backend when an attempt failed."""
-
-    NOTHING = 0
-    SOME = 1
-
-
-class FailureKind(StrEnum):
-    """How an attempt failed."""
-
-    CONNECT = "connect"
-    """No connection: refused, unreachable, the name does not resolve, timed out."""
-    TLS = "tls"
-    """The TLS handshake or the verification of the certificate failed."""
-    SATURATED = "saturated"
-    """No connection became free in time, or too many requests wait."""
-    STALE = "stale"
-    """A reused connection was closed before any byte of the answer."""
-    TIMEOUT = "timeout"
-    """No response head in time."""
-    RESET = "reset"
-    """The connection ended before the response head."""
-    PROTOCOL = "protocol"
-    """The answer is not well-formed HTTP, or frames itself ambiguously."""
-    TOO_LARGE = "too_large"
-    """The request or answer is over a limit of the backend's platform."""
-    FUNCTION_ERROR = "function_error"
-    """The function raised, timed out or was killed."""
-    THROTTLED = "throttled"
-    """The platform refused the invocation: concurrency or rate."""
-    MESSAGE_TOO_LARGE = "message_too_large"
-    """The request is over what a queue, bus, topic or workflow takes; nothing was sent."""
-    SERVICE_THROTTLED = "service_throttled"
-    """The queue, bus, topic or workflow takes no more now; it took nothing."""
-    SERVICE_REFUSED = "service_refused"
-    """The queue, bus, topic or workflow refused the call: permissions, a name; it took nothing."""
-    SERVICE_ERROR = "service_error"
-    """The service behind a queue, bus, topic or workflow failed; whether it took the request is not
-    known."""
-    WORKFLOW_FAILED = "workflow_failed"
-    """The execution failed or was aborted."""
-    WORKFLOW_TIMED_OUT = "workflow_timed_out"
-    """The execution ended by its own time-out."""
-    DEADLINE = "deadline"
-    """The deadline over all attempts passed."""
-
-
-class NoFallback(StrEnum):
-    """Why no fallback ran where one might have been expected."""
-
-    ON_LEGACY = "on_legacy"
-    RETIRED = "retired"
-    DISABLED = "disabled"
-    UNSAFE_METHOD = "unsafe_method"
-    BODY_NOT_KEPT = "body_not_kept"
-    BUDGET_SPENT = "budget_spent"
-    DEADLINE = "deadline"
-    RESPONSE_STARTED = "response_started"
+from figway.serving.failures import ELSEWHERE, OVERSIZE, FailureKind, Sent, problem_of
+from figway.serving.fallback import NoFallback, barred_problem, budget_problem, may_repeat
 
 
 class Do(IntEnum):
@@ -188,36 +124,6 @@ _ON_DEADLINE: Final = _states_that_take(Event.DEADLINE)
 _ON_BODY_FAILED: Final = _states_that_take(Event.BODY_FAILED)
 _ON_FINISHED: Final = _states_that_take(Event.FINISHED)
 _ON_CLIENT_GONE: Final = _states_that_take(Event.CLIENT_GONE)
-
-
-_PROBLEMS: Final = {
-    FailureKind.CONNECT: (502, "backend_unreachable", "The backend cannot be reached"),
-    FailureKind.TLS: (502, "backend_tls", "The backend's TLS certificate or handshake failed"),
-    FailureKind.SATURATED: (503, "backend_saturated", "The backend is busy"),
-    FailureKind.STALE: (502, "backend_reset", "The backend closed the connection"),
-    FailureKind.TIMEOUT: (504, "backend_timeout", "The backend did not answer in time"),
-    FailureKind.RESET: (502, "backend_reset", "The backend closed the connection"),
-    FailureKind.PROTOCOL: (502, "backend_protocol", "The backend's answer is not valid HTTP"),
-    FailureKind.TOO_LARGE: (502, "backend_too_large", "Over a size limit of the backend"),
-    FailureKind.FUNCTION_ERROR: (502, "function_error", "The function failed"),
-    FailureKind.THROTTLED: (503, "function_throttled", "The function is busy"),
-    FailureKind.MESSAGE_TOO_LARGE: (413, "message_too_large", "The request is too large"),
-    FailureKind.SERVICE_THROTTLED: (503, "service_throttled", "The service behind it is busy"),
-    FailureKind.SERVICE_REFUSED: (502, "service_refused", "The service behind it refused"),
-    FailureKind.SERVICE_ERROR: (502, "service_error", "The service behind it failed"),
-    FailureKind.WORKFLOW_FAILED: (502, "workflow_failed", "The workflow failed"),
-    FailureKind.WORKFLOW_TIMED_OUT: (504, "workflow_timed_out", "The workflow took too long"),
-    FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
-}
-_ELSEWHERE: Final = frozenset(
-    {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
-)
-"""Failures after which another URL of the backend may do better."""
-_OVERLOAD: Final = frozenset(
-    {FailureKind.SATURATED, FailureKind.THROTTLED, FailureKind.SERVICE_THROTTLED}
-)
-_OVERSIZE: Final = frozenset({FailureKind.TOO_LARGE, FailureKind.MESSAGE_TOO_LARGE})
-"""The size of a message says nothing about the backend's health."""
 
 
 # A member of an enumeration costs two look-ups a use; a constant of the module one, or none where
@@ -343,7 +249,7 @@ class Exchange:
         if self.side is _NEW:
             self._tell_breaker(True, now, hung=True)
             self.no_fallback = NoFallback.DEADLINE
-        action = _answer(self._problem(FailureKind.DEADLINE, NoFallback.DEADLINE, ""))
+        action = _answer(problem_of(FailureKind.DEADLINE, ""))
         self.state = steps[action.do]
         return action
 
@@ -402,7 +308,10 @@ class Exchange:
 
     def _barred(self, refused: NoFallback, now: int) -> Action:
         self.no_fallback = refused
-        return _answer(self._breaker_problem(refused, now))
+        breaker = self._breaker
+        quarantined = breaker is not None and breaker.quarantined
+        wait = 1 if breaker is None else breaker.retry_after(now)
+        return _answer(barred_problem(refused, quarantined=quarantined, retry_after=wait))
 
     def _of_new(self, status: int, now: int) -> Action:
         """What becomes of a head that new gave."""
@@ -424,7 +333,7 @@ class Exchange:
             self._doubtful = sent is not Sent.NOTHING
             self._retried = True
             return self._try(self.side, now)
-        if self.retry is not None and kind in _ELSEWHERE and self._may_retry(sent, now):
+        if self.retry is not None and kind in ELSEWHERE and self._may_retry(sent, now):
             self._retried = True
             if self.retry.spend(now):
                 return self._try(self.side, now)
@@ -433,7 +342,7 @@ class Exchange:
     def _elsewhere(self, kind: FailureKind, sent: Sent, now: int, detail: str) -> Action:
         """Legacy's turn, or the error is the answer."""
         if self.side is _NEW:
-            if kind in _OVERSIZE:
+            if kind in OVERSIZE:
                 self._abandon()
             else:
                 self._tell_breaker(True, now, hung=kind is FailureKind.TIMEOUT)
@@ -441,7 +350,9 @@ class Exchange:
         if refused is None:
             return self._fall_back(kind.value, now)
         self.no_fallback = refused
-        return _answer(self._problem(kind, refused, detail))
+        if refused is NoFallback.BUDGET_SPENT:
+            return _answer(budget_problem())
+        return _answer(problem_of(kind, detail))
 
     def _try(self, side: Side, now: int) -> Action:
         self.side = side
@@ -492,13 +403,9 @@ class Exchange:
         return self._method in REPEATABLE_METHODS and not self.hands_on
 
     def _may_repeat(self) -> bool:
-        if self.hands_on:
-            return self._keyed and self._policy.idempotency_key
-        if is_read(self._method, self._reads):
-            return True
-        if self._policy.idempotent_methods and self._method in IDEMPOTENT_METHODS:
-            return True
-        return self._keyed and self._policy.idempotency_key
+        return may_repeat(
+            self._method, self._reads, self._policy, keyed=self._keyed, hands_on=self.hands_on
+        )
 
     def _abandon(self) -> None:
         if self._breaker is not None:
@@ -512,27 +419,6 @@ class Exchange:
         else:
             self._breaker.success(now, self._admission, now - self._tried_at)
 
-    def _breaker_problem(self, refused: NoFallback, now: int) -> Problem:
-        wait = 1 if self._breaker is None else self._breaker.retry_after(now)
-        if refused is NoFallback.BUDGET_SPENT:
-            return _budget_problem()
-        if self._breaker is not None and self._breaker.quarantined:
-            detail = f"This proxy cannot open it and no fallback may run: {refused.value}."
-            return Problem(503, "backend_quarantined", "The new backend cannot be used", detail, 5)
-        detail = f"The breaker is open and no fallback may run: {refused.value}."
-        return Problem(503, "breaker_open", "The new backend is unavailable", detail, wait)
-
-    def _problem(self, kind: FailureKind, refused: NoFallback, detail: str) -> Problem:
-        if refused is NoFallback.BUDGET_SPENT:
-            return _budget_problem()
-        status, code, title = _PROBLEMS[kind]
-        return Problem(status, code, title, detail, 1 if kind in _OVERLOAD else None)
-
 
 def _answer(problem: Problem) -> Action:
     return Action(Do.ANSWER, problem=problem)
-
-
-def _budget_problem() -> Problem:
-    detail = "Legacy takes no more fallback requests this second."
-    return Problem(503, "fallback_budget_spent", "The service is busy", detail, 1)

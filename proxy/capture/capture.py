@@ -2,9 +2,9 @@
 
 Body pieces are kept by reference: the pipeline has them in hand anyway, and nothing is copied or
 encoded before the answer is complete. Every chosen request ends as exactly one of: queued, skipped
-for a reason, dropped for a reason (trap 26). Only what the route's policy allows is chosen: safe
-methods, or writes under a written dry-run contract (trap 24), never a GET marked as changing
-something (trap 25).
+for a reason, dropped for a reason. Only what the route's policy allows is chosen: safe
+methods, or writes under a written dry-run contract, never a GET marked as changing
+something.
 
 Reasons for a skip: `unsafe_method`, `unsafe_get`, `upgrade`, `event_stream`, `body_over_cap`,
 `memory_budget`, `fallback` (new had failed already), `facade_answer` (no side answered),

@@ -1,7 +1,7 @@
 """What a proxy tells the fleet: which revision each worker serves, and what it refused.
 
-Instances that disagree after a flip can be seen, and waited for (trap 51), because each says what
-it serves; a breaker that one worker opened is told at once (trap 50).
+Instances that disagree after a flip can be seen, and waited for, because each says what
+it serves; a breaker that one worker opened is told at once.
 """
 
 from __future__ import annotations

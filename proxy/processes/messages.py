@@ -215,7 +215,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the control plane knows of the present windows: see `figway.evidence.knowledge`."""
+    """What the control plane knows of the present windows: see `figway.evidence.noise`."""
 
     windows: list[Row]
 

@@ -1,6 +1,6 @@
 """The private listener: live, ready, metrics and table, for the operator's machines only.
 
-It is apart from the facade, whose path space belongs to legacy whole (trap 11), and on loopback
+It is apart from the facade, whose path space belongs to legacy whole, and on loopback
 unless a setting says otherwise.
 """
 

@@ -28,7 +28,8 @@ from figway.message.http import Headers, is_read
 from figway.message.problem import Problem
 from figway.operation.operation import Ask, BodyNeeded
 from figway.routing.compile import Plan
-from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent
+from figway.serving.exchange import Action, Do, Exchange
+from figway.serving.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.loop.record import RequestRecord
 from proxy.request.body import ReplayBody

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 from figway.message import rewrite
 from figway.message.forwarded import said
-from figway.message.headers import (
-    Arrival,
-    forward_request,
-    forward_response,
-    forward_section,
-    is_kept_by_others,
-    issue_cookie,
-)
+from figway.message.headers import Arrival, forward_request, forward_response, forward_section
 from figway.message.http import Headers
+from figway.message.sticky_cookie import is_kept_by_others, issue_cookie
 from figway.routing.policy import PolicyPlan
 from proxy.request.choice import Choice
 from proxy.request.live import LiveBackend, LiveRoute

@@ -3,7 +3,7 @@
 Between two invocations the sandbox is frozen: no timer runs and no socket is read. So an
 invocation first lets the loop see what happened meanwhile (a backend that closed a kept connection,
 a table that arrived), then answers, then gives captures and counters a bounded time to leave. After
-that nothing is on the loop: no task, no timer (traps 57, 60, 61).
+that nothing is on the loop: no task, no timer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from proxy.serverless.tables import SandboxTable
 from proxy.serverless.telemetry import Reports
 
 if TYPE_CHECKING:
-    from proxy.serverless.queue import OutQueue
+    from proxy.serverless.captures_out import OutQueue
 
 _FIRST_TABLE_MS = 3_000
 _REFRESH_MS = 5_000

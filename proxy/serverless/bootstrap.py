@@ -150,7 +150,13 @@ class Sandbox:
         from proxy.aws.api import Service, region_of
         from proxy.capture.capture import ShadowCapture
         from proxy.capture.counts import CountBook
-        from proxy.serverless.queue import Carrier, InvokeCarrier, OutQueue, S3Store, SqsCarrier
+        from proxy.serverless.captures_out import (
+            Carrier,
+            InvokeCarrier,
+            OutQueue,
+            S3Store,
+            SqsCarrier,
+        )
 
         settings, timer = self.settings, self.timer
         carrier: Carrier

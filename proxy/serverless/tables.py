@@ -1,4 +1,4 @@
-"""The table of a sandbox: the bundled one at once, a fresh one beside the requests (trap 61).
+"""The table of a sandbox: the bundled one at once, a fresh one beside the requests.
 
 Stale-while-revalidate: an invocation that finds the table older than its maximum age begins to ask
 for the present one, and serves from the table in hand meanwhile. The question is callbacks on a

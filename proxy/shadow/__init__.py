@@ -1,32 +1,30 @@
 """Shadowing: what was served is copied to the side that did not serve it, and compared.
 
-The modules, in the order of the flow:
+A serving worker chooses what is copied (`proxy.capture`). The process that compares, and the
+supervisor's side of it, are in `proxy.processes.shadow`; in Lambda they are
+`proxy.serverless.worker`. Here is the engine that both hosts share. In the order of the flow:
 
-    in a serving worker
-    capture      chooses what is copied, keeps what the pipeline saw anyway, by reference
-    counts       what became of each chosen request, by route and evidence window
-    message      one captured request and its served answer as bytes
-    queue        the port that captures leave through, and the local socket behind it
+    settings       what a shadow worker is told when it starts
+    engine         the parts below, put together once for both hosts
+    table          the present table: queues to backends, what compares each route
+    pairs, pair    the life of a pair: ask the other side, compare, look again, count
+    backend_queue  one queue a backend, so that a hung one holds up no other
+    limiter        how much one backend is asked, by how it fares
+    read_throttle  reading stops for a moment where most of what is read must be dropped
+    asking, sender one request to one side, and its answer
+    comparer       what compares and redacts the answers of one route
+    decoders, readers, read_image, read_pdf
+                   content codings and bodies that take a library
+    thread         comparing and redacting, on a thread of their own
+    second_looks   a difference is asked again before it counts
+    extra_reads    how many reads that may add to legacy's load
+    not_modified   what legacy answered with 304
+    window         what is known of one evidence window of one route
+    tally, rows    verdicts, fields and latencies, added up for the control plane
+    examples       which pairs are kept as examples
+    replay         stored examples asked anew
 
-    in the shadow worker
-    intake       captures come in from every serving worker
-    table        the routes and backends of the present table; what compares each route
-    lanes        one queue a backend, with its own concurrency
-    governor     how much a backend is asked, and when it is left alone
-    sender       one request to one backend
-    pairs        the life of a pair: ask, compare, ask again, settle
-    judge        comparing and redacting, on a thread of their own
-    noise        what legacy disagrees with itself about
-    rows, tally  verdicts, fields, latencies, examples, added up
-    replay       stored examples asked anew
-    worker       the process around all of it
-
-    in the supervisor
-    process      the shadow worker started, watched and started again
-    ledger       so that captured = compared + skipped + dropped, to the last one
-    batches      numbered, kept until the control plane took them
-    desk         the supervisor's end of all of it
-
-The served answer never waits for anything here (trap 27): a capture is taken after the answer, what
-finds no room is dropped and counted, and whatever dies is started again.
+The served answer never waits for anything here: a capture is taken after the answer, what finds no
+room is dropped and counted, and whatever dies is started again. What a difference means is said by
+`figway.evidence`.
 """

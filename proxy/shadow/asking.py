@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from figway.compare.answer import Answer
-from figway.evidence.repeating import Refusal, why_not_repeated
+from figway.evidence.may_ask_legacy import Refusal, why_not_repeated
 from figway.message.http import Headers
 from figway.model.words import Side
 from proxy.capture.message import Captured

@@ -79,7 +79,7 @@ class RouteComparer:
         return compare(legacy, new, self.rules, context)
 
     def example(self, pair: Pair, ended: str, build: str) -> dict[str, Any]:
-        """The pair without its secrets, as it is stored (trap 35)."""
+        """The pair without its secrets, as it is stored."""
         captured, comparison, redactor = pair.captured, pair.comparison, self.redactor
         entries = pair.entries if comparison.verdict in RATED else NO_DIFFERENCE
         return {

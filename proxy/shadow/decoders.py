@@ -1,7 +1,7 @@
 """Content codings beyond gzip and deflate: br and zstd, where `figway[shadow]` is installed.
 
 Each stops once it has produced more than it may, so that a bomb costs no more than its limit
-(trap 36).
+.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which pairs are kept as examples (trap 34)."""
+"""Which pairs are kept as examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_SIGNATURES = 10_000
 
 
 class Quota:
-    """Which pairs are kept as examples: a few a signature, window and hour (trap 34)."""
+    """Which pairs are kept as examples: a few a signature, window and hour."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, ...], tuple[int, int]] = OrderedDict()

@@ -2,7 +2,7 @@
 
 A backend starts with `FLOOR` requests at a time, and what it does under so little is its baseline.
 While it fares no worse than that, it is given more, one step a window; when errors or latency rise
-with the load it is given half (trap 28). One that fails or crawls even at the floor is left alone,
+with the load it is given half. One that fails or crawls even at the floor is left alone,
 for a time that doubles, and then asked a few times to see.
 
 A backend that fails a steady share of its requests whatever the load is not paused for it: that is

@@ -1,6 +1,6 @@
 """Second looks: what differs is asked again before it counts, within what legacy bears.
 
-New is asked again freely; legacy only where `figway.evidence.repeating` allows it, within the
+New is asked again freely; legacy only where `figway.evidence.may_ask_legacy` allows it, within the
 route's share of extra reads. Where it is not allowed, a natural repeat stands for it: an equal
 request that a user made within a minute. What finds neither in time ends as not looked at.
 """
@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 from figway.compare.answer import Answer
 from figway.compare.verdict import RATED, Comparison
-from figway.evidence.knowledge import Look
 from figway.evidence.marks import Mark
+from figway.evidence.may_ask_legacy import repeat_key
+from figway.evidence.noise import Look
 from figway.evidence.occurrences import changes, occurrences
 from figway.evidence.recent import Kept, RecentAnswers
-from figway.evidence.repeating import repeat_key
 from figway.evidence.seen import Changes, Seen
 from figway.message.http import is_read
 from figway.model.words import WEIGHT_SCALE, Side

@@ -1,4 +1,4 @@
-"""Comparing and redacting, on one thread of their own (trap 36).
+"""Comparing and redacting, on one thread of their own.
 
 A hostile body may take its bound of steps and seconds here; meanwhile the worker's sockets, timers
 and pulse go on. The interpreter is told to switch threads often, so that latencies are measured to

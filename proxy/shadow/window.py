@@ -9,7 +9,7 @@ from typing import Any
 
 from figway.compare.answer import Answer
 from figway.evidence.forms import Digest
-from figway.evidence.knowledge import Knowledge
+from figway.evidence.noise import Knowledge
 from figway.model.backend import Backend
 from proxy.capture.message import Captured
 from proxy.shadow.extra_reads import ExtraReads

@@ -4,8 +4,7 @@ The stream brings a change within milliseconds. The poll, which costs a 304, cor
 stream missed; while no stream shows signs of life (it was cut, a middlebox buffers it, it died in
 silence) the poll is made each second, so that a flip and the kill switch take no longer. Both come
 to the same place, under one lock. What cannot be served is refused and reported; the table before
-stays (trap 53). With the control plane down, nothing changes but the waits between the attempts
-(trap 52).
+stays. With the control plane down, nothing changes but the waits between the attempts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Counters of requests by (route, side, backend): what metrics and reports are made of.
 
 Keys are names of the table, never paths or ids of a request, so their number is bounded by the
-table (trap 34). All counters are plain integers, and two series add up.
+table. All counters are plain integers, and two series add up.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import re
 
 import orjson
 
-from figway.serving.exchange import FailureKind, Sent
+from figway.serving.failures import FailureKind, Sent
 from proxy.upstreams.port import Failure
 
 _THROTTLED = frozenset(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from figway.message.http import Headers
 from figway.model.backend import Backend, HealthPolicy
-from figway.serving.exchange import FailureKind
+from figway.serving.failures import FailureKind
 from figway.serving.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.logins import ClientConnection

@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from figway.message.http import Headers
-from figway.serving.exchange import FailureKind
+from figway.serving.failures import FailureKind
 from proxy.loop.deadlines import NEVER
 from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.upstreams.logins import ClientConnection, is_challenge

@@ -47,7 +47,7 @@ def _handing_on(backend: Backend, timer: DeadlineTimer, read: ReadFile) -> Upstr
     """The upstream that makes a message, an event or an execution of each request."""
     from proxy.upstreams.events import open_events
     from proxy.upstreams.handing_on import HandingOnUpstream
-    from proxy.upstreams.queue import Queue
+    from proxy.upstreams.sqs import Queue
     from proxy.upstreams.workflow import Workflow
 
     receivers: dict[BackendKind, OpenReceiver] = {

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from control_plane.audit.entry import AuditEntry
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import create_key
 from tests.support.control import Control
 

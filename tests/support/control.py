@@ -10,7 +10,8 @@ import httpx
 from fastapi import FastAPI
 
 from control_plane.audit.entry import AuditEntry
-from control_plane.auth.keys import Role, generate
+from control_plane.auth.keys import generate
+from control_plane.auth.roles import Role
 from control_plane.auth.service import create_key
 from control_plane.bootstrap import create_app, make_services, prepare
 from control_plane.services import Services

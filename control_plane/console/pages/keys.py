@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import ValidationError
 
 from control_plane.auth.api import delete_key, list_keys, make_key
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.schemas import KeyIn, KeyMade
 from control_plane.clock import now_ms
 from control_plane.console.access import Administering, Visit, seeing

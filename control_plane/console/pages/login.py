@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.sessions import SESSION_MS
 from control_plane.console import render
 from control_plane.console.access import COOKIE, Leaving, console, own_origin

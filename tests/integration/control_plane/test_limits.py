@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.bootstrap import create_app, make_services
 from control_plane.settings import Settings
 from tests.suites.api.system import System, system

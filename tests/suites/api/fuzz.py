@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from tests.suites.api.system import System, system
 
 HERE = Path(__file__).parent

@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from control_plane.auth.keys import Role, generate
+from control_plane.auth.keys import generate
+from control_plane.auth.roles import Role
 from tests.support import comparing
 
 ROUTE: dict[str, Any] = {

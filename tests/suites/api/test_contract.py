@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from tests.suites.api.fuzz import run
 from tests.suites.api.system import System, system
 

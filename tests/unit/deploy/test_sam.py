@@ -211,7 +211,14 @@ def test_a_cold_start_imports_nothing_that_it_does_not_use() -> None:
     base = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     never = {"fastapi", "httpx", "pydantic", "sqlalchemy", "boto3", "botocore", "mangum", "uvloop"}
     for extra, also in (
-        ({}, {"proxy.upstreams.aws_lambda", "proxy.capture.capture", "proxy.serverless.queue"}),
+        (
+            {},
+            {
+                "proxy.upstreams.aws_lambda",
+                "proxy.capture.capture",
+                "proxy.serverless.captures_out",
+            },
+        ),
         ({"FIGWAY_SHADOW_QUEUE_URL": "http://127.0.0.1:9/q"}, set()),
     ):
         environment = {**base, "FIGWAY_LEGACY_URL": "http://127.0.0.1:9", **extra}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from tests.support.control import Control
 from tests.support.rollouts import Heard
 

@@ -5,7 +5,7 @@ An endpoint that is missing here fails a test: whoever adds one decides who may 
 
 from __future__ import annotations
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 
 MATRIX: dict[tuple[str, str], Role | None] = {
     ("GET", "/backends"): Role.VIEWER,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from control_plane.auth import offline
-from control_plane.auth.keys import Role, generate, parse
+from control_plane.auth.keys import generate, parse
 from control_plane.auth.limiter import FailureLimiter
+from control_plane.auth.roles import Role
 from control_plane.bootstrap import make_services, prepare
 from control_plane.settings import Settings, SettingsError
 from tests.integration.control_plane.auth.role_matrix import MATRIX

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from control_plane.audit.entry import AuditEntry
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import create_key
 from tests.support.console import Browser, browser
 from tests.support.control import Control

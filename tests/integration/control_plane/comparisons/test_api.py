@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from control_plane.auth.keys import Role, generate
+from control_plane.auth.keys import generate
+from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from control_plane.comparisons.api import _of_route
 from tests.support.comparing import (

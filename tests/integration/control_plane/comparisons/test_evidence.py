@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from control_plane.auth.keys import Role, generate
+from control_plane.auth.keys import generate
+from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from figway.evidence.comparing import evidence_window
 from figway.evidence.forms import Form
-from figway.evidence.knowledge import PlaceForm, PlaceLooks
+from figway.evidence.noise import PlaceForm, PlaceLooks
 from figway.evidence.values import read
 from figway.routing.compile import compile_table
 from tests.support.comparing import batch, evidence, evidenced, example, field, request, route, send

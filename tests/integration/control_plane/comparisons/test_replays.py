@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from control_plane.auth.keys import Role, generate
+from control_plane.auth.keys import generate
+from control_plane.auth.roles import Role
 from control_plane.comparisons import replays
 from tests.support.comparing import answer, example, request, route, send
 from tests.support.control import Control, control_plane

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from tests.support.comparing import answer, example, field, route, send
 from tests.support.control import Control
 

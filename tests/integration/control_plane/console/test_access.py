@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import update
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.sessions import Sessions
 from control_plane.db.models import SessionRow
 from tests.support.console import SCREENS, Browser, Page, browser

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.console import app as console_app
 from control_plane.console.render import STATIC
 from tests.support import comparing

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.console import fragment_cache as shared
 from control_plane.console import render
 from control_plane.console.fragment_cache import FragmentCache

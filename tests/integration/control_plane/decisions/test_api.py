@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.decisions import service
 from control_plane.decisions.schemas import DecisionsIn
 from control_plane.publishing.hub import Hub

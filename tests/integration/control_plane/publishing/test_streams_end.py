@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.auth.service import Actor
 from control_plane.comparisons.api import stream_comparisons
 from control_plane.publishing import hub

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from tests.support.control import ROUTE, Control
 from tests.support.rollouts import PLAN, Heard
 

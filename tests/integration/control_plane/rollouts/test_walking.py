@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.db import leases
 from control_plane.rollouts.ticker import LEASE
 from tests.support.control import Control, control_plane

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from control_plane.webhooks.delivery import WAITS_S, Delivered, Unreachable, outcome, reach
-from control_plane.webhooks.forms import signature
+from control_plane.webhooks.signing import signature
 from control_plane.webhooks.store import WebhookDelivery
 from tests.support.control import Control
 

@@ -18,7 +18,8 @@ from figway.model.table import BreakerPolicy, FallbackPolicy, Route, RouteMatch
 from figway.model.words import Side
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Exchange, FailureKind, Sent
+from figway.serving.exchange import Exchange
+from figway.serving.failures import FailureKind, Sent
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"

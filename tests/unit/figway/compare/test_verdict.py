@@ -15,7 +15,7 @@ import pytest
 
 from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
-from figway.compare.verdict import RATED, VERDICTS, Comparison, compare, settle
+from figway.compare.verdict import RATED, VERDICTS, Comparison, compare
 from tests.support.answers import answer, compare_json, json_answer
 
 OK = Answer(200)
@@ -55,18 +55,6 @@ def test_a_policy_may_compare_server_errors() -> None:
     context = Context(server_errors_fail=False)
     assert compare(Answer(500), Answer(500), (), context).verdict == "match"
     assert compare(Answer(501), Answer(500), (), context).verdict == "mismatch"
-
-
-def test_a_retry_tells_stale_from_wrong() -> None:
-    """Trap 32."""
-    moved_on = compare_json({"stock": 5}, {"stock": 4})
-    same_again = compare_json({"stock": 4}, {"stock": 4})
-    wrong = compare_json({"stock": 4, "a": 1}, {"stock": 4, "a": 2})
-    assert settle(moved_on, same_again).verdict == "stale"
-    assert settle(moved_on, same_again).differences == moved_on.differences
-    assert settle(moved_on, wrong) == wrong
-    assert settle(moved_on, compare(OK, Answer(500))) == moved_on
-    assert settle(same_again, wrong) == same_again
 
 
 def test_the_signature_is_of_what_counts() -> None:

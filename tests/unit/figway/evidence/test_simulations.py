@@ -8,8 +8,8 @@ import random
 import pytest
 
 from figway.evidence.judgement import Now, judge
-from figway.evidence.knowledge import DEEP, Knowledge, Look
 from figway.evidence.marks import Mark
+from figway.evidence.noise import DEEP, Knowledge, Look
 from figway.evidence.seen import Changes, Seen
 from figway.evidence.sequential import at_most, gate_prior
 from figway.evidence.sketches import PlaceSketch

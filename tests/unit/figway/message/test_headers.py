@@ -17,9 +17,9 @@ from figway.message.headers import (
     forward_section,
     hops,
     host_for,
-    issue_cookie,
 )
 from figway.message.http import Headers
+from figway.message.sticky_cookie import issue_cookie
 from figway.model.backend import HostPolicy
 from proxy.wire.client_head import BadRequest, parse
 from tests.support.tables import LEGACY

@@ -16,18 +16,9 @@ from figway.model.table import BreakerForce, BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
 from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import (
-    NOTHING,
-    TRANSITIONS,
-    Action,
-    Do,
-    Event,
-    Exchange,
-    FailureKind,
-    NoFallback,
-    Sent,
-    State,
-)
+from figway.serving.exchange import NOTHING, TRANSITIONS, Action, Do, Event, Exchange, State
+from figway.serving.failures import FailureKind, Sent
+from figway.serving.fallback import NoFallback
 from tests.support.thorough import examples
 
 NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME

@@ -19,7 +19,8 @@ from figway.model.table import BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
 from figway.serving.breaker import Admission, Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Action, Do, Exchange, FailureKind, Sent, State
+from figway.serving.exchange import Action, Do, Exchange, State
+from figway.serving.failures import FailureKind, Sent
 from tests.support.thorough import examples
 
 DEADLINE_MS = 4_000

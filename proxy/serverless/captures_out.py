@@ -1,4 +1,4 @@
-"""Captures and counters on their way out of a sandbox, before the answer returns (trap 57).
+"""Captures and counters on their way out of a sandbox, before the answer returns.
 
 A capture waits here until its request's answer is complete; then it has the settle time of the
 invocation to reach the queue. What does not reach it is dropped and counted with its reason, never

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from figway.evidence.repeating import Refusal, repeat_key, why_not_repeated
+from figway.evidence.may_ask_legacy import Refusal, repeat_key, why_not_repeated
 from figway.message.http import Headers
 from figway.model.comparison import LegacyReads
 
