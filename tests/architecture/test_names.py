@@ -21,8 +21,8 @@ GLOSSARY = ROOT / "docs" / "concepts" / "glossary.md"
 
 SHARED = {
     "Answer", "Child", "Credentials", "Door", "EventKind", "Exit", "Findings",
-    "Format", "Goal", "Look", "Pairs", "PatternError", "Place", "Reading", "Reason",
-    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step", "TableState", "Tally",
+    "Format", "Look", "Pairs", "PatternError", "Place", "Reading", "Reason",
+    "RequestHead", "RouteRow", "Row", "Settings", "SettingsError", "Step", "TableState",
     "TaskKeeper",
 }  # fmt: skip
 """Public classes of two modules."""
