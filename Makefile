@@ -41,6 +41,9 @@ lint: $(VENV)/.dev ## Style, strict types, and which package may import which
 # tests/conftest.py tries a failed test again where real processes share two cores with others, and the
 # summary names it (RERUN). A pure test that fails fails at once.
 AGAIN := -rR
+# A file to a worker, in the order of the tree: files of few tests and much work are in its middle, so that
+# no worker waits for the other at the end.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 WORKERS ?= 2
 
 LONG := tests/system tests/suites/faults tests/suites/story tests/suites/soak tests/suites/browser
@@ -55,8 +58,8 @@ PART_BROWSER := tests/suites/browser/test_screens.py tests/suites/browser/test_a
 
 # QUICK=1: a test that runs on both databases runs on one, half of them on each (tests/conftest.py).
 test-quick: $(VENV)/.dev
-	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(addprefix --ignore ,$(LONG)) $(AGAIN)
-	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(AGAIN) $(PART)
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(addprefix --ignore ,$(LONG)) $(AGAIN)
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(AGAIN) $(PART)
 	QUICK=1 $(BIN)/python -m pytest -n 1 -rs $(AGAIN) $(PART_BROWSER)
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.

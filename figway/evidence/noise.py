@@ -259,7 +259,7 @@ class Knowledge:
     def second(
         self, seen: Seen, look: Look, apart_ms: float, now_s: float, slack_ms: float = 0.0
     ) -> Mark:
-        """What a second look says of a difference, by the table of `docs/shadow.md`."""
+        """What a second look says of a difference, by the table of docs/concepts/agreement.md."""
         if seen.ignored_by is not None:
             return Mark.COVERED
         if look.legacy is None:

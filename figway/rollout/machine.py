@@ -2,7 +2,7 @@
 
 `TABLE` says what may happen, row by row; the first row whose state, event and condition hold is
 taken. What the words of the table mean stands in `figway.rollout.conditions`. The diagram in
-docs/rollouts.md is generated from the table.
+docs/concepts/rollouts.md is generated from the table.
 """
 
 from __future__ import annotations

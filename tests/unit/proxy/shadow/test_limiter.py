@@ -1,4 +1,4 @@
-"""The governor: little at first, more while it goes well, nothing for a while when it does not."""
+"""The limiter: little at first, more while it goes well, nothing for a while when it does not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Clock:
 
 
 def feed(
-    governor: ConcurrencyLimiter,
+    limiter: ConcurrencyLimiter,
     clock: Clock,
     windows: int,
     *,
@@ -23,85 +23,85 @@ def feed(
     for _ in range(windows):
         for number in range(100):
             clock.now += 11
-            changes.append(governor.record(number < errors * 100, ms, clock.now))
+            changes.append(limiter.record(number < errors * 100, ms, clock.now))
     return changes
 
 
 def test_it_begins_low_and_rises_to_its_cap() -> None:
-    governor, clock = ConcurrencyLimiter(32), Clock()
-    assert governor.room(0) == FLOOR
-    feed(governor, clock, 3)
-    assert FLOOR < governor.room(clock.now) < 32
-    feed(governor, clock, 40)
-    assert governor.room(clock.now) == 32
+    limiter, clock = ConcurrencyLimiter(32), Clock()
+    assert limiter.room(0) == FLOOR
+    feed(limiter, clock, 3)
+    assert FLOOR < limiter.room(clock.now) < 32
+    feed(limiter, clock, 40)
+    assert limiter.room(clock.now) == 32
     assert ConcurrencyLimiter(1).room(0) == 1
 
 
 def test_errors_that_come_with_the_load_halve_it() -> None:
     """trap 28"""
-    governor, clock = ConcurrencyLimiter(32), Clock()
-    feed(governor, clock, 40)
-    before = governor.limit
-    feed(governor, clock, 1, errors=0.3)
-    assert governor.limit <= before // 2 + 1
-    feed(governor, clock, 10, errors=0.3)
-    assert governor.limit <= 4
-    feed(governor, clock, 40)
-    assert governor.limit == 32
+    limiter, clock = ConcurrencyLimiter(32), Clock()
+    feed(limiter, clock, 40)
+    before = limiter.limit
+    feed(limiter, clock, 1, errors=0.3)
+    assert limiter.limit <= before // 2 + 1
+    feed(limiter, clock, 10, errors=0.3)
+    assert limiter.limit <= 4
+    feed(limiter, clock, 40)
+    assert limiter.limit == 32
 
 
 def test_latency_that_comes_with_the_load_halves_it() -> None:
     """trap 28"""
-    governor, clock = ConcurrencyLimiter(32), Clock()
-    feed(governor, clock, 40)
-    feed(governor, clock, 2, ms=120)
-    assert governor.limit < 20
-    assert not governor.why
+    limiter, clock = ConcurrencyLimiter(32), Clock()
+    feed(limiter, clock, 40)
+    feed(limiter, clock, 2, ms=120)
+    assert limiter.limit < 20
+    assert not limiter.why
 
 
 def test_a_steady_share_of_errors_is_for_the_comparison_to_tell() -> None:
-    governor, clock = ConcurrencyLimiter(32), Clock()
-    feed(governor, clock, 60, errors=0.3)
-    assert governor.limit == 32
-    assert not governor.why
+    limiter, clock = ConcurrencyLimiter(32), Clock()
+    feed(limiter, clock, 60, errors=0.3)
+    assert limiter.limit == 32
+    assert not limiter.why
 
 
 def test_a_failing_backend_is_left_alone_longer_and_longer() -> None:
     """trap 28"""
-    governor, clock = ConcurrencyLimiter(8), Clock()
-    changes = feed(governor, clock, 1, errors=1.0)
+    limiter, clock = ConcurrencyLimiter(8), Clock()
+    changes = feed(limiter, clock, 1, errors=1.0)
     assert changes.count(True) == 1
-    assert governor.why == "100% of requests failed"
-    assert governor.room(clock.now) == 0
+    assert limiter.why == "100% of requests failed"
+    assert limiter.room(clock.now) == 0
     pauses = []
     for _ in range(6):
         began = clock.now
-        while not governor.room(clock.now):
+        while not limiter.room(clock.now):
             clock.now += 100
         pauses.append(clock.now - began)
-        assert governor.probing
-        changes = feed(governor, clock, 1, errors=1.0)
+        assert limiter.probing
+        changes = feed(limiter, clock, 1, errors=1.0)
         assert not any(changes)
     assert pauses[0] <= FIRST_PAUSE_MS < pauses[2] < pauses[4] <= LONGEST_PAUSE_MS + 100
-    while not governor.room(clock.now):
+    while not limiter.room(clock.now):
         clock.now += 100
-    changes = feed(governor, clock, 1)
+    changes = feed(limiter, clock, 1)
     assert changes.count(True) == 1
-    assert not governor.why
-    feed(governor, clock, 30)
-    assert governor.limit == 8
+    assert not limiter.why
+    feed(limiter, clock, 30)
+    assert limiter.limit == 8
 
 
 def test_stragglers_of_before_a_pause_do_not_count() -> None:
-    governor, clock = ConcurrencyLimiter(8), Clock()
-    feed(governor, clock, 1, errors=1.0)
-    assert not governor.record(False, 1.0, clock.now)
-    assert governor.why
+    limiter, clock = ConcurrencyLimiter(8), Clock()
+    feed(limiter, clock, 1, errors=1.0)
+    assert not limiter.record(False, 1.0, clock.now)
+    assert limiter.why
 
 
 def test_few_results_say_nothing() -> None:
-    governor = ConcurrencyLimiter(8)
+    limiter = ConcurrencyLimiter(8)
     for now in range(9):
-        assert not governor.record(True, 1.0, now * 10_000)
-    assert governor.limit == FLOOR
-    assert not governor.why
+        assert not limiter.record(True, 1.0, now * 10_000)
+    assert limiter.limit == FLOOR
+    assert not limiter.why
