@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from proxy.loop.record import RequestRecord
-from proxy.telemetry.log_line import always_logged, log_line
+from proxy.telemetry.log_line import LogSample, log_line
 from proxy.telemetry.series import SeriesSet
 
 _METRICS = [
@@ -31,22 +31,25 @@ class LambdaRecorder:
     def __init__(self, *, log: bool, sample: float, query: bool, namespace: str) -> None:
         self.series = SeriesSet()
         self._log = log
-        self._sample = sample
+        self._sample = LogSample(sample)
         self._query = query
         self._namespace = namespace
-        self._credit = 0.0
 
     def record(self, record: RequestRecord) -> None:
         """Count one request, and write its line."""
         self.series.count(record)
         if self._namespace:
             write(self._line(record))
-        elif self._log and self._sampled(record):
+        elif self._log and self._sample.takes(record):
             write(log_line(record, query=self._query))
 
     def _line(self, record: RequestRecord) -> bytes:
         """The log line with the metrics of the request; metrics are never sampled."""
-        line = log_line(record, query=self._query) if self._log and self._sampled(record) else b"{}"
+        line = (
+            log_line(record, query=self._query)
+            if self._log and self._sample.takes(record)
+            else b"{}"
+        )
         metrics = {
             "_aws": {
                 "Timestamp": record.started_ms,
@@ -68,13 +71,6 @@ class LambdaRecorder:
         tail = orjson.dumps(metrics)[1:]
         head = line.rstrip(b"\n")[:-1]
         return head + (b"," if len(head) > 1 else b"") + tail + b"\n"
-
-    def _sampled(self, record: RequestRecord) -> bool:
-        self._credit += self._sample
-        if self._credit >= 1.0:
-            self._credit -= 1.0
-            return True
-        return always_logged(record)
 
 
 class Reports:

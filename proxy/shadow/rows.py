@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from figway.evidence.seen import BEYOND
-from figway.evidence.window import BuildEvidence
+from figway.evidence.window import BuildEvidence, add_counts
 
 MAX_FIELDS = 500
 """Fields of one row; what is beyond is counted under `BEYOND`."""
@@ -77,18 +77,18 @@ class RouteRow:
 
     def skip(self, reason: str, number: int = 1) -> None:
         """Count captures that are not compared."""
-        _add(self.verdicts, {"skipped": number})
-        _add(self.skipped, {reason: number})
+        add_counts(self.verdicts, {"skipped": number})
+        add_counts(self.skipped, {reason: number})
 
     def drop(self, reason: str, number: int = 1) -> None:
         """Count captures that were lost."""
-        _add(self.dropped, {reason: number})
+        add_counts(self.dropped, {reason: number})
 
     def fault(self, side: str, code: str, number: int = 1) -> None:
         """Count faults of a side."""
         counts = self.faults[side]
         known = code in counts or len(counts) < MAX_FAULTS
-        _add(counts, {code if known else BEYOND: number})
+        add_counts(counts, {code if known else BEYOND: number})
 
     def to_data(self) -> dict[str, Any]:
         """The JSON form."""
@@ -114,7 +114,7 @@ class RouteRow:
         self.revision = max(self.revision, data["revision"])
         self.captured += data["captured"]
         for name in _COUNTERS:
-            _add(getattr(self, name), data[name])
+            add_counts(getattr(self, name), data[name])
         for field in data["fields"]:
             self.add_field(field)
         self.noise_pairs += data["noise"]["pairs"]
@@ -124,7 +124,7 @@ class RouteRow:
             counts = self.latency[side]
             for bucket, number in data["latency"][side].items():
                 counts[int(bucket)] = counts.get(int(bucket), 0) + number
-            _add(self.errors[side], data["errors"][side])
+            add_counts(self.errors[side], data["errors"][side])
             for code, number in data.get("faults", {}).get(side, {}).items():
                 self.fault(side, code, number)
         for entry in data.get("evidence", ()):
@@ -159,11 +159,6 @@ class RouteRow:
             known["count"] += field["count"]
         elif len(self.noise_fields) < MAX_FIELDS:
             self.noise_fields[field["field"]] = dict(field)
-
-
-def _add(into: dict[str, int], more: Mapping[str, int]) -> None:
-    for name, number in more.items():
-        into[name] = into.get(name, 0) + number
 
 
 class RowSet:

@@ -89,3 +89,22 @@ def always_logged(record: RequestRecord) -> bool:
         or record.failure
         or record.client_gone
     )
+
+
+class LogSample:
+    """Which requests are logged: exactly the share that was asked for, evenly and without chance
+    (error diffusion), and those that somebody will ask about."""
+
+    __slots__ = ("_credit", "_share")
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._credit = 0.0
+
+    def takes(self, record: RequestRecord) -> bool:
+        """Is this request logged?"""
+        self._credit += self._share
+        if self._credit >= 1.0:
+            self._credit -= 1.0
+            return True
+        return always_logged(record)

@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.loop.record import RequestRecord
 from proxy.telemetry.decisions import DecisionSample
-from proxy.telemetry.log_line import always_logged
+from proxy.telemetry.log_line import LogSample
 from proxy.telemetry.series import SeriesSet
 from proxy.telemetry.writer import RecordWriter
 
@@ -14,12 +14,11 @@ from proxy.telemetry.writer import RecordWriter
 class WorkerRecorder:
     """Implements `proxy.loop.record.Recorder`. What was counted is taken away by `take`."""
 
-    __slots__ = ("_credit", "_sample", "_writer", "decisions", "series")
+    __slots__ = ("_sample", "_writer", "decisions", "series")
 
     def __init__(self, writer: RecordWriter | None, sample: float = 1.0) -> None:
         self._writer = writer
-        self._sample = sample
-        self._credit = 0.0
+        self._sample = LogSample(sample)
         self.series = SeriesSet()
         self.decisions = DecisionSample()
 
@@ -28,7 +27,7 @@ class WorkerRecorder:
         self.series.count(record)
         if self.decisions.left:
             self.decisions.offer(record)
-        if self._writer is not None and self._sampled(record):
+        if self._writer is not None and self._sample.takes(record):
             self._writer.put(record)
 
     @property
@@ -39,11 +38,3 @@ class WorkerRecorder:
     def take(self) -> list[dict[str, Any]]:
         """Rows counted since the last call."""
         return self.series.take()
-
-    def _sampled(self, record: RequestRecord) -> bool:
-        # Error diffusion: exactly the share that was asked for, evenly, without chance.
-        self._credit += self._sample
-        if self._credit >= 1.0:
-            self._credit -= 1.0
-            return True
-        return always_logged(record)
