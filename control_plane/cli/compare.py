@@ -138,7 +138,8 @@ def _build(entry: Mapping[str, Any]) -> str:
 def _looks(evidence: Mapping[str, Any], legacy_reads: str) -> None:
     looks = evidence["looks"]
     console.print(
-        f"  second looks: legacy compared with itself {looks['own']} times, {looks['natural']} of "
+        f"  second looks: legacy compared with itself {looks['own']} "
+        f"{'time' if looks['own'] == 1 else 'times'}, {looks['natural']} of "
         f"them repeats by users; added {looks['legacy_reads']} reads at legacy "
         f"({legacy_reads}), {looks['new_reads']} at new"
     )
