@@ -2,9 +2,9 @@
 
     python -m tests.suites.hostile.fuzz [--requests 100000] [--seed 1]
 
-A tenth of them go through the ASGI door and a tenth are answers. Prints one JSON object a part; the
-exit code says whether nothing was wrong. Memory is that of this process, which holds the facade,
-the backend and the clients.
+A tenth of them go through the ASGI door, a tenth are answers, and a tenth have trailers. Prints one
+JSON object a part; the exit code says whether nothing was wrong. Memory is that of this process,
+which holds the facade, the backend and the clients.
 """
 
 from __future__ import annotations
@@ -14,11 +14,20 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 import psutil
 
 from tests.suites.hostile import test_answers, test_requests
+from tests.suites.hostile.mutate import with_trailers
 from tests.suites.hostile.ring import Findings
+
+FIGHTS: dict[str, Callable[[str, int, int], Findings]] = {
+    "requests": test_requests.fight,
+    "trailers": partial(test_requests.fight, made=with_trailers),
+    "answers": test_answers.fight,
+}
 
 
 def main() -> int:
@@ -30,10 +39,11 @@ def main() -> int:
     logging.disable(logging.CRITICAL)  # uvicorn's own line for each bad request
     count = given.requests
     parts = [("requests", "native", count), ("requests", "asgi", count // 10)]
+    parts += [("trailers", "native", count // 20), ("trailers", "asgi", count // 20)]
     parts += [("answers", "native", count // 10), ("answers", "asgi", count // 50)]
     good = True
     for what, door, number in parts:
-        fight = test_requests.fight if what == "requests" else test_answers.fight
+        fight = FIGHTS[what]
         fight(door, 500, given.seed + 1)  # what is allocated once is allocated before
         before, begun = psutil.Process().memory_info().rss, time.perf_counter()
         found = fight(door, number, given.seed)

@@ -50,6 +50,41 @@ def requests(seed: int) -> Iterator[bytes]:
         yield bend(random.choice(known), random)
 
 
+MARK = b"trailer-only"
+"""Stands in trailer sections alone: no head of a request that is forwarded may hold it."""
+_FIELDS = [
+    b"X-User", b"x-user", b"Authorization", b"Cookie", b"Host", b"X-Forwarded-For", b"Forwarded",
+    b"Content-Length", b"Transfer-Encoding", b"Connection", b"Upgrade", b"Expect", b"Figway-Side",
+    b"X-HTTP-Method-Override", b"Content-Type", b"Te", b"X_User", b"traceparent", b"X-T",
+]  # fmt: skip
+_HEADS = [
+    b"", b"Trailer: X-User\r\n", b"TE: trailers\r\n", b"Cookie: a=1\r\nCookie: b=2\r\n",
+    b"X-User: me\r\nx-user: you\r\n", b"Expect: 100-continue\r\n",
+    b"Connection: Upgrade\r\nUpgrade: h2c\r\n", b"Connection: close, X-User\r\nX-User: me\r\n",
+    b"X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-For: 7.7.7.7\r\n",
+]  # fmt: skip
+_BODIES = [b"", b"5\r\nabcde\r\n", b"1;x=y\r\na\r\n", b"1\r\na\r\n" * 40]
+
+
+def with_trailers(seed: int) -> Iterator[bytes]:
+    """Whole chunked requests with trailers, bent behind the last chunk only; every trailer has the
+    `MARK` in its value."""
+    random = Random(seed)
+    while True:
+        head = POST + TE + b"\r\n" + random.choice(_HEADS) + random.choice(_HEADS) + b"\r\n"
+        names = random.choices(_FIELDS, k=random.randint(1, 4))
+        section = b"".join([name + b": " + MARK + b"\r\n" for name in names])
+        for _ in range(random.choice([0, 0, 1, 2])):
+            section = random.choice(_TRAILER_WAYS)(section, random)
+        yield (
+            head
+            + random.choice(_BODIES)
+            + random.choice([b"0\r\n", b"00;x\r\n"])
+            + section
+            + b"\r\n"
+        )
+
+
 def answers(seed: int) -> Iterator[bytes]:
     """The same for answers."""
     random = Random(seed)
@@ -133,3 +168,4 @@ _WAYS = (
     _insert, _insert, _replace, _replace, _delete, _delete, _add_line, _add_line, _repeat_line,
     _swap_lines, _case, _cut, _line_end,
 )  # fmt: skip
+_TRAILER_WAYS = (_insert, _replace, _delete, _repeat_line, _case, _line_end)

@@ -8,6 +8,7 @@ without the mark was smuggled. What is held, for any bytes a client sends:
 - every request in it carries the mark of exactly one client, in one X-Forwarded-For;
 - what was forwarded for a client is the beginning of what h11 hears in the client's own bytes, or,
   where h11 is stricter than the facade, of what llhttp hears: never two requests out of one;
+- no trailer of a client is a field of a request at the backend;
 - a refusal is the last thing on a client's connection.
 """
 
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from proxy.request.runtime import FacadeSettings
-from tests.suites.hostile.mutate import split
+from tests.suites.hostile.mutate import MARK, split
 from tests.suites.hostile.readers import Heard, by_h11, by_llhttp
 from tests.support.wire import Facade, table_of
 
@@ -106,6 +107,8 @@ class Tape(asyncio.Protocol):
             if raw[end : end + 5] != b"0\r\n\r\n":
                 return 0
             end += 5
+        if any(MARK in value for _, _, value in pairs):
+            self._ring.findings.wrong.append(f"a trailer became a field: {raw[at:end]!r}")
         self._heed(Heard(method.decode("latin-1"), target, body), marks)
         if any(name.lower() == b"upgrade" for name, _, _ in pairs):
             self._last = True  # readers stop at an upgrade, even at one that is declined

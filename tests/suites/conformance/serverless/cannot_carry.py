@@ -153,6 +153,19 @@ CANNOT_CARRY: tuple[tuple[str, tuple[str, ...], str], ...] = (
         "Bodies over the platform's limit: 6 MB, at an ALB 1 MB.",
     ),
     ("test_bodies_are_finite_where_a_limit_is_set*", ALL, _PLATFORM_PARSES),
+    ("test_the_proxy_protocol_is_refused*", ALL, _PLATFORM_PARSES),
+    ("test_a_tls_proxy_that_nobody_named*", ALL, _NOT_ON_THE_WIRE),
+    ("test_a_proxy_that_is_trusted_or_speaks_http*", ALL, _NOT_ON_THE_WIRE),
+    (
+        "test_another_spelling_passes_no_policy[http-/api%c0%afprivate/x]",
+        ("http",),
+        "HTTP APIs decode the path.",
+    ),
+    (
+        "test_another_spelling_brings_no_retired_route_back[http-/%6Fld]",
+        ("http",),
+        "HTTP APIs decode the path.",
+    ),
 )
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from tests.suites.conformance import (
     test_declared_reads,
+    test_fields,
     test_framing,
     test_handing_on,
     test_odd_answers,
     test_operations,
     test_passing_through,
+    test_policies_hold,
     test_rewriting,
     test_routing,
     test_streaming,
@@ -35,6 +37,8 @@ _MODULES = (
     test_declared_reads,
     test_operations,
     test_handing_on,
+    test_fields,
+    test_policies_hold,
 )
 
 

@@ -228,6 +228,26 @@ def test_what_no_request_may_hold_is_400(change: dict[str, Any]) -> None:
     assert setting.legacy.requests == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", [b"NTLM", b"Negotiate", b"negotiate"])
+def test_a_login_of_a_connection_is_refused_loudly(kind: str, scheme: bytes) -> None:
+    """W26: events come from anybody, so no connection can be one client's alone."""
+    setting = Setting()
+    login = (b"authorization", scheme + b" TlRMTVNTUAABAAAA")
+    answer = run(setting.ask(make_event(kind, "GET", b"/", [HOST, login])))
+    assert answer["statusCode"] == 501
+    assert setting.legacy.requests == []
+    basic = (b"authorization", b"Basic eDp5")
+    assert run(setting.ask(make_event(kind, "GET", b"/", [HOST, basic])))["statusCode"] == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_addresses_in_another_spelling_are_one_client(kind: str) -> None:
+    """W16: the platform may write a mapped address."""
+    for peer in ("203.0.113.7", "::ffff:203.0.113.7", "::FFFF:CB00:7107"):
+        assert read_event(make_event(kind, "GET", b"/", [HOST], peer=peer)).peer == "203.0.113.7"
+
+
 def test_other_events_are_named() -> None:
     others: tuple[dict[str, Any], ...] = (
         {},
