@@ -1,20 +1,19 @@
 """The ASGI door: a raw ASGI callable around the same flow as the native door's.
 
 It has no framework, no middleware and no path of its own. What ASGI cannot carry is lost at this
-door, and only here:
+door, and only here. Under `proxy.doors.uvicorn`, which is what the facade itself runs:
 
-- header names arrive in lower case; reason phrases are the server's own; a lone `?` is dropped;
+- header names arrive in lower case; reason phrases are the server's own;
 - 1xx answers other than the server's own 100 are not relayed, and trailers are dropped;
-- targets that the server cannot parse (octets above 0x7F, `OPTIONS *`) get 400;
-- an absolute target must name the Host that the header names, or gets 400;
-- what llhttp reads more kindly than the native door (two spaces in a request line) is forwarded,
-  in its one clean form;
-- Content-Length is not relayed with a 304, and no status above 599 is;
-- an answer of unknown length to an HTTP/1.0 client is framed as the server does it;
-- upgrades are answered as plain requests, but under `proxy.doors.uvicorn`, which hands their
-  connections to the native door;
-- a login that lives in a connection (NTLM, Negotiate) gets 501, but under `proxy.doors.uvicorn`:
-  an ASGI scope does not say whose connection a request came over;
+- Content-Length is not relayed with a 304, and no status above 599 is.
+
+That door hands to the native one what has none of the common forms. Under another server besides:
+
+- requests are what the server makes of them: HTTP/1.0 answers of unknown length are framed as it
+  does it, odd targets are taken or refused as it does, and a lone `?` or a fragment is dropped;
+- upgrades are answered as plain requests;
+- a login that lives in a connection (NTLM, Negotiate) gets 501: an ASGI scope does not say whose
+  connection a request came over;
 - requests over HTTP/2 and HTTP/3 get 505: a server that speaks them cannot be told that an answer
   broke off, and the client would wait for the rest for ever.
 """

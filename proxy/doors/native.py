@@ -93,7 +93,7 @@ class NativeConnection:
     _transport: asyncio.Transport
     _head: RequestHead
 
-    def __init__(self, door: NativeDoor) -> None:
+    def __init__(self, door: NativeDoor, own: ClientConnection | None = None) -> None:
         self._door = door
         self._state = _HEAD
         self._buffer = b""
@@ -111,7 +111,7 @@ class NativeConnection:
         self._body_paused = False
         self._write_paused = False
         self._peer = ""
-        self._own: ClientConnection | None = None
+        self._own = own
         self._memory = NO_MEMORY
         self._scheme = "http"
         self._trusted = False

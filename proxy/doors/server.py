@@ -14,6 +14,7 @@ from proxy.doors.peer import is_trusted
 from proxy.loop.piece_budget import PieceBudget
 from proxy.loop.write_batcher import WriteBatcher
 from proxy.request.runtime import Runtime
+from proxy.upstreams.logins import ClientConnection
 
 CLOSE_S: Final = 2.0
 """How long the end of connections that were cut is waited for."""
@@ -75,9 +76,10 @@ class NativeDoor:
 
     # -- what connections ask and tell -------------------------------------------------------
 
-    def connection(self) -> asyncio.Protocol:
-        """A protocol for a connection that was accepted."""
-        return cast(asyncio.Protocol, NativeConnection(self))
+    def connection(self, own: ClientConnection | None = None) -> asyncio.Protocol:
+        """A protocol for a connection that was accepted; `own` is what pools know it by, where
+        another door had it before."""
+        return cast(asyncio.Protocol, NativeConnection(self, own))
 
     @property
     def crowded(self) -> bool:

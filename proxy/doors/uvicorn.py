@@ -6,8 +6,11 @@ address, on the time for a head, for a body, and for a client to take its answer
 it refuses itself; and a drain that gives a request on its way a chance. The parser gets one message
 at a time, and a chunked body as the native door's reader decodes it: what comes in one read is one
 piece, a flood of tiny chunks is worked off over several turns of the loop, and where a body ends is
-known. A request that asks for an upgrade is handed to the native door's connection together
-with the transport, before it is parsed: there upgrades and what follows them are understood.
+known. What uvicorn has no way for is handed to the native door's connection together with the
+transport, before it is parsed: upgrades and what follows them, HTTP/1.0, targets that are not in
+origin form or not ASCII, codings that are spelt oddly, and whatever is no request in the common
+form, which is refused there. A head that the parser beneath does not take goes there as well: both
+doors take the same requests.
 """
 
 from __future__ import annotations
@@ -37,17 +40,18 @@ from proxy.request.runtime import Runtime
 from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import encode
 from proxy.wire.client_body import ChunkedBody
-from proxy.wire.client_head import BadRequest, check_partial, parse
+from proxy.wire.client_head import BadRequest, check_partial
 
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
 _LONG_LINE = Problem(414, "uri_too_long", "The request line is too long")
-_BAD_TARGET = Problem(
-    400, "bad_target", "Bad request", "The request target has no known form, or denies the Host."
-)
-_UPGRADE = re.compile(rb"\nconnection:[^\n]*upgrade", re.IGNORECASE).search
-_SPOKEN = re.compile(rb"[^\r\n]* HTTP/1\.[01]\r\n").match
-_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]++)(?:[/?].*)?", re.DOTALL).fullmatch
+_COMMON = re.compile(
+    rb"(?:GET|HEAD|POST|PUT|DELETE|PATCH|OPTIONS) "
+    rb'/[!"$->@-~]*+(?:\?[!"$-~]++)? HTTP/1\.1\r\n'
+).match
+_UNCOMMON = re.compile(
+    rb"\n(?:connection:[^\n]*upgrade|transfer-encoding:(?![ ]?chunked\r))", re.IGNORECASE
+).search
 
 
 def _problem(error: BadRequest) -> Problem:
@@ -294,7 +298,7 @@ class FacadeProtocol(HttpToolsProtocol):
         The parser gets each head whole, so that an upgrade is seen before it is parsed.
         """
         while self._held and not self._over and self.parser is not None:
-            if self._reading.behind:
+            if self._reading.behind or self.transport.is_closing():
                 return
             if self._reading_head and not self._take_head():
                 return
@@ -315,13 +319,10 @@ class FacadeProtocol(HttpToolsProtocol):
             self._refuse(_LONG_LINE if _too_long(data, settings.max_line) else _LARGE_HEAD)
             return False
         head, self._held = (data[:end], data[end:]) if end >= 4 else (data, b"")
-        if end >= 4 and _UPGRADE(head) is not None:
+        if end >= 4 and (_COMMON(head) is None or _UNCOMMON(head) is not None):
             self._hand_over(head)
             return False
         self._head = head
-        if end >= 4 and _SPOKEN(head) is None:
-            self._refuse_head()
-            return False
         super().data_received(head)
         return end >= 4
 
@@ -347,6 +348,9 @@ class FacadeProtocol(HttpToolsProtocol):
         data, self._held = self._held, b""
         if self._chunks is not None:
             self._take_chunks(data, self._chunks)
+            return
+        if not self._left:
+            self._refuse(_MALFORMED)  # the parser beneath waits for a body that the head denies
             return
         if len(data) > self._left:
             data, self._held = data[: self._left], data[self._left :]
@@ -382,12 +386,12 @@ class FacadeProtocol(HttpToolsProtocol):
             self._feed()
 
     def _hand_over(self, head: bytes) -> None:
-        """The native door's connection takes over: it knows upgrades, and what follows them."""
+        """The native door's connection takes over, with what belongs to this client alone."""
         self._door.runtime.timer.discard(self)
         self._door.native.gave_up(self._peer)  # the other counts it anew
         self.connections.discard(self)
         held, self._held, self._over = self._held, b"", True
-        connection = self._door.native.connection()
+        connection, self._own = self._door.native.connection(self._own), None
         self.transport.set_protocol(connection)
         connection.connection_made(self.transport)
         connection.data_received(head + held)
@@ -405,9 +409,6 @@ class FacadeProtocol(HttpToolsProtocol):
         self._asking = None
         self._wait(self._door.runtime.settings.body_ms)
         if self._over or self.transport.is_closing():
-            return
-        if not self._known_form():
-            self._refuse(_BAD_TARGET)
             return
         cast(Any, self.scope)["extensions"] = {EXTENSION: self._asked}
         self._expect_body()
@@ -436,16 +437,9 @@ class FacadeProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The parser cannot read a head."""
-        self._refuse_head()
-
-    def _refuse_head(self) -> None:
-        """A head is no good: say of it what the native door would say."""
-        settings = self._door.runtime.settings
-        try:
-            parse(self._head, settings.max_line, settings.max_fields)
-        except BadRequest as error:
-            self._refuse(_problem(error))
+        """The parser beneath cannot read a head: the native door takes or refuses it."""
+        if self._reading_head and self._idle:
+            self._hand_over(self._head)
         else:
             self._refuse(_MALFORMED)
 
@@ -511,14 +505,6 @@ class FacadeProtocol(HttpToolsProtocol):
         chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         self._chunks = ChunkedBody() if chunked else None
         self._left = int(lengths[0]) if lengths and lengths[0].isdigit() else 0
-
-    def _known_form(self) -> bool:
-        """uvicorn drops scheme and host of an absolute target: refuse unless they equal Host."""
-        if self.url[:1] in (b"/", b"*") or self.parser.get_method() == b"CONNECT":
-            return True
-        absolute = _ABSOLUTE(self.url)
-        hosts = [value for name, value in self.headers if name == b"host"]
-        return absolute is not None and [absolute[1].lower()] == [host.lower() for host in hosts]
 
     @property
     def _peer(self) -> str:

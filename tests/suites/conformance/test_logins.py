@@ -142,3 +142,26 @@ def test_a_write_whose_client_leaves_closes_its_connection(
     facade.wait_for(lambda: not facade.door.connections)
     with facade.connect() as stranger:
         assert who(stranger) == b"401"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"PURGE /x HTTP/1.1\r\nHost: a\r\n",
+        b"GET http://a/x HTTP/1.1\r\nHost: a\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n",
+    ],
+)
+def test_a_login_outlives_whatever_form_a_request_has(
+    facade: Facade, legacy: RawBackend, lines: bytes
+) -> None:
+    """W26: a request that one door cannot read is still that client's, and ends with it."""
+    legacy.play = Logins()
+    with facade.connect() as anna:
+        assert who(anna, b"Authorization: NTLM anna") == b"anna"
+        anna.send(lines + b"\r\n")
+        assert anna.answer().body == b"anna"
+        assert who(anna) == b"anna"
+    facade.wait_for(lambda: not facade.door.connections)
+    upstream = facade.runtime._backends["legacy"].upstream
+    facade.wait_for(lambda: upstream.pool.open == 0)  # type: ignore[attr-defined]

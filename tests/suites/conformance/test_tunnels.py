@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from figway.model.table import Route, RouteMatch, Stage
 from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.tunnels import HANDSHAKE, open_tunnel
@@ -88,12 +86,8 @@ def test_a_refused_handshake_is_an_answer(facade: Facade, legacy: RawBackend) ->
     assert legacy.last.all(b"upgrade") == []
 
 
-def test_bytes_that_follow_the_handshake_at_once(
-    door: str, facade: Facade, legacy: RawBackend
-) -> None:
+def test_bytes_that_follow_the_handshake_at_once(facade: Facade, legacy: RawBackend) -> None:
     """trap 20: what a hasty client sends before 101 reaches the backend after it."""
-    if door == "asgi":
-        pytest.skip("uvicorn drops what comes in one piece with the handshake")
     legacy.play = echo
     with facade.connect() as client:
         client.send(HANDSHAKE + b"early")

@@ -49,6 +49,41 @@ def test_what_is_not_spoken_is_named(
     assert legacy.requests == []
 
 
+@pytest.mark.parametrize(
+    "target", [b"/x#y", b"/x?", b"/x??a", b"/x?a#", b'/x|y^z`{}"<>\\', b"/\xff?\xfe", b"*"]
+)
+def test_the_doors_take_the_same_targets(facade: Facade, legacy: RawBackend, target: bytes) -> None:
+    """Whatever a server beneath makes of it, legacy gets the target that the client sent."""
+    with facade.connect() as client:
+        client.send(b"OPTIONS " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert client.answer().status == 200
+        assert client.get(b"/next").status == 200
+    assert legacy.requests[0].line == b"OPTIONS " + target + b" HTTP/1.1"
+
+
+@pytest.mark.parametrize("coding", [b" chunked \t", b"\tchunked", b"CHUNKED", b"  Chunked"])
+def test_the_doors_take_the_same_spellings_of_chunked(
+    facade: Facade, legacy: RawBackend, coding: bytes
+) -> None:
+    """White space around a value and its case say nothing (RFC 9112, 5.1 and 7)."""
+    with facade.connect() as client:
+        client.send(
+            b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:" + coding + b"\r\n\r\n"
+            b"3\r\nabc\r\n0\r\n\r\n"
+        )
+        assert client.answer().status == 200
+    assert legacy.last.body == b"abc"
+
+
+@pytest.mark.parametrize("method", [b"PROPFIND", b"M-SEARCH", b"QUERY", b"get", b"FOO_BAR"])
+def test_the_doors_take_the_same_methods(facade: Facade, legacy: RawBackend, method: bytes) -> None:
+    """Methods are legacy's to know (RFC 9110, 9.1)."""
+    with facade.connect() as client:
+        assert client.ask(method, b"/x", body=b"abc").status == 200
+    assert legacy.last.line == method + b" /x HTTP/1.1"
+    assert legacy.last.body == b"abc"
+
+
 def test_tls_does_not_offer_http_2(facade_of: Open, legacy: RawBackend) -> None:
     """A client that would speak HTTP/2 or HTTP/1.1 (ALPN) goes on in the latter."""
     authority = trustme.CA()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
 from proxy.loop.piece_budget import FEW, TURN
 from tests.support.flow import Stand
@@ -99,3 +101,13 @@ async def test_a_connection_lost_in_between_ends_the_work() -> None:
     await line.turns(10)
     assert sum(line.pieces) <= TURN
     assert faults == []
+
+
+@pytest.mark.timeout(10)
+async def test_a_head_that_comes_while_the_connection_closes_is_not_read() -> None:
+    """W19: a write may have failed just before; the rest of what was read is dropped."""
+    line = Line(UvicornDoor(Stand().runtime))
+    line.transport.closed = True
+    line.protocol.data_received(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+    await line.turns(5)
+    assert line.pieces == []
