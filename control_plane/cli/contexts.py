@@ -73,7 +73,7 @@ def set_context(
     found["contexts"][name] = {"url": url, "key": admin_key}
     found["current"] = name
     _save(found)
-    console.print(f"figway speaks to {url} now ({file()}).")
+    console.print(f"Commands go to {url} now ({file()}).")
 
 
 @contexts.command("use")
@@ -87,7 +87,7 @@ def use_context(name: Name) -> None:
         )
     found["current"] = name
     _save(found)
-    console.print(f"figway speaks to {found['contexts'][name]['url']} now.")
+    console.print(f"Commands go to {found['contexts'][name]['url']} now.")
 
 
 @contexts.command("list")

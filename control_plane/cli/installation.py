@@ -29,7 +29,7 @@ def show_installation(ctx: typer.Context) -> None:
 @installation.command("adopt")
 def adopt(
     ctx: typer.Context,
-    other: Annotated[str, typer.Argument(help="Id of the other one: figway fleet names it.")],
+    other: Annotated[str, typer.Argument(help="Id of the other one; `figway fleet` names it.")],
     reason: Annotated[
         str, typer.Option("--reason", "-r", help="Why, for the audit log.", show_default=False)
     ] = "",

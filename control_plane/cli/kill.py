@@ -142,7 +142,7 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
         raise CliError(
             f"the kill switch is {'on' if on else 'off'}, and not every proxy is known to follow: "
             f"{spread['summary']}",
-            hint="A proxy that is cut off: figway kill on --local on its host. One that is gone "
+            hint="A proxy that is cut off: `figway kill on --local` on its host. One that is gone "
             "for good: figway fleet --forget NAME.",
             code=Exit.NOT_APPLIED,
         )

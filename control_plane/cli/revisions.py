@@ -103,7 +103,7 @@ def _step(
         if step is None:
             raise CliError(
                 "there is nothing to undo" if way == "undo" else "there is nothing to redo",
-                hint="figway revisions shows what was changed.",
+                hint="`figway revisions` shows what was changed.",
                 code=Exit.NOT_FOUND,
             )
         body["expected"] = step["revision"]

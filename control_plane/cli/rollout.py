@@ -300,7 +300,7 @@ def _kind_of(api: Api, name: str) -> str:
             return kind
     raise CliError(
         f"there is no stored plan, capability or route {name!r}",
-        hint="figway routes and figway capabilities list what there is.",
+        hint="`figway routes list` and `figway capabilities list` show what there is.",
         code=Exit.NOT_FOUND,
     )
 

@@ -212,7 +212,7 @@ def get(
     if context.output is Output.TABLE:
         _warnings(api)
     if not watch or context.output is not Output.TABLE:
-        empty = "No route is like that: figway get shows all." if filters else _EMPTY
+        empty = "No route is like that; `figway get` shows all." if filters else _EMPTY
         rows = _with_traffic(api, minutes, filters)
         show(rows, context.output, _TRAFFIC_COLUMNS, empty=empty)
         return

@@ -83,6 +83,26 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
     return TableDocument(replace(table, kill_switch=current.kill_switch), plans)
 
 
+def written_part(data: dict[str, Any]) -> str:
+    """Some fields of an item as YAML; nothing where there are none."""
+    _each_share(data, _written)
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False
+    )
+    return text if data else ""
+
+
+def read_part(text: str, where: str) -> dict[str, Any]:
+    """Some fields of an item, written as YAML. Raises `ApiProblem` 422."""
+    data = _parsed(text.encode(), "yaml") if text.strip() else {}
+    if data is None:  # comments alone
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(name, str) for name in data):
+        raise invalid(where, "expected fields, one a line: `name: value`")
+    _each_share(data, partial(_points, where, False))
+    return data
+
+
 def _dicts(found: Any) -> list[dict[str, Any]]:
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 

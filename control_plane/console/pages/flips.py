@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -67,7 +68,9 @@ async def propagation(revision: int, visit: Viewing) -> Response:
     return await spread(visit, revision)
 
 
-async def spread(visit: Visit, revision: int, heading: str = "") -> Response:
+async def spread(
+    visit: Visit, revision: int, heading: str = "", warnings: Sequence[FindingOut] = ()
+) -> Response:
     """How far the proxies are with a revision, as a part that asks again until they have it."""
     services = visit.services
     row = await services.history.revision(revision)
@@ -81,6 +84,7 @@ async def spread(visit: Visit, revision: int, heading: str = "") -> Response:
         revision=row,
         heading=heading or "On its way to the proxies",
         again=waiting and progress.ms < _PATIENCE_MS,
+        warnings=warnings,
         undoable=visit.may("operator") and row.number == current.revision,
     )
 

@@ -51,6 +51,18 @@
     follow();
   });
 
+  // -- forms of items: only the fields that the chosen kind has ------------------------------
+  const fit = () => {
+    const chosen = $("[data-item] [data-kind]");
+    if (!chosen) return;
+    for (const part of document.querySelectorAll("[data-item] [data-for]")) {
+      part.hidden = !part.dataset.for.split(" ").includes(chosen.value);
+      for (const input of part.querySelectorAll("input, select, textarea")) input.disabled = part.hidden;
+    }
+  };
+  document.addEventListener("change", (event) => { if (event.target.matches("[data-kind]")) fit(); });
+  document.addEventListener("DOMContentLoaded", fit);
+
   // -- what fails -----------------------------------------------------------------------------
   const lost = (yes) => {
     const note = $("#lost");
