@@ -10,7 +10,7 @@ import typer
 import yaml
 from rich.markup import escape
 
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console, show, show_one
@@ -64,7 +64,7 @@ def reject(ctx: typer.Context, change: Hash, reason: Why = "") -> None:
 def make(ctx: typer.Context, change: Hash, reason: Why = "") -> None:
     """Make a change that has its approvals."""
     body = {"reason": reason or default_reason()}
-    made, _ = shared(ctx).api().call("POST", f"/approvals/{change}/make", body)
+    made, _ = shared(ctx).api().call("POST", at("approvals", change, "make"), body)
     console.print(f"Made, as revision {made['revision']}.")
 
 
@@ -131,7 +131,7 @@ def freeze_off(
 
 def _tell(ctx: typer.Context, change: str, word: str, reason: str) -> None:
     body = {"reason": reason or default_reason()}
-    found, _ = shared(ctx).api().call("POST", f"/approvals/{change}/{word}", body)
+    found, _ = shared(ctx).api().call("POST", at("approvals", change, word), body)
     given = f"{len(found['approved_by'])} of {found['needs']} approvals"
     console.print(f"Change {found['hash'][:12]} is {found['status']}: {given}.")
 

@@ -17,6 +17,7 @@ from control_plane.cli.changing import (
     delete_item,
     put_item,
 )
+from control_plane.cli.client import at
 from control_plane.cli.context import shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import settings
@@ -64,7 +65,7 @@ def _address(row: Mapping[str, Any]) -> str:
 def show_backend(ctx: typer.Context, backend: BackendId) -> None:
     """Show one backend whole."""
     context = shared(ctx)
-    show_one(context.api().get(f"/backends/{backend}"), context.output)
+    show_one(context.api().get(at("backends", backend)), context.output)
 
 
 _SET_HELP = """Create a backend, or change the given fields of one.

@@ -17,6 +17,7 @@ from control_plane.cli.changing import (
     delete_item,
     put_item,
 )
+from control_plane.cli.client import at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.output import show, show_one
 from control_plane.cli.parsing import basis_points, settings
@@ -59,7 +60,7 @@ def list_capabilities(ctx: typer.Context) -> None:
 def show_capability(ctx: typer.Context, capability: CapabilityId) -> None:
     """Show one capability whole."""
     context = shared(ctx)
-    show_one(context.api().get(f"/capabilities/{capability}"), context.output)
+    show_one(context.api().get(at("capabilities", capability)), context.output)
 
 
 @capabilities.command("set")
@@ -130,7 +131,7 @@ def flip_capability(
     change(
         shared(ctx),
         "POST",
-        f"/capabilities/{capability}/flip",
+        at("capabilities", capability, "flip"),
         {name: value for name, value in body.items() if value is not None},
         etag="*",
         wait=wait,

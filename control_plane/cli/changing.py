@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 from rich.markup import escape
 
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import Shared, command_line, default_reason
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Markup, Output, console, errors, grid, show
@@ -165,7 +165,7 @@ def _follow(context: Shared, api: Api, revision: int, timeout: float) -> dict[st
         while True:
             left = max(0.0, end - time.monotonic())
             spread: dict[str, Any] = api.get(
-                f"/revisions/{revision}/propagation", timeout=min(left, _POLL)
+                at("revisions", revision, "propagation"), timeout=min(left, _POLL)
             )
             waiting = any(proxy["state"] == "waiting" for proxy in spread["proxies"])
             if not quiet and console.is_terminal:
@@ -208,8 +208,8 @@ def put_item(
     `required` names the options that a new item cannot do without, by field.
     """
     api = context.api()
-    path = f"/{kind}/{item_id}"
     try:
+        path = at(kind, item_id)
         _, headers = api.call("GET", path)
     except CliError as error:
         if error.code is not Exit.NOT_FOUND:
@@ -224,7 +224,7 @@ def put_item(
             ) from None
         body = {"id": item_id, **fields}
         change(
-            context, "POST", f"/{kind}", body,
+            context, "POST", at(kind), body,
             reason=reason, wait=wait, timeout=timeout, consent=consent,
         )  # fmt: skip
         return
@@ -246,7 +246,7 @@ def delete_item(
     consent: Consent | None = None,
 ) -> None:
     """Delete an item as it is now."""
-    path = f"/{kind}/{item_id}"
+    path = at(kind, item_id)
     _, headers = context.api().call("GET", path)
     etag = headers["etag"]
     change(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
+from urllib.parse import quote, unquote
 
 from control_plane.cli import http
 from control_plane.cli.errors import CliError, Exit
@@ -29,6 +30,24 @@ _HINTS = {
 }
 
 
+def at(*parts: object) -> str:
+    """The path of what has this name, below `/api/v1`: `at("routes", "orders", "flip")`.
+
+    A name stays within its segment, whatever it holds. Raises `CliError` for one that nothing can
+    have, which would lead elsewhere.
+    """
+    for part in parts:
+        if str(part) in ("", ".", "..") or "/" in str(part):
+            noun = str(parts[-2] if part is parts[-1] and parts[1:] else parts[0])
+            raise CliError(f"there is no {noun.rstrip('s')} {str(part)!r}", code=Exit.NOT_FOUND)
+    return "".join(f"/{quote(str(part), safe='')}" for part in parts)
+
+
+def below(path: str, name: str) -> str:
+    """The same for a name that may hold a slash, as rules and proxies do; it comes last."""
+    return f"{path}/{quote(name, safe='')}"
+
+
 class Api:
     """Calls the admin API and turns its problems into `CliError`."""
 
@@ -36,6 +55,12 @@ class Api:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise _no_url(url, "http:// or https:// is missing")
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise CliError(
+                "the key holds a character that no key has: a blank, a line's end, or another",
+                hint="Look at FIGWAY_ADMIN_KEY, --key, or the key file; `fgw_` begins every key.",
+                code=Exit.FORBIDDEN,
+            )
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
             self._client = http.ApiClient(self.url, headers, timeout)
@@ -136,7 +161,7 @@ class Api:
     def _meant(self, path: str, error: CliError) -> CliError:
         """With the names that come close, where there is no item of the name that was typed."""
         kind, _, rest = path.lstrip("/").partition("/")
-        name = rest.partition("/")[0]
+        name = unquote(rest.partition("/")[0])
         if error.code is not Exit.NOT_FOUND or kind not in _ITEMS or not name:
             return error
         try:

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from control_plane.cli import pairs
 from control_plane.cli.changing import Reason, Timeout, Wait, change, show_warnings
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import Shared, command_line, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Markup, Output, console, errors, show
@@ -69,7 +69,7 @@ def top(
         return
     query = {"window": window or None, "build": build or None, "limit": limit}
     found = api.get(
-        f"/comparisons/routes/{route}/fields", standing=None if noise else "open", **query
+        at("comparisons", "routes", route, "fields"), standing=None if noise else "open", **query
     )
     if context.output is not Output.TABLE:
         show(found, context.output)
@@ -89,7 +89,7 @@ def top(
 
 
 def _evidence(api: Api, route: str) -> None:
-    detail = api.get(f"/comparisons/routes/{route}")
+    detail = api.get(at("comparisons", "routes", route))
     evidence = detail["evidence"]
     if evidence is None:
         console.print(_NOTHING)
@@ -172,7 +172,7 @@ def show_example(
 ) -> None:
     """Show one stored pair: the request, what differs, and both answers as a diff."""
     context = shared(ctx)
-    found = context.api().get(f"/comparisons/examples/{example}")
+    found = context.api().get(at("comparisons", "examples", example))
     if context.output is not Output.TABLE:
         show(found, context.output)
         return
@@ -230,7 +230,7 @@ def replay(
     made, _ = api.call("POST", "/comparisons/replays", body)
     if wait:
         made = _await(api, made, timeout)
-    results = list(api.pages(f"/comparisons/replays/{made['id']}/results"))
+    results = list(api.pages(at("comparisons", "replays", made["id"], "results")))
     if context.output is not Output.TABLE:
         show({**made, "results": results}, context.output)
     else:
@@ -265,7 +265,7 @@ def _await(api: Api, made: dict[str, Any], timeout: float) -> dict[str, Any]:
     deadline = time.monotonic() + timeout
     while made["status"] in ("waiting", "running") and time.monotonic() < deadline:
         time.sleep(0.3)
-        made = api.get(f"/comparisons/replays/{made['id']}")
+        made = api.get(at("comparisons", "replays", made["id"]))
     return made
 
 
@@ -284,7 +284,7 @@ def export(
     """Write stored pairs as regression tests for new: pytest, Hurl, or HAR."""
     text, _ = shared(ctx).api().call(
         "GET",
-        f"/comparisons/routes/{route}/export",
+        at("comparisons", "routes", route, "export"),
         query={"format": form.value, "verdict": verdict, "field": field, "limit": limit},
     )  # fmt: skip
     if not isinstance(text, str):
@@ -309,7 +309,7 @@ def restart(
 ) -> None:
     """Begin the evidence of a route anew, such as after a fix of new that names no build."""
     change(
-        shared(ctx), "POST", f"/routes/{route}/evidence/restart", {}, etag="*",
+        shared(ctx), "POST", at("routes", route, "evidence", "restart"), {}, etag="*",
         reason=reason, wait=wait, timeout=timeout,
     )  # fmt: skip
 
@@ -355,7 +355,7 @@ def noise(
     """Say that a field is noise or that it is not, whatever was learned."""
     body = {"field": field, "word": None if word is Word.LEARNED else word.value}
     change(
-        shared(ctx), "POST", f"/routes/{route}/noise", body, etag="*",
+        shared(ctx), "POST", at("routes", route, "noise"), body, etag="*",
         reason=reason, wait=wait, timeout=timeout,
     )  # fmt: skip
 
@@ -371,7 +371,7 @@ def header(
 ) -> None:
     """Have a header of answers compared that is not compared otherwise."""
     change(
-        shared(ctx), "POST", f"/routes/{route}/compared-headers", {"name": name}, etag="*",
+        shared(ctx), "POST", at("routes", route, "compared-headers"), {"name": name}, etag="*",
         reason=reason, wait=wait, timeout=timeout,
     )  # fmt: skip
 

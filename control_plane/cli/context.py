@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +27,33 @@ class Shared:
     key: str
     key_file: Path | None
     output: Output
+    trouble: CliError | None = None
+    """Why the file of contexts cannot be read: of no account where nothing is asked of a control
+    plane, such as for `kill on --local`."""
+
+    def follow(self, current: Callable[[], Mapping[str, str]]) -> None:
+        """Take address and key from the context in use; a key that was given counts for more."""
+        try:
+            chosen = current()
+        except CliError as error:
+            self.trouble = error
+            return
+        if chosen:
+            self.url = chosen["url"]
+            self.key = self.key or ("" if self.key_file is not None else chosen["key"])
 
     def api(self, *, timeout: float = 30.0) -> Api:
         """A client for the admin API. Raises `CliError` when the key file cannot be read."""
+        if self.trouble is not None:
+            raise self.trouble
         key = self.key
         if not key and self.key_file is not None:
             try:
                 key = self.key_file.read_text(encoding="utf-8").strip()
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                why = (isinstance(error, OSError) and error.strerror) or "it is no text"
                 raise CliError(
-                    f"the key file {self.key_file} cannot be read: {error.strerror}",
+                    f"the key file {self.key_file} cannot be read: {why}",
                     code=Exit.FORBIDDEN,
                 ) from None
         return Api(self.url, key, timeout=timeout)

@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
+from control_plane.cli.client import Api
+from control_plane.cli.context import shared
 from control_plane.cli.errors import CliError, Exit
-from control_plane.cli.output import Output, console, show
+from control_plane.cli.output import console, show
+from control_plane.plain_text import is_plain, neutral
 
 contexts = typer.Typer(
     no_args_is_help=True,
@@ -35,15 +39,30 @@ def file() -> Path:
 def load() -> dict[str, Any]:
     """What the file holds: `current`, and `contexts` by name. Raises `CliError`."""
     path = file()
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-        return {"current": str(found["current"]), "contexts": dict(found["contexts"])}
-    except FileNotFoundError:
+    if not path.exists():
         return {"current": "", "contexts": {}}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    try:
+        if not path.is_file():
+            raise ValueError("it is no regular file")
+        return _checked(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
         raise CliError(
-            f"{path} cannot be read: {error}", hint="Correct or delete it.", code=Exit.USAGE
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hint="Correct or delete it; or say where to with --admin-url and --key.",
+            code=Exit.USAGE,
         ) from None
+
+
+def _checked(found: Any) -> dict[str, Any]:
+    """What a file holds, if it is ours. Raises ValueError."""
+    if not isinstance(found, dict) or not isinstance(found.get("contexts"), dict):
+        raise ValueError("it holds no contexts")
+    for name, entry in found["contexts"].items():
+        if not isinstance(entry, dict) or not all(
+            isinstance(entry.get(part), str) for part in ("url", "key")
+        ):
+            raise ValueError(f"context {name!r} has no url and key")
+    return {"current": str(found.get("current", "")), "contexts": found["contexts"]}
 
 
 def current() -> dict[str, str]:
@@ -54,10 +73,11 @@ def current() -> dict[str, str]:
 
 
 def _save(found: dict[str, Any]) -> None:
+    """Put it in the file's place whole: it is never half there, and never another's to read."""
     path = file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = path.with_suffix(".new")
-    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+    made = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         json.dump(found, out, indent=2)
     made.replace(path)
 
@@ -66,14 +86,24 @@ def _save(found: dict[str, Any]) -> None:
 def set_context(
     name: Name,
     url: Annotated[str, typer.Option(help="The control plane's address.")],
-    admin_key: Annotated[str, typer.Option(help="API key.", show_default=False)] = "",
+    admin_key: Annotated[
+        str, typer.Option("--admin-key", "--key", help="API key.", show_default=False)
+    ] = "",
 ) -> None:
     """Add a context, or change it, and use it. The file is readable by its owner alone."""
+    if not name or not is_plain(name):
+        raise CliError(f"{neutral(name)!r} is no name", hint="Such as production.", code=Exit.USAGE)
+    Api(url, admin_key)  # raises for what can be neither
     found = load()
     found["contexts"][name] = {"url": url, "key": admin_key}
     found["current"] = name
     _save(found)
-    console.print(f"Commands go to {url} now ({file()}).")
+    console.print(f"Commands go to {escape(url)} now ({escape(str(file()))}).")
+    shadows = [v for v in ("FIGWAY_ADMIN_URL", "FIGWAY_ADMIN_KEY") if os.environ.get(v)]
+    if shadows:
+        console.print(
+            f"[yellow]{' and '.join(shadows)} in the environment count for more.[/yellow]"
+        )
 
 
 @contexts.command("use")
@@ -87,22 +117,30 @@ def use_context(name: Name) -> None:
         )
     found["current"] = name
     _save(found)
-    console.print(f"Commands go to {found['contexts'][name]['url']} now.")
+    console.print(f"Commands go to {escape(found['contexts'][name]['url'])} now.")
 
 
 @contexts.command("list")
-def list_contexts() -> None:
+def list_contexts(ctx: typer.Context) -> None:
     """Show the contexts, without their keys."""
     found = load()
-    rows = [{"name": name, **entry} for name, entry in sorted(found["contexts"].items())]
+    rows = [
+        {
+            "name": name,
+            "url": entry["url"],
+            "key": entry["key"][:13],
+            "current": name == found["current"],
+        }
+        for name, entry in sorted(found["contexts"].items())
+    ]
     show(
         rows,
-        Output.TABLE,
+        shared(ctx).output,
         [
-            ("", lambda row: "*" if row["name"] == found["current"] else ""),
+            ("", lambda row: "*" if row["current"] else ""),
             ("NAME", lambda row: row["name"]),
             ("URL", lambda row: row["url"]),
-            ("KEY", lambda row: row["key"][:13] + "..." if row["key"] else "none"),
+            ("KEY", lambda row: row["key"] + "..." if row["key"] else "none"),
         ],
         empty="No contexts yet: figway context set NAME --url URL --admin-key KEY",
     )
@@ -116,4 +154,4 @@ def remove_context(name: Name) -> None:
         raise CliError(f"there is no context {name!r}", code=Exit.NOT_FOUND)
     found["current"] = "" if found["current"] == name else found["current"]
     _save(found)
-    console.print(f"Context {name} is forgotten.")
+    console.print(f"Context {escape(name)} is forgotten.")

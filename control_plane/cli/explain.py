@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, percent, show, stage
@@ -66,7 +66,7 @@ def explain(
         route = found["explanation"]["route_id"]
         if route == "-":
             raise CliError("no route matches, so there is no weight to change", code=Exit.NOT_FOUND)
-        item = api.get(f"/routes/{route}")
+        item = api.get(at("routes", route))
         draft = {**item, "stage": "canary", "weight": basis_points(if_weight)}
         body["changes"] = [{"kind": "route", "id": route, "value": draft}]
         found, _ = api.call("POST", "/explain", body)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from control_plane.cli.client import below
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.output import Markup, Output, console, show
 from control_plane.cli.times import ago, clock
@@ -36,7 +37,7 @@ def fleet(
     context = shared(ctx)
     if forget:
         query = {"reason": default_reason()}
-        context.api().call("DELETE", f"/fleet/{forget}", query=query)
+        context.api().call("DELETE", below("/fleet", forget), query=query)
         console.print(
             f"Proxy {escape(forget)} is forgotten. It comes back if it is heard of again."
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Yes, change
+from control_plane.cli.client import at
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.output import Output, console
 from control_plane.cli.parsing import basis_points
@@ -74,7 +75,7 @@ def shadow(
     if points is not None:
         fields["shadow"] = {"sample": points}
     change(
-        context, "PATCH", f"/routes/{route}", fields, etag="*",
+        context, "PATCH", at("routes", route), fields, etag="*",
         reason=reason, wait=wait, timeout=timeout,
     )  # fmt: skip
 
@@ -82,7 +83,7 @@ def shadow(
 def _sample(context: Shared, route: str) -> int | None:
     """The sample to set where none was given: a tenth, unless somebody has chosen one already.
     All of it would double the load on new at once."""
-    found = context.api().get(f"/routes/{route}")
+    found = context.api().get(at("routes", route))
     if found["shadow"]["sample"] != WEIGHT_SCALE or found["stage"] == Stage.SHADOW.value:
         return None
     if context.output is Output.TABLE:
@@ -106,7 +107,7 @@ def breaker(
     change(
         shared(ctx),
         "POST",
-        f"/routes/{route}/breaker",
+        at("routes", route, "breaker"),
         body,
         etag="*",
         wait=wait,
@@ -127,5 +128,5 @@ def _flip(
     body = {"stage": stage.value, "reason": consent.reason or default_reason()}
     if points is not None:
         body["weight"] = points  # type: ignore[assignment]
-    path = f"/routes/{route}/flip"
+    path = at("routes", route, "flip")
     change(context, "POST", path, body, etag="*", wait=wait, timeout=timeout, consent=consent)

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from control_plane.cli.changing import Reason, Timeout, Wait, change
+from control_plane.cli.client import at, below
 from control_plane.cli.context import command_line, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show
@@ -64,7 +65,7 @@ def add(
     body = _rule(target, kind, absolute, relative, seconds, key, pair, pattern)
     body |= {"id": name, "note": note}
     change(
-        shared(ctx), "POST", f"/routes/{route}/rules", body, etag="*",
+        shared(ctx), "POST", at("routes", route, "rules"), body, etag="*",
         reason=reason or note, wait=wait, timeout=timeout,
     )  # fmt: skip
 
@@ -82,7 +83,7 @@ def remove(
     context = shared(ctx)
     found = [
         entry["id"]
-        for entry in context.api().get(f"/routes/{route}/rules")
+        for entry in context.api().get(at("routes", route, "rules"))
         if rule in (entry["id"], entry["target"])
     ]
     if len(found) != 1:
@@ -93,7 +94,7 @@ def remove(
             code=Exit.USAGE if found else Exit.NOT_FOUND,
         )
     change(
-        context, "DELETE", f"/routes/{route}/rules/{found[0]}", etag="*",
+        context, "DELETE", below(at("routes", route, "rules"), found[0]), etag="*",
         reason=reason, wait=wait, timeout=timeout,
     )  # fmt: skip
 
@@ -123,7 +124,7 @@ def preview(
         raise CliError("nothing to try: give a target, or --remove RULE", code=Exit.USAGE)
     rules = [_rule(target, kind, absolute, relative, seconds, key, pair, pattern)] if target else []
     body = {"add": rules, "remove": without or [], "limit": limit}
-    found, _ = context.api().call("POST", f"/routes/{route}/rules/preview", body)
+    found, _ = context.api().call("POST", at("routes", route, "rules", "preview"), body)
     if context.output is not Output.TABLE:
         show(found, context.output)
         return
@@ -144,7 +145,7 @@ def preview(
 def list_rules(ctx: typer.Context, route: RouteId) -> None:
     """List the rules of a route."""
     context = shared(ctx)
-    rows = context.api().get(f"/routes/{route}/rules")
+    rows = context.api().get(at("routes", route, "rules"))
     show(rows, context.output, _RULES, empty="No rules: everything that differs counts.")
 
 

@@ -10,6 +10,7 @@ import typer
 
 from control_plane.auth.keys import generate, parse
 from control_plane.auth.roles import Role
+from control_plane.cli.client import at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import Output, console, show
@@ -107,7 +108,7 @@ def revoke_key(
 ) -> None:
     """Revoke a key; it stops working at once, and the console sessions begun with it end."""
     query = {"reason": reason or default_reason()}
-    shared(ctx).api().call("DELETE", f"/keys/{prefix}", query=query)
+    shared(ctx).api().call("DELETE", at("keys", prefix), query=query)
     console.print(f"Key {prefix} is revoked.")
     console.print("[dim]That is for good; figway keys create makes another.[/dim]")
 
@@ -139,7 +140,7 @@ def end_session(
 ) -> None:
     """End a console session at once; its key stays valid."""
     query = {"reason": reason or default_reason()}
-    shared(ctx).api().call("DELETE", f"/sessions/{session}", query=query)
+    shared(ctx).api().call("DELETE", at("sessions", session), query=query)
     console.print(f"Session {session} has ended.")
 
 

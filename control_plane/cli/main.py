@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -83,11 +84,9 @@ def _shared_options(
 ) -> None:
     if key_file is not None and asked_for(ctx, "key_file") and not asked_for(ctx, "key"):
         key = ""  # what was typed counts for more than the environment
-    chosen = {} if ctx.invoked_subcommand == "context" else contexts.current()
-    if chosen and is_default(ctx, "admin_url"):
-        admin_url = chosen["url"]
-        key = key or ("" if key_file is not None else chosen["key"])
     ctx.obj = Shared(admin_url, key, key_file, output)
+    if is_default(ctx, "admin_url") and ctx.invoked_subcommand != "context":
+        ctx.obj.follow(contexts.current)
 
 
 for module in (up, demo, run):
@@ -113,6 +112,7 @@ def main() -> None:
     try:
         words = shared_first(sys.argv[1:], typer.main.get_command(app))
         code = app(args=words, prog_name="figway", standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except CliError as error:
         _complain(error)
@@ -122,6 +122,20 @@ def main() -> None:
         sys.exit(Exit.FAILED)
     except _UsageError as error:
         sys.exit(_usage(error))
+    except OSError as error:
+        sys.exit(_unwritten(error))
+
+
+def _unwritten(error: OSError) -> int:
+    """What a command had to print, or a file that it had to read or write, did not work."""
+    _complain(
+        CliError(
+            f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}",
+            hint="What was asked for may have been done before that: `figway audit` shows it.",
+        )
+    )
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer is not tried again
+    return Exit.FAILED
 
 
 def _usage(error: Any) -> int:

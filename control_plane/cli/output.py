@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -23,6 +24,10 @@ class Output(StrEnum):
     JSON = "json"
     YAML = "yaml"
 
+
+for _name in ("stdout", "stderr"):
+    if getattr(sys, _name) is None:  # run with it closed: `figway ... >&-`
+        setattr(sys, _name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we run
 
 Cell = Callable[[Mapping[str, Any]], object]
 STAGE_STYLES = {

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from control_plane.cli.changing import Consent, Force, Reason, Timeout, Wait, Yes, change
+from control_plane.cli.client import at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, console, show, show_one
@@ -33,7 +34,7 @@ def revisions(
     """Show every change of the table, newest first, or one of them whole."""
     context = shared(ctx)
     if number is not None:
-        show_one(context.api().get(f"/revisions/{number}"), context.output)
+        show_one(context.api().get(at("revisions", number)), context.output)
         return
     rows = context.api().get("/revisions", touches=touches, limit=limit)["items"]
     show(
@@ -97,7 +98,7 @@ def _step(
 ) -> None:
     context = shared(ctx)
     body: dict[str, Any] = {"reason": consent.reason or default_reason(), "force": force}
-    path = f"/revisions/{way}" if number is None else f"/revisions/{number}/{way}"
+    path = at("revisions", way) if number is None else at("revisions", number, way)
     if number is None:
         step = context.api().get("/revisions/next")[way]
         if step is None:
@@ -126,5 +127,5 @@ def restore(
     """Go back to the whole table of a revision, taking back everything since."""
     body = {"reason": reason or default_reason()}
     consent = Consent(yes, force, reason)
-    path = f"/revisions/{number}/restore"
+    path = at("revisions", number, "restore")
     change(shared(ctx), "POST", path, body, wait=wait, timeout=timeout, consent=consent)

@@ -10,7 +10,7 @@ import typer
 import yaml
 from rich.markup import escape
 
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Markup, Output, console, show, show_one
@@ -76,7 +76,7 @@ def get_rollout(
     """
     context = shared(ctx)
     api = context.api()
-    found = api.get(f"/rollouts/{rollout_id}")
+    found = api.get(at("rollouts", rollout_id))
     if not watch:
         if context.output is not Output.TABLE:
             show_one(found, context.output)
@@ -107,7 +107,7 @@ def start(
     given = bool(preset or file or capability or route)
     if given or not _stored(api, rollout_id):
         body["plan"] = _plan(api, rollout_id, preset, file, capability, route)
-    found, _ = api.call("POST", f"/rollouts/{rollout_id}/start", body)
+    found, _ = api.call("POST", at("rollouts", rollout_id, "start"), body)
     _said(context, found, f"Rollout {rollout_id} has begun at {found['stands']}.")
     if context.output is Output.TABLE:
         console.print(f"[dim]Follow it: figway rollout get {escape(rollout_id)} --watch[/dim]")
@@ -167,7 +167,7 @@ def retry(ctx: typer.Context, rollout_id: RolloutId, reason: Why = "") -> None:
 def delete(ctx: typer.Context, rollout_id: RolloutId, reason: Why = "") -> None:
     """Forget a plan and its timeline. It must not be moving."""
     query = {"reason": reason or default_reason()}
-    shared(ctx).api().call("DELETE", f"/rollouts/{rollout_id}", query=query)
+    shared(ctx).api().call("DELETE", at("rollouts", rollout_id), query=query)
     console.print(f"Rollout {escape(rollout_id)} is gone.")
 
 
@@ -234,7 +234,9 @@ def figures(
 ) -> None:
     """Show the interval of each gate and guard against its bound, as the console draws them."""
     context = shared(ctx)
-    moments = context.api().call("GET", f"/rollouts/{rollout_id}/figures", query={"hours": hours})
+    moments = context.api().call(
+        "GET", at("rollouts", rollout_id, "figures"), query={"hours": hours}
+    )
     if context.output is not Output.TABLE:
         show(moments[0], context.output)
         return
@@ -254,7 +256,7 @@ def figures(
 def print_plan(ctx: typer.Context, rollout_id: RolloutId) -> None:
     """Print a stored plan whole, as a document that `figway rollout start --file` takes."""
     context = shared(ctx)
-    show_one(context.api().get(f"/rollouts/{rollout_id}")["plan"], context.output)
+    show_one(context.api().get(at("rollouts", rollout_id))["plan"], context.output)
 
 
 # -- plans -------------------------------------------------------------------------------------
@@ -262,7 +264,7 @@ def print_plan(ctx: typer.Context, rollout_id: RolloutId) -> None:
 
 def _stored(api: Api, rollout_id: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = api.get(f"/rollouts/{rollout_id}")
+        found: dict[str, Any] = api.get(at("rollouts", rollout_id))
     except CliError as error:
         if error.code is Exit.NOT_FOUND:
             return None
@@ -292,7 +294,7 @@ def _plan(
 def _kind_of(api: Api, name: str) -> str:
     for kind, path in (("capability", "capabilities"), ("route", "routes")):
         try:
-            api.get(f"/{path}/{name}")
+            api.get(at(path, name))
         except CliError as error:
             if error.code is not Exit.NOT_FOUND:
                 raise
@@ -328,7 +330,7 @@ def _share(share: float | None) -> str:
 def _tell(ctx: typer.Context, rollout_id: str, word: str, reason: str) -> None:
     context = shared(ctx)
     body = {"reason": reason or default_reason()}
-    found, _ = context.api().call("POST", f"/rollouts/{rollout_id}/{word}", body)
+    found, _ = context.api().call("POST", at("rollouts", rollout_id, word), body)
     _said(context, found, f"Rollout {rollout_id} is {found['phase']} at {found['stands']}.")
 
 
@@ -365,7 +367,7 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _print_timeline(api: Api, rollout_id: str) -> None:
-    for entry in reversed(api.get(f"/rollouts/{rollout_id}/timeline", limit=10)["items"]):
+    for entry in reversed(api.get(at("rollouts", rollout_id, "timeline"), limit=10)["items"]):
         _print_entry(entry)
 
 
@@ -382,7 +384,7 @@ def _watch(api: Api, rollout_id: str, found: dict[str, Any]) -> None:
     _print(found)
     last = 0
     while True:
-        page = api.get(f"/rollouts/{rollout_id}/timeline", limit=50)["items"]
+        page = api.get(at("rollouts", rollout_id, "timeline"), limit=50)["items"]
         for entry in reversed(page):
             if entry["id"] > last:
                 _print_entry(entry)
@@ -390,7 +392,7 @@ def _watch(api: Api, rollout_id: str, found: dict[str, Any]) -> None:
         if found["phase"] in (*_ENDED, "planned") or found["needs_attention"]:
             break
         time.sleep(_WATCH_S)
-        found = api.get(f"/rollouts/{rollout_id}")
+        found = api.get(at("rollouts", rollout_id))
     if found["phase"] != "completed":
         what = found["phase"].replace("_", " ")
         what += f" for {found['waiting_for']}" if found["waiting_for"] else ""

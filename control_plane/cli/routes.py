@@ -22,7 +22,7 @@ from control_plane.cli.changing import (
     delete_item,
     put_item,
 )
-from control_plane.cli.client import Api
+from control_plane.cli.client import Api, at
 from control_plane.cli.context import shared
 from control_plane.cli.output import (
     Markup,
@@ -96,7 +96,7 @@ def list_routes(
 def show_route(ctx: typer.Context, route: RouteId) -> None:
     """Show one route whole."""
     context = shared(ctx)
-    show_one(context.api().get(f"/routes/{route}"), context.output)
+    show_one(context.api().get(at("routes", route)), context.output)
 
 
 @routes.command("set")

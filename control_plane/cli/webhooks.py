@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from control_plane.cli.client import at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.output import Output, console, show
 from control_plane.cli.times import ago
@@ -79,7 +80,7 @@ def change(
     if types is not None:
         body["types"] = [] if types == "none" else [part.strip() for part in types.split(",")]
     made, _ = context.api().call(
-        "PATCH", f"/webhooks/{webhook}", body, query={"reason": reason or default_reason()}
+        "PATCH", at("webhooks", webhook), body, query={"reason": reason or default_reason()}
     )
     _show_secret(made, context.output)
 
@@ -88,14 +89,14 @@ def change(
 def remove(ctx: typer.Context, webhook: Webhook, reason: Why = "") -> None:
     """Forget an endpoint and its deliveries."""
     query = {"reason": reason or default_reason()}
-    shared(ctx).api().call("DELETE", f"/webhooks/{webhook}", query=query)
+    shared(ctx).api().call("DELETE", at("webhooks", webhook), query=query)
     console.print(f"Webhook {escape(webhook)} is gone.")
 
 
 @webhooks.command("test")
 def test(ctx: typer.Context, webhook: Webhook) -> None:
     """Send an endpoint an event that means nothing."""
-    shared(ctx).api().call("POST", f"/webhooks/{webhook}/test")
+    shared(ctx).api().call("POST", at("webhooks", webhook, "test"))
     console.print(f"Sent. What came of it: figway webhooks deliveries {escape(webhook)}")
 
 
@@ -130,7 +131,7 @@ def resend(
     number: Annotated[int, typer.Argument(min=1, help="The delivery's number.")],
 ) -> None:
     """Send a delivery once more, with the id that it had."""
-    shared(ctx).api().call("POST", f"/deliveries/{number}/send")
+    shared(ctx).api().call("POST", at("deliveries", number, "send"))
     console.print(f"Delivery {number} is sent again.")
 
 

@@ -19,7 +19,8 @@ from control_plane.console.burn_up import BurnUp
 from control_plane.console.fragment_cache import FragmentCache
 from control_plane.console.live_state import LiveSnapshot, LiveState
 from control_plane.http.preconditions import quoted
-from control_plane.http.problems import ApiProblem
+from control_plane.http.problems import ApiProblem, invalid
+from control_plane.plain_text import is_plain
 from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Confirm
 from control_plane.services import Services
@@ -86,6 +87,15 @@ class Visit:
         confirm = Confirm(self.form.get("confirm", ""))
         if_match = etag if etag == "*" else quoted(etag)
         return Edit(self.services, self.actor, if_match, reason, confirm=confirm)
+
+    def reason(self, name: str = "reason", *, needed: bool = True) -> str:
+        """Why, as it was typed. Raises `ApiProblem` 422, where there is none that may be kept."""
+        typed = self.form.get(name, "").strip()
+        if len(typed) > 500 or (needed and not typed):
+            raise invalid(name, "say why, in at most 500 characters")
+        if not is_plain(typed):
+            raise invalid(name, "it holds a character that acts instead of showing")
+        return typed
 
     async def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """A page, with the state of the whole in its head."""

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -34,8 +35,7 @@ from control_plane.console.pages import (
     shadow,
     shadow_rules,
 )
-from control_plane.db.engine import UNAVAILABLE
-from control_plane.http.problems import ApiProblem
+from control_plane.http.problems import KNOWN, ApiProblem, meant, wrong_fields
 from control_plane.services import Services
 
 ROOT = "/console"
@@ -126,29 +126,23 @@ def _handle_errors(app: FastAPI) -> None:
             ),
         )
 
-    @app.exception_handler(ApiProblem)
-    async def known(request: Request, error: ApiProblem) -> Response:
-        return _shown(request, error)
+    async def known(request: Request, error: Exception) -> Response:
+        return _shown(request, meant(error))
+
+    @app.exception_handler(ValidationError)
+    async def form(request: Request, error: ValidationError) -> Response:
+        # What a form describes is made here, and no request of the framework's.
+        typed = request.method == "POST"
+        return _shown(request, wrong_fields(error) if typed else meant(error))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         title = "There is no such page" if error.status_code == 404 else str(error.detail)
         return _shown(request, ApiProblem(error.status_code, "http", title))
 
-    async def unavailable(request: Request, _: Exception) -> Response:
-        return _shown(
-            request,
-            ApiProblem(
-                503,
-                "database_unavailable",
-                "The database does not answer",
-                "Nothing was changed. Proxies go on serving the table that they have; try again",
-                headers={"Retry-After": "2"},
-            ),
-        )
-
-    for kind in UNAVAILABLE:
-        app.add_exception_handler(kind, unavailable)
+    for kind in (*KNOWN, Exception):
+        if kind is not HTTPException:
+            app.add_exception_handler(kind, known)
 
 
 def _shown(request: Request, problem: ApiProblem) -> HTMLResponse:

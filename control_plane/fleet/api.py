@@ -50,7 +50,7 @@ async def get_fleet(_: Viewer, services: Svc, limit: Limit = 100, cursor: Cursor
     )
 
 
-@router.delete("/fleet/{instance}", status_code=204, responses=documented(404))
+@router.delete("/fleet/{instance:path}", status_code=204, responses=documented(404))
 async def forget_proxy(instance: str, actor: Operator, services: Svc, reason: Reason = "") -> None:
     """Forget a proxy that is gone for good, so that nothing waits for it or names it."""
     entry = actor.entry("fleet.forget", f"proxy {instance}", reason)

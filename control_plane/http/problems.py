@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
@@ -179,60 +179,60 @@ _UNAVAILABLE = ApiProblem(
 )
 
 
+def meant(error: Exception) -> ApiProblem:
+    """What an error means to whoever asked, in the API and in the console alike."""
+    if isinstance(error, ApiProblem):
+        return error
+    if isinstance(error, HTTPException):
+        return of_status(error.status_code, str(error.detail), error.headers)
+    if isinstance(error, RequestValidationError):
+        return wrong_fields(error)
+    if isinstance(error, DataError):
+        return invalid("body", "a value cannot be stored (a NUL, or a number too large)")
+    if isinstance(error, UnicodeEncodeError):
+        return invalid("body", "a text holds half a character (a lone surrogate)")
+    if isinstance(error, OutcomeUnknown):
+        _log.error("%s", error)
+        return outcome_unknown()
+    if isinstance(error, DatabaseReplaced):
+        return database_replaced(error)
+    if isinstance(error, UNAVAILABLE):
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            _log.error("a statement failed: %s", error)
+        return _UNAVAILABLE
+    # The server logs the traceback after this answer.
+    return ApiProblem(500, "internal", "Internal error", f"{type(error).__name__}; see the log")
+
+
+KNOWN: tuple[type[Exception], ...] = (
+    ApiProblem,
+    HTTPException,
+    RequestValidationError,
+    DataError,
+    UnicodeEncodeError,
+    OutcomeUnknown,
+    DatabaseReplaced,
+    *UNAVAILABLE,
+)
+"""Errors that `meant` knows: they are answered, and no fault of the program."""
+
+
 def install(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem."""
 
-    @app.exception_handler(ApiProblem)
-    async def known(_request: Request, error: ApiProblem) -> Response:
-        return error.response()
+    async def answered(_request: Request, error: Exception) -> Response:
+        return meant(error).response()
 
-    @app.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> Response:
-        return of_status(error.status_code, str(error.detail), error.headers).response()
+    for kind in (*KNOWN, Exception):
+        app.add_exception_handler(kind, answered)
 
-    @app.exception_handler(RequestValidationError)
-    async def validation(_request: Request, error: RequestValidationError) -> Response:
-        findings = [_finding(entry) for entry in error.errors()[:50]]
-        first = findings[0]
-        return ApiProblem(
-            422,
-            "invalid_request",
-            "The request is wrong",
-            f"{first.path}: {first.message}",
-            findings=findings,
-        ).response()
 
-    @app.exception_handler(DataError)
-    async def data(_request: Request, _error: DataError) -> Response:
-        return invalid("body", "a value cannot be stored (a NUL, or a number too large)").response()
-
-    @app.exception_handler(UnicodeEncodeError)
-    async def text(_request: Request, _error: UnicodeEncodeError) -> Response:
-        return invalid("body", "a text holds half a character (a lone surrogate)").response()
-
-    async def unavailable(_request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and not error.connection_invalidated:
-            _log.error("a statement failed: %s", error)
-        return _UNAVAILABLE.response()
-
-    @app.exception_handler(OutcomeUnknown)
-    async def unknown(_request: Request, error: OutcomeUnknown) -> Response:
-        _log.error("%s", error)
-        return outcome_unknown().response()
-
-    @app.exception_handler(DatabaseReplaced)
-    async def replaced(_request: Request, error: DatabaseReplaced) -> Response:
-        return database_replaced(error).response()
-
-    for kind in UNAVAILABLE:
-        app.add_exception_handler(kind, unavailable)
-
-    @app.exception_handler(Exception)
-    async def unexpected(_request: Request, error: Exception) -> Response:
-        # The server logs the traceback after this answer.
-        return ApiProblem(
-            500, "internal", "Internal error", f"{type(error).__name__}; see the log"
-        ).response()
+def wrong_fields(error: RequestValidationError | ValidationError) -> ApiProblem:
+    """422: what was sent is not what is taken."""
+    findings = [_finding(entry) for entry in error.errors()[:50]]
+    first = findings[0]
+    detail = f"{first.path}: {first.message}"
+    return ApiProblem(422, "invalid_request", "The request is wrong", detail, findings=findings)
 
 
 def _finding(entry: Mapping[str, Any]) -> FindingOut:

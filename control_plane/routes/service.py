@@ -94,7 +94,9 @@ def _not_in_use(table: Table, kind: Kind, item_id: str) -> None:
     if routes:
         more = f" and {len(routes) - 5} more" if len(routes) > 5 else ""
         users = f"route{'s' * (len(routes) > 1)} {', '.join(routes[:5])}{more}"
-        resolution = "Give them another one, or delete them first: `figway routes set`, `figway routes rm`."
+        resolution = (
+            "Give them another one, or delete them first: `figway routes set`, `figway routes rm`."
+        )
         raise refused([_in_use(what, users, resolution)], _IN_USE)
 
 

@@ -26,6 +26,19 @@ ACTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "POST /shadow/{route_id}/noise": (("POST /routes/{route_id}/noise", "compare noise"),),
     "POST /shadow/{route_id}/replay": (("POST /comparisons/replays", "compare replay"),),
+    "POST /new/{items}": tuple(
+        (f"POST /{items}", f"{items} set") for items in ("routes", "backends", "capabilities")
+    ),
+    "POST /edit/{items}/{item_id}": (
+        ("PATCH /routes/{route_id}", "routes set"),
+        ("PATCH /backends/{backend_id}", "backends set"),
+        ("PATCH /capabilities/{capability_id}", "capabilities set"),
+    ),
+    "POST /edit/{items}/{item_id}/delete": (
+        ("DELETE /routes/{route_id}", "routes rm"),
+        ("DELETE /backends/{backend_id}", "backends rm"),
+        ("DELETE /capabilities/{capability_id}", "capabilities rm"),
+    ),
     "POST /rollouts/{rollout}/{word}": tuple(
         ("POST /rollouts/{rollout}/{word}", f"rollout {word}")
         for word in ("approve", "pause", "resume", "promote", "abort", "retry")

@@ -63,7 +63,7 @@ def _refused(words: list[str], whole: bool) -> str:
     while True:
         context = command.context_class(command, info_name=command.name or "figway", parent=context)
         try:
-            given, rest, order = command.make_parser(context).parse_args(args=list(words))
+            given, rest, _ = command.make_parser(context).parse_args(args=list(words))
         except typer.BadParameter.__base__ as error:  # type: ignore[misc]
             message = str(error.format_message())
             return "" if "requires an argument" in message and not whole else message
@@ -73,7 +73,11 @@ def _refused(words: list[str], whole: bool) -> str:
         if inner is None:
             return f"one word too many: {rest[0]}" if rest else ""
         if not rest:
-            return "" if not whole or (given.get("help") or given.get("_version")) else "no command of the group is named"
+            return (
+                ""
+                if not whole or (given.get("help") or given.get("_version"))
+                else "no command of the group is named"
+            )
         if _stands_for(rest[0]):
             return ""
         if rest[0] not in inner:

@@ -38,8 +38,7 @@ async def do(route_id: str, visit: Operating) -> Response:
         raise invalid("force", "say open, closed or none") from None
     reason, etag = form.get("reason", "").strip(), form.get("etag", "")
     try:
-        if not 0 < len(reason) <= 500:
-            raise invalid("reason", "say why, in at most 500 characters")
+        visit.reason()
         body = BreakerForceIn(force=force, reason=reason)
         changed = await force_breaker(visit.edit(etag), route_id, body)
     except ApiProblem as error:

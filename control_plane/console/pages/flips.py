@@ -46,8 +46,7 @@ async def do(kind: Flippable, item_id: str, visit: Operating) -> Response:
     etag, reason = form.get("etag", ""), form.get("reason", "").strip()
     planned = plan(visit.services, await visit.console.live_state.snapshot(), target, etag)
     try:
-        if not 0 < len(reason) <= 500:
-            raise invalid("reason", "say why, in at most 500 characters")
+        visit.reason()
         if planned.typed and form.get("typed", "").strip() != planned.typed:
             raise invalid("typed", f"type {planned.typed} to confirm")
         body = FlipIn(stage=target.stage, weight=target.weight, reason=reason)

@@ -52,7 +52,7 @@ async def create(items: Items, visit: Operating) -> Response:
     """Create what the form describes."""
     kind, item_id = KINDS[items], visit.form.get("id", "").strip()
     try:
-        reason = _reason(visit)
+        reason = visit.reason()
         if not item_id:
             raise invalid("id", "give it a name: lower case letters, digits, `-`, `_` and `.`")
         item = item_forms.wanted(kind, visit.services.state.current.table, item_id, visit.form)
@@ -75,7 +75,7 @@ async def change(items: Items, item_id: str, visit: Operating) -> Response:
     kind, etag = KINDS[items], visit.form.get("etag", "")
     stored = _found(visit, items, item_id)
     try:
-        reason = _reason(visit)
+        reason = visit.reason()
         table = visit.services.state.current.table
         item = item_forms.wanted(kind, table, item_id, visit.form)
         patch = item_forms.difference(stored.item, item)
@@ -94,7 +94,7 @@ async def delete(items: Items, item_id: str, visit: Operating) -> Response:
     kind, etag = KINDS[items], visit.form.get("etag", "")
     stored = _found(visit, items, item_id)
     try:
-        changed = await service.delete(visit.edit(etag, _reason(visit)), kind, item_id)
+        changed = await service.delete(visit.edit(etag, visit.reason()), kind, item_id)
     except ApiProblem as error:
         values = _shown(visit, items, stored)
         return await _form(visit, items, item_id, etag, values, error, deleting=True)
@@ -111,13 +111,6 @@ def _found(visit: Visit, items: Items, item_id: str) -> StoredItem:
 def _shown(visit: Visit, items: Items, stored: StoredItem | None) -> dict[str, str]:
     table = visit.services.state.current.table
     return item_forms.shown(KINDS[items], table, stored.item if stored else None)
-
-
-def _reason(visit: Visit) -> str:
-    reason = visit.form.get("reason", "").strip()
-    if not 0 < len(reason) <= 500:
-        raise invalid("reason", "say why, in at most 500 characters")
-    return reason
 
 
 async def _saved(visit: Visit, changed: Changed, heading: str) -> Response:

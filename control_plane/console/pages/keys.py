@@ -50,7 +50,7 @@ async def end(session_id: str, visit: Administering) -> Response:
 async def revoke(prefix: str, visit: Administering) -> Response:
     """End a key, and the sessions that were begun with it."""
     try:
-        await delete_key(prefix, visit.actor, visit.services, visit.form.get("reason", ""))
+        await delete_key(prefix, visit.actor, visit.services, visit.reason(needed=False))
     except ApiProblem as error:
         return await _page(visit, problem=error, status=error.status)
     return await _page(visit, said=f"Revoked {prefix}. Its sessions have ended.")

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from control_plane.console.access import Operating, Viewing, Visit
-from control_plane.http.problems import ApiProblem, invalid
+from control_plane.http.problems import ApiProblem
 from control_plane.kill.actions import press
 from control_plane.kill.schemas import KillIn
 
@@ -26,8 +26,7 @@ async def set_kill(visit: Operating) -> Response:
     wanted = visit.form.get("on") == "1"
     reason = visit.form.get("reason", "").strip()
     try:
-        if not 0 < len(reason) <= 500:
-            raise invalid("reason", "say why, in at most 500 characters")
+        visit.reason()
         await press(visit.services, visit.actor, KillIn(on=wanted, reason=reason))
     except ApiProblem as error:
         return await visit.page("kill.html", error.status, problem=error)

@@ -25,8 +25,9 @@ async def show(number: int, visit: Viewing) -> Response:
 async def undo(number: int, visit: Operating) -> Response:
     """Take a revision back."""
     row = await visit.services.history.revision(number)
-    body = UndoIn(reason=visit.form.get("reason", "")[:500], force=bool(visit.form.get("force")))
     try:
+        reason = visit.reason(needed=False)
+        body = UndoIn(reason=reason, force=bool(visit.form.get("force")))
         changed = await take_back(visit.edit(), number, body)
     except ApiProblem as error:
         found = await get_revision(row.number, visit.actor, visit.services)

@@ -52,8 +52,7 @@ async def tell(rollout: str, word: str, visit: Operating) -> Response:
     try:
         if word not in WORDS:
             raise invalid("word", f"use one of {', '.join(WORDS)}")
-        if not 0 < len(reason) <= 500:
-            raise invalid("reason", "say why, in at most 500 characters")
+        visit.reason()
         entry = visit.actor.entry(f"rollout.{word}", f"rollout {rollout}", reason)
         await visit.services.rollouts.tell(rollout, EventKind(word), entry, entry.actor)
     except ApiProblem as error:

@@ -39,7 +39,7 @@ async def write_rule(route_id: str, visit: Operating) -> Response:
     """Write the rule: a revision, which starts a new evidence window."""
     form = visit.form
     try:
-        edit = visit.edit(form.get("etag", ""), form.get("note", "")[:500])
+        edit = visit.edit(form.get("etag", ""), visit.reason("note", needed=False))
         make = rules.add(edit.state, route_id, rules.spec(_rule(form)), edit.if_match)
         changed = await edit.publish_item("rule.add", Kind.ROUTE, route_id, make)
     except ApiProblem as error:
@@ -92,9 +92,9 @@ async def ask_restart(route_id: str, visit: Viewing) -> Response:
 async def restart(route_id: str, visit: Operating) -> Response:
     """Begin the evidence of a route anew."""
     found(visit, route_id)
-    reason = visit.form.get("reason", "").strip()[:500]
-    if not reason:
-        problem = invalid("reason", "say why the evidence begins anew")
+    try:
+        reason = visit.reason()
+    except ApiProblem as problem:
         return await visit.page("restart.html", 422, route_id=route_id, problem=problem)
     edit = visit.edit("", reason)
     make = rules.restart(edit.state, route_id, "*")

@@ -21,6 +21,15 @@ from tests.support.console_actions import ACTIONS
 VIEWS = {
     "GET /": (("GET /traffic/summary", "traffic"),),
     "GET /routes": (("GET /routes", "get"),),
+    "GET /backends": (
+        ("GET /backends", "backends list"),
+        ("GET /capabilities", "capabilities list"),
+    ),
+    "GET /edit/{items}/{item_id}": (
+        ("GET /routes/{route_id}", "routes show"),
+        ("GET /backends/{backend_id}", "backends show"),
+        ("GET /capabilities/{capability_id}", "capabilities show"),
+    ),
     "GET /routes/{route_id}": (
         ("GET /routes/{route_id}", "routes show"),
         ("GET /decisions", "tail"),
@@ -52,7 +61,7 @@ PARTS = {
     "GET /routes/{route_id}/breaker", "GET /{kind}/{item_id}/flip", "GET /propagation/{revision}",
     "GET /shadow/{route_id}/examples/{example_id}", "GET /replays/{replay_id}",
     "GET /audit/export.{kind}", "GET /revisions/{number}", "GET /kill/progress",
-    "GET /shadow/{route_id}/restart",
+    "GET /shadow/{route_id}/restart", "GET /new/{items}",
 }  # fmt: skip
 SESSION = {"POST /login", "POST /logout"}
 """Of the console's own session; the API has none."""

@@ -194,6 +194,46 @@ DEEDS: dict[str, tuple[Way, Way, Way, Way, Way]] = {
         lambda t: t.cli.text("undo", str(t.revision), "--reason", WHY),
         _nothing,
     ),
+    "make a backend": (
+        _nothing,
+        lambda t: t.console(
+            "/new/backends", id="more", side="new", kind="http", url="http://127.0.0.1:8",
+            reason=WHY,
+        ),
+        lambda t: t.call(
+            "POST", "backends", {"id": "more", "side": "new", "url": "http://127.0.0.1:8"},
+            reason=WHY,
+        ),
+        lambda t: t.cli.text(
+            "backends", "set", "more", "--side", "new", "--url", "http://127.0.0.1:8",
+            "--reason", WHY,
+        ),
+        lambda t: t.call("DELETE", "backends/more"),
+    ),
+    "edit a route": (
+        _nothing,
+        lambda t: t.console(
+            "/edit/routes/orders", etag=t.etag("routes/orders"), reason=WHY, new="fn",
+            capability="shop", description="of the shop",
+            **{"match.path": ROUTE["match"]["path"]},
+        ),
+        lambda t: t.call("PATCH", "routes/orders", {"description": "of the shop"}, reason=WHY),
+        lambda t: t.cli.text(
+            "routes", "set", "orders", "--description", "of the shop", "--reason", WHY
+        ),
+        _undo_last,
+    ),
+    "delete a backend": (
+        lambda t: t.call(
+            "POST", "backends", {"id": "more", "side": "new", "url": "http://127.0.0.1:8"}
+        ),
+        lambda t: t.console(
+            "/edit/backends/more/delete", etag=t.etag("backends/more"), reason=WHY
+        ),
+        lambda t: t.call("DELETE", "backends/more", reason=WHY),
+        lambda t: t.cli.text("backends", "rm", "more", "--reason", WHY),
+        _nothing,
+    ),
     "pull the kill switch": (
         _nothing,
         lambda t: t.console("/kill", on="1", reason=WHY),
@@ -335,5 +375,6 @@ def test_nothing_is_left_out() -> None:
         "POST /shadow/{route_id}/noise", "POST /shadow/{route_id}/replay",
         "POST /shadow/{route_id}/compare-header", "POST /shadow/{route_id}/restart",
         "POST /rollouts/{rollout}/{word}", "POST /sessions/{session_id}/end",
+        "POST /new/{items}", "POST /edit/{items}/{item_id}", "POST /edit/{items}/{item_id}/delete",
     }  # fmt: skip
     assert tried == set(ACTIONS)
