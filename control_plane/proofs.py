@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from control_plane.publishing.exposure import NOTHING_COMPARED, ExposurePolicy, Proof
 from control_plane.services import Services
 from figway.evidence.judgement import Judgement
+from figway.model.change import Kind
 
 
 def exposure_policy(services: Services) -> ExposurePolicy:
@@ -25,7 +26,11 @@ def exposure_policy(services: Services) -> ExposurePolicy:
             if item.kind == "backend"
         }
 
-    return ExposurePolicy(evidence, unopened)
+    def written(backend: str) -> int:
+        stored = services.state.stored(Kind.BACKEND, backend)
+        return stored.revision if stored else 0
+
+    return ExposurePolicy(evidence, unopened, written)
 
 
 def proof_of(found: Judgement) -> Proof:

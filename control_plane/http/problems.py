@@ -229,6 +229,12 @@ def install(app: FastAPI) -> None:
 
 def wrong_fields(error: RequestValidationError | ValidationError) -> ApiProblem:
     """422: what was sent is not what is taken."""
+    if isinstance(getattr(error, "body", None), bytes):
+        return invalid(
+            "body",
+            "it was not read, as the request does not say that it is JSON",
+            "send the header Content-Type: application/json",
+        )
     findings = [_finding(entry) for entry in error.errors()[:50]]
     first = findings[0]
     detail = f"{first.path}: {first.message}"

@@ -4,8 +4,10 @@ It stands in the publisher, where every change passes: API, command line, consol
 A change exposes users when new would serve more of them, or serve the same ones otherwise than what
 was compared: a larger share, another backend, another address of the backend, a wider match, a
 breaker that does not open any more, legacy that is not asked any more. Evidence that proves new
-lets it pass. Without, the caller has to say that it was seen (`Confirm.EXPOSURE`); against evidence
-that new is wrong, or where a live proxy cannot open what it would call, it takes `Confirm.FORCE`.
+lets it pass, as long as it is of what would serve: pairs of another backend, of one that was
+changed since they began, or of other requests speak for nothing. Without, the caller has to say
+that it was seen (`Confirm.EXPOSURE`); against evidence that new is wrong, or where a live proxy
+cannot open what it would call, it takes `Confirm.FORCE`.
 
 So does a change that would send a secret somewhere else: whoever may set a backend could otherwise
 have any secret of the proxies sent to an address of their own. A secret belongs to the addresses
@@ -37,6 +39,8 @@ class Exposed:
     backend: str
     needs_proof: bool = True
     """False: no evidence can speak for it."""
+    compared: bool = True
+    """False: what would serve, or what it would be asked, is not what was compared so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Proof:
 
 NOTHING_COMPARED = Proof("not_enough_data", "nothing was compared yet")
 Evidence = Callable[[Iterable[str]], Awaitable[Mapping[str, Proof]]]
+Written = Callable[[str], int]
+"""The revision that last wrote a backend."""
 Unopened = Callable[[], Awaitable[Mapping[str, str]]]
 """Backends that a live proxy cannot open, and why."""
 
@@ -71,7 +77,9 @@ def exposed(before: Table, after: Table) -> list[Exposed]:
         if known is route and route.new not in changed:
             continue
         if why := _why(known, route, changed):
-            found.append(Exposed(route_id, why, route.new))
+            same = known is None or (known.new, known.match) == (route.new, route.match)
+            compared = same and route.new not in changed
+            found.append(Exposed(route_id, why, route.new, compared=compared))
     found += [
         Exposed(route_id, "it is retired, and its requests would go to legacy again", "", False)
         for route_id, route in before.routes.items()
@@ -182,9 +190,10 @@ def _hosts(backend: Backend) -> set[str]:
 class ExposurePolicy:
     """Asks where it has to. Implements `control_plane.publishing.service.Policy`."""
 
-    def __init__(self, evidence: Evidence, unopened: Unopened) -> None:
+    def __init__(self, evidence: Evidence, unopened: Unopened, written: Written) -> None:
         self._evidence = evidence
         self._unopened = unopened
+        self._written = written
 
     async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
         """Raises `ApiProblem` 409: `confirmation_required` or `force_required`."""
@@ -219,11 +228,24 @@ class ExposurePolicy:
                 forced.append(_finding("cannot_open", entry, text))
             elif not entry.needs_proof:
                 asked.append(_finding("exposure", entry, ""))
-            elif proof.standing == "refuted":
+            elif proof.standing == "refuted" and entry.compared:
                 forced.append(_finding("refuted", entry, proof.text))
-            elif proof.standing != "proven":
-                asked.append(_finding("unproven", entry, proof.text))
+            elif doubt := self._doubt(entry, after.routes[entry.route], proof):
+                asked.append(_finding("unproven", entry, doubt))
         return asked, forced
+
+    def _doubt(self, entry: Exposed, route: Route, proof: Proof) -> str:
+        """What keeps the evidence from speaking for what would serve; empty where it does."""
+        if proof == NOTHING_COMPARED or (entry.compared and proof.standing != "proven"):
+            return proof.text
+        if not entry.compared:
+            return f"{proof.text}, but that is not what would serve"
+        if (written := self._written(entry.backend)) > route.evidence_since > 0:
+            return (
+                f"{proof.text}, but {entry.backend} was changed in revision {written}, after these "
+                f"pairs began; `figway compare restart {entry.route}` begins them anew"
+            )
+        return ""
 
 
 def _finding(code: str, entry: Exposed, evidence: str) -> FindingOut:

@@ -139,9 +139,9 @@ class Exchange:
     `keyed` says that the request carries an Idempotency-Key, `reads` which methods of the route
     only read besides the safe ones. The read-only attributes make the record: `side` (who is or was
     asked last), `attempts`, `fallback` (the reason, empty if none ran), `no_fallback`, `failure`
-    (the last failure), `state`. `retry` is set where the asked backend has several URLs: the budget
-    of its retries. `hands_on` is set where new makes a message, an event or an execution of any
-    request: no method is safe there.
+    (the last failure) and its `detail`, `state`. `retry` is set where the asked backend has several
+    URLs: the budget of its retries. `hands_on` is set where new makes a message, an event or an
+    execution of any request: no method is safe there.
     """
 
     __slots__ = (
@@ -159,6 +159,7 @@ class Exchange:
         "_tried_at",
         "attempts",
         "deadline_at",
+        "detail",
         "failure",
         "fallback",
         "hands_on",
@@ -199,6 +200,7 @@ class Exchange:
         second = side is _NEW and policy.enabled and not retired
         self.deadline_at = now + policy.deadline_ms if second else NO_DEADLINE
         self.failure: FailureKind | None = None
+        self.detail = ""
         self.fallback = ""
         self.no_fallback: NoFallback | None = None
         self.retry: FallbackBudget | None = None
@@ -234,9 +236,10 @@ class Exchange:
         if steps is None:
             return NOTHING
         self.failure = kind
+        self.detail = detail
         action = self._again(kind, sent, now)
         if action is None:
-            action = self._elsewhere(kind, sent, now, detail)
+            action = self._elsewhere(kind, sent, now)
         self.state = steps[action.do]
         return action
 
@@ -339,7 +342,7 @@ class Exchange:
                 return self._try(self.side, now)
         return None
 
-    def _elsewhere(self, kind: FailureKind, sent: Sent, now: int, detail: str) -> Action:
+    def _elsewhere(self, kind: FailureKind, sent: Sent, now: int) -> Action:
         """Legacy's turn, or the error is the answer."""
         if self.side is _NEW:
             if kind in OVERSIZE:
@@ -352,7 +355,7 @@ class Exchange:
         self.no_fallback = refused
         if refused is NoFallback.BUDGET_SPENT:
             return _answer(budget_problem())
-        return _answer(problem_of(kind, detail))
+        return _answer(problem_of(kind, self.detail))
 
     def _try(self, side: Side, now: int) -> Action:
         self.side = side

@@ -92,6 +92,8 @@ OVERSIZE: Final = frozenset({FailureKind.TOO_LARGE, FailureKind.MESSAGE_TOO_LARG
 
 
 def problem_of(kind: FailureKind, detail: str) -> Problem:
-    """What the client is told where a failure is the answer."""
+    """What the client is told where a failure is the answer: the kind. Names of functions,
+    addresses, classes and settings are for the log; a workflow's error is named for callers."""
     status, code, title = _PROBLEMS[kind]
-    return Problem(status, code, title, detail, 1 if kind in _OVERLOAD else None)
+    told = detail if kind is FailureKind.WORKFLOW_FAILED else ""
+    return Problem(status, code, title, told, 1 if kind in _OVERLOAD else None)

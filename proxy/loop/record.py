@@ -12,7 +12,8 @@ class RequestRecord:
     answers have the side that was asked last and a `problem` code). Times are microseconds since
     the request head was complete: `head_us` to the response head, `total_us` to the end;
     `started_ms` is the wall clock in milliseconds since the epoch. `operation` is what was read of
-    a body that decides, `unread` why it decided nothing.
+    a body that decides, `unread` why it decided nothing; `detail` says of `failure` what end users
+    are not told.
     """
 
     __slots__ = (
@@ -21,6 +22,7 @@ class RequestRecord:
         "bucket",
         "client",
         "client_gone",
+        "detail",
         "failure",
         "fallback",
         "head_us",
@@ -100,6 +102,7 @@ class RequestRecord:
         self.upgrade = upgrade
         self.operation = ""
         self.unread = ""
+        self.detail = ""
 
 
 class Recorder(Protocol):

@@ -545,6 +545,8 @@ class Flow:
         record = self._record()
         if self._peeked is not None:
             record.operation, record.unread = self._peeked.operation, self._peeked.unread
+        if record.failure:
+            record.detail = self._exchange.detail[:300]
         if self._tap is not None:
             self._tap.finished(record)
         runtime.recorder.record(record)

@@ -20,7 +20,9 @@ from proxy.loop.record import RequestRecord
 MAX_TARGET = 1_024
 """Bytes of the target that are logged."""
 
-_OPTIONAL = ("fallback", "no_fallback", "failure", "problem", "key_source", "operation", "unread")
+_OPTIONAL = (
+    "fallback", "no_fallback", "failure", "detail", "problem", "key_source", "operation", "unread",
+)  # fmt: skip
 
 
 def log_line(record: RequestRecord, *, query: bool = False) -> bytes:

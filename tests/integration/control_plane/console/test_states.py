@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.support import comparing
 from tests.support.console import browser
 from tests.support.control import Control
 
@@ -68,3 +69,39 @@ async def test_a_map_of_five_hundred_routes_can_be_read(control: Control) -> Non
     more = [tag["href"] for tag in page.all("a") if str(tag.get("id", "")).startswith("m-")]
     assert "/console/routes?capability=c0" in more
     assert "legacy" in page.text
+
+
+async def _pair(control: Control, pair: dict[str, Any]) -> str:
+    """The text of the page of a stored pair."""
+    await control.seed()
+    await comparing.send(control, 1, comparing.route(1, 0, examples=[pair]))
+    page = await (await browser(control)).page(f"/shadow/orders/examples/{pair['id']}")
+    return " ".join(page.text.split())
+
+
+async def test_a_pair_without_differences_shows_none_below(control: Control) -> None:
+    """use 8: "None" stood above headers tagged "differs": ones that mean the same, or are not
+    compared, and say so."""
+    legacy = comparing.answer(
+        {"a": 1}, headers=[["Content-Type", "application/json"], ["Server", "old"], ["ETag", '"a"']]
+    )
+    new = comparing.answer(
+        {"a": 1},
+        headers=[["Content-Type", "application/json"], ["Server", "new"], ["ETag", '"b"']],
+    )
+    pair = comparing.example(legacy, new)
+    assert pair["differences"] == []
+    text = await _pair(control, pair)
+    assert "None: the answers agree. Headers that read otherwise below" in text
+    assert "differs" not in text.split("Headers", 2)[2]
+    assert "the server's own value" in text
+    assert "not compared" in text
+
+
+async def test_a_pair_that_could_not_be_compared_does_not_agree(control: Control) -> None:
+    """use 8: where new failed there is nothing that could agree."""
+    failed = comparing.answer("", status=0) | {"status": None, "failure": "timeout", "body": None}
+    pair = comparing.example({"a": 1}, {"a": 1}) | {"new": failed, "verdict": "new_failed"}
+    text = await _pair(control, pair)
+    assert "the answers agree" not in text
+    assert "None were looked for: new failed" in text

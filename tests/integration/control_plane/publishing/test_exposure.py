@@ -138,6 +138,55 @@ async def test_proof_lets_it_pass(control: Control) -> None:
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/routes/orders", {"new": "other"}),
+        ("/routes/orders", {"match": {"path": "/orders/{rest=**}"}}),
+        ("/backends/fn", {"url": "http://127.0.0.1:9"}),
+    ],
+)
+async def test_proof_of_one_backend_speaks_for_no_other(
+    control: Control, path: str, body: Any
+) -> None:
+    """B5: pairs that match prove what was compared, and nothing that takes its place."""
+    await control.seed()
+    await control.post("/backends", OTHER)
+    await at(control, "new")
+    await _evidence(control, "proven")
+    async with unsaid(control) as client:
+        answer = await client.patch(path, json=body, headers=PATCH)
+        assert answer.json()["type"] == ASKED, answer.text
+        assert "not what would serve" in answer.text
+    await _evidence(control, "refuted")  # it may be the mending: a word is enough
+    async with unsaid(control) as client:
+        answer = await client.patch(path, json=body, headers=PATCH, params={"confirm": "exposure"})
+        assert answer.status_code == 200, answer.text
+
+
+async def test_proof_ends_where_its_backend_was_changed(control: Control) -> None:
+    """B5 and use 9: while nobody depended on it the backend became another one; pairs from before
+    prove nothing of it, until they are begun anew."""
+    await control.seed()
+    await _evidence(control, "proven")
+    moved = await control.client.patch(
+        "/backends/fn", json={"url": "http://127.0.0.1:9"}, headers=PATCH
+    )
+    assert moved.status_code == 200
+    flip = ("/routes/orders/flip", {"stage": "new", "reason": "r"})
+    async with unsaid(control) as client:
+        asked = await client.post(flip[0], json=flip[1], headers={"if-match": "*"})
+        assert asked.json()["type"] == ASKED, asked.text
+        assert "fn was changed in revision 4, after these pairs began" in asked.text
+        again = await client.post(
+            "/routes/orders/evidence/restart", json={}, headers={"if-match": "*"},
+            params={"reason": "another build"},
+        )  # fmt: skip
+        assert again.status_code == 200, again.text
+        answer = await client.post(flip[0], json=flip[1], headers={"if-match": "*"})
+        assert answer.status_code == 200, answer.text
+
+
 async def test_against_the_evidence_it_takes_force_and_a_reason(control: Control) -> None:
     """B5: a word is not enough where new is known to be wrong."""
     await control.seed()

@@ -94,3 +94,16 @@ async def test_the_answer_of_an_edit_names_the_items_etag(control: Control) -> N
     headers["if-match"] = first.headers["etag"]
     again = await control.client.patch("/routes/orders", json={"description": "b"}, headers=headers)
     assert again.status_code == 200, again.text
+
+
+@pytest.mark.parametrize("media", ["", "text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_that_is_not_called_json_is_said(control: Control, media: str) -> None:
+    """use 12: not "Input should be a valid dictionary"; the header that is missing is named."""
+    await control.seed()
+    body = b'{"stage": "legacy", "reason": "r"}'
+    headers = {"if-match": "*", **({"content-type": media} if media else {})}
+    for path, content in (("/routes/orders/flip", body), ("/kill", b'{"on": true}')):
+        answer = await control.client.post(path, content=content, headers=headers)
+        assert answer.status_code == 422
+        assert "Content-Type: application/json" in answer.text
+        assert "valid dictionary" not in answer.text

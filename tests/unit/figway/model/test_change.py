@@ -127,6 +127,7 @@ def test_changes_that_make_no_sense_are_refused(data: object) -> None:
 
 
 def test_evidence_begins_anew_with_another_backend_or_rule_and_not_with_a_weight() -> None:
+    """use 9: a window that ended with each weight left the next decision without evidence."""
     before = table(replace(ORDERS, evidence_since=3))
     standing = before.routes["orders"]
 

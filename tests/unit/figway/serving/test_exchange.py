@@ -288,7 +288,22 @@ def test_legacys_failures_are_answered() -> None:
         assert action.problem is not None
         expected = (413,) if kind is FailureKind.MESSAGE_TOO_LARGE else (502, 503, 504)
         assert action.problem.status in expected
-        assert action.problem.detail == "why"
+        assert action.problem.detail == ("why" if kind is FailureKind.WORKFLOW_FAILED else "")
+        assert exchange.detail == "why"
+
+
+def test_end_users_are_not_told_what_is_inside() -> None:
+    """use 11: the name of a class, an address or a setting is for the log."""
+    exchange = begin(method="POST")
+    exchange.start(0)
+    action = exchange.failed(
+        FailureKind.FUNCTION_ERROR, SOME_SENT, 1, "The function failed: Runtime.ImportModuleError."
+    )
+    assert action.problem is not None
+    body = action.problem.body("trace").decode()
+    assert "function_error" in body
+    assert "ImportModuleError" not in body
+    assert "ImportModuleError" in exchange.detail
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PROPFIND"])
