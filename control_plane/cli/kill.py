@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,8 @@ kill = typer.Typer(
     "plane down.",
 )
 
+_LOCK = "proxy.lock"
+"""What a running proxy holds in its state folder (`proxy.processes.state_lock`)."""
 State = Annotated[
     Path | None,
     typer.Option(
@@ -78,13 +81,34 @@ def _by_file(state: Path | None, reason: str) -> None:
             hint="Name it: figway kill on --local --state DIR, or `touch DIR/kill` there. "
             "DIR is the proxy's FIGWAY_STATE_DIR.",
         )
+    idle = []
     for file in files:
         _pull(file, reason or default_reason())
-        console.print(
-            f"[bold]{escape(str(file))}[/bold] is set: within a second, this proxy sends "
-            "everything to legacy."
-        )
+        said = "within a second, this proxy sends everything to legacy."
+        if not _runs(file.parent):
+            idle.append(str(file.parent))
+            said = "no proxy that runs is known to use this folder."
+        console.print(f"[bold]{escape(str(file))}[/bold] is set: {said}")
     console.print("[dim]Undo: figway kill off --local[/dim]")
+    if idle:
+        raise CliError(
+            f"no running proxy holds {', '.join(idle)}: one that is started with it sends "
+            "everything to legacy, and no other does",
+            hint="Is it the FIGWAY_STATE_DIR of the proxy that runs? Name that one with --state.",
+            code=Exit.NOT_APPLIED,
+        )
+
+
+def _runs(folder: Path) -> bool:
+    """Does a running proxy hold the lock of its state folder?"""
+    try:
+        with open(folder / _LOCK, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # no such file, or a file system without locks
+    return False
 
 
 @kill.command("off")

@@ -202,7 +202,10 @@ def _parsed(body: bytes, content_type: str) -> Any:
         _refuse_aliases(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise invalid("$", f"not YAML: {' '.join(str(error).split())}") from None
+        hint = "Within braces a value that has some is quoted: {path: '/orders/{id}'}"
+        raise invalid(
+            "$", f"not YAML: {' '.join(str(error).split())}", hint if b"{" in body else ""
+        ) from None
 
 
 def _refuse_aliases(text: str) -> None:

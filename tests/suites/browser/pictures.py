@@ -110,6 +110,7 @@ async def picture(system: TwoPlanes, browser: Browser, into: Path) -> None:
     for _ in range(20):
         await system.sides()
         await system.sides("/invoices/1")
+    await camera.show("backend-form", "/edit/backends/shop")
     await camera.show("quarantine-route", "/routes/invoices")
     await camera.show("quarantine-fleet", "/fleet")
     system.other.on = True

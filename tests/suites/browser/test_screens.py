@@ -19,6 +19,7 @@ SCREENS = (
     "/routes/orders/flip?stage=canary&percent=10", "/routes/search/breaker?force=open",
     "/shadow", "/shadow/basket", "EXAMPLE",
     "/explain?request=/products/7&percent=60", "/fleet", "/audit", "/keys", "/kill", "/login",
+    "/backends", "/new/backends", "/new/capabilities", "/new/routes", "/edit/routes/products",
 )  # fmt: skip
 Visit = Callable[..., Visitor]
 

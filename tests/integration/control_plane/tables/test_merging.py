@@ -107,3 +107,21 @@ async def test_a_body_that_is_not_called_json_is_said(control: Control, media: s
         assert answer.status_code == 422
         assert "Content-Type: application/json" in answer.text
         assert "valid dictionary" not in answer.text
+
+
+async def test_braces_within_braces_are_pointed_out(control: Control) -> None:
+    """use 4: a path template in a flow mapping is no YAML, and looks as if it were."""
+    text = "routes:\n- id: pay\n  match: {path: /pay/{x}}\n"
+    answer = await control.client.post(
+        "/table/apply", content=text, headers={"content-type": "application/yaml"}
+    )
+    assert answer.status_code == 422
+    assert "{path: '/orders/{id}'}" in answer.json()["findings"][0]["resolution"]
+
+
+async def test_a_character_that_acts_is_said_in_words(control: Control) -> None:
+    """S4: and not by the pattern that it does not match."""
+    answer = await control.post("/keys", {"name": "a\x1b[2J", "role": "viewer"})
+    assert answer.status_code == 422
+    assert "acts instead of showing" in answer.text
+    assert "pattern" not in answer.text

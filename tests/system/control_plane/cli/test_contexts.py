@@ -71,8 +71,9 @@ def test_a_broken_file_is_said_and_keeps_nobody_from_the_switch(
     assert file.read_bytes() == BROKEN[broken]
     (tmp_path / "proxy").mkdir()
     pressed = run("kill", "on", "--local", "--state", str(tmp_path / "proxy"))
-    assert pressed.exit_code == 0, pressed.exception
     assert "is set" in pressed.output
+    assert (tmp_path / "proxy" / "kill").exists()
+    assert "no running proxy holds" in str(pressed.exception)
     away = run("--admin-url", "http://127.0.0.1:1", "get").exception
     assert "127.0.0.1:1" in str(away)
 
