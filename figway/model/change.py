@@ -7,6 +7,7 @@ nothing but the inverse changes as a new revision.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -257,4 +258,7 @@ def _share(value: Any) -> str:
 
 
 def _show(value: Any) -> str:
-    return "nothing" if value in (None, "", [], {}) else str(value)
+    """As a table has it: JSON, and text without its quotes."""
+    if value in (None, "", [], {}):
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -105,3 +105,24 @@ async def test_a_pair_that_could_not_be_compared_does_not_agree(control: Control
     text = await _pair(control, pair)
     assert "the answers agree" not in text
     assert "None were looked for: new failed" in text
+
+
+async def test_the_audit_log_shows_values_as_a_table_has_them(control: Control) -> None:
+    """use 13: `{'issuer': ...}` and `True` are Python's; people write JSON and YAML."""
+    await control.seed()
+    guard = {"jwt": {"issuer": "https://id.example", "audiences": ["shop"]}}
+    changed = await control.client.patch(
+        "/routes/orders",
+        json={"policies": guard, "fallback": {"idempotent_methods": True}},
+        headers={"content-type": "application/merge-patch+json", "if-match": "*"},
+    )
+    assert changed.status_code == 200, changed.text
+    visitor = await browser(control)
+    for path in ("/audit", "/revisions/4"):
+        text = (await visitor.page(path)).text
+        assert "true" in text, path
+        for python in ("True", "False", "None", "{'"):
+            assert python not in text, (path, python)
+    exported = (await visitor.client.get("/console/audit/export.csv")).text
+    assert "True" not in exported
+    assert "{'" not in exported

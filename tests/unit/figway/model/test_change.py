@@ -86,7 +86,7 @@ def test_a_flip_reads_as_a_sentence() -> None:
     ]
     assert str(describe(before, [Change(Kind.ROUTE, "orders", None)])[0]) == "route orders: deleted"
     setting = Change(Kind.SETTING, "kill_switch", True)
-    assert str(describe(before, [setting])[0]) == "setting kill_switch: value False -> True"
+    assert str(describe(before, [setting])[0]) == "setting kill_switch: value false -> true"
 
 
 @pytest.mark.parametrize(
