@@ -74,7 +74,8 @@ def top(
     if context.output is not Output.TABLE:
         show(found, context.output)
         return
-    _evidence(api, route)
+    if not _evidence(api, route):
+        return
     rows = [{**field, "path": path["path"]} for path in found["items"] for field in path["fields"]]
     show(rows, context.output, _FIELDS, empty="No differences that count.")
     for row in rows:
@@ -88,12 +89,17 @@ def top(
         )
 
 
-def _evidence(api: Api, route: str) -> None:
+def _evidence(api: Api, route: str) -> bool:
+    """Show what was compared; False where that is nothing."""
     detail = api.get(at("comparisons", "routes", route))
     evidence = detail["evidence"]
     if evidence is None:
-        console.print(_NOTHING)
-        return
+        begin = command_line("shadow", route)
+        console.print(
+            f"Nothing was compared yet of {escape(route)}. In stage legacy nothing is: "
+            f"{escape(begin)} starts it. Else its next reads are."
+        )
+        return False
     _agreement(evidence)
     counts = {**evidence["verdicts"], **{f"dropped {k}": n for k, n in evidence["dropped"].items()}}
     console.print("  " + ", ".join(f"{name} {count}" for name, count in counts.items() if count))
@@ -104,6 +110,7 @@ def _evidence(api: Api, route: str) -> None:
         where = escape(inert(text))
         console.print(f"[yellow]shadow paused[/yellow] at {where}")
     show_warnings([{**entry, "message": inert(entry["message"])} for entry in detail["warnings"]])
+    return True
 
 
 def _agreement(evidence: Mapping[str, Any]) -> None:

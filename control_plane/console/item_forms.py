@@ -6,8 +6,9 @@ is lost by opening and saving. Stage and weight of a route are in neither; a fli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from control_plane.http.problems import invalid
@@ -55,7 +56,7 @@ _LATER = (*_QUEUE, *_EVENTS, *_WORKFLOW)
 _AWS = (*_LAMBDA, *_LATER)
 
 
-def _values(words: Any) -> tuple[str, ...]:
+def _values(words: Iterable[StrEnum]) -> tuple[str, ...]:
     return tuple(word.value for word in words)
 
 

@@ -81,3 +81,11 @@ def test_another_address_is_not_the_admin_api(cli: Cli) -> None:
     error = cli.fails("--admin-url", f"{url}/console/login", "get")
     assert error.code is Exit.UNREACHABLE
     assert "is not a control plane" in error.message
+
+
+def test_nothing_compared_is_no_agreement(cli: Cli) -> None:
+    """use 8: "No differences that count" stood below "Nothing was compared yet"."""
+    text = cli.text("compare", "top", "orders")
+    assert "Nothing was compared yet of orders" in text
+    assert "No differences" not in text
+    assert "figway shadow orders starts it" in text
