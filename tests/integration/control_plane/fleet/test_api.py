@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 from control_plane.cli import fleet
 from tests.support.console import Browser
@@ -59,3 +60,14 @@ def test_the_command_line_names_url_and_budget(capsys: Any) -> None:
     assert "edge-1 had no fallback budget left for legacy: 3 refused, 12 granted" in said
     assert "retry" not in said
     assert fleet._members_out(proxy) == 1
+
+
+async def test_a_proxy_of_any_name_can_be_forgotten(control: Control) -> None:
+    """B3: one that is gone for good would be named as silent for hours, whatever it is called."""
+    await control.seed()
+    now = await control.get("/table")
+    for name in ("eu/a", "a b", "50%", "a?b#c"):
+        await control.ack(name, now["revision"], now["etag"])
+        gone = await control.client.delete(f"/fleet/{quote(name, safe='')}")
+        assert gone.status_code == 204, (name, gone.text)
+    assert (await control.get("/fleet"))["items"] == []
