@@ -64,7 +64,7 @@ def _refused(words: list[str], whole: bool) -> str:
         context = command.context_class(command, info_name=command.name or "figway", parent=context)
         try:
             given, rest, _ = command.make_parser(context).parse_args(args=list(words))
-        except typer.BadParameter.__base__ as error:  # type: ignore[misc]
+        except typer.BadParameter.__base__ as error:
             message = str(error.format_message())
             return "" if "requires an argument" in message and not whole else message
         inner = getattr(command, "commands", None)
