@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from control_plane.auth.keys import Role
+from control_plane.auth.roles import Role
 from control_plane.console import item_forms
 from figway.model.backend import Backend, BackendKind
 from figway.model.change import Kind
