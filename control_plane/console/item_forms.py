@@ -29,7 +29,7 @@ _HIDDEN = {"id": _NAMED, "stage": _MOVED, "weight": _MOVED}
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FormField:
     """One field of a form. `name` is its place in the item, `kinds` the backends that have it."""
 
     name: str
@@ -42,11 +42,11 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FormGroup:
     """Fields under one heading."""
 
     title: str
-    fields: tuple[Field, ...]
+    fields: tuple[FormField, ...]
 
 
 _HTTP, _LAMBDA = (BackendKind.HTTP,), (BackendKind.LAMBDA,)
@@ -61,110 +61,156 @@ def _values(words: Iterable[StrEnum]) -> tuple[str, ...]:
 
 
 _BACKEND = (
-    Group(
+    FormGroup(
         "What it is",
         (
-            Field("side", "Side", "choice", choices=_values(reversed(Side))),
-            Field("kind", "Kind", "choice", choices=_values(BackendKind)),
-            Field("description", "For people"),
+            FormField("side", "Side", "choice", choices=_values(reversed(Side))),
+            FormField("kind", "Kind", "choice", choices=_values(BackendKind)),
+            FormField("description", "For people"),
         ),
     ),
-    Group(
+    FormGroup(
         "Where it is",
         (
-            Field("url", "URL", hint="http://10.0.0.5:8080", kinds=_HTTP),
-            Field("urls", "Further URLs that answer alike", "words", kinds=_HTTP),
-            Field("function", "Function, name or ARN", hint="orders:live", kinds=_LAMBDA),
-            Field("aws.resource", "Queue, bus, topic or state machine: URL, name or ARN",
-                  kinds=_LATER),
-            Field("region", "AWS region", hint="from the ARN or the environment",
-                  kinds=(*_HTTP, *_AWS)),
-            Field("endpoint_url", "Endpoint of AWS's API other than its own", kinds=_AWS),
+            FormField("url", "URL", hint="http://10.0.0.5:8080", kinds=_HTTP),
+            FormField("urls", "Further URLs that answer alike", "words", kinds=_HTTP),
+            FormField("function", "Function, name or ARN", hint="orders:live", kinds=_LAMBDA),
+            FormField(
+                "aws.resource", "Queue, bus, topic or state machine: URL, name or ARN", kinds=_LATER
+            ),
+            FormField(
+                "region",
+                "AWS region",
+                hint="from the ARN or the environment",
+                kinds=(*_HTTP, *_AWS),
+            ),
+            FormField("endpoint_url", "Endpoint of AWS's API other than its own", kinds=_AWS),
         ),
     ),
-    Group(
+    FormGroup(
         "How it is asked",
         (
-            Field("host_policy", "Host that it is sent", "choice", choices=_values(HostPolicy),
-                  kinds=_HTTP),
-            Field("host", "That Host, for literal", kinds=_HTTP),
-            Field("sign.service", "Sign for the AWS service",
-                  hint="s3, execute-api, lambda, es, aoss", kinds=_HTTP),
-            Field("sign.region", "Region of the signature", hint="the region above", kinds=_HTTP),
-            Field("aws.mode", "Does the client wait", "choice", choices=_values(WorkflowMode),
-                  kinds=_WORKFLOW),
-            Field("aws.respond_async", "Start only where a client prefers it (RFC 7240)", "flag",
-                  kinds=_WORKFLOW),
-            Field("aws.location", "Location of a 202", hint="/api/exports/{id}", kinds=_LATER),
-            Field("aws.retry_after_s", "Retry-After of a 202, seconds", "number", kinds=_LATER),
-            Field("aws.group_by", "FIFO: what is kept in order", hint="the sticky key",
-                  kinds=_LATER),
-            Field("aws.detail_type", "Event's detail-type", hint="the route's id", kinds=_EVENTS),
-            Field("aws.source", "Event's source", kinds=_EVENTS),
-            Field("aws.with_credentials", "Hand on Authorization and Cookie, which are then stored",
-                  "flag", kinds=_LATER),
+            FormField(
+                "host_policy",
+                "Host that it is sent",
+                "choice",
+                choices=_values(HostPolicy),
+                kinds=_HTTP,
+            ),
+            FormField("host", "That Host, for literal", kinds=_HTTP),
+            FormField(
+                "sign.service",
+                "Sign for the AWS service",
+                hint="s3, execute-api, lambda, es, aoss",
+                kinds=_HTTP,
+            ),
+            FormField(
+                "sign.region", "Region of the signature", hint="the region above", kinds=_HTTP
+            ),
+            FormField(
+                "aws.mode",
+                "Does the client wait",
+                "choice",
+                choices=_values(WorkflowMode),
+                kinds=_WORKFLOW,
+            ),
+            FormField(
+                "aws.respond_async",
+                "Start only where a client prefers it (RFC 7240)",
+                "flag",
+                kinds=_WORKFLOW,
+            ),
+            FormField("aws.location", "Location of a 202", hint="/api/exports/{id}", kinds=_LATER),
+            FormField("aws.retry_after_s", "Retry-After of a 202, seconds", "number", kinds=_LATER),
+            FormField(
+                "aws.group_by", "FIFO: what is kept in order", hint="the sticky key", kinds=_LATER
+            ),
+            FormField(
+                "aws.detail_type", "Event's detail-type", hint="the route's id", kinds=_EVENTS
+            ),
+            FormField("aws.source", "Event's source", kinds=_EVENTS),
+            FormField(
+                "aws.with_credentials",
+                "Hand on Authorization and Cookie, which are then stored",
+                "flag",
+                kinds=_LATER,
+            ),
         ),
     ),
-)  # fmt: skip
+)
 _CAPABILITY = (
-    Group(
+    FormGroup(
         "What moves as one journey",
         (
-            Field("description", "For people"),
-            Field("salt", "Salt of its buckets", hint="its id"),
+            FormField("description", "For people"),
+            FormField("salt", "Salt of its buckets", hint="its id"),
         ),
     ),
-    Group(
+    FormGroup(
         "Who is who",
         (
-            Field("sticky", "Sticky key, the first that a request has; a line each", "keys",
-                  hint="cookie figway_id"),
-            Field("issue_cookie", "Issue the first cookie of these to clients without a key",
-                  "flag"),
-            Field("cookie_same_site", "Its SameSite", "choice", choices=_values(SameSite)),
-            Field("cookie_domain", "Its Domain", hint="the host that was asked"),
-            Field("cookie_max_age_s", "Its Max-Age, seconds", "number"),
+            FormField(
+                "sticky",
+                "Sticky key, the first that a request has; a line each",
+                "keys",
+                hint="cookie figway_id",
+            ),
+            FormField(
+                "issue_cookie", "Issue the first cookie of these to clients without a key", "flag"
+            ),
+            FormField("cookie_same_site", "Its SameSite", "choice", choices=_values(SameSite)),
+            FormField("cookie_domain", "Its Domain", hint="the host that was asked"),
+            FormField("cookie_max_age_s", "Its Max-Age, seconds", "number"),
         ),
     ),
-)  # fmt: skip
+)
 
 
-def _route(table: Table) -> tuple[Group, ...]:
+def _route(table: Table) -> tuple[FormGroup, ...]:
     sides = {
         side: ("", *sorted(b.id for b in table.backends.values() if b.side is side))
         for side in Side
     }
     return (
-        Group(
+        FormGroup(
             "Which requests",
             (
-                Field("match.path", "Path template", hint="/orders/{id}"),
-                Field("match.methods", "Methods", "words", hint="any"),
-                Field("match.hosts", "Hosts", "words", hint="any"),
-                Field("description", "For people"),
+                FormField("match.path", "Path template", hint="/orders/{id}"),
+                FormField("match.methods", "Methods", "words", hint="any"),
+                FormField("match.hosts", "Hosts", "words", hint="any"),
+                FormField("description", "For people"),
             ),
         ),
-        Group(
+        FormGroup(
             "Who answers",
             (
-                Field("new", "New", "choice", choices=sides[Side.NEW]),
-                Field("legacy", "Legacy", "choice", "empty: the table's default",
-                      choices=sides[Side.LEGACY]),
-                Field("capability", "Capability that it moves with", "choice",
-                      choices=("", *sorted(table.capabilities))),
+                FormField("new", "New", "choice", choices=sides[Side.NEW]),
+                FormField(
+                    "legacy",
+                    "Legacy",
+                    "choice",
+                    "empty: the table's default",
+                    choices=sides[Side.LEGACY],
+                ),
+                FormField(
+                    "capability",
+                    "Capability that it moves with",
+                    "choice",
+                    choices=("", *sorted(table.capabilities)),
+                ),
             ),
         ),
-        Group(
+        FormGroup(
             "What is compared",
             (
-                Field("shadow.sample", "Share of reads that is copied", "share", hint="100%"),
-                Field("reads", "Methods that only read besides GET", "words", hint="POST"),
+                FormField("shadow.sample", "Share of reads that is copied", "share", hint="100%"),
+                FormField("reads", "Methods that only read besides GET", "words", hint="POST"),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
-def groups(kind: Kind, table: Table) -> tuple[Group, ...]:
+def groups(kind: Kind, table: Table) -> tuple[FormGroup, ...]:
     """The form of a kind of item; routes choose among the table's backends."""
     if kind is Kind.ROUTE:
         return _route(table)
@@ -233,7 +279,7 @@ def _patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _fields(kind: Kind, table: Table) -> list[Field]:
+def _fields(kind: Kind, table: Table) -> list[FormField]:
     return [field for group in groups(kind, table) for field in group.fields]
 
 
@@ -265,7 +311,7 @@ def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
     _put(below, inner, value)
 
 
-def _text(field: Field, value: Any) -> str:
+def _text(field: FormField, value: Any) -> str:
     """A value as the form shows it."""
     if field.shape == "keys":
         return "\n".join(f"{key['source']} {key['name']}".strip() for key in value)
@@ -276,7 +322,7 @@ def _text(field: Field, value: Any) -> str:
     return str(int(value) if isinstance(value, bool) else value)
 
 
-def _value(field: Field, text: str | None) -> Any:
+def _value(field: FormField, text: str | None) -> Any:
     """What was typed as a value; None where it is the default. Raises `ApiProblem` 422."""
     if field.shape == "flag":
         return text is not None

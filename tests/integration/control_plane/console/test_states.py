@@ -100,7 +100,7 @@ async def test_a_pair_without_differences_shows_none_below(control: Control) -> 
 
 async def test_a_pair_that_could_not_be_compared_does_not_agree(control: Control) -> None:
     """use 8: where new failed there is nothing that could agree."""
-    failed = comparing.answer("", status=0) | {"status": None, "failure": "timeout", "body": None}
+    failed = comparing.answer("", status=0) | {"failure": "timeout", "body": None}
     pair = comparing.example({"a": 1}, {"a": 1}) | {"new": failed, "verdict": "new_failed"}
     text = await _pair(control, pair)
     assert "the answers agree" not in text
