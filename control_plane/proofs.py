@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from control_plane.percent import lower
 from control_plane.publishing.exposure import NOTHING_COMPARED, ExposurePolicy, Proof
 from control_plane.services import Services
 from figway.evidence.judgement import Judgement
@@ -43,8 +44,8 @@ def proof_of(found: Judgement) -> Proof:
     if found.new_failed:
         text += f", new failed on {found.new_failed}"
     if goal.standing == "refuted":
-        return Proof(goal.standing, f"{text}, at most {found.interval.high:.1%}: new is wrong")
-    text += f", at least {found.interval.low:.1%} by 95% confidence"
+        return Proof(goal.standing, f"{text}, at most {found.interval.high:.2%}: new is wrong")
+    text += f", at least {lower(found.interval.low):.2%} by 95% confidence"
     if goal.needs:
         text += f"; {goal.needs} more matching pairs would prove {goal.rate:.0%}"
     kept = next((reason for reason in found.reasons if reason.keeps), None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bench.truth.answers import Asking, browser
 from bench.truth.applications import APPLICATIONS
+from bench.truth.causes import CAUSES, Cause
 from bench.truth.differences import DIFFERENCES
 from bench.truth.habits import HABITS
 from bench.truth.noise import NOISE, Answer
@@ -23,6 +24,21 @@ class Kind:
     """Both sides without what new gets wrong."""
     asking: Asking = browser
     of_applications: bool = False
+    cause: str = ""
+    """What the requests have in common that new answers wrongly; empty where they have nothing."""
+
+
+_CAUSES = {
+    "no language label in French": "with header accept-language=fr",
+    "a filter forgotten": "with status",
+    "no answer to HEAD": "asked by HEAD",
+}
+"""Of kinds of applications, those that have one."""
+
+
+def _caused(name: str, cause: Cause) -> Kind:
+    found = cause.difference
+    return Kind(name, found.answer(name), True, found.base, found.asking, cause=cause.condition)
 
 
 def kinds() -> list[Kind]:
@@ -38,7 +54,16 @@ def kinds() -> list[Kind]:
             for name, found in DIFFERENCES.items()
         ),
         *(
-            Kind(name, found.answer(name), True, found.base, found.asking, of_applications=True)
+            Kind(
+                name,
+                found.answer(name),
+                True,
+                found.base,
+                found.asking,
+                of_applications=True,
+                cause=_CAUSES.get(name, ""),
+            )
             for name, found in APPLICATIONS.items()
         ),
+        *(_caused(name, cause) for name, cause in CAUSES.items()),
     ]

@@ -28,6 +28,9 @@ _ROWS = (
     ("missed", "missed"),
     ("hidden as noise, or drowned in it", "hidden"),
     ("told, but not confirmed by then", "unconfirmed"),
+    ("kinds that a sort of request has (a parameter, a cookie, an origin...)", "caused"),
+    ("of these, with the sort named", "named"),
+    ("a sort named where there is none", "invented"),
     ("kinds of noise", "noise"),
     ("of these called different, at any moment", "false"),
     ("refuted", "refuted"),
@@ -60,6 +63,10 @@ def figures(results: Iterable[dict[str, Any]]) -> dict[str, int]:
         sums["unconfirmed"] += len(unknown)
         sums["compared"] += sum(row[name] for row in result["rows"] for name in _ENDINGS)
         sums["found"] += len([row for row in real if row["found"]])
+        causes = [row.get("cause", "") for row in result["rows"]]
+        sums["named"] += causes.count("named")
+        sums["caused"] += causes.count("named") + causes.count("unnamed")
+        sums["invented"] += causes.count("invented")
         sums["requests"] += result["requests"]
         sums["reads"] += result["read_again_at_legacy"]
     return dict(sums)

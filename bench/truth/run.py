@@ -6,7 +6,8 @@
 Two servers answer by kind; a proxy shadows every route; what its shadow worker tells is judged as
 the control plane judges it, every two seconds and at the end. The worker is killed in between.
 Half of the requests come a second time a little later, as users make them. Prints what was missed,
-hidden or false; exits 0 if nothing was. `python -m bench.truth.report` writes the table of the
+hidden or false, and of which differing requests no cause, or a wrong one, was said; exits 0 if
+nothing was missed or false. `python -m bench.truth.report` writes the table of the
 manual from the results.
 """
 
@@ -20,11 +21,13 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.truth.common_causes import stored_pairs
 from bench.truth.kinds import Kind, kinds
 from bench.truth.verdicts import Verdict, Watch
 from bench.truth.world import Truth
@@ -57,7 +60,8 @@ async def run(
             await _settled(truth)
             looking.cancel()
             watch.look(truth.evidence())
-            return _result(truth, watch.verdicts(truth.untried), reads)
+            pairs = stored_pairs(world.batches.rows)
+            return _result(truth, watch.verdicts(truth.untried, pairs), reads)
 
 
 async def _watching(truth: Truth, watch: Watch) -> None:
@@ -98,6 +102,7 @@ def _result(truth: Truth, verdicts: list[Verdict], reads: LegacyReads) -> dict[s
         "missed": words.count("missed") + words.count("hidden"),
         "undecided": words.count("undecided"),
         "false": sum(word in ("false", "refuted", "slow") for word in words),
+        "causes": dict(Counter(found.cause for found in verdicts if found.cause)),
         "rows": [asdict(found) for found in verdicts],
     }
 
@@ -118,7 +123,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
     head = {name: value for name, value in result.items() if name != "rows"}
     yield json.dumps(head, indent=2)
     for row in result["rows"]:
-        if row["wrong"]:
+        if row["wrong"] or row["cause"] in ("unnamed", "invented"):
             yield json.dumps(row)
 
 

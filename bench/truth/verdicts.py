@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.truth.common_causes import conditions
+from bench.truth.common_causes import judged as common_cause
 from bench.truth.kinds import Kind
+from control_plane.comparisons.records import StoredPair
 from figway.evidence.judgement import Judgement, Now, judge
 from figway.evidence.window import BuildEvidence
 from figway.model.comparison import LegacyReads
@@ -42,6 +45,10 @@ class Verdict:
     """What was wrong meanwhile, in order."""
     proven_after: int = 0
     """Requests seen when the first goal, 99 %, was first proven; 0 if it never was."""
+    common: list[str] = field(default_factory=list)
+    """What is said of the requests that differ."""
+    cause: str = ""
+    """`named`, `unnamed`, `invented`; empty where there is none, and none is said."""
 
 
 class Watch:
@@ -70,13 +77,23 @@ class Watch:
                 told = self._moments.setdefault(kind.name, [])
                 told.append(f"{word} {judged.mismatch}/{judged.rated}")
 
-    def verdicts(self, untried: Container[str] = ()) -> list[Verdict]:
-        """By kind, as of the last look; without those that were not tried."""
-        return [self._verdict(kind) for kind in self.kinds if kind.name not in untried]
+    def verdicts(
+        self, untried: Container[str] = (), pairs: Mapping[str, Sequence[StoredPair]] | None = None
+    ) -> list[Verdict]:
+        """By kind, as of the last look; without those that were not tried. `pairs` are those that
+        were stored, by route."""
+        stored = pairs or {}
+        return [
+            self._verdict(kind, stored.get(f"k{at}", ()))
+            for at, kind in enumerate(self.kinds)
+            if kind.name not in untried
+        ]
 
-    def _verdict(self, kind: Kind) -> Verdict:
+    def _verdict(self, kind: Kind, pairs: Sequence[StoredPair]) -> Verdict:
         judged, seen = self._last.get(kind.name) or (judge(BuildEvidence(), self._now), 0)
         moments = self._moments.get(kind.name, [])
+        shown = [item.field for item in judged.fields if item.standing in FOUND | _OPEN]
+        said = conditions(pairs, shown)
         wrong = self._missed(judged) if kind.real else self._false(judged, seen, moments)
         return Verdict(
             kind.name,
@@ -94,6 +111,8 @@ class Watch:
             found(judged),
             moments[:5],
             self._proven.get(kind.name, 0),
+            said,
+            common_cause(kind, said),
         )
 
     def _missed(self, judged: Judgement) -> str:

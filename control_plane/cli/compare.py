@@ -22,6 +22,7 @@ from control_plane.cli.output import Markup, Output, console, errors, show
 from control_plane.cli.output import stage as stage_markup
 from control_plane.cli.pairs import inert
 from control_plane.cli.times import ago, clock
+from control_plane.percent import lower
 
 compare = typer.Typer(no_args_is_help=True, help="What shadowing has shown: legacy against new.")
 RouteId = Annotated[str, typer.Argument(help="The route's id.")]
@@ -118,7 +119,7 @@ def _agreement(evidence: Mapping[str, Any]) -> None:
     failed = f", [red]new failed {found['new_failed']}[/red]" if found["new_failed"] else ""
     console.print(
         f"{_share(found['rate']) or 'no'} agreement over {found['rated']} rated pairs of "
-        f"{evidence['captured']} captured, at least {_share(found['low'])} (95 %){failed}"
+        f"{evidence['captured']} captured, at least {_share(lower(found['low']))} (95 %){failed}"
     )
     for goal in found["goals"]:
         console.print(f"  {_share(goal['rate'])}: {_goal(goal)}")
@@ -231,8 +232,9 @@ def replay(
     }  # fmt: skip
     planned, _ = api.call("POST", "/comparisons/replays", {**body, "preview": True})
     errors.print(
-        f"sends {planned['legacy_requests']} requests to legacy, and as many to new; "
-        f"{planned['not_replayable']} of {planned['total']} pairs cannot be replayed"
+        f"sends at most {planned['legacy_requests']} requests to legacy, and as many to new: one "
+        f"for each pair, and one more where it differs; {planned['not_replayable']} of "
+        f"{planned['total']} pairs cannot be replayed"
     )
     made, _ = api.call("POST", "/comparisons/replays", body)
     if wait:

@@ -111,15 +111,6 @@ class ErrorsIn(BaseModel):
     new: Counters = {}
 
 
-Shape = tuple[
-    Annotated[str, Field(max_length=40)],
-    Annotated[int, Field(ge=0, le=999, strict=True)],
-    Annotated[str, Field(max_length=200)],
-    Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)],
-    StrictBool,
-]
-
-
 class RequestIn(Described, BaseModel):
     """A captured request, redacted."""
 
@@ -128,8 +119,6 @@ class RequestIn(Described, BaseModel):
     headers: Annotated[list[Header], Field(max_length=1_000)] = []
     body: Body | None = None
     body_kind: Literal["text", "base64", "none"] = "none"
-    shape: Shape | None = None
-    """Method, status, media type, query names, signed in or not."""
 
 
 class AnswerIn(Described, BaseModel):
@@ -139,6 +128,8 @@ class AnswerIn(Described, BaseModel):
     headers: Annotated[list[Header], Field(max_length=1_000)] = []
     body: Body | None = None
     body_kind: Literal["text", "base64", "none"] = "none"
+    digest: Code = ""
+    """What a body that is not stored is known by (`figway.compare.digest`)."""
     elapsed_ms: Annotated[float, Field(ge=0, lt=2**40, strict=True)] = 0.0
     failure: Code | None = None
     """Kind of a transport failure; the status is 0 then."""

@@ -8,12 +8,11 @@ from typing import Any
 from control_plane.comparisons.batches import ExampleIn
 from control_plane.comparisons.records import StoredPair
 from figway.evidence.common import AskedRequest, common
+from figway.evidence.repeating import signed_in
 
 MOST_PAIRS = 400
 MOST_BYTES = 6_000_000
 _ANSWERED = frozenset({"match", "mismatch", "stale", "unconfirmed", "not_comparable"})
-_SIGNED_IN = 4
-"""Where a shape says whether the request was signed in."""
 
 
 def sentences(pairs: Sequence[StoredPair], fields: Sequence[str]) -> dict[str, str]:
@@ -38,10 +37,12 @@ def _differing(row: StoredPair) -> frozenset[str]:
 
 
 def _request(stored: dict[str, Any]) -> AskedRequest:
-    shape = stored.get("shape")
-    signed = (
-        bool(shape[_SIGNED_IN]) if isinstance(shape, list) and len(shape) > _SIGNED_IN else None
-    )
     text = stored["body"] if stored["body_kind"] == "text" else None
     headers = tuple((str(name), str(value)) for name, value in stored["headers"])
-    return AskedRequest(stored["method"], stored["target"], headers, text or "", signed)
+    # Names are stored, whatever became of the values.
+    who = signed_in([(_raw(name), _raw(value)) for name, value in headers])
+    return AskedRequest(stored["method"], stored["target"], headers, text or "", who)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "replace")

@@ -10,6 +10,7 @@ from control_plane.comparisons.records import FieldRecord, WindowRecord
 from control_plane.comparisons.tallies import Tallies
 from figway.evidence.field_state import FieldState
 from figway.evidence.judgement import FieldJudgement, Judgement, Now, Reason, judge
+from figway.evidence.knowledge import PlaceForm
 from figway.evidence.marks import Mark
 from figway.evidence.seen import BEYOND
 from figway.evidence.window import NO_DIFFERENCE, BuildEvidence, Entries
@@ -42,6 +43,8 @@ class Judged:
     """Requests that comparing added, at `legacy` and `new`; `natural` repeats cost nothing."""
     unconfirmed: Mapping[str, int] = field(default_factory=dict)
     """Pairs without a second look, by why there was none."""
+    forms: Mapping[str, PlaceForm] = field(default_factory=dict)
+    """By place, the form in which legacy varies there."""
     told: bool = False
     """As proxies told it: rules and words of now do not reach back."""
 
@@ -57,6 +60,7 @@ class Judged:
             evidence.own.places,
             evidence.reads,
             evidence.unconfirmed,
+            evidence.forms,
         )
 
     @property

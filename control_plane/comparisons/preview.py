@@ -109,7 +109,7 @@ def answer(stored: dict[str, Any]) -> Answer:
         status=stored["status"],
         headers=tuple(_headers(stored["headers"])),
         body=body(stored),
-        elapsed_ms=stored["elapsed_ms"],
+        elapsed_ms=stored.get("elapsed_ms", 0.0),
         failure=stored["failure"],
     )
 

@@ -148,7 +148,7 @@ def _previewed(body: ReplayIn, rows: Sequence[PairHead], reads: tuple[str, ...])
         finished_ms=None,
         instance="",
         total=len(rows),
-        legacy_requests=safe,
+        legacy_requests=replays.ASKED * safe,
         done=0,
         gone=0,
         still=0,

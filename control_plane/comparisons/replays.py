@@ -26,6 +26,8 @@ LEASE_MS = 60_000
 """A proxy that is silent for so long about a job loses it to another."""
 EXPIRE_MS = 3_600_000
 NOT_REPLAYABLE = "not_replayable"
+ASKED = 2
+"""Times that each side is asked for one pair at most: what differs is looked at again."""
 _SENT = "sent"
 PRIVATE = "private"
 """Status of a job with headers that only the control plane that took the order holds."""
@@ -308,7 +310,7 @@ def _shown(row: ReplayRecord, counts: list[_Count], now: int) -> ReplayOut:
         finished_ms=row.finished_ms,
         instance=row.instance,
         total=sum(entry.n for entry in counts),
-        legacy_requests=sum(entry.n for entry in counts) - _unsafe(counts),
+        legacy_requests=ASKED * (sum(entry.n for entry in counts) - _unsafe(counts)),
         done=sum(entry.n for entry in done),
         gone=sum(e.n for e in judged if e.was != "match" and e.verdict == "match"),
         still=sum(e.n for e in judged if e.verdict != "match"),

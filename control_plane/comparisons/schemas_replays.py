@@ -50,7 +50,8 @@ class ReplayOut(Described, BaseModel):
     """The proxy that works on it."""
     total: int
     legacy_requests: int
-    """Requests that it sends to legacy at most; as many go to new."""
+    """Requests that it sends to legacy at most, one for a pair and one more where it differs; as
+    many go to new."""
     done: int
     gone: int
     """They differed, and now match."""
@@ -103,6 +104,8 @@ class ResultIn(Described, BaseModel):
         "match",
         "mismatch",
         "stale",
+        "unconfirmed",
+        "not_comparable",
         "legacy_failed",
         "new_failed",
         "both_failed",

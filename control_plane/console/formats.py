@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from control_plane.clock import now_ms
+from control_plane.percent import lower
 from figway.model.backend import HANDED_ON, Backend
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -21,6 +22,11 @@ def percent(share: float | None, digits: int = 1) -> str:
         return f"> {100 - least * 100:g} %"
     shown = f"{share * 100:.{digits}f}"
     return (shown.rstrip("0").rstrip(".") if "." in shown else shown) + " %"
+
+
+def at_least(share: float | None, digits: int = 2) -> str:
+    """A lower bound as `98.99 %`: cut, never rounded up."""
+    return percent(None if share is None else lower(share, digits), digits)
 
 
 def weight(points: int) -> str:

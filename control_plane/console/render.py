@@ -44,6 +44,7 @@ def _environment() -> Environment:
     found.filters.update(
         address=formats.address,
         percent=formats.percent,
+        at_least=formats.at_least,
         weight=formats.weight,
         rate=formats.rate,
         ms=formats.ms,

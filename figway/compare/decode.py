@@ -196,7 +196,10 @@ def to_bytes(text: str, family: Family, charset: str) -> bytes:
         UnicodeEncodeError: for a character that the charset does not have.
     """
     codec = _CHARSETS.get(charset)
-    if codec is None and family == "xml" and (named := _XML_ENCODING.search(text[:512].encode())):
+    start = text[:2048].encode("utf-8", "replace")
+    if codec is None and family == "html" and (meta := _META_CHARSET.search(start)):
+        codec = _CHARSETS.get(meta[1].decode("ascii", "replace").lower())
+    if codec is None and family == "xml" and (named := _XML_ENCODING.search(start[:512])):
         codec = _CHARSETS.get(named[1].decode("ascii", "replace").lower())
     return text.encode(codec or "utf-8")
 

@@ -119,7 +119,8 @@ def _listed(values: list[str], _: AnswerContext) -> HeaderValue:
 
 # -- policies ----------------------------------------------------------------------------------
 
-NONCE = re.compile(r"'nonce-[A-Za-z0-9+/=_-]+'")
+NONCE = re.compile(r"'nonce-(?:[A-Za-z0-9+/=_-]+|\[redacted:nonce:[0-9a-f]{8}\])'")
+"""Also as it is stored with a pair of answers."""
 _KEPT_CASE = re.compile(r"'(?:sha(?:256|384|512)|nonce)-.*|.*//[^/]*/.*|/.*", re.I)
 
 

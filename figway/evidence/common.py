@@ -2,9 +2,10 @@
 
 Over stored requests: which value, presence or absence of a parameter, header, cookie, path segment,
 or the signed-in state, splits those that differ in a field from those that do not. One condition,
-or two that must hold together. A condition is told where its share among the differing is surely
-high and its share among the others surely low, by exact bounds of both (C. Clopper and E. Pearson,
-1934), made stricter by the number of conditions that were tried (Bonferroni).
+or two that must hold together. A condition is told where chance alone would hardly have split the
+requests so (R. Fisher's exact test, 1935, made stricter by the number of conditions that could have
+been tried, C. Bonferroni), and where its share among the differing is surely higher than among the
+others, by exact bounds of both (C. Clopper and E. Pearson, 1934).
 """
 
 from __future__ import annotations
@@ -126,8 +127,10 @@ def _best(
     for facts_ in conditions:
         inside = sum(all(holds(fact, found) for fact in facts_) for found in left)
         outside = sum(all(holds(fact, found) for fact in facts_) for found in right)
-        apart = _surely_apart(inside, len(left), outside, len(right), ALPHA / prices)
-        if inside < COVERED * len(left) or apart < APART:
+        if inside < COVERED * len(left):
+            continue
+        apart = _surely_apart(inside, len(left), outside, len(right), ALPHA)
+        if apart < APART or by_chance(inside, len(left), outside, len(right)) * prices > ALPHA:
             continue
         text = " and ".join(facts_)
         rank = (round(apart, 9), "=" in text, -len(text), text)
@@ -139,6 +142,27 @@ def _best(
 def _surely_apart(inside: int, n: int, outside: int, m: int, alpha: float) -> float:
     """How far apart both shares are at the least, each by a bound of its own."""
     return lower_bound(inside, n, alpha / 2) - upper_bound(outside, m, alpha / 2)
+
+
+def by_chance(inside: int, n: int, outside: int, m: int) -> float:
+    """The chance that `inside` or more of `n` are among the `inside + outside` of `n + m` that a
+    condition holds for, if it held for any of them alike (R. Fisher, 1935).
+    """
+    holding = inside + outside
+    most = min(n, holding)
+    whole = _log_ways(n + m, holding)
+    return min(
+        1.0,
+        sum(
+            math.exp(_log_ways(n, x) + _log_ways(m, holding - x) - whole)
+            for x in range(inside, most + 1)
+            if holding - x <= m
+        ),
+    )
+
+
+def _log_ways(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def upper_bound(x: int, n: int, alpha: float) -> float:

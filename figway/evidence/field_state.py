@@ -34,7 +34,7 @@ SURELY_STEADY = 100
 """Looks at legacy alone after which what was not looked at counts as well."""
 _SURE = math.log(1 / 0.05)
 _CHOSEN = frozenset({"choice", "presence"})
-_ANEW = frozenset({"token", "counter", "text", "mixed"})
+_ANEW = frozenset({"token", "counter", "number", "text", "mixed"})
 _ANY_INDEX = -1
 
 
@@ -184,7 +184,8 @@ class FieldState:
                 digest in form.values for digest, entry in sketch.values.items() if entry[1]
             )
         if kind == "number":
-            return form.within_jitter(sketch.farthest, sketch.relative) and form.looks >= GROWN
+            near = form.within_jitter(sketch.farthest, sketch.relative) and form.looks >= GROWN
+            return near and sketch.new.only(form.natures) and not 0 > sketch.lowest < form.low
         if kind in ("token", "instant"):
             return self._slow_noise(form, sketch)
         return False

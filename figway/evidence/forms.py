@@ -19,6 +19,7 @@ by two workers, changes nothing. Values are kept as keyed digests, never themsel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -55,6 +56,8 @@ DRAWS_A_VALUE = 8
 CLOCK_MS = 2_000.0
 """What two clocks, and a clock of whole seconds, may be apart besides."""
 JITTER_TIMES = 3.0
+FAR = 20.0
+"""Times the largest jitter that chance hardly leads to."""
 SMALL_SHARE = 0.25
 """A jitter of more than this share of a number says nothing of numbers of another size."""
 _LONGEST_PREFIX = 8
@@ -253,7 +256,7 @@ class Form:
         return "counter" if whole and moves and self.looks >= GROWN else "number"
 
     def _textual(self) -> FormKind:
-        if self.slots and self.skeleton:
+        if self.slots and self.skeleton and "token" not in self.natures:
             kinds = {form.kind for form in self.slots.values()}
             if self._digits_alone:  # a number as text: digits drawn by lot have a length as well
                 if kinds == {"counter"}:
@@ -323,7 +326,7 @@ class Form:
         return self._grown(near, self.looks >= GROWN or self.spread_ms <= 5 * CLOCK_MS)
 
     def _token(self, new: Reading) -> Fit:
-        if new.nature not in ("token", "word"):
+        if new.nature not in ("token", "word") and not new.text.isdigit():
             return "no"
         tokens = self.tokens
         steady = tokens.low == tokens.high and tokens.characters >= 64
@@ -333,6 +336,8 @@ class Form:
         if new.nature not in NUMBERS or legacy.nature not in NUMBERS:
             return "no"
         if new.nature == "decimal" and "decimal" not in self.natures:
+            return self._grown(False, self.looks >= GROWN)
+        if self.low >= 0 > new.number:
             return self._grown(False, self.looks >= GROWN)
         if kind == "counter":
             most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.longest_step)
@@ -346,6 +351,28 @@ class Form:
         if apart <= JITTER_TIMES * self.absolute:
             return True
         return self.relative <= SMALL_SHARE and relative <= JITTER_TIMES * self.relative
+
+    @property
+    def has_tails(self) -> bool:
+        """Whether its bounds are those of what was drawn so far, so that chance alone may lead
+        beyond them."""
+        return self.kind in ("number", "choice")
+
+    def surely_beyond(self, legacy: Reading, new: Reading) -> bool:
+        """Whether a number lies farther off than chance leads, `FAR` times the largest jitter.
+
+        Of L + 1 deviations with a tail no heavier than exponential, the last is k times the
+        largest of the others with a chance of k! L! / (L + k)!: for 8 and 20 it is 3e-7. Where
+        the tail is a power of 1.2, as of some times of answers, it is 1 / (1 + 36 L).
+        """
+        if self.kind != "number" or not {legacy.nature, new.nature} <= NUMBERS:
+            return False
+        apart = abs(new.number - legacy.number)
+        times = apart / self.absolute if self.absolute else math.inf
+        if self.relative <= SMALL_SHARE:
+            relative = _relative(new.number, legacy.number)
+            times = min(times, relative / self.relative if self.relative else math.inf)
+        return times >= FAR
 
     def _choice(self, new: Reading, digest: Digest) -> Fit:
         seen = digest(new.text) in self.values
@@ -374,15 +401,24 @@ class Form:
 
     def _mixed(self, new: Reading, digest: Digest) -> Fit:
         grown = self.looks >= GROWN
-        if new.nature not in self.natures:
+        digits = new.text.isdigit() and not self.natures.isdisjoint({"token", "word"})
+        if new.nature not in self.natures and not digits:
             return self._grown(False, grown)
         if new.nature in ("null", "boolean", "absent"):
             return "yes"
-        if new.nature == "token":
-            return self._grown(self.tokens.fits(new), grown)
-        if new.nature == "instant":
-            return self._grown(new.notation in self.notations, grown)
-        return self._grown(digest(new.text) in self.values, grown)
+        if new.nature == "instant" and new.notation in self.notations:
+            return "yes"
+        if digest(new.text) in self.values:
+            return "yes"
+        if self._chosen:
+            return self._grown(False, grown)
+        # Drawn anew each time: what it reads as depends on the signs that were drawn.
+        if new.nature in NUMBERS and not digits:
+            span = self.high - self.low
+            fits = self.low - span <= new.number <= self.high + span
+        else:
+            fits = (digits or new.nature in ("token", "word")) and self.tokens.fits(new)
+        return "yes" if fits and grown else self._grown(False, grown)
 
     # -- merging and telling -----------------------------------------------------------------
 

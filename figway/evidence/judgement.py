@@ -24,8 +24,8 @@ from figway.evidence.sequential import (
     above,
     at_most,
     gate_prior,
+    goal_interval,
     guard_prior,
-    interval,
     needs_more,
 )
 from figway.evidence.sketches import stands_still
@@ -135,7 +135,8 @@ class Judgement:
     form_alone: int
     """Of the matches, those that rest on a form that was never seen on legacy alone."""
     interval: Interval
-    """95 % for people: it holds however often it is looked at."""
+    """Of the agreement, 95 % at each end, however often it is looked at: a goal is proven by the
+    pairs where the lower end reaches it, and refuted where the upper end is below it."""
     goals: tuple[Goal, ...]
     reasons: tuple[Reason, ...]
     fields: tuple[FieldJudgement, ...]
@@ -189,7 +190,8 @@ def judge(evidence: BuildEvidence, now: Now | None = None) -> Judgement:
     shapes = tuple(_missing(evidence))
     reasons = tuple(_reasons(evidence, now, sums, fields, rated, shapes))
     held = any(reason.keeps for reason in reasons)
-    agreement = interval(rated - bad, rated, ALPHA, 0.5, 0.5)
+    differing = goal_interval(bad, rated)
+    agreement = Interval(1 - differing.high, 1 - differing.low)
     return Judgement(
         match,
         mismatch,

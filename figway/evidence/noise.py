@@ -310,9 +310,26 @@ class Knowledge:
         fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
         if fit == "yes" and (known.form.looks > ESTABLISHED or known.form.kind == "presence"):
             return Mark.FORM
-        if _followed(seen, change, look.new):
+        drawn = known.form.looks > ESTABLISHED and known.form.kind == "choice"
+        if _followed(seen, change, look.new, first_alone=drawn):
             return Mark.STALE
+        if fit == "no" and self._by_chance(seen, change, known.form, look, apart_ms):
+            return Mark.YOUNG
         return _BY_FIT[fit]
+
+    def _by_chance(self, seen: Seen, change: Seen, form: Form, look: Look, apart_ms: float) -> bool:
+        """Whether the bounds of what legacy drew so far may have been left by chance: one of the
+        other three ways to hold both sides' answers against each other keeps them, and new is not
+        farther off than chance leads."""
+        if not form.has_tails or form.surely_beyond(*seen.readings):
+            return False
+        legacy, new = seen.readings
+        later = change.readings[1]
+        again = None if look.new is None else look.new.at(seen)
+        others = [(later, new)]
+        if again is not None:
+            others += [(legacy, again.readings[1]), (later, again.readings[1])]
+        return any(form.fit(*pair, apart_ms, self._digest) == "yes" for pair in others)
 
     def _varied_otherwise(
         self, seen: Seen, change: Seen, look: Look, apart_ms: float, slack_ms: float
@@ -328,7 +345,8 @@ class Knowledge:
             and own.form.fit(*seen.readings, apart_ms, self._digest, slack_ms) == "yes"
         ):
             return Mark.FORM
-        if _followed(seen, change, look.new):
+        grown = known is not None and known.form.looks > ESTABLISHED
+        if _followed(seen, change, look.new, first_alone=grown):
             return Mark.STALE
         if known is None or look.new.near(seen):
             return Mark.YOUNG
@@ -406,10 +424,13 @@ def _touched(changes: Changes, seen: Seen) -> bool:
     return changes.at(seen) is not None or changes.near(seen)
 
 
-def _followed(seen: Seen, change: Seen, new: Changes | None) -> bool:
-    """Whether new's first or second value is what legacy has now."""
+def _followed(seen: Seen, change: Seen, new: Changes | None, *, first_alone: bool = False) -> bool:
+    """Whether new's first or second value is what legacy has now. Of few values that are drawn, two
+    are the same by chance: there the first one counts alone."""
     if seen.kind != "added" and change.kind != "missing" and equal(seen.other, change.other):
         return True
+    if first_alone:
+        return False
     again = None if new is None else new.at(seen)
     return again is not None and equal(again.other, change.other)
 

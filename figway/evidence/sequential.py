@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 ALPHA = 0.05
 BISECTIONS = 60
@@ -94,9 +95,11 @@ def interval(x: float, n: float, alpha: float, a: float, b: float) -> Interval:
     return Interval(low, high)
 
 
-def _edge(inner: float, outer: float, inside: Callable[[float], bool]) -> float:
-    """The last place before `outer` that is still inside, to 60 bisections."""
-    for _ in range(BISECTIONS):
+def _edge(
+    inner: float, outer: float, inside: Callable[[float], bool], turns: int = BISECTIONS
+) -> float:
+    """The last place before `outer` that is still inside, to so many bisections."""
+    for _ in range(turns):
         between = (inner + outer) / 2
         if inside(between):
             inner = between
@@ -113,6 +116,30 @@ def at_most(x: float, n: float, most: float, alpha: float, a: float, b: float) -
 def above(x: float, n: float, most: float, alpha: float, a: float, b: float) -> bool:
     """Whether `x` among `n` refutes that the share is at most `most`: the lower end is above."""
     return n > 0 and x > most * n and log_evidence(most, x, n, a, b) >= math.log(1 / alpha)
+
+
+@lru_cache(maxsize=8_192)
+def goal_interval(x: float, n: float, alpha: float = ALPHA) -> Interval:
+    """All shares that no gate and no guard tells apart from `x` among `n`.
+
+    Each share is tested with the priors of a goal at that share, which a confidence sequence may
+    do (the claim is made of each share alone). So the upper end is at most `most` exactly where
+    `at_most` shows `most` with its `gate_prior`, and the lower end above it exactly where `above`
+    refutes it with its `guard_prior`: what people read is what decides. All of 0 to 1 while n is
+    0.
+    """
+    if n == 0:
+        return Interval(0.0, 1.0)
+
+    def not_shown(p: float) -> bool:
+        return not at_most(x, n, p, alpha, *gate_prior(p))
+
+    def not_refuted(p: float) -> bool:
+        return not above(x, n, p, alpha, *guard_prior(p))
+
+    low = _edge(x / n, 0.0, not_refuted, 30) if x else 0.0
+    high = _edge(x / n, 1.0, not_shown, 30) if x < n else 1.0
+    return Interval(low, high)
 
 
 def needs_more(

@@ -70,6 +70,8 @@ class PlaceSketch:
     farthest: float = 0.0
     """Most that two numbers were apart, and (`relative`) as a share of the larger."""
     relative: float = 0.0
+    lowest: float = 0.0
+    """New's smallest number; 0 where none is below it."""
     turned: bool = False
     """Legacy gave one value and new another and, another time, the other way round: both draw from
     the same values, and do not just move on."""
@@ -96,6 +98,7 @@ class PlaceSketch:
             larger = max(abs(new.number), abs(legacy.number))
             self.farthest = max(self.farthest, apart)
             self.relative = max(self.relative, apart / larger if larger else 0.0)
+            self.lowest = min(self.lowest, new.number)
 
     def _went(self, ways: set[str]) -> None:
         self.ways |= set(sorted(ways)[: MOST_WAYS - len(self.ways)])
@@ -126,6 +129,7 @@ class PlaceSketch:
         self.moments += other.moments
         self.farthest = max(self.farthest, other.farthest)
         self.relative = max(self.relative, other.relative)
+        self.lowest = min(self.lowest, other.lowest)
 
     def distinct(self, side: int) -> int:
         """How many different values a side gave, at least; `side` is 0 for legacy, 1 for new."""
@@ -149,6 +153,7 @@ class PlaceSketch:
             "moments": self.moments,
             "farthest": self.farthest,
             "relative": self.relative,
+            **({"lowest": self.lowest} if self.lowest else {}),
             **({"turned": True} if self.turned else {}),
             **({"ways": sorted(self.ways)} if self.ways else {}),
         }
@@ -170,6 +175,7 @@ class PlaceSketch:
             moments=int(data["moments"]),
             farthest=float(data["farthest"]),
             relative=float(data["relative"]),
+            lowest=float(data.get("lowest", 0.0)),
             turned=bool(data.get("turned", False)),
             ways=set(map(str, data.get("ways", ())[:MOST_WAYS])),
         )

@@ -6,7 +6,10 @@ deep or too large becomes one placeholder.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +23,17 @@ from figway.compare.canonical_json import (
     check_depth,
     parse_json,
 )
-from figway.compare.decode import MediaType, content_codings, to_text, undo_codings
+from figway.compare.canonical_text import ends_in_newline
+from figway.compare.decode import MediaType, content_codings, has_bom, to_text, undo_codings
 from figway.compare.formats import TEXTS, Family
 from figway.compare.limits import CompareError, Limits
 from figway.redact.markup import redact_markup
 from figway.redact.redactor import Redactor
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_AFTER_LINE = re.compile(r"(?<=\n)")
+_WITH_BOM: frozenset[Family] = frozenset({"text", "csv", "json", "json-lines", "json-sequence"})
+"""Families to whose readers a byte order mark is a sign of the text."""
 
 
 def redact_body(
@@ -47,7 +56,8 @@ def redact_body(
         if family not in TEXTS:
             return f"{len(plain)} bytes {redactor.hide('binary', plain.decode('latin-1'))}"
         text = to_text(plain, family, media_type.charset)
-        return _clean(_by_family(text, family, redactor, limits))
+        mark = "\ufeff" if has_bom(plain) and family in _WITH_BOM else ""
+        return mark + _clean(_by_family(text, family, redactor, limits))
     except (CompareError, RecursionError):
         return f"{len(body)} bytes {redactor.hide('unreadable', body.decode('latin-1'))}"
 
@@ -66,18 +76,19 @@ def _by_family(text: str, family: Family, redactor: Redactor, limits: Limits) ->
     if family == "csv":
         return _rows(text, redactor)
     if family in ("json-lines", "json-sequence", "events"):
-        return "\n".join(_line(line, redactor, limits) for line in text.split("\n"))
+        return "".join(_line(line, redactor, limits) for line in _AFTER_LINE.split(text))
     if family in ("html", "xml"):
         return redact_markup(text, redactor)
     return redactor.text(text)
 
 
 def _line(line: str, redactor: Redactor, limits: Limits) -> str:
-    """One line of JSON, or of an event stream whose data is JSON."""
+    """One line of JSON, or of an event stream whose data is JSON; its framing and its end stay."""
     mark, colon, rest = line.partition("data:") if line.startswith("data:") else ("", "", line)
-    text = rest.strip("\x1e \t\r")
+    text = rest.strip("\x1e \t\r\n")
     if text[:1] in ("{", "["):
-        return f"{mark}{colon}{_by_family(text, 'json', redactor, limits)}"
+        before, _, after = rest.partition(text)
+        return f"{mark}{colon}{before}{_by_family(text, 'json', redactor, limits)}{after}"
     return redactor.text(line)
 
 
@@ -89,13 +100,24 @@ def _rows(text: str, redactor: Redactor) -> str:
     except NotThisFormat:
         return redactor.text(text)
     names = [cell.strip() for cell in rows[0]] if rows else []
-    written = [delimiter.join(redactor.search(name) for name in names)]
+    written = [[redactor.search(name) for name in rows[0]]] if rows else []
     for row in rows[1:]:
-        cells = [
-            redactor.text(cell, names[at] if at < len(names) else "") for at, cell in enumerate(row)
-        ]
-        written.append(delimiter.join(cells))
-    return "\n".join(written)
+        written.append(
+            [
+                redactor.text(cell, names[at] if at < len(names) else "")
+                for at, cell in enumerate(row)
+            ]
+        )
+    into = io.StringIO(newline="")
+    csv.writer(into, delimiter=delimiter, lineterminator=_line_end(text)).writerows(written)
+    made = into.getvalue()
+    return made if ends_in_newline(text) else made.rstrip("\r\n")
+
+
+def _line_end(text: str) -> str:
+    """How its first line ends."""
+    first = _LINE_END.search(text)
+    return first[0] if first else "\n"
 
 
 def _writable(tree: Value) -> Any:
@@ -103,7 +125,7 @@ def _writable(tree: Value) -> Any:
     if isinstance(tree, dict):
         return {name: _writable(child) for name, child in tree.items()}
     if isinstance(tree, Constant):
-        return tree.name
+        return float(tree.name)
     if isinstance(tree, LongInteger):
         return f"an integer of {len(tree.digits)} digits"
     if isinstance(tree, list):

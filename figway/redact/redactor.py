@@ -24,6 +24,7 @@ from figway.redact.policy import RedactionPolicy
 
 LEAST_KEY = 16
 
+_NONCE = re.compile(r"'nonce-([^']*)'")
 _DONE = re.compile(r"\[redacted:[a-z_]{1,20}:[0-9a-f]{8}\]")
 # name = value as logs, scripts, query strings and cut JSON write it. Bounded, so that it is linear.
 _NAME = re.compile(r"""([A-Za-z0-9][\w.-]{1,60}+)\\{0,4}["']?\s{0,4}[:=]\s{0,4}""")
@@ -207,6 +208,8 @@ class Redactor:
             return f"{scheme} {self.hide('credentials', rest)}" if space else self._secret(value)
         if name in CREDENTIAL_HEADERS or self.policy.hides(name):
             return self._secret(value)
+        if name.startswith("content-security-policy"):
+            return _NONCE.sub(lambda found: f"'nonce-{self.hide('nonce', found[1])}'", value)
         if name in ("location", "content-location", "referer"):
             return self.url(value)
         return self.search(value) if name in PLAIN_HEADERS else self.text(value, name)

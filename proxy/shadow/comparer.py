@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from figway.compare.answer import Answer, BodyReader, Context, Decoder, RawHeader
+from figway.compare.digest import body_digest
 from figway.compare.limits import Limits
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import RATED, Comparison, compare
@@ -104,10 +105,12 @@ class RouteComparer:
         }
 
     def redacted(self, answer: Answer) -> dict[str, Any]:
+        digest = body_digest(answer.headers, answer.body, self.decoders)
         return {
             "status": answer.status,
             "headers": self.redactor.headers(answer.headers),
             **self._body(answer.headers, answer.body),
+            **({"digest": digest} if digest else {}),
             "elapsed_ms": round(answer.elapsed_ms, 3),
             "failure": answer.failure,
         }

@@ -5,7 +5,8 @@ moved on. Only reads are replayed (safe methods, and those that the route says o
 requests whose target and body were stored whole.
 Headers that were redacted, as cookies and credentials are, are left out, unless a person gave them
 for the job; the request counts as the same where legacy then answers as it did: with the stored
-status, and nothing missing, added or of another type.
+status, and nothing missing, added or of another type. A pair that still differs where nothing is
+known of the place is looked at again before it counts, as every pair is.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from typing import Any
 from figway.compare.answer import Answer
 from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import RATED
-from figway.evidence.marks import COUNTING, Mark
-from figway.evidence.occurrences import occurrences
-from figway.evidence.window import signature_hash
+from figway.evidence.knowledge import Look
+from figway.evidence.marks import Mark
+from figway.evidence.occurrences import changes, occurrences
+from figway.evidence.seen import Changes, Seen
+from figway.evidence.window import signature_hash, told
 from figway.message.http import Headers, is_read
 from figway.model.backend import HANDED_ON
 from figway.model.words import Side
@@ -38,6 +41,8 @@ from proxy.shadow.thread import CompareThread
 _HIDDEN = "[redacted:"
 _PART = 20
 """Replayed examples that are told of together."""
+_UNSURE = frozenset({Mark.SETTLED, Mark.SLOW, Mark.UNSTEADY, Mark.YOUNG, Mark.NOT_LOOKED})
+"""What a form that is learned later may account for."""
 
 
 _OTHERWISE = frozenset({"missing", "added", "type", "format"})
@@ -61,13 +66,18 @@ class Replayer:
         self._timeout_s = timeout_ms / 1_000
 
     async def replay(self, job: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The results of one job, one for each example."""
+        """The results of one job, one for each example: by what is known after the last of them."""
         given = [(str(name), str(value)) for name, value in job.get("headers", ())]
-        return [await self._one(job["route"], example, given) for example in job["examples"]]
+        done = [await self._one(job["route"], example, given) for example in job["examples"]]
+        return [
+            found if isinstance(found, dict) else _result(*found, example["id"])
+            for example, found in zip(job["examples"], done, strict=True)
+        ]
 
     async def _one(
         self, route: str, example: Mapping[str, Any], given: Given = ()
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any] | tuple[ComparedRoute, Pair]:
+        """A pair that was asked for anew; or why it was not."""
         try:
             compared, captured, left_out = self._prepare(route, example, given)
             legacy, new = await asyncio.gather(
@@ -80,16 +90,40 @@ class Replayer:
             return {"example": example["id"], **found}
         work = partial(compared.comparer.compare, captured, legacy, new)
         pair = Pair(captured, legacy, new, await self._thread.do(work), now_ms())
-        verdict = pair.comparison.verdict
-        if verdict in RATED:
-            verdict = "mismatch" if _differs(compared, pair) else "match"
-        return {
-            "example": example["id"],
-            "verdict": verdict,
-            "reason": pair.comparison.reason,
-            "signature": signature_hash(pair.entries) if verdict in RATED else "",
-            "differences": differences_data(pair),
-        }
+        if pair.comparison.verdict in RATED:
+            _mark(compared, pair)
+            try:
+                await self._look(compared, pair)
+            except NotReplayable as why:
+                pair.settle(Mark.NOT_LOOKED)
+                pair.why = str(why)
+        return compared, pair
+
+    async def _look(self, compared: ComparedRoute, pair: Pair) -> None:
+        """Look again at what is not known yet."""
+        if not pair.open or pair.comparison.beyond:
+            pair.settle(Mark.LOOKED_ONCE)
+            return
+        captured = pair.captured
+        legacy, new = await asyncio.gather(
+            self._ask(compared, captured, Side.LEGACY), self._ask(compared, captured, Side.NEW)
+        )
+        own = await self._changes(compared, captured, pair.legacy, legacy)
+        again = await self._changes(compared, captured, pair.new, new)
+        now = await self._changes(compared, captured, legacy, new)
+        knowledge, since = compared.state.knowledge, time.time() * 1_000 - captured.at_ms
+        if own is not None:
+            knowledge.learn(own, max(0.0, since))
+        look = Look(own, again, now)
+        for at in pair.open:
+            pair.marks[at] = knowledge.second(pair.seen[at], look, 0.0, time.time(), since)
+
+    async def _changes(
+        self, compared: ComparedRoute, captured: Captured, one: Answer, other: Answer
+    ) -> Changes | None:
+        work = partial(compared.comparer.compare, captured, one, other)
+        found = await self._thread.do(work)
+        return changes(found) if found.verdict in RATED else None
 
     async def _same_as_stored(
         self,
@@ -105,8 +139,8 @@ class Replayer:
         def compare() -> bool:
             redacted = stored_answer(compared.comparer.redacted(legacy))
             found = compared.comparer.compare(captured, stored, redacted)
-            return legacy.status == stored.status and all(
-                one.kind not in _OTHERWISE or not one.counts for one in found.differences
+            return legacy.status == stored.status and not any(
+                _otherwise(compared, seen) for seen in occurrences(found)
             )
 
         if not await self._thread.do(compare):
@@ -149,19 +183,54 @@ class Replayer:
                 raise NotReplayable(f"{side.value} is busy")
             cap = compared.plan.shadow.body_limit
             answer = await ask(queue.target, captured, cap, self._timeout_s, compared.plan)
-            queue.result(answer)
+            queue.result(answer, compared.plan.breaker.healthy_statuses)
             return answer
 
 
-def _differs(compared: ComparedRoute, pair: Pair) -> bool:
-    """Whether a difference counts that no rule, word or form covers; without a second look."""
+def _result(compared: ComparedRoute, pair: Pair, example: str) -> dict[str, Any]:
+    """What a pair comes to; a form that was learned since it was looked at accounts for it too."""
+    verdict: str = pair.comparison.verdict
+    rated = verdict in RATED
+    for at, seen in enumerate(pair.seen):
+        if pair.marks[at] in _UNSURE:
+            known = compared.state.knowledge.first(seen, 0.0, _took(pair))
+            if known is Mark.FORM:
+                pair.marks[at] = known
+        if pair.marks[at] is Mark.SLOW:
+            pair.marks[at] = Mark.SETTLED
+    if rated:
+        verdict = told(pair.entries)
+    return {
+        "example": example,
+        "verdict": verdict,
+        "reason": pair.comparison.reason or pair.why,
+        "signature": signature_hash(pair.entries) if rated else "",
+        "differences": differences_data(pair),
+    }
+
+
+def _otherwise(compared: ComparedRoute, seen: Seen) -> bool:
+    """Whether legacy's answer now is of another sort than the stored one, at a place where it does
+    not vary by itself. A value that was redacted is a text, whatever it was."""
+    if seen.kind not in _OTHERWISE or seen.ignored_by is not None:
+        return False
+    if any(isinstance(value, str) and _HIDDEN in value for value in (seen.one, seen.other)):
+        return False
+    return compared.state.knowledge.first(seen, 0.0) is not Mark.FORM
+
+
+def _took(pair: Pair) -> float:
+    return pair.legacy.elapsed_ms + pair.new.elapsed_ms
+
+
+def _mark(compared: ComparedRoute, pair: Pair) -> None:
+    """What rules, words, forms and earlier looks say of its differences."""
     own = compared.build_paths
     pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
     for seen in pair.seen:
         covered = seen.field in compared.words or seen.path in compared.words
-        mark = Mark.COVERED if covered else compared.state.knowledge.first(seen, 0.0)
-        pair.marks.append(mark or Mark.LOOKED_ONCE)
-    return pair.comparison.beyond > 0 or any(mark in COUNTING for mark in pair.marks)
+        known = compared.state.knowledge.first(seen, 0.0, _took(pair))
+        pair.marks.append(Mark.COVERED if covered else known)
 
 
 def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,9 @@ import figway
 _ROOTS = (
     "figway.compare.verdict",
     "figway.compare.rules",
+    "figway.compare.digest",
     "figway.evidence.forms",
+    "figway.evidence.seen",
     "figway.evidence.values",
 )
 _WIDTH = 100

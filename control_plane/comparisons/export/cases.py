@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from control_plane.comparisons.preview import body
+from control_plane.comparisons.export.templates import regression
+from control_plane.comparisons.preview import answer, body
 from control_plane.comparisons.records import StoredPair
+from figway.compare.answer import Context
 from figway.compare.decode import MediaType, to_bytes
+from figway.compare.faults import fault_of
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import RuleSet, rule_data
+from figway.compare.verdict import failure_of
+from figway.evidence.field_state import FieldState
+from figway.evidence.marks import COUNTING, Mark
 from figway.message.http import is_read
+from figway.model.operations import FaultKind
 
 REDACTED = "[redacted:"
 _NOT_SENT = frozenset(
@@ -39,13 +46,29 @@ class Case:
     new: dict[str, Any]
     reads: tuple[str, ...] = ()
     """Methods of the route that only read besides the safe ones."""
+    faults: frozenset[FaultKind] = frozenset()
+    """Protocols of the route whose faults are answers."""
+    differences: tuple[dict[str, Any], ...] = ()
+    """As they were told when the pair was stored."""
+    counting: frozenset[str] = frozenset()
+    """The fields in which new is wrong, by what is known now."""
 
     @classmethod
-    def of(cls, row: StoredPair, reads: tuple[str, ...] = ()) -> Case:
-        """The pair that a row holds."""
+    def of(
+        cls,
+        row: StoredPair,
+        reads: tuple[str, ...] = (),
+        faults: frozenset[FaultKind] = frozenset(),
+        known: Mapping[str, FieldState] | None = None,
+    ) -> Case:
+        """The pair that a row holds; `known` is how the fields of its route stand now."""
         found = row.pair
         sides = (found["request"], found["legacy"], found["new"])
-        return cls(row.id, row.at_ms, row.verdict, *sides, reads)
+        counting = frozenset(
+            field for field, mark in found.get("marks", ()) if _counts(field, mark, known or {})
+        )
+        told = tuple(found.get("differences", ()))
+        return cls(row.id, row.at_ms, row.verdict, *sides, reads, faults, told, counting)
 
     @property
     def name(self) -> str:
@@ -63,9 +86,36 @@ class Case:
             return "the body was too long to be stored"
         if REDACTED in self.request["target"] or "%5Bredacted" in self.request["target"]:
             return "the target held a secret, which was not stored"
-        if self.legacy["failure"] or not 100 <= self.legacy["status"] < 500:
+        if self._legacy_failed:
             return "legacy failed, which nobody should imitate"
+        if self._only_in_the_unstored:
+            return "the sides differ in a body alone that was not stored"
         return ""
+
+    @property
+    def _legacy_failed(self) -> bool:
+        """A fault is an answer, whatever its status; one that only legacy blames on itself is
+        none."""
+        legacy, new = answer(self.legacy), answer(self.new)
+        faults = fault_of(legacy, self.faults), fault_of(new, self.faults)
+        return legacy.status < 100 or bool(failure_of(legacy, Context(), *faults))
+
+    @property
+    def _only_in_the_unstored(self) -> bool:
+        if self.legacy.get("digest") or not unstored(self.legacy):
+            return False
+        counting = [one for one in self.differences if not one["ignored_by"] and not one["noise"]]
+        return bool(counting) and all(one["path"].startswith("$") for one in counting)
+
+    @property
+    def wrong(self) -> list[list[Any]]:
+        """Places at which new's value was found wrong, and that value, where both were stored
+        plainly."""
+        return [
+            [one["exact"], one["new"]]
+            for one in self.differences
+            if one["field"] in self.counting and _plain(one["new"])
+        ]
 
     @property
     def _had_body(self) -> bool:
@@ -131,7 +181,7 @@ class Case:
 
     def as_data(self) -> dict[str, Any]:
         """As the exported test file takes it."""
-        names = ("status", "headers", "body", "body_kind")
+        names = ("status", "headers", "body", "body_kind", "digest")
         return {
             "name": self.name,
             "at_ms": self.at_ms,
@@ -142,8 +192,26 @@ class Case:
             "credentials": self.credentials,
             "body": base64.b64encode(self.body).decode(),
             "skip": self.skip,
-            "legacy": {name: self.legacy[name] for name in names},
+            "legacy": {name: self.legacy[name] for name in names if name in self.legacy},
+            "wrong": self.wrong,
         }
+
+
+def _counts(field: str, mark: str, known: Mapping[str, FieldState]) -> bool:
+    state = known.get(field)
+    return Mark(mark) in COUNTING if state is None else state.outcome(Mark(mark)) == "counts"
+
+
+def unstored(stored: dict[str, Any]) -> bool:
+    """Whether a body was not stored: a binary, unreadable or very long one."""
+    return regression.unknown(stored)
+
+
+def _plain(value: object) -> bool:
+    """Whether a value says itself, as it was."""
+    if isinstance(value, str):
+        return REDACTED not in value and not value.endswith("…")
+    return value is None or isinstance(value, bool | int | float)
 
 
 def rules_data(rules: RuleSet) -> list[dict[str, Any]]:

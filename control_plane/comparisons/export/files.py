@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,6 +18,8 @@ from control_plane.comparisons.export import bundle, hurl, templates
 from control_plane.comparisons.export.cases import Case, noise_data, rules_data
 from control_plane.comparisons.export.templates import regression
 from figway.compare.rules import RuleSet, rule_data
+from figway.model.operations import FaultKind
+from figway.model.words import HtmlView
 
 
 class Format(StrEnum):
@@ -54,7 +56,9 @@ class Basis:
     excused: frozenset[str]
     """Fields that are noise now."""
     forms: Mapping[str, dict[str, Any]]
-    """Of these, the forms that legacy varies in."""
+    """By place, the forms that legacy varies in."""
+    faults: frozenset[FaultKind] = frozenset()
+    html: frozenset[HtmlView] = frozenset()
 
     def settings(self) -> dict[str, Any]:
         """As the exported test file takes it."""
@@ -64,6 +68,8 @@ class Basis:
             "hosts": sorted(self.hosts),
             "excused": sorted(self.excused),
             "forms": dict(self.forms),
+            "faults": sorted(self.faults),
+            "html": sorted(self.html),
         }
 
 
@@ -80,10 +86,10 @@ def _pytest(route: str, cases: Sequence[Case], basis: Basis) -> str:
     template = (files(templates) / "regression.py").read_text("utf-8")
     head, rest = template.split('"""', 2)[1:]
     settings = basis.settings()
-    data = [case.as_data() for case in cases]
-    wrong = [case["name"] for case in data if any(_itself(case, settings))]
-    kept = [case for case in data if case["name"] not in wrong]
-    head = head.format(name=file_name(route, Format.PYTEST)) + _left_out(wrong)
+    kept, failing, untold = _sorted(cases, settings)
+    head = head.format(name=file_name(route, Format.PYTEST))
+    head += _left_out("legacy's own answer does not pass them", failing)
+    head += _left_out("what new answered cannot be told from legacy's by what was stored", untold)
     for mark, value in (("CASES: list[dict[str, Any]] = []", kept),
                         ("SETTINGS: dict[str, Any] = {}", settings)):  # fmt: skip
         # In JSON three quotes never follow each other, so that the text ends where it should.
@@ -94,16 +100,30 @@ def _pytest(route: str, cases: Sequence[Case], basis: Basis) -> str:
     return f'"""{head}"""{rest}'
 
 
-def _itself(case: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
-    """What legacy's stored answer would fail by: a case that it fails proves nothing."""
-    return regression.differences(case, case["legacy"], settings)
+def _sorted(
+    cases: Sequence[Case], settings: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[str], list[str]]:
+    """The cases that prove something; the names of those that legacy's stored answer fails, and of
+    those that new's wrong one passes."""
+    kept, failing, untold = [], [], []
+    for case in cases:
+        data = case.as_data()
+        if data["skip"]:
+            kept.append(data)
+        elif any(regression.differences(data, data["legacy"], settings)):
+            failing.append(case.name)
+        elif case.counting and not any(regression.differences(data, case.new, settings)):
+            untold.append(case.name)
+        else:
+            kept.append(data)
+    return kept, failing, untold
 
 
-def _left_out(names: Sequence[str]) -> str:
+def _left_out(why: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     lines = "".join(f"    {_plain(name)}\n" for name in names)
-    return f"\nLeft out, as legacy's own answer does not pass them:\n\n{lines}"
+    return f"\nLeft out, as {why}:\n\n{lines}"
 
 
 def _plain(text: str) -> str:

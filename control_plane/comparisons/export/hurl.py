@@ -55,6 +55,9 @@ def _asserts(case: Case, rules: list[dict[str, Any]], noise: list[dict[str, Any]
     media = (case.header("content-type") or "").partition(";")[0].strip()
     if media and "header:content-type" not in allowed:
         yield f'header "content-type" contains {_text(media)}'
+    algorithm, _, digest = case.legacy.get("digest", "").partition(":")
+    if algorithm == "sha256" and not any(place.startswith("$") for place in allowed):
+        yield f"sha256 == hex,{digest};"
     kind, value = case.expected
     if kind == "json":
         excused = [entry["steps"] for entry in (*rules, *noise) if "steps" in entry]

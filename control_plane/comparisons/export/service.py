@@ -40,26 +40,25 @@ class Exports:
             raise not_found(f"stored comparison of route {route.id!r} with these filters", "any")
         judged = (await self._views.judged([route.id])).get(route.id)
         around = Surroundings.of(self._state.current.table, route, excused(judged))
+        fields = () if judged is None else judged.judgement.fields
+        known = {one.field: one.state for one in fields}
         basis = Basis(
             rule_set(route.comparison),
             around.headers,
             around.backend_hosts,
             around.noise,
-            _forms(judged),
+            {} if judged is None else _forms(judged),
+            around.faults,
+            around.html,
         )
 
         def write() -> str:
-            return files.written(route.id, form, [Case.of(row, route.reads) for row in rows], basis)
+            cases = [Case.of(row, route.reads, around.faults, known) for row in rows]
+            return files.written(route.id, form, cases, basis)
 
         return await asyncio.to_thread(write)
 
 
-def _forms(judged: Judged | None) -> dict[str, dict[str, Any]]:
-    """By field, the form in which legacy varies there."""
-    if judged is None:
-        return {}
-    return {
-        one.field: one.state.form.to_data()
-        for one in judged.judgement.fields
-        if one.state.form is not None
-    }
+def _forms(judged: Judged) -> dict[str, dict[str, Any]]:
+    """By place, the form in which legacy varies there."""
+    return {place: known.form.to_data() for place, known in judged.forms.items()}

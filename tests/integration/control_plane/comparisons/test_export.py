@@ -135,7 +135,7 @@ JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 GOOD: Answers = {
     SENT: (200, JSON, json.dumps(ALIKE)),
-    "/text": (200, {"Content-Type": "text/plain"}, "hello"),
+    "/text": (200, {"Content-Type": "text/plain; charset=utf-8"}, "hello"),
     "/moved": (302, {"Location": "https://shop.example/there"}, ""),
     "/private": (200, JSON, '{"a": 1.0}'),
 }

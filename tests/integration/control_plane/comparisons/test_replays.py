@@ -181,7 +181,7 @@ async def test_a_replay_says_first_how_many_requests_it_sends_to_legacy(control:
     planned = await control.post("/comparisons/replays", {"route": "orders", "preview": True})
     assert planned.status_code == 201, planned.text
     found = planned.json()
-    assert (found["id"], found["total"], found["legacy_requests"]) == ("", 4, 3)
+    assert (found["id"], found["total"], found["legacy_requests"]) == ("", 4, 6)
     assert (await control.get("/comparisons/replays/history"))["items"] == []
 
 

@@ -374,3 +374,40 @@ async def test_not_modified_is_judged_without_asking_legacy() -> None:
         judged = await revalidated(w)
         assert standings(judged) == {"status": "real"}
         assert len(w.seen[Side.LEGACY]) == 120
+
+
+@pytest.mark.parametrize("seed", [66, 130, 185])
+async def test_a_time_that_took_long_by_chance_is_no_difference(seed: int) -> None:
+    """Legacy may not be asked again, and is known by its natural repeats alone: with eight of them
+    a clean route had 1 of 14, then 4 of 44 mismatches, as no number is bounded by eight draws."""
+    chance = random.Random(seed)
+    took = answers(took=lambda: chance.expovariate(1 / 12))
+    async with engine_world(took, took, route_of(LegacyReads.NEVER)) as w:
+        fresh, again = itertools.count(), dict[int, int]()
+        for at in range(60):
+            number = again.pop(at, -1)
+            if number < 0:
+                number = next(fresh)
+                if chance.random() < 0.5:
+                    again[at + 4] = number
+            w.serve(f"/r/{number}")
+            if at % 3 == 2:
+                await w.settle(2)
+                assert w.judged().mismatch == 0, standings(w.judged())
+        await w.end()
+
+
+async def test_a_number_far_beyond_its_noise_counts_though_new_seldom_says_it() -> None:
+    """One in twenty at random, and three times as much where both vary by one per cent."""
+    chance = random.Random(5)
+
+    def jitter() -> float:
+        return 100 * (1 + chance.uniform(-0.01, 0.01))
+
+    def wrong() -> float:
+        return jitter() * (3 if chance.random() < 0.05 else 1)
+
+    async with engine_world(answers(load=jitter), answers(load=wrong)) as w:
+        judged = await fed(w, 400)
+        assert judged.mismatch >= 8
+        assert standings(judged) == {"$.load": "real"}

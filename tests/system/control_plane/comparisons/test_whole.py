@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -87,6 +90,15 @@ def _evidence(figway: Installation) -> dict[str, Any]:
     return found
 
 
+def _ran(exported: Path, url: str) -> tuple[int, str]:
+    """The exit code of exported cases against a server, and how they ended."""
+    ran = subprocess.run(
+        [sys.executable, "-S", str(exported), url], capture_output=True, text=True, check=False
+    )
+    ended = re.search(r"\d+ (passed|failed).*", ran.stdout)
+    return ran.returncode, ended[0] if ended else ran.stdout + ran.stderr
+
+
 def test_from_shadow_to_replay(tmp_path: Path) -> None:
     """trap 29, trap 35: a volatile id is noise, a wrong price is found, and no secret is stored."""
     with (
@@ -123,11 +135,19 @@ def test_from_shadow_to_replay(tmp_path: Path) -> None:
         assert tried["before"]["mismatch"] == len(examples)
         assert tried["after"] == {"match": tried["examples"]}
 
+        exported = tmp_path / "test_orders.py"
+        wrote = figway.run(
+            "compare", "export", "orders", "--verdict", "mismatch", "-O", str(exported)
+        )
+        assert wrote.code == 0, wrote
+        assert _ran(exported, legacy.url) == (0, f"{len(examples)} passed")
+        assert _ran(exported, new.url) == (1, f"{len(examples)} failed")
         new.tax = 1.2
+        assert _ran(exported, new.url) == (0, f"{len(examples)} passed")
         ran = figway.run("-o", "json", "compare", "replay", "orders")
         replayed = json.loads(ran.out)
         assert ran.code == 0, ran
-        assert f"sends {replayed['total']} requests to legacy, and as many to new" in ran.err
+        assert f"sends at most {2 * replayed['total']} requests to legacy" in ran.err
         assert replayed["status"] == "done"
         assert replayed["gone"] == replayed["total"] > 0, replayed
         assert figway.stop() == 0, figway.text

@@ -14,6 +14,7 @@ from figway.evidence.sequential import (
     at_most,
     clustering,
     gate_prior,
+    goal_interval,
     guard_prior,
     interval,
     log_evidence,
@@ -94,6 +95,37 @@ def test_the_ends_are_where_the_evidence_reaches_the_bound(
         if 1e-12 < end < 1 - 1e-12 and abs(end - x / n) > 1e-12:
             reached = log_evidence(end, x, n, 1, 200)
             assert reached == pytest.approx(math.log(1 / alpha), rel=1e-3, abs=1e-3)
+
+
+@given(st.integers(0, 60), st.integers(1, 8000), st.sampled_from([0.1, 0.01, 0.005, 0.001]))
+def test_the_bound_that_is_shown_is_the_one_that_decides(x: int, n: int, most: float) -> None:
+    """500 of 500 stood as proven at 99 % beside "at least 98.7 %": one sentence was too much."""
+    x = min(x, n)
+    found = goal_interval(x, n)
+    assert 0 <= found.low <= x / n <= found.high <= 1
+    if abs(found.high - most) > 1e-8:
+        assert (found.high < most) == at_most(x, n, most, 0.05, *gate_prior(most))
+    if abs(found.low - most) > 1e-8:
+        assert (found.low > most) == above(x, n, most, 0.05, *guard_prior(most))
+
+
+def test_five_hundred_of_five_hundred_are_at_least_99_per_cent() -> None:
+    """The first count of pairs without a difference that proves 99 % is 472."""
+    assert 1 - goal_interval(0, 471).high < 0.99 <= 1 - goal_interval(0, 472).high
+    assert goal_interval(0, 500).high == pytest.approx(0.00943, abs=1e-5)
+    assert goal_interval(0, 0) == Interval(0.0, 1.0)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01])
+def test_the_bound_that_is_shown_holds_whenever_somebody_looks(share: float) -> None:
+    """400 streams, looked at at every tenth pair: each end is wrong in at most 5 % of them."""
+    rng, alpha, runs = random.Random(20260103), 0.05, 400
+    wrong = [0, 0]
+    for _ in range(runs):
+        looks = list(_looks(rng, share, 2_000))
+        wrong[0] += any(at_most(x, n, share, alpha, *gate_prior(share)) for x, n in looks)
+        wrong[1] += any(above(x, n, share, alpha, *guard_prior(share)) for x, n in looks)
+    assert max(wrong) / runs <= alpha, wrong
 
 
 @given(st.integers(0, 40), st.integers(0, 8000), st.sampled_from([0.01, 0.005, 0.001]))
