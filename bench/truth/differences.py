@@ -295,6 +295,19 @@ DIFFERENCES: dict[str, Difference] = {
     "another notation of now": Difference(busy, _set("at", lambda v: v.replace("T", " ")), 0.05),
     "another host": Difference(busy, _set("host", lambda v: "db-1"), 0.02),
     "a load far off": Difference(busy, _set("load", lambda v: v * 3), 0.02),
+    "an elapsed time below zero": Difference(busy, _set("took", lambda v: -1), 0.05),
+    "seconds for milliseconds": Difference(busy, _set("took", lambda v: v / 1_000), 0.5),
+    "an elapsed time that is always zero": Difference(busy, _set("took", lambda v: 0)),
+    "no host now and then": Difference(busy, _set("host", lambda v: None), 0.05, at_random=True),
+    "a host that is none, now and then": Difference(
+        busy, _set("host", lambda v: "db-1"), 0.05, at_random=True
+    ),
+    "another tag in a list of any order": Difference(
+        NOISE["a list in any order"], _set("tags", lambda v: ["z", *v[1:]]), 0.05
+    ),
+    "a tag lost from a list of any order": Difference(
+        NOISE["a list in any order"], _set("tags", lambda v: v[1:]), 0.05
+    ),
     "another sentence": Difference(busy, _set("message", lambda v: "Not found"), 0.01),
     "another name in a sentence": Difference(
         busy, _set("message", lambda v: v.replace("Order", "Invoice")), 0.05

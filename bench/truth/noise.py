@@ -123,6 +123,12 @@ NOISE: dict[str, Answer] = {
     "epoch seconds": _with(at=lambda s, n: int(time.time())),
     "epoch milliseconds": _with(at=lambda s, n: int(time.time() * 1_000)),
     "epoch as a float": _with(at=lambda s, n: time.time()),
+    "ten digits as text": _with(phone=lambda s, n: f"{s.chance.randrange(10**10):010}"),
+    "a colour": _with(colour=lambda s, n: f"#{s.hexadecimal(6)}"),
+    "elapsed with a long tail": _with(took=lambda s, n: int(10 * s.chance.lognormvariate(0, 1))),
+    "a place of few, some seldom": _with(
+        pop=lambda s, n: s.chance.choices(["FRA", "AMS", "LHR", "CDG", "IAD"], [90, 5, 2, 2, 1])[0]
+    ),
     "elapsed milliseconds": _with(took=_elapsed),
     "elapsed as a float": _with(took=lambda s, n: s.chance.expovariate(1 / 12)),
     "counter of each side": _with(hits=lambda s, n: s.number("hits")),

@@ -164,6 +164,16 @@ class LegacyForms:
             known.repeated += 1
         self.changed.add(seen.place)
 
+    @property
+    def orders(self) -> frozenset[str]:
+        """Paths of lists whose order alone legacy changes again and again."""
+        ending = "|order"
+        return frozenset(
+            place.removesuffix(ending)
+            for place, known in self.by_place.items()
+            if place.endswith(ending) and known.form.looks > ESTABLISHED
+        )
+
     def merge(self, data: Mapping[str, Mapping[str, Any]]) -> None:
         """Take in forms in their JSON form; what is none is left out."""
         for place, entry in data.items():

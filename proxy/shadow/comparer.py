@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from figway.compare.answer import Answer, BodyReader, Context, Decoder, RawHeader
 from figway.compare.digest import body_digest
 from figway.compare.limits import Limits
-from figway.compare.rules import RuleSet
+from figway.compare.rules import ComparisonRule, RuleKind, RuleSet
 from figway.compare.verdict import RATED, Comparison, compare
 from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
 from figway.evidence.window import NO_DIFFERENCE, signature_hash
@@ -27,6 +27,9 @@ from proxy.shadow.readers import readers
 LONGEST_BODY = 262_144
 """Characters of a redacted body that an example keeps; a longer one is left out."""
 LIMITS = Limits()
+LEARNED = "(learned) "
+"""Begins the name of what no person wrote."""
+MOST_LOOSE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class RouteComparer:
     readers: Mapping[str, BodyReader] = field(default_factory=dict)
     faults: frozenset[FaultKind] = frozenset()
     html: frozenset[HtmlView] = frozenset()
+    loose: dict[frozenset[str], RuleSet] = field(default_factory=dict)
+    """The rules with some lists in any order."""
 
     @classmethod
     def make(
@@ -57,11 +62,19 @@ class RouteComparer:
         html = frozenset(policy.html)
         return cls(rule_set(policy), headers, redactor, hosts, decoders, readers(), faults, html)
 
-    def compare(self, captured: Captured, legacy: Answer, new: Answer) -> Comparison:
-        """Compare two answers to one request, or one side with itself.
+    def compare(
+        self,
+        captured: Captured,
+        legacy: Answer,
+        new: Answer,
+        unordered: frozenset[str] = frozenset(),
+    ) -> Comparison:
+        """Compare two answers to one request, or one side with itself; the lists at the paths
+        `unordered` as if a rule said so, which tells of nothing.
 
         Takes seconds at most, and never raises.
         """
+        rules = self._rules(unordered)
         scheme, host = captured.scheme, captured.host.decode("latin-1")
         context = Context(
             facade=f"{scheme}://{host}",
@@ -77,7 +90,22 @@ class RouteComparer:
             limits=LIMITS,
             clock=time.monotonic,
         )
-        return compare(legacy, new, self.rules, context)
+        found = compare(legacy, new, rules, context)
+        return _without_order(found) if unordered else found
+
+    def _rules(self, unordered: frozenset[str]) -> RuleSet:
+        if not unordered:
+            return self.rules
+        known = self.loose.get(unordered)
+        if known is None:
+            if len(self.loose) >= MOST_LOOSE:
+                self.loose.clear()
+            named = {f"{LEARNED}{path}": path for path in sorted(unordered)}
+            learned = [
+                ComparisonRule(name, RuleKind.UNORDERED, path) for name, path in named.items()
+            ]
+            known = self.loose[unordered] = RuleSet([*self.rules.rules, *learned])
+        return known
 
     def example(self, pair: Pair, ended: str, build: str) -> dict[str, Any]:
         """The pair without its secrets, as it is stored."""
@@ -120,6 +148,13 @@ class RouteComparer:
         if not text or len(text) > LONGEST_BODY:
             return {"body": None, "body_kind": "none"}
         return {"body": text, "body_kind": "text"}
+
+
+def _without_order(found: Comparison) -> Comparison:
+    kept = tuple(
+        item for item in found.differences if not (item.ignored_by or "").startswith(LEARNED)
+    )
+    return replace(found, differences=kept)
 
 
 def differences_data(pair: Pair) -> list[dict[str, Any]]:

@@ -48,6 +48,8 @@ class Pair:
     stage: PairStage = PairStage.ASKED
     why: str = ""
     """Why there was no second look."""
+    unordered: frozenset[str] = frozenset()
+    """Lists that legacy gives in any order, and that are compared so for this pair."""
     refusal: str = ""
     """Why legacy may not be asked again; empty if it may."""
 

@@ -227,11 +227,27 @@ class Pairs:
             captured = pair.captured
             work = partial(compared.comparer.compare, captured, pair.legacy, pair.new)
             pair.comparison = await self.thread.do(work)
+            await self._in_any_order(compared, pair)
         pair.since = now_ms()
         self._built(compared, pair)
         rated = pair.comparison.verdict in RATED
         if not rated or await self._looks.judge(compared, pair, final=conditional):
             await self.finish(compared, pair)
+
+    async def _in_any_order(self, compared: ComparedRoute, pair: Pair) -> None:
+        """Compare once more where single elements differ of a list that legacy gives in any order:
+        which of them are others is known then."""
+        if pair.comparison.verdict != "mismatch":
+            return
+        orders = compared.state.knowledge.forms.orders
+        if not orders:
+            return
+        elements = {item.path for item in pair.comparison.differences}
+        pair.unordered = frozenset(path for path in orders if f"{path}[*]" in elements)
+        if pair.unordered:
+            legacy, new = pair.legacy, pair.new
+            work = partial(compared.comparer.compare, pair.captured, legacy, new, pair.unordered)
+            pair.comparison = await self.thread.do(work)
 
     def _built(self, compared: ComparedRoute, pair: Pair) -> None:
         new = compared.plan.new

@@ -299,7 +299,7 @@ class SecondLooks:
     async def _compare(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
     ) -> Comparison:
-        work = partial(compared.comparer.compare, pair.captured, one, other)
+        work = partial(compared.comparer.compare, pair.captured, one, other, pair.unordered)
         return await self._thread.do(work)
 
     # -- waiting -------------------------------------------------------------------------------
