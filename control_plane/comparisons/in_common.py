@@ -8,7 +8,7 @@ from typing import Any
 from control_plane.comparisons.batches import ExampleIn
 from control_plane.comparisons.records import StoredPair
 from figway.evidence.common import AskedRequest, common
-from figway.evidence.repeating import signed_in
+from figway.evidence.may_ask_legacy import signed_in
 
 MOST_PAIRS = 400
 MOST_BYTES = 6_000_000

@@ -22,8 +22,8 @@ from typing import Any
 from figway.compare.answer import Answer
 from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import RATED
-from figway.evidence.knowledge import Look
 from figway.evidence.marks import Mark
+from figway.evidence.noise import Look
 from figway.evidence.occurrences import changes, occurrences
 from figway.evidence.seen import Changes, Seen
 from figway.evidence.window import signature_hash, told

@@ -211,12 +211,19 @@ def nonce() -> str:
     return "".join(CHANCE.choice(letters) + CHANCE.choice("0123456789") for _ in range(11)) + "=="
 
 
-def test_how_far_chance_leads_depends_on_the_looks() -> None:
+def test_chance_may_lead_beyond_three_times_the_jitter_and_hardly_beyond_twenty() -> None:
     """Of times that took long by chance one is three times the longest so far now and then."""
-    draws = iter([10.0 + at / 7 % 20 for at in range(400)])
-    few, many = (learned(lambda: next(draws), looks=number) for number in (8, 150))
-    assert few.kind == many.kind == "number"
-    for form, certain in ((few, False), (many, True)):
-        assert fit(form, 12.0, 12.0 + 5 * form.absolute) == "no"
-        assert form.surely_beyond(read(12.0), read(12.0 + 5 * form.absolute)) is certain
-        assert form.surely_beyond(read(12.0), read(12.0 + 20 * form.absolute))
+    form = learned(lambda: 10.0 + 20 * CHANCE.random(), looks=12)
+    assert form.kind == "number"
+    for times, surely in ((5, False), (25, True)):
+        far = 12.0 + times * form.absolute
+        assert fit(form, 12.0, far) == "no"
+        assert form.surely_beyond(read(12.0), read(far)) is surely
+
+
+def test_a_number_is_of_the_sort_that_legacy_draws() -> None:
+    """Seconds are near milliseconds, and a time below zero near a short one."""
+    form = learned(lambda: CHANCE.randrange(40), looks=30)
+    assert fit(form, 12, 13) == "yes"
+    assert fit(form, 12, -1) == "no"
+    assert fit(form, 12, 0.012) == "no"
