@@ -363,6 +363,8 @@ class Knowledge:
         fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
         if fit != "no":
             return _BY_FIT[fit]
+        if not grown:
+            return Mark.YOUNG
         again = look.new.at(seen)
         if again is None:
             return Mark.BEYOND
