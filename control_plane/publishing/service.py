@@ -134,6 +134,8 @@ class Publisher:
                         return drafted
                 except OutcomeUnknown as error:
                     await self._answers_again(change_id, error)
+                    # Nobody was faster: the database was away.
+                    until = time.monotonic() + _PATIENCE_S
         raise conflict("others changed the table at the same time, again and again; try again")
 
     async def allowed(self, make: Make, entry: AuditEntry) -> None:
