@@ -37,6 +37,13 @@ Reason = Annotated[
 ]
 
 
+_CUT_OFF = {
+    True: "A proxy that is cut off: `figway kill on --local` on its host.",
+    False: "A proxy that is cut off sends everything to legacy until it hears of it: figway fleet "
+    "shows it.",
+}
+
+
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
     app.add_typer(kill, name="kill", rich_help_panel=panel)
@@ -166,8 +173,7 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
         raise CliError(
             f"the kill switch is {'on' if on else 'off'}, and not every proxy is known to follow: "
             f"{spread['summary']}",
-            hint="A proxy that is cut off: `figway kill on --local` on its host. One that is gone "
-            "for good: figway fleet --forget NAME.",
+            hint=f"{_CUT_OFF[on]} One that is gone for good: figway fleet --forget NAME.",
             code=Exit.NOT_APPLIED,
         )
 

@@ -6,6 +6,7 @@ to do; whether to try again is the caller's business.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ class ControlPlane:
     async def stream(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events of the table stream, (name, data), until it ends; a sign of life has no name.
         Raises `ControlError`."""
-        timeout = outbound.Timeout(5.0, read=STREAM_IDLE_S)
+        timeout, asked = outbound.Timeout(5.0, read=STREAM_IDLE_S), time.monotonic()
         headers = {"accept": "text/event-stream"}
         try:
             async with self._client.stream(
@@ -90,7 +91,7 @@ class ControlPlane:
                 if response.status_code != 200:
                     await response.aread()
                     raise _refused(response)
-                self.on_notice(of_headers(response.headers))
+                self.on_notice(of_headers(response.headers, asked))
                 async for event in _events(response):
                     yield event
         except outbound.HTTPError as error:
@@ -145,12 +146,13 @@ class ControlPlane:
         if body is not None:
             headers["content-type"] = "application/json"
             content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+        asked = time.monotonic()
         try:
             response = await self._client.request(method, path, headers=headers, content=content)
         except outbound.HTTPError as error:
             raise _unreachable(error) from None
         if response.status_code not in _STRANGERS and not response.has_redirect_location:
-            self.on_notice(of_headers(response.headers))
+            self.on_notice(of_headers(response.headers, asked))
         if response.status_code >= 400 or response.has_redirect_location:
             raise _refused(response)
         return response

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 KILL, NUMBER = "figway-kill", "figway-kill-number"
@@ -21,16 +22,18 @@ _ID = re.compile(r"[0-9a-zA-Z._-]{1,64}").fullmatch
 class Notice:
     """`kill` is None where nothing was said of the switch; `number` goes up with each press.
 
-    `adopts` are installations whose proxies this one takes over, by an operator's word.
+    `adopts` are installations whose proxies this one takes over, by an operator's word. `asked` is
+    when the answer was asked for, in seconds of the monotonic clock; events are not asked for.
     """
 
     kill: bool | None = None
     number: int = 0
     installation: str = ""
     adopts: tuple[str, ...] = ()
+    asked: float = inf
 
 
-def of_headers(headers: Mapping[str, str]) -> Notice:
+def of_headers(headers: Mapping[str, str], asked: float = inf) -> Notice:
     """The notice in an answer's headers; what cannot be read is not said."""
     kill = {"on": True, "off": False}.get(headers.get(KILL, "").strip().lower())
     number = headers.get(NUMBER, "").strip()
@@ -40,6 +43,7 @@ def of_headers(headers: Mapping[str, str]) -> Notice:
         int(number) if number.isascii() and number.isdecimal() and len(number) < 19 else 0,
         _id(headers.get(INSTALLATION, "").strip()),
         tuple(item for item in adopts if _id(item)),
+        asked,
     )
 
 

@@ -10,7 +10,9 @@ control plane keeps the switch.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 from proxy.control.notice import Notice
@@ -27,11 +29,15 @@ class ControlSwitch:
     """The control plane's word on the kill switch, as this proxy heard it last.
 
     `on` of any control plane counts at once. `off` counts from the installation that said `on`,
-    with a number that is not older; an older one counts when it is said again and again.
+    with a number that is not older; an older one counts when it is said again and again. An answer
+    that was asked for before the newer number was heard may have been on its way meanwhile, and
+    says nothing.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        """Without a path it is kept in memory alone."""
+    def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Without a path it is kept in memory alone. `clock` is that of `Notice.asked`."""
+        self._clock = clock
+        self._since = -inf
         self._path = path
         known = read_json(path) if path is not None else {}
         self.on = known.get("on") is True
@@ -42,12 +48,19 @@ class ControlSwitch:
 
     def hear(self, notice: Notice) -> bool:
         """Take a notice; whether the switch, or what is known of it, is another now."""
-        if notice.kill is None or not self._counts(notice):
+        if notice.kill is None or self._is_late(notice) or not self._counts(notice):
             return False
         before = (self.on, self.number, self.installation)
         self.on, self.number, self.installation = notice.kill, notice.number, notice.installation
         self._older = 0
-        return before != (self.on, self.number, self.installation)
+        if before == (self.on, self.number, self.installation):
+            return False
+        self._since = self._clock()
+        return True
+
+    def _is_late(self, notice: Notice) -> bool:
+        older = notice.installation == self.installation and notice.number < self.number
+        return older and notice.asked <= self._since
 
     def _counts(self, notice: Notice) -> bool:
         if notice.kill:

@@ -31,7 +31,7 @@ def pooled(url: str, sessions: int = 3) -> Iterator[str]:
         f"[databases]\n* = host={parts.query['host']} user=postgres\n[pgbouncer]\n"
         f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
         f"pool_mode = transaction\ndefault_pool_size = {sessions}\n"
-        "ignore_startup_parameters = extra_float_digits\n"
+        "ignore_startup_parameters = extra_float_digits\nserver_login_retry = 1\n"
     )
     process = subprocess.Popen(
         [PROGRAM, "-q", "-u", "nobody", config],

@@ -36,7 +36,7 @@ class Server:
         self.home = self._home = home
         self._data = home / "data"
         self._options = options
-        self._programs = _programs(home) if of is None else of._programs
+        self._programs: Path = _programs(home) if of is None else of._programs
         self._user = _unprivileged(home)
         self._env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C", "TZ": "UTC"}
         self._process: subprocess.Popen[bytes] | None = None
@@ -150,11 +150,13 @@ class Pair:
         self.second.tell("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()")
         _until(lambda: not self.second.asked("SELECT count(*) FROM pg_stat_wal_receiver"))
 
-    def hold_answers(self) -> None:
-        """From now on a commit reaches the standby, and its answer does not come: it waits for a
-        standby that has been told to apply nothing."""
+    def hold(self) -> None:
+        """From now on the standby applies nothing."""
         self.second.tell("SELECT pg_wal_replay_pause()")
         _until(lambda: self.second.asked("SELECT pg_get_wal_replay_pause_state()") == "paused")
+
+    def wait_for_standby(self) -> None:
+        """From now on a commit is answered when the standby has applied it."""
         self.first.tell(
             "ALTER SYSTEM SET synchronous_standby_names = '*'",
             "ALTER SYSTEM SET synchronous_commit = 'remote_apply'",

@@ -50,7 +50,8 @@ class Served(asyncio.Protocol):
     def _answer(self) -> None:
         body = self._side.encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
-        self._transport.write(head % len(body) + body)
+        if not self._transport.is_closing():  # who asked may have given up meanwhile
+            self._transport.write(head % len(body) + body)
 
 
 async def serve(port: int, side: str, path: str, work_s: float) -> None:

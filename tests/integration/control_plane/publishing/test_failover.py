@@ -111,9 +111,8 @@ async def test_the_answer_to_a_commit_is_lost_with_the_server(
         await one.flip(100)
         before = one.services.state.current
         await asyncio.to_thread(servers.caught_up)
-        await asyncio.to_thread(servers.hold_answers)
-        if not arrived:
-            await asyncio.to_thread(servers.cut)
+        await asyncio.to_thread(servers.hold if arrived else servers.cut)
+        await asyncio.to_thread(servers.wait_for_standby)
         flip = asyncio.create_task(one.flip(2_500))
         await until(lambda: asyncio.to_thread(servers.waiting), "the commit waits")
         assert not flip.done()

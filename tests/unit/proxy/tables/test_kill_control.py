@@ -22,6 +22,24 @@ def test_a_restored_database_must_say_off_twice(tmp_path: Path) -> None:
     assert switch.on
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_answers_that_were_on_their_way_change_nothing(on: bool) -> None:
+    """B1: the switch is pressed while a report, a heartbeat and a poll wait for their answers. What
+    they say is older than what the stream has brought meanwhile: it neither lets go of the switch
+    nor puts it on again."""
+    now = 10.0
+    switch = ControlSwitch(None, lambda: now)
+    switch.hear(Notice(not on, 7, "a"))
+    now = 20.0
+    assert switch.hear(Notice(on, 8, "a"))
+    for asked in (15.0, 19.0, 20.0):
+        assert not switch.hear(Notice(not on, 7, "a", asked=asked))
+    assert switch.on is on
+    # Asked for afterwards: the database was restored, and is believed as before.
+    heard = [switch.hear(Notice(not on, 7, "a", asked=21.0 + number)) for number in range(2)]
+    assert (switch.on, any(heard)) == (not on, True)
+
+
 def test_it_is_kept_and_read_again(tmp_path: Path) -> None:
     path = tmp_path / "kill.json"
     switch = ControlSwitch(path)
