@@ -18,12 +18,18 @@ CHOREOGRAPHED = ("on-booking-requested", "on-room-held", "on-deposit-charged", "
 DECLINED = 113
 """A user whose card is declined: the saga is undone without any fault."""
 
-_FIRST, _LAST = "2027-05-03", "2027-05-06"
+Stay = tuple[str, str]
+"""The days of arrival and of departure."""
+STAYS: dict[str, tuple[Stay, ...]] = {
+    "orchestrated": (("2027-05-03", "2027-05-06"), ("2027-05-10", "2027-05-13")),
+    "choreographed": (("2027-07-05", "2027-07-08"), ("2027-07-12", "2027-07-15")),
+}
+"""Stays of their own for each way: rooms that one has taken are gone for the other."""
 
 Book = Callable[[str, Any], Reply]
 
 
-def wishes(side: Side, count: int) -> list[dict[str, Any]]:
+def wishes(side: Side, count: int, way: str = "orchestrated") -> list[dict[str, Any]]:
     """Bookings at hotels that want a deposit; more than there are rooms, and some declined."""
     hotels = [get(side.legacy, f"/api/catalogue/{number}") for number in range(20, 60)]
     hotels = [h for h in hotels if h["policies"]["deposit_percent"]][:10]
@@ -31,9 +37,9 @@ def wishes(side: Side, count: int) -> list[dict[str, Any]]:
     for number in range(count):
         hotel = hotels[number % len(hotels)]
         user = DECLINED if number % 8 == 3 else 3 + number
-        days = {"from": _FIRST, "to": _LAST}
-        room = hotel["rooms"][0]["code"]
-        made.append({"user_id": user, "hotel_id": hotel["id"], "room": room, **days, "guests": 1})
+        first, last = STAYS[way][number // len(hotels) % 2]
+        wish = {"user_id": user, "hotel_id": hotel["id"], "room": hotel["rooms"][0]["code"]}
+        made.append({**wish, "from": first, "to": last, "guests": 1})
     return made
 
 
@@ -68,17 +74,15 @@ def _calls(side: Side, functions: tuple[str, ...]) -> dict[str, int]:
     }
 
 
-def run(
-    side: Side, book: Book, functions: tuple[str, ...], count: int, prefix: str
-) -> Counter[int]:
+def run(side: Side, book: Book, functions: tuple[str, ...], count: int, way: str) -> Counter[int]:
     """`count` sagas, eight at a time, under faults; how often each status was answered."""
     stop, chance = threading.Event(), random.Random(16)
     breaking = threading.Thread(target=storm, args=(side, functions, stop, chance))
     breaking.start()
     try:
-        wanted = list(enumerate(wishes(side, count)))
+        wanted = list(enumerate(wishes(side, count, way)))
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda one: book(f"{prefix}-{one[0]}", one[1]), wanted))
+            answers = list(pool.map(lambda one: book(f"{way}-storm-{one[0]}", one[1]), wanted))
     finally:
         stop.set()
         breaking.join()
@@ -108,13 +112,15 @@ def audited(side: Side, prefix: str, count: int) -> Counter[str]:
 
 def _rooms(side: Side, bookings: list[dict[str, Any]]) -> None:
     """No more of a kind is booked than legacy had left, and availability says the same."""
-    stays = [one for one in bookings if one["from"] == _FIRST]
-    taken = Counter((one["hotel_id"], one["room"]) for one in stays)
-    for (hotel, room), number in taken.items():
-        path = f"/api/catalogue/{hotel}/availability?from={_FIRST}&to={_LAST}"
+    stays = {stay for of_way in STAYS.values() for stay in of_way}
+    taken = Counter((one["hotel_id"], one["room"], one["from"], one["to"]) for one in bookings)
+    for (hotel, room, first, last), number in taken.items():
+        if (first, last) not in stays:
+            continue
+        path = f"/api/catalogue/{hotel}/availability?from={first}&to={last}"
         before = _left(get(side.legacy, path), room)  # which knows nothing of the sagas
         after = _left(side.ask("catalogue-availability", "GET", path).json(), room)
-        assert 0 <= after == before - number, (hotel, room)
+        assert 0 <= after == before - number, (hotel, room, first)
 
 
 def _left(availability: dict[str, Any], room: str) -> int:

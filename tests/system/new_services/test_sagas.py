@@ -85,7 +85,7 @@ def test_rooms_and_money_add_up_under_faults(side: Side, way: str) -> None:
     """Every step lost, crashed, throttled and timed out, by chance, while sagas run."""
     functions = sagas.ORCHESTRATED if way == "orchestrated" else sagas.CHOREOGRAPHED
     answered = sagas.run(
-        side, lambda name, wish: _book(side, way, name, wish), functions, COUNT, f"{way}-storm"
+        side, lambda name, wish: _book(side, way, name, wish), functions, COUNT, way
     )
     sagas.settled(side, f"{way}-storm")
     ended = sagas.audited(side, f"{way}-storm", COUNT)
