@@ -48,7 +48,8 @@ def load() -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CliError(
             f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
-            hint="Correct or delete it; or say where to with --admin-url and --key.",
+            hint="Correct or delete it; or say where to with --admin-url and --key. "
+            "`figway kill on --local` needs neither.",
             code=Exit.USAGE,
         ) from None
 
