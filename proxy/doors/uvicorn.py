@@ -40,7 +40,7 @@ from proxy.request.runtime import Runtime
 from proxy.upstreams.logins import ClientConnection
 from proxy.wire.client_answer import encode
 from proxy.wire.client_body import ChunkedBody
-from proxy.wire.client_head import BadRequest, check_partial
+from proxy.wire.client_head import BadRequest, check_partial, without_empty_lines
 
 _MALFORMED = Problem(400, "malformed", "Bad request", "This is not a well-formed request.")
 _LARGE_HEAD = Problem(431, "head_too_large", "The request head is too large")
@@ -121,19 +121,20 @@ class UvicornDoor:
     def stop_listening(self) -> None:
         """Accept no more; every connection is told that its next answer is the last."""
         self.app.draining = True
+        self.native.stop_listening()  # for connections that are handed over from now on
         for server in self._servers:
             server.close()
 
     async def drain(self, timeout_s: float) -> int:
         """Stop accepting, finish what is under way, close; how many requests were cut off."""
         self.stop_listening()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + timeout_s  # one time for both kinds of connections
         for connection in list(self.state.connections):
             cast(FacadeProtocol, connection).drain()
-        cut_off = await self.native.drain(timeout_s) if self.native.connections else 0
+        for handed_over in list(self.native.connections):
+            handed_over.drain(GRACE_MS)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty(), max(0.0, until - loop.time()))
+            await asyncio.wait_for(self._empty(), timeout_s)
+        cut_off = sum(not handed_over.idle for handed_over in self.native.connections)
         cut_off += len(self.state.tasks)
         await self.close()
         return cut_off
@@ -149,7 +150,7 @@ class UvicornDoor:
             await asyncio.wait_for(self._empty(), CLOSE_S)
 
     async def _empty(self) -> None:
-        while self.state.connections or self.state.tasks:  # noqa: ASYNC110  uvicorn has no event
+        while self.connections or self.state.tasks:  # noqa: ASYNC110  uvicorn has no event
             await asyncio.sleep(0.02)
 
 
@@ -310,7 +311,9 @@ class FacadeProtocol(HttpToolsProtocol):
         if not self._idle:
             self.flow.pause_reading()
             return False
-        data = self._held = self._held.lstrip(b"\r\n") if self._held[:1] in b"\r\n" else self._held
+        data = self._held
+        if data[:2] == b"\r\n":
+            data = self._held = without_empty_lines(data)
         end = data.find(b"\r\n\r\n") + 4
         settings = self._door.runtime.settings
         if end < 4 and not self._partial_head(data):
@@ -435,6 +438,8 @@ class FacadeProtocol(HttpToolsProtocol):
         elif not self._write_paused:
             self.deadline = NEVER
         super().on_message_complete()
+        if self._asking is not None:
+            self._asking.body_came()  # it may be empty, and nobody waits for its first piece
 
     def send_400_response(self, msg: str) -> None:
         """The parser beneath cannot read a head: the native door takes or refuses it."""

@@ -159,6 +159,16 @@ def test_legacy_that_knows_no_expect(facade: Facade, legacy: RawBackend) -> None
     assert legacy.last.body == b"body"
 
 
+def test_legacy_that_knows_no_expect_and_an_empty_body(facade: Facade, legacy: RawBackend) -> None:
+    """W33: a chunked body that is empty comes without a first piece, and ends all the same."""
+    with facade.connect() as client:
+        client.send(CHUNKED + b"Expect: 100-continue\r\n\r\n")
+        facade.wait_for(lambda: facade.runtime.in_flight == 1)
+        client.send(b"0\r\nX-Note: 1\r\n\r\n")
+        assert client.until(b"ok").endswith(b"ok")
+    assert legacy.last.body == b""
+
+
 def test_legacy_that_knows_no_expect_and_a_body_that_does_not_wait(
     facade: Facade, legacy: RawBackend
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import shutil
 import ssl
 import subprocess
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -31,6 +32,8 @@ CURL = shutil.which("curl")
         (b"GET / HTTP/3\r\nHost: a\r\n\r\n", 505, "http_version"),
         (b"GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505, "http_version"),
         (b"GET /\r\n\r\n", 400, "bad_request_line"),
+        (b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad_request_line"),
+        (b"\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad_request_line"),
         (b"PROXY TCP4 1.1.1.1 2.2.2.2 3 80\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400,
          "proxy_protocol"),
         (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + b"\0" * 12, 400, "proxy_protocol"),
@@ -82,6 +85,37 @@ def test_the_doors_take_the_same_methods(facade: Facade, legacy: RawBackend, met
         assert client.ask(method, b"/x", body=b"abc").status == 200
     assert legacy.last.line == method + b" /x HTTP/1.1"
     assert legacy.last.body == b"abc"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"PURGE"])
+def test_the_next_answer_of_a_draining_facade_is_the_last(
+    facade: Facade, legacy: RawBackend, method: bytes
+) -> None:
+    """Whichever connection serves it: the client is told, and the end is waited for."""
+    with facade.connect() as client:
+        assert client.get(b"/warm").status == 200
+        facade.call(facade.door.stop_listening)
+        assert client.ask(method, b"/x").one(b"connection").lower() == b"close"
+        assert client.closed()
+
+
+def test_a_drain_waits_for_what_was_handed_over(facade: Facade, legacy: RawBackend) -> None:
+    """A request under way is finished, in whatever form it came."""
+    go = threading.Event()
+
+    def play(peer: Peer, request: Message) -> None:
+        assert go.wait(10)
+        peer.send(OK)
+
+    legacy.play = play
+    with facade.connect() as client:
+        client.send(b"PURGE /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        facade.wait_for(lambda: len(legacy.requests) == 1)
+        drained = facade.start(facade.door.drain(10))
+        facade.wait_for(lambda: facade.door.draining)
+        go.set()
+        assert client.answer().status == 200
+        assert drained.result(10) == 0
 
 
 def test_tls_does_not_offer_http_2(facade_of: Open, legacy: RawBackend) -> None:
