@@ -82,16 +82,21 @@ def test_documents_of_the_grammar_are_read_as_graphql_core_reads_them(seed: int)
 @TRIES
 @given(st.integers(0, 1 << 62))
 def test_a_mutated_document_is_read_alike_or_not_at_all(seed: int) -> None:
-    read = 0
     for at in range(EACH):
-        chance = random.Random(seed + at)
-        text = mutated(Generator(seed + at).document(), chance)
-        found = ours(text)
+        text, found = _mutated(seed + at)
         if found is not None:
             expected = reference(text)
             assert {one.name: (one.type, frozenset(one.fields)) for one in found} == expected, text
-            read += 1
-    assert read > 0
+
+
+def test_many_mutated_documents_can_still_be_read() -> None:
+    """What is held to the reference above is not nothing: of these, as of all, some are read."""
+    assert sum(_mutated(seed)[1] is not None for seed in range(400)) >= 20
+
+
+def _mutated(seed: int) -> tuple[str, tuple[Definition, ...] | None]:
+    text = mutated(Generator(seed).document(), random.Random(seed))
+    return text, ours(text)
 
 
 def named(data: bytes) -> str | None:
