@@ -2,7 +2,8 @@
 
     python -m bench.control SPEC
 
-SPEC is a JSON object: routes, split, mirror, legacy, new, flips (a second), connections. It prints
+SPEC is a JSON object: routes, split, mirror, operation (may be absent), legacy, new, flips (a
+second), connections. It prints
 its port, answers what a proxy asks, and ends with its standard input.
 """
 
@@ -22,6 +23,7 @@ from figway.model.backend import Backend, ConnectionLimits
 from figway.model.change import changes_to_data, diff
 from figway.model.codec import table_hash, to_data
 from figway.model.comparison import ComparisonPolicy, ShadowPolicy
+from figway.model.operations import OperationKind, OperationMatch
 from figway.model.table import Capability, Route, RouteMatch, Stage, Table
 from figway.model.words import WEIGHT_SCALE, Side
 
@@ -51,6 +53,13 @@ def make_table(spec: dict[str, Any]) -> Table:
         )
         for number in range(spec["routes"])
     }
+    if spec.get("operation"):
+        cart = OperationMatch(kind=OperationKind.GRAPHQL, names=("GetCart",))
+        match = RouteMatch(path="/graphql", methods=("POST",), operation=cart)
+        routes["cart"] = Route(
+            id="cart", match=match, new="new", stage=Stage.NEW, capability="all",
+            shadow=ShadowPolicy(sample=0),
+        )  # fmt: skip
     capabilities = {"all": Capability(id="all")} if routes else {}
     return Table(
         default_backend="legacy",

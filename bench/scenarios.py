@@ -35,6 +35,8 @@ class Scenario:
     routes: int = 0
     split: bool = False
     mirror: bool = False
+    operation: bool = False
+    """Whether one GraphQL operation of `/graphql`, named in the body, goes to new."""
     flips: float = 0.0
     rate: float = 0.0
     """Of the open loop, in requests a second; 0 is half of the server's own rate in (a)."""
@@ -123,6 +125,13 @@ SCENARIOS = {
             workers=2,
             servers=("native", "nginx"),
             **_REAL,  # type: ignore[arg-type]
+        ),
+        Scenario(
+            key="l",
+            title="GraphQL by POST, one operation of two to new, by what the body names",
+            kind="graphql",
+            operation=True,
+            servers=(*_OWN, "envoy"),
         ),
     )
 }

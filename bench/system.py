@@ -108,6 +108,7 @@ def running(server: str, scenario: Scenario) -> Iterator[Running]:
             routes=scenario.routes,
             split=scenario.split,
             mirror=scenario.mirror,
+            operation=scenario.operation,
             workers=scenario.workers,
             flips=scenario.flips,
         )
@@ -166,6 +167,7 @@ def _control(stack: contextlib.ExitStack, spec: Spec) -> int:
         "routes": spec.routes,
         "split": spec.split,
         "mirror": spec.mirror,
+        "operation": spec.operation,
         "legacy": spec.legacy,
         "new": spec.new,
         "flips": spec.flips,

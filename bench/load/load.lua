@@ -2,6 +2,7 @@
 --   browser  GET with a head of about 700 bytes: a trace id that differs on every request, a route
 --            and ids likewise, and one of 2 000 users, so that a connection serves many in turn
 --   plain    the same short GET every time
+--   graphql  POST of about 900 bytes to /graphql: GetCart and GetUser in turn
 --   post     POST of 4 KB        slow, 1m, 100m   GET of that path
 --   of more than 200 routes it visits 200, spread over all, so that the tables differ and the traffic
 --   does not
@@ -16,6 +17,7 @@ local agents = {
 local languages = { "en-GB,en;q=0.9", "de-DE,de;q=0.9,en;q=0.6", "fr-FR,fr;q=0.8,en-US;q=0.5,en;q=0.3" }
 local tails = { "", "/items", "/items/", "/a/b/" }
 local users, count = {}, 2000
+local asked = {}
 
 function init(args)
   kind, routes = args[1], tonumber(args[2] or "200")
@@ -36,6 +38,15 @@ function init(args)
     end
     return
   end
+  if kind == "graphql" then
+    local fields = string.rep(" item { id name price { amount currency } stock }", 14)
+    for _, name in ipairs({ "GetCart", "GetUser" }) do
+      local body = string.format('{"operationName":"%s","variables":{"id":"%s"},"query":"query %s($id: ID!) { node(id: $id) {%s } }"}',
+        name, string.rep("7", 60), name, fields)
+      asked[#asked + 1] = wrk.format("POST", "/graphql", { ["Host"] = "shop.example", ["Content-Type"] = "application/json" }, body)
+    end
+    return
+  end
   local path = (kind == "plain" or kind == "post") and "/plain" or "/" .. kind .. (kind == "slow" and "/x" or "")
   if kind == "post" then
     fixed = wrk.format("POST", path, { ["Host"] = "shop.example", ["Content-Type"] = "application/json" },
@@ -49,6 +60,7 @@ local turn = 0
 function request()
   if fixed then return fixed end
   turn = turn + 1
+  if #asked > 0 then return asked[turn % #asked + 1] end
   local route = math.random(0, visited - 1) * stride
   local shape = route % 4
   local tail = tails[shape + 1]

@@ -34,6 +34,8 @@ class Spec:
     routes: int = 0
     split: bool = False
     mirror: bool = False
+    operation: bool = False
+    """`GetCart` of `/graphql` goes to new, as the body names it; everything else to legacy."""
     workers: int = 1
     flips: float = 0.0
 

@@ -31,23 +31,40 @@ def parse_json_sequence(text: str) -> Value:
 
 
 def parse_events(text: str) -> Value:
-    """Events in the order sent: their fields, with data as JSON where it is (WHATWG HTML 9.2.6)."""
+    """Events in the order sent, as a browser dispatches them (WHATWG HTML 9.2.6).
+
+    A block without data is none, and so is the last one without an empty line after it. An event
+    keeps the last id that was told, and is of type `message` where none is named. `retry` is its
+    own entry. Data are JSON where they can be.
+    """
     events: list[Value] = []
-    for block in text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n"):
-        fields: dict[str, Value] = {}
-        data: list[str] = []
+    last_id = ""
+    blocks = text.replace("\r\n", "\n").replace("\r", "\n").split("\n\n")
+    for block in blocks[:-1]:
+        kind, data = "", []
         for line in block.split("\n"):
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if name == "data":
                 data.append(value)
-            elif name in ("event", "id", "retry"):
-                fields[name] = value
+            elif name == "event":
+                kind = value
+            elif name == "id" and "\0" not in value:
+                last_id = value
+            elif name == "retry" and value.isascii() and value.isdigit():
+                events.append({"retry": int(value)})
         if data:
-            fields["data"] = _data("\n".join(data))
-        if fields:
-            events.append(fields)
+            events.append(_event(kind, last_id, "\n".join(data)))
     return events
+
+
+def _event(kind: str, last_id: str, data: str) -> Value:
+    event: dict[str, Value] = {"data": _data(data)}
+    if kind and kind != "message":
+        event["event"] = kind
+    if last_id:
+        event["id"] = last_id
+    return event
 
 
 def _data(text: str) -> Value:

@@ -30,14 +30,14 @@ def parse_multipart(body: bytes, media_type: MediaType, read_part: ReadPart) -> 
         NotThisFormat: there is no boundary, it does not occur, or the last one is missing.
         CompareError: of reading a part.
     """
-    parts = [_headed(part) for part in _parts(body, media_type)]
+    parts = [headed(part) for part in _parts(body, media_type)]
     labels = _labels(parts)
     pairs = []
     for headers, content in parts:
         content = _relabelled(content, labels)
         kind = MediaType.parse(headers.get("content-type", ["text/plain"])[-1])
         part: dict[str, Value] = {"body": read_part(_decoded(content, headers), kind)}
-        part |= _described(headers)
+        part |= described(headers)
         pairs.append((_name(headers), part))
     if media_type.essence == "multipart/form-data":
         return members([(name, part) for name, part in pairs])
@@ -59,7 +59,8 @@ def _parts(body: bytes, media_type: MediaType) -> list[bytes]:
     return [re.sub(rb"\A\r?\n", b"", part) for part in parts]
 
 
-def _headed(part: bytes) -> tuple[dict[str, list[str]], bytes]:
+def headed(part: bytes) -> tuple[dict[str, list[str]], bytes]:
+    """Header fields by lower-case name, and what follows them."""
     if part[:1] in (b"\r", b"\n"):
         return {}, re.sub(rb"\A\r?\n", b"", part)
     head, *rest = _BREAK.split(part, maxsplit=1)
@@ -101,7 +102,7 @@ def _decoded(content: bytes, headers: dict[str, list[str]]) -> bytes:
     return quopri.decodestring(content) if coding == "quoted-printable" else content
 
 
-def _described(headers: dict[str, list[str]]) -> dict[str, Value]:
+def described(headers: dict[str, list[str]]) -> dict[str, Value]:
     """A part's own headers as they are compared: `$[*]['header:content-type']`."""
     around = AnswerContext(resolve=lambda url: url)
     found: dict[str, Value] = {}

@@ -14,6 +14,7 @@ from figway.compare.canonical_cbor import parse_cbor
 from figway.compare.canonical_csv import delimiter_of, has_header, parse_rows, table
 from figway.compare.canonical_form import parse_form
 from figway.compare.canonical_html import parse_html
+from figway.compare.canonical_http import MEDIA_TYPE, parse_http
 from figway.compare.canonical_json import Blob, NotThisFormat, Value, check_depth, parse_json
 from figway.compare.canonical_lines import parse_events, parse_json_lines, parse_json_sequence
 from figway.compare.canonical_msgpack import parse_msgpack
@@ -96,6 +97,14 @@ class Trees:
         return {"name": name, "content": content} if name else {"content": content}
 
     def _part(self, body: bytes, media_type: MediaType) -> Value:
+        if media_type.essence == MEDIA_TYPE:
+            try:
+                return parse_http(body, self._own)
+            except NotThisFormat:
+                return Blob(body)
+        return self._own(body, media_type)
+
+    def _own(self, body: bytes, media_type: MediaType) -> Value:
         return self._inside(media_type.family(body), body, media_type)
 
     def _file(self, name: str, body: bytes) -> Value:

@@ -57,6 +57,9 @@ class ShadowPolicy(Strict):
     """Written contract under which unsafe methods may be copied; names how the side is told."""
     body_limit: int = 262_144
     """A larger request or response body is skipped, and counted."""
+    event_streams: bool = False
+    """Also compare streams of server-sent events that end, such as answers that are told piece by
+    piece. One that its client leaves, or that grows over `body_limit`, is skipped."""
     unsafe_get: bool = False
     """A GET of this route changes something: never copy it."""
     legacy_reads: LegacyReads = LegacyReads.CACHEABLE

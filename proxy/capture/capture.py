@@ -42,12 +42,13 @@ _MOST_METHODS = 32
 class _Lane:
     """What is known of one plan: its window, its counts, whether a method is copied."""
 
-    __slots__ = ("counts", "limit", "plan", "salt", "sample", "skips")
+    __slots__ = ("counts", "limit", "plan", "salt", "sample", "skips", "streams")
 
     def __init__(self, plan: Plan, revision: int) -> None:
         self.plan = plan
         self.counts = Counts(plan.route_id, evidence_window(plan), revision)
         self.limit = plan.shadow.body_limit
+        self.streams = plan.shadow.event_streams
         self.sample = plan.shadow.sample
         self.salt = b"shadow:" + plan.route_id.encode()
         self.skips: dict[tuple[Side, str], Skip] = {}
@@ -176,7 +177,7 @@ class Tap:
     def response_head(self, head: ResponseHead) -> None:
         """See `CaptureTap`."""
         self._answer = head
-        if not self._skip and _is_event_stream(head):
+        if not self._skip and not self._lane.streams and _is_event_stream(head):
             self._give_up("event_stream")
 
     def response_body(self, data: bytes) -> None:

@@ -76,7 +76,7 @@ def _read(body: bytes) -> Call:
         raise _Refused("no envelope of SOAP 1.1 or 1.2")
     inside = next((c for c in root.children if c.name == f"{version}}}Body"), None)
     if inside is None or not inside.children:
-        raise _Refused("an envelope without an operation")
+        raise ApiError(400, "invalid", "The envelope has no operation in its body.")
     asked = inside.children[0]
     namespace, _, operation = asked.name.rpartition("}")
     if namespace != NAMESPACE:

@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from figway.compare.answer import Answer, Context
 from figway.compare.verdict import Comparison, compare
+from figway.evidence.comparing import faults_of
+from figway.model.table import Route, RouteMatch
 from tests.system.new_services.hosts import ROOT, Host, running
 
 # How the functions are deployed, for looking up which of them serves a route.
@@ -81,9 +83,13 @@ class Shops:
         """A read of both, less what legacy disagrees with itself about."""
         headers = {"content-type": content_type} if content_type else {}
         first, again = (self.legacy(method, target, body, headers) for _ in range(2))
-        context = Context(facade=f"http://{self.authority}", path=target.partition("?")[0])
+        context = Context(
+            facade=f"http://{self.authority}",
+            path=target.partition("?")[0],
+            faults=faults_of(Route(id="all", match=RouteMatch(path="/**"))),
+        )
         noise = {found.field for found in compare(first, again, (), context).differences}
-        context = Context(facade=context.facade, path=context.path, noise=frozenset(noise))
+        context = replace(context, noise=frozenset(noise))
         return compare(first, self.new(method, target, body, headers), (), context)
 
     def caught_up(self) -> None:

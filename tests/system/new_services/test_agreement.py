@@ -154,8 +154,29 @@ def test_a_read_by_post_agrees(shops: Shops, target: str, content_type: str, bod
     shops.host.differences(ALL=False)
     comparison = shops.compared(target, "POST", body, content_type)
     counted = [found.to_dict() for found in comparison.differences if found.counts]
-    verdicts = ("match", "both_failed")  # a SOAP fault is a 500, as SOAP 1.1 has it
-    assert (comparison.verdict in verdicts, counted) == (True, [])
+    assert (comparison.verdict, counted) == ("match", [])
+
+
+@pytest.mark.parametrize(
+    ("content_type", "envelope", "status", "code"),
+    [("text/xml", _E11, 500, "Client"), ("application/soap+xml", _E12, 400, "Sender")],
+)
+def test_an_unknown_booking_is_one_answer_of_both_sides(
+    shops: Shops, content_type: str, envelope: str, status: int, code: str
+) -> None:
+    """Line 7: a SOAP 1.1 fault is HTTP 500, and a match where both sides give it."""
+    shops.host.differences(ALL=False)
+    body = envelope.format(_GET.format("WF-1")).encode()
+    headers = {"content-type": content_type}
+    both = [ask("POST", "/ws/booking.asmx", body, headers) for ask in (shops.legacy, shops.new)]
+    assert [(answer.status, b"No such booking" in answer.body) for answer in both] == [
+        (status, True), (status, True),
+    ]  # fmt: skip
+    comparison = shops.compared("/ws/booking.asmx", "POST", body, content_type)
+    assert comparison.verdict == "match"
+    assert [(fault.code, fault.server) for fault in comparison.faults if fault] == [
+        (code, False), (code, False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", list(differences.table()))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,8 +19,10 @@ from gql.transport.httpx import HTTPXTransport
 from jsonrpcclient import request
 
 from figway.model.operations import OperationKind, OperationMatch, OperationType
-from figway.model.table import Route, RouteMatch, Stage
+from figway.model.table import Capability, Route, RouteMatch, Stage
 from proxy.request.runtime import FacadeSettings
+from tests.support.serverless.events import KINDS
+from tests.support.serverless.facade import LambdaFacade, Sandboxes
 from tests.support.wire import Facade, table_of
 from tests.system.legacy_stub.running import Running, running
 
@@ -54,16 +57,36 @@ def shops() -> Iterator[tuple[Running, Running]]:
         yield legacy, new
 
 
-@pytest.fixture(params=["native", "asgi"])
-def facade(request: pytest.FixtureRequest, shops: tuple[Running, Running]) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def sandboxes() -> Iterator[Sandboxes]:
+    found = Sandboxes()
+    yield found
+    found.stop()
+
+
+@pytest.fixture(params=["native", "asgi", "http", "alb-multi"])
+def door(
+    request: pytest.FixtureRequest, shops: tuple[Running, Running], sandboxes: Sandboxes
+) -> Iterator[Facade | LambdaFacade]:
+    """Both doors, and the proxy function behind an HTTP API and a load balancer."""
     legacy, new = (int(shop.url.rpartition(":")[2]) for shop in shops)
-    found = Facade(str(request.param), table_of(legacy, new, *ROUTES), FacadeSettings())
+    kind, table = str(request.param), table_of(legacy, new, *ROUTES)
+    found: Facade | LambdaFacade
+    if kind in KINDS:
+        found = LambdaFacade(kind, sandboxes.get(FacadeSettings(), table))
+    else:
+        found = Facade(kind, table, FacadeSettings())
     for shop in shops:
         httpx.delete(f"{shop.url}/internal/stats", trust_env=False, timeout=60).raise_for_status()
     try:
-        yield f"http://127.0.0.1:{found.port}"
+        yield found
     finally:
         found.stop()
+
+
+@pytest.fixture
+def facade(door: Facade | LambdaFacade) -> str:
+    return f"http://127.0.0.1:{door.port}"
 
 
 def executed(shops: tuple[Running, Running]) -> tuple[dict[str, int], dict[str, int]]:
@@ -141,6 +164,47 @@ def test_jsonrpcclient_moves_one_method(facade: str, shops: tuple[Running, Runni
     legacy, new = executed(shops)
     assert new == {"jsonrpc booking.get": 3}
     assert legacy["jsonrpc booking.get"] == 1
+
+
+def test_300_users_of_a_canary_stay_where_they_are(
+    door: Facade | LambdaFacade, facade: str, shops: tuple[Running, Running]
+) -> None:
+    """Line 5: half of the users' GetBooking and booking.get are new's, of each user both or none;
+    ListHotels is legacy's for all of them."""
+    legacy, new = (int(shop.url.rpartition(":")[2]) for shop in shops)
+    plain = table_of(legacy, new, *(_half(route) for route in ROUTES))
+    door.swap(replace(plain, capabilities={"trip": Capability(id="trip")}))
+    sides: list[set[str]] = []
+    with requests.Session() as session:
+        session.trust_env = False
+        client = zeep.Client(
+            f"{facade}/ws/booking.asmx?wsdl", transport=zeep.Transport(session=session)
+        )
+        service = client.bind("BookingService", "BookingSoap")
+        service._binding_options["address"] = f"{facade}/ws/booking.asmx"
+        before = len(door.records)
+        for user in range(300):
+            session.cookies.set("figway_id", f"user-{user}")
+            assert service.GetBooking(Id="WF-100001").Booking.Id == "WF-100001"
+            call = request("booking.get", params={"id": "WF-100001"})
+            assert session.post(f"{facade}/rpc", json=call).json()["id"] == call["id"]
+            if user % 20 == 0:
+                assert service.ListHotels(City="Lisboa", Size=1).Hotels.Hotel
+        door.wait_for(lambda: len(door.records) == before + 615)
+        found = [(record.operation, record.side) for record in door.records[before:]]
+    lists = [side for name, side in found if name.endswith("ListHotels")]
+    assert lists == ["legacy"] * 15
+    named = [side for name, side in found if not name.endswith("ListHotels")]
+    sides = [{first, second} for first, second in zip(named[::2], named[1::2], strict=True)]
+    assert all(len(met) == 1 for met in sides)
+    assert 110 < sides.count({"new"}) < 190
+    assert executed(shops)[1] == {
+        "soap GetBooking": sides.count({"new"}), "jsonrpc booking.get": sides.count({"new"})
+    }  # fmt: skip
+
+
+def _half(route: Route) -> Route:
+    return replace(route, stage=Stage.CANARY, weight=5_000, capability="trip")
 
 
 def test_bodies_reach_new_byte_for_byte(facade: str, shops: tuple[Running, Running]) -> None:

@@ -184,6 +184,31 @@ async def test_what_is_not_compared_is_counted_with_its_reason(tmp_path: Path) -
         assert targets == {"/r/bigger", "/r/cached", "/r/fine"}
 
 
+async def test_an_event_stream_that_ends_is_compared_where_the_route_says_so(
+    tmp_path: Path,
+) -> None:
+    """Line 3: comments and what is never dispatched are no difference; another event is one."""
+
+    def legacy(request: Request) -> Reply:
+        return Reply(b": hello\n\ndata: 1\n\n", content_type="text/event-stream")
+
+    def new(request: Request) -> Reply:
+        last = b"2" if request.target == "/r/other" else b"1"
+        return Reply(b"data: %b\n\ndata: cut" % last, content_type="text/event-stream")
+
+    async with shadow_world(tmp_path) as w:
+        w.policy(event_streams=True)
+        w.legacy.script, w.new.script = legacy, new
+        proxy = await w.start()
+        async with httpx.AsyncClient(base_url=proxy.facade, trust_env=False) as client:
+            for path in ("same", "other"):
+                await client.get(f"/r/{path}")
+        batches = await w.settled(2)
+        assert batches.skipped == {}
+        assert batches.verdicts["match"] == 1
+        assert set(batches.fields()) == {"$[*].data changed"}
+
+
 async def test_a_write_is_copied_under_a_dry_run_contract_and_never_sent_again(
     tmp_path: Path,
 ) -> None:
