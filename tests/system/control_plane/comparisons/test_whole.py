@@ -125,7 +125,9 @@ def test_from_shadow_to_replay(tmp_path: Path) -> None:
         stands = {path["path"]: path["standing"] for path in fields}
         assert stands["$.items[*].price"] == "real"
         assert stands["$.request"] == "noise"
-        examples = _data(figway, "compare", "examples", "orders", "--verdict", "mismatch")
+        examples = _data(
+            figway, "compare", "examples", "orders", "--verdict", "mismatch", "--limit", "200"
+        )
         assert examples
         shown = figway.ok("compare", "show", examples[0]["id"])
         assert "$.items[*].price" in shown
