@@ -62,6 +62,9 @@ def pages(target: Target, pair: str, cursor: str) -> list[tuple[str, str]]:
         "explain, what if": "/console/explain?request=/shop/part-77/5/items&percent=25",
         "explain, old revision":
             f"/console/explain?request=/shop/part-77/5/items&revision={size.revisions // 2}",
+        "backends": "/console/backends", "form, new route": "/console/new/routes",
+        "form, edit route": f"/console/edit/routes/{busy}",
+        "form, edit backend": "/console/edit/backends/fn-3",
         "fleet": "/console/fleet", "fleet, live": "/console/fleet?part=1",
         "audit": "/console/audit", "audit, action": "/console/audit?action=key.create",
         "audit, subject": f"/console/audit?subject=route+{busy}",
