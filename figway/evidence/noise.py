@@ -1,4 +1,8 @@
-"""What a shadow worker knows of one window, and what it says of the differences of a pair by it.
+"""Where a mismatch becomes noise: what is known of one window, and what it says of a difference.
+
+A difference is noise where legacy differs from itself in the same form. `Knowledge` learns these
+forms from second looks, and marks each difference of a pair by them (`first`, at once; `second`,
+after a look). By its marks `field_state` and `judgement` then call a field noise, real or unsteady.
 
 Pure: it is told of looks, and marks; what is asked again, and when, is the caller's business.
 

@@ -1,4 +1,8 @@
-"""The cookie that gives a client its sticky key, and the answers that must not carry it."""
+"""The cookie that gives a client its sticky key, and the answers that must not carry it.
+
+The key itself is drawn by the host (`proxy.request.ids`); which route issues one is decided in
+`figway.routing.decide`.
+"""
 
 from __future__ import annotations
 
