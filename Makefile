@@ -27,7 +27,8 @@ demo-serverless: $(VENV)/.dev ## The shop's whole new side: functions, queues, e
 ##@ Check it
 # Everything once that runs in a test's own process or on its own sockets; of whole systems, faults and the
 # console in a browser a part, which the targets below have whole. The compiled build has targets of its own.
-test: lint test-quick ## Lint, strict types, import rules, tests, and a part of the long suites (twelve minutes on two cores, ten are wanted)
+test: $(VENV)/.dev ## Lint, strict types, import rules, tests, and a part of the long suites (twelve minutes on two cores)
+	@$(MAKE) --no-print-directory -j2 lint test-quick
 
 test-all: lint ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
 	@THOROUGH=1 $(MAKE) --no-print-directory coverage unit-rest test-compiled test-browser
@@ -44,7 +45,8 @@ AGAIN := -rR
 # A file to a worker, in the order of the tree: files of few tests and much work are in its middle, so that
 # no worker waits for the other at the end.
 BY_FILE := --dist loadfile --no-loadscope-reorder
-WORKERS ?= 2
+# Tests wait for processes and sockets more than they compute: three keep two cores busy.
+WORKERS ?= 3
 
 LONG := tests/system tests/suites/faults tests/suites/story tests/suites/soak tests/suites/browser
 # Of each long suite the tests that notice most: an installation by its README, a route moved by the

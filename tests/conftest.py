@@ -35,7 +35,10 @@ settings.load_profile("new" if LOOKING else "same")
 QUICK = os.environ.get("QUICK") == "1"
 """`make test`: what runs on both databases runs on one of them, half of the tests on each."""
 # What these are about is the database itself.
-BOTH_DATABASES = ("integration/control_plane/db", "integration/control_plane/publishing")
+BOTH_DATABASES = (
+    "integration/control_plane/db",
+    "integration/control_plane/publishing/test_one_truth.py",
+)
 DATABASES = ("sqlite", "postgres")
 
 
