@@ -126,15 +126,6 @@ def from_data(cls: type[T], data: Any, path: str = "$") -> T:
     return result
 
 
-def from_json(cls: type[T], text: bytes | str) -> T:
-    """Decode JSON text as the model class `cls`. Raises `CodecError`."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CodecError("$", f"not JSON: {error}") from None
-    return from_data(cls, data)
-
-
 _REQUIRED = object()
 
 

@@ -66,10 +66,6 @@ class FallbackBudget:
         """This worker's part of what may be taken in the present second."""
         return self._allowance(now // 1000) / self._shares
 
-    def own_per_second(self, now: int) -> float:
-        """The backend's own mean rate of the last ten seconds, over all that share the counts."""
-        return self._load.mean(now // 1000, _WINDOW)
-
     def take(self) -> tuple[int, int]:
         """How often it was spent and refused since the last call."""
         taken = self.spent, self.refused

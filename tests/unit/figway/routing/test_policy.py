@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.model.codec import from_data, from_json, to_data
+from figway.model.codec import from_data, to_data
 from figway.model.policies import (
     NO_POLICIES,
     BodyPolicy,
@@ -129,7 +129,8 @@ def test_policies_are_written_down_and_read_again() -> None:
         request_headers=HeaderEdits(remove=("x",)),
     )
     assert from_data(RoutePolicies, to_data(policies)) == policies
-    assert from_json(RoutePolicies, json.dumps(to_data(policies, whole=True))) == policies
+    written = json.dumps(to_data(policies, whole=True))
+    assert from_data(RoutePolicies, json.loads(written)) == policies
 
 
 # -- claims ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from figway.serving.budget import FallbackBudget
 from figway.serving.exchange import NOTHING, TRANSITIONS, Action, Do, Event, Exchange, State
 from figway.serving.failures import FailureKind, Sent
 from figway.serving.fallback import NoFallback
+from figway.serving.load import ROW, Load
 from tests.support.thorough import examples
 
 NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME
@@ -116,14 +117,15 @@ def test_an_open_breaker_without_fallback_answers_at_once(
 def test_what_cannot_be_opened_here_is_legacy_s_own_and_takes_no_budget(method: str) -> None:
     """B1: 500 requests in one second to a route in quarantine are all answered by legacy, and the
     budget that other routes need in an outage is whole afterwards."""
-    breaker, budget = Breaker(BreakerPolicy()), FallbackBudget(FallbackBudgetPolicy(percent=0))
+    breaker, load = Breaker(BreakerPolicy()), Load([0] * ROW)
+    budget = FallbackBudget(FallbackBudgetPolicy(percent=0), load=load)
     breaker.quarantined = True
     for _ in range(500):
         exchange = Exchange(FallbackPolicy(), Side.NEW, method, 0, breaker, budget)
         assert talk(exchange, ("head", 200)) == ["try legacy", "relay"]
         assert exchange.fallback == "quarantine"
     assert budget.take() == (0, 0)
-    assert budget.own_per_second(1_000) == 50
+    assert load.mean(1, 10) == 50
     assert all(budget.spend(0) for _ in range(10))
 
 
