@@ -45,7 +45,7 @@ AGAIN := -rR
 # A file to a worker, in the order of the tree: files of few tests and much work are in its middle, so that
 # no worker waits for the other at the end.
 BY_FILE := --dist loadfile --no-loadscope-reorder
-# Tests wait for processes and sockets more than they compute: three keep two cores busy.
+# With two, a third of the time of two cores went unused: tests wait for processes and sockets.
 WORKERS ?= 3
 
 LONG := tests/system tests/suites/faults tests/suites/story tests/suites/soak tests/suites/browser
