@@ -7,7 +7,7 @@ import re
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
 from figway.operation.envelope import check_name
-from figway.operation.form_names import is_field, pairs_for
+from figway.operation.form_names import FieldNames
 from figway.operation.head import ContentType, check_coding, media_type
 from figway.operation.multipart import Part, parts
 from figway.operation.operation import Operation, Unread, UnreadReason
@@ -26,8 +26,9 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     """
     check_coding(head)
     media = media_type(head.get(b"content-type"))
-    values = _values(body, media, field, complete=complete)
-    if pairs_for(head.query, field):
+    names = FieldNames(field)
+    values = _values(body, media, names, complete=complete)
+    if names.pairs(head.query):
         raise Unread(UnreadReason.AMBIGUOUS)
     if not values:
         raise Unread(UnreadReason.ABSENT)
@@ -40,25 +41,25 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     return (Operation(OperationKind.FORM, value, field=field),)
 
 
-def _values(body: bytes, media: ContentType, field: str, *, complete: bool) -> list[str]:
+def _values(body: bytes, media: ContentType, names: FieldNames, *, complete: bool) -> list[str]:
     if media.essence not in (_URLENCODED, _MULTIPART):
         raise Unread(UnreadReason.MEDIA_TYPE)
     if not complete:
         raise Unread(UnreadReason.TOO_LONG)
     if media.essence == _MULTIPART:
-        return _values_of_parts(body, media, field)
+        return _values_of_parts(body, media, names)
     if not media.is_utf8:
         raise Unread(UnreadReason.MEDIA_TYPE)
-    return [value for _, value in pairs_for(body, field)]
+    return [value for _, value in names.pairs(body)]
 
 
-def _values_of_parts(body: bytes, media: ContentType, field: str) -> list[str]:
+def _values_of_parts(body: bytes, media: ContentType, names: FieldNames) -> list[str]:
     if not media.is_utf8:
         raise Unread(UnreadReason.MEDIA_TYPE)
     found = []
     for part in parts(body, media, complete=True):
         disposition = _disposition(part)
-        if not is_field(_name(disposition), field):
+        if not names.has(_name(disposition)):
             continue
         if not part.whole:
             raise Unread(UnreadReason.MALFORMED)

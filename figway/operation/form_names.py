@@ -7,44 +7,57 @@ pairs at semicolons, too; some decode the names of a multipart body.
 
 from __future__ import annotations
 
-import re
 from urllib.parse import unquote
 
 from figway.operation.head import pairs_of
 from figway.operation.operation import Unread, UnreadReason
 
 
-def pairs_for(text: bytes, field: str) -> list[tuple[str, str]]:
-    """The pairs of one field in a query string or urlencoded form.
+class FieldNames:
+    """Some fields of a form or query string, to be found there in one pass."""
 
-    Raises `Unread` for what is not percent-encoded UTF-8, and where some framework would take
-    another pair for the field's.
-    """
-    found = [pair for pair in pairs_of(text) if is_field(pair[0], field)]
-    if b";" in text:
-        split = pairs_of(text.replace(b";", b"&"))
-        if len([name for name, _ in split if is_field(name, field)]) != len(found):
+    __slots__ = ("_fields", "_flat", "_nested")
+
+    def __init__(self, *fields: str) -> None:
+        plain = [_plain(field) for field in fields]
+        self._fields = frozenset(fields)
+        self._flat = frozenset(_flat(name) for name in plain)
+        self._nested = [pieces for pieces in map(_pieces, plain) if pieces]
+
+    def pairs(self, text: bytes) -> list[tuple[str, str]]:
+        """The pairs of these fields in a query string or urlencoded form.
+
+        Raises `Unread` for what is not percent-encoded UTF-8, and where some framework would take
+        another pair for a field's.
+        """
+        found = [pair for pair in pairs_of(text) if self.has(pair[0])]
+        if b";" in text:
+            split = pairs_of(text.replace(b";", b"&"))
+            if sum(self.has(name) for name, _ in split) != len(found):
+                raise Unread(UnreadReason.AMBIGUOUS)
+        return found
+
+    def has(self, name: str) -> bool:
+        """Whether a name is a field's. Raises `Unread` for one that some frameworks take for it."""
+        if name in self._fields:
+            return True
+        plain = _plain(name)
+        pieces = _pieces(plain)
+        nested = any(pieces[: len(wanted)] == wanted for wanted in self._nested)
+        if nested or _flat(plain) in self._flat:
             raise Unread(UnreadReason.AMBIGUOUS)
-    return found
-
-
-def is_field(name: str, field: str) -> bool:
-    """Whether a name is the field's. Raises `Unread` for one that some frameworks take for it."""
-    if name == field:
-        return True
-    plain, wanted = _plain(name), _plain(field)
-    pieces = _pieces(wanted)
-    nested = bool(pieces) and _pieces(plain)[: len(pieces)] == pieces
-    if nested or plain.replace("[", "_") == wanted.replace("[", "_"):
-        raise Unread(UnreadReason.AMBIGUOUS)
-    return False
+        return False
 
 
 def _plain(name: str) -> str:
     text = unquote(name).partition("\0")[0].strip("\"' \t\r\n").casefold()
-    return re.sub(r"[ .]", "_", text)
+    return text.replace(" ", "_").replace(".", "_")
 
 
-def _pieces(name: str) -> list[str]:
+def _flat(plain: str) -> str:
+    return plain.replace("[", "_")
+
+
+def _pieces(plain: str) -> list[str]:
     """`a[b]` taken apart; brackets around nothing are left out."""
-    return [piece for piece in re.split(r"[\[\]]", name) if piece]
+    return [piece for piece in plain.replace("]", "[").split("[") if piece]

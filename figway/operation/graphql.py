@@ -16,7 +16,7 @@ from typing import Any, Final
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
 from figway.operation.envelope import member, messages, parse
-from figway.operation.form_names import pairs_for
+from figway.operation.form_names import FieldNames
 from figway.operation.graphql_document import Definition, read_document
 from figway.operation.head import check_coding, media_type
 from figway.operation.operation import Operation, Unread, UnreadReason
@@ -29,6 +29,7 @@ _OTHER_IDS = ("id", "documentId", "queryId", "doc_id")
 _IN_URL = frozenset({"query", "operationName", "extensions", *_OTHER_IDS})
 _ALSO_IN_URL = ("batchOperations",)
 """What makes some servers execute several operations of one document."""
+_NAMES_IN_URL: Final = FieldNames(*_IN_URL, *_ALSO_IN_URL)
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*").fullmatch
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}").fullmatch
 
@@ -139,8 +140,7 @@ def _in_url(head: RequestHead) -> dict[str, Any]:
     """What the query string says of the operation. Raises `Unread`."""
     if not head.query:
         return {}
-    names = (*_IN_URL, *_ALSO_IN_URL)
-    pairs = [pair for name in names for pair in pairs_for(head.query, name)]
+    pairs = _NAMES_IN_URL.pairs(head.query)
     found: dict[str, Any] = dict(pairs)
     if len(found) != len(pairs) or not found.keys() <= _IN_URL:
         raise Unread(UnreadReason.AMBIGUOUS)

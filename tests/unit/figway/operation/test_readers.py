@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from figway.model.operations import OperationKind
+from figway.operation import form_names
+from figway.operation.head import pairs_of
 from figway.operation.operation import Ask, Operation, OperationReading
 from figway.operation.read import OperationReader
 from tests.support.tables import Head
@@ -117,6 +119,23 @@ def test_graphql_with_more_in_the_url(query: bytes) -> None:
     assert said(read(GRAPHQL, {"query": "{ a }"}, query=query), GRAPHQL) == "ambiguous"
     plain = read(GRAPHQL, {"query": "{ a }"}, query=b"variables=%7B%7D&trace=a;b")
     assert said(plain, GRAPHQL) == ["graphql query { a }"]
+
+
+@pytest.mark.parametrize(("query", "times"), [(b"a=1&query={cart}", 1), (b"a=1;b&query={cart}", 2)])
+def test_a_query_string_is_read_once_for_all_that_graphql_knows_there(
+    query: bytes, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Besides once more as those read it that split it at semicolons, too: of a thousand pairs,
+    each reading is work that every other request waits for."""
+    texts: list[bytes] = []
+
+    def counted(text: bytes) -> list[tuple[str, str]]:
+        texts.append(text)
+        return pairs_of(text)
+
+    monkeypatch.setattr(form_names, "pairs_of", counted)
+    assert said(read(GRAPHQL, method="GET", media=b"", query=query), GRAPHQL)
+    assert len(texts) == times
 
 
 @pytest.mark.parametrize("ask", [GRAPHQL, SOAP, RPC, ACTION])
