@@ -80,7 +80,7 @@ unit-rest: $(VENV)/.dev
 # The compiled build in the place of the sources, for the tests and for the processes they start.
 AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
 WIRE := tests/suites/conformance tests/integration/proxy/upstreams/test_port.py \
-	tests/unit/proxy/wire tests/unit/proxy/request tests/unit/figway/serving/test_exchange.py
+	tests/unit/proxy/wire tests/unit/proxy/request tests/unit/figway/serving/test_exchange.py tests/unit/figway/serving/test_exchange_life.py
 
 test-wire-compiled: ## What goes over the wire, on the compiled build, where there is a C compiler
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE) --ignore tests/suites/conformance/serverless -k 'not asgi'"; \
