@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from control_plane.percent import lower
 from control_plane.publishing.exposure import NOTHING_COMPARED, ExposurePolicy, Proof
 from control_plane.services import Services
+from figway.evidence.comparing import window_of
 from figway.evidence.judgement import Judgement
-from figway.model.change import Kind
 
 
 def exposure_policy(services: Services) -> ExposurePolicy:
@@ -16,7 +16,11 @@ def exposure_policy(services: Services) -> ExposurePolicy:
 
     async def evidence(routes: Iterable[str]) -> Mapping[str, Proof]:
         judged = await services.comparisons.views.judged(list(routes))
-        return {route: proof_of(found.judgement) for route, found in judged.items()}
+        table = services.state.current.table
+        return {
+            route: proof_of(found.judgement, of_now=found.window == window_of(table, route))
+            for route, found in judged.items()
+        }
 
     async def unopened() -> Mapping[str, str]:
         return {
@@ -27,28 +31,26 @@ def exposure_policy(services: Services) -> ExposurePolicy:
             if item.kind == "backend"
         }
 
-    def written(backend: str) -> int:
-        stored = services.state.stored(Kind.BACKEND, backend)
-        return stored.revision if stored else 0
-
-    return ExposurePolicy(evidence, unopened, written)
+    return ExposurePolicy(evidence, unopened)
 
 
-def proof_of(found: Judgement) -> Proof:
+def proof_of(found: Judgement, *, of_now: bool = True) -> Proof:
     """Where a route stands towards the first goal, in words; also what keeps it from being proven
-    though enough pairs match."""
+    though enough pairs match. `of_now` is that of `Proof`."""
     goal = found.goals[0]
     if not found.rated:
-        return Proof("not_enough_data", NOTHING_COMPARED.text)
+        return NOTHING_COMPARED
     text = f"{found.match} of {found.rated} pairs match"
     if found.new_failed:
         text += f", new failed on {found.new_failed}"
     if goal.standing == "refuted":
-        return Proof(goal.standing, f"{text}, at most {found.interval.high:.2%}: new is wrong")
+        return Proof(
+            goal.standing, f"{text}, at most {found.interval.high:.2%}: new is wrong", of_now
+        )
     text += f", at least {lower(found.interval.low):.2%} by 95% confidence"
     if goal.needs:
         text += f"; {goal.needs} more matching pairs would prove {goal.rate:.0%}"
     kept = next((reason for reason in found.reasons if reason.keeps), None)
     if kept is not None and goal.standing != "proven":
         text += f"; not proven: {kept.text}"
-    return Proof(goal.standing, text)
+    return Proof(goal.standing, text, of_now)

@@ -5,9 +5,9 @@ A change exposes users when new would serve more of them, or serve the same ones
 was compared: a larger share, another backend, another address of the backend, a wider match, a
 breaker that does not open any more, legacy that is not asked any more. Evidence that proves new
 lets it pass, as long as it is of what would serve: pairs of another backend, of one that was
-changed since they began, or of other requests speak for nothing. Without, the caller has to say
-that it was seen (`Confirm.EXPOSURE`); against evidence that new is wrong, or where a live proxy
-cannot open what it would call, it takes `Confirm.FORCE`.
+changed since, or of other requests speak for nothing. Without, the caller has to say that it was
+seen (`Confirm.EXPOSURE`); against evidence that new is wrong, or where a live proxy cannot open
+what it would call, it takes `Confirm.FORCE`.
 
 So does a change that would send a secret somewhere else: whoever may set a backend could otherwise
 have any secret of the proxies sent to an address of their own. A secret belongs to the addresses
@@ -49,12 +49,12 @@ class Proof:
 
     standing: Literal["proven", "promising", "refuted", "not_enough_data"]
     text: str
+    of_now: bool = True
+    """False: of a backend or of rules that were changed since."""
 
 
 NOTHING_COMPARED = Proof("not_enough_data", "nothing was compared yet")
 Evidence = Callable[[Iterable[str]], Awaitable[Mapping[str, Proof]]]
-Written = Callable[[str], int]
-"""The revision that last wrote a backend."""
 Unopened = Callable[[], Awaitable[Mapping[str, str]]]
 """Backends that a live proxy cannot open, and why."""
 
@@ -190,10 +190,9 @@ def _hosts(backend: Backend) -> set[str]:
 class ExposurePolicy:
     """Asks where it has to. Implements `control_plane.publishing.service.Policy`."""
 
-    def __init__(self, evidence: Evidence, unopened: Unopened, written: Written) -> None:
+    def __init__(self, evidence: Evidence, unopened: Unopened) -> None:
         self._evidence = evidence
         self._unopened = unopened
-        self._written = written
 
     async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
         """Raises `ApiProblem` 409: `confirmation_required` or `force_required`."""
@@ -228,24 +227,22 @@ class ExposurePolicy:
                 forced.append(_finding("cannot_open", entry, text))
             elif not entry.needs_proof:
                 asked.append(_finding("exposure", entry, ""))
-            elif proof.standing == "refuted" and entry.compared:
+            elif proof.standing == "refuted" and entry.compared and proof.of_now:
                 forced.append(_finding("refuted", entry, proof.text))
-            elif doubt := self._doubt(entry, after.routes[entry.route], proof):
+            elif doubt := _doubt(entry, proof):
                 asked.append(_finding("unproven", entry, doubt))
         return asked, forced
 
-    def _doubt(self, entry: Exposed, route: Route, proof: Proof) -> str:
-        """What keeps the evidence from speaking for what would serve; empty where it does."""
-        if proof == NOTHING_COMPARED or (entry.compared and proof.standing != "proven"):
-            return proof.text
-        if not entry.compared:
-            return f"{proof.text}, but that is not what would serve"
-        if (written := self._written(entry.backend)) > route.evidence_since > 0:
-            return (
-                f"{proof.text}, but {entry.backend} was changed in revision {written}, after these "
-                f"pairs began; `figway compare restart {entry.route}` begins them anew"
-            )
-        return ""
+
+def _doubt(entry: Exposed, proof: Proof) -> str:
+    """What keeps the evidence from speaking for what would serve; empty where it does."""
+    if proof == NOTHING_COMPARED:
+        return proof.text
+    if not entry.compared:
+        return f"{proof.text}, but that is not what would serve"
+    if not proof.of_now:
+        return f"{proof.text}, but of a backend or of rules that were changed since"
+    return "" if proof.standing == "proven" else proof.text
 
 
 def _finding(code: str, entry: Exposed, evidence: str) -> FindingOut:

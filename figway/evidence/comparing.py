@@ -7,12 +7,16 @@ these once per table and route, validation builds them to see whether they can b
 from __future__ import annotations
 
 from figway.compare.rules import RuleSet, is_conditional
+from figway.model.backend import Backend
 from figway.model.codec import content_hash, to_data
 from figway.model.comparison import ComparisonPolicy, ComparisonRule, NoiseWord, RuleKind
 from figway.model.operations import FaultKind, OperationKind
-from figway.model.table import Route
+from figway.model.table import Route, Table
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
+
+_SAME_ANSWERS = ("balance", "description", "fallback_budget")
+"""Fields of a backend that say nothing about what it answers."""
 
 
 def faults_of(route: Route | None) -> frozenset[FaultKind]:
@@ -62,20 +66,40 @@ def evidence_window(plan: Plan) -> str:
 
     Another backend, another rule that people wrote, or other headers that are compared make
     another window, as old pairs say nothing about what is compared now. A stage, a weight, a
-    sample and redaction do not; nor do `ignore` rules and a person's words, which are applied
-    when counts are read (`figway.evidence.judgement`).
+    sample and redaction do not, nor does what a backend is called or may bear; nor do `ignore`
+    rules and a person's words, which are applied when counts are read
+    (`figway.evidence.judgement`).
     """
-    policy = ComparisonPolicy() if plan.route is None else plan.route.comparison
+    return _window(plan.route, plan.legacy, plan.new)
+
+
+def window_of(table: Table, route_id: str) -> str:
+    """The same for a route of a table; empty where there is no such route."""
+    route = table.routes.get(route_id)
+    if route is None:
+        return ""
+    legacy, new = table.backends.get(table.legacy_of(route)), table.backends.get(route.new)
+    return _window(route, legacy, new)
+
+
+def _window(route: Route | None, legacy: Backend | None, new: Backend | None) -> str:
+    policy = ComparisonPolicy() if route is None else route.comparison
     return content_hash(
         {
-            "since": 0 if plan.route is None else plan.route.evidence_since,
-            "backends": [to_data(plan.legacy), plan.new and to_data(plan.new)],
+            "since": 0 if route is None else route.evidence_since,
+            "backends": [_what_answers(legacy), _what_answers(new)],
             "rules": to_data(rules_that_compare(policy)),
             "headers": list(policy.headers),
-            **_named_faults(plan.route),
+            **_named_faults(route),
             **({"html": list(policy.html)} if policy.html else {}),
         }
     )
+
+
+def _what_answers(backend: Backend | None) -> dict[str, object] | None:
+    if backend is None:
+        return None
+    return {name: value for name, value in to_data(backend).items() if name not in _SAME_ANSWERS}
 
 
 def _named_faults(route: Route | None) -> dict[str, str]:

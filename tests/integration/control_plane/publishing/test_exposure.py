@@ -9,6 +9,9 @@ import pytest
 
 from control_plane.publishing.exposure import Proof
 from control_plane.publishing.service import Confirm
+from figway.evidence.comparing import evidence_window
+from figway.routing.compile import compile_table
+from tests.support.comparing import evidenced, send
 from tests.support.console import browser
 from tests.support.control import Control
 
@@ -164,27 +167,72 @@ async def test_proof_of_one_backend_speaks_for_no_other(
         assert answer.status_code == 200, answer.text
 
 
-async def test_proof_ends_where_its_backend_was_changed(control: Control) -> None:
-    """B5 and use 9: while nobody depended on it the backend became another one; pairs from before
-    prove nothing of it, until they are begun anew."""
-    await control.seed()
-    await _evidence(control, "proven")
-    moved = await control.client.patch(
-        "/backends/fn", json={"url": "http://127.0.0.1:9"}, headers=PATCH
-    )
-    assert moved.status_code == 200
-    flip = ("/routes/orders/flip", {"stage": "new", "reason": "r"})
+async def _compared(control: Control, sequence: int, matches: int, differing: int = 0) -> None:
+    """Pairs of how the route is now, as a proxy that serves the current table tells of them."""
+    now = control.services.state.current
+    window = evidence_window(compile_table(now.table).plans["orders"])
+    fields = {"$.price|changed": differing} if differing else {}
+    row = evidenced(matches, fields, window=window, revision=now.revision)
+    assert await send(control, sequence, row)
+
+
+async def _flipped(control: Control) -> httpx.Response:
     async with unsaid(control) as client:
-        asked = await client.post(flip[0], json=flip[1], headers={"if-match": "*"})
-        assert asked.json()["type"] == ASKED, asked.text
-        assert "fn was changed in revision 4, after these pairs began" in asked.text
-        again = await client.post(
-            "/routes/orders/evidence/restart", json={}, headers={"if-match": "*"},
-            params={"reason": "another build"},
-        )  # fmt: skip
-        assert again.status_code == 200, again.text
-        answer = await client.post(flip[0], json=flip[1], headers={"if-match": "*"})
-        assert answer.status_code == 200, answer.text
+        return await client.post(
+            "/routes/orders/flip", json={"stage": "new", "reason": "r"}, headers={"if-match": "*"}
+        )
+
+
+@pytest.mark.parametrize(
+    "moved", [{"url": "http://127.0.0.1:9"}, {"host_policy": "backend"}, {"region": "eu-west-1"}]
+)
+async def test_proof_ends_where_its_backend_was_changed(
+    control: Control, moved: dict[str, Any]
+) -> None:
+    """B5 and use 9: while nobody depended on it the backend became another one. Pairs from before
+    prove nothing of it, and those that came since do, without anybody's restart."""
+    await control.seed()
+    await _compared(control, 1, 500)
+    assert (await control.client.patch("/backends/fn", json=moved, headers=PATCH)).is_success
+    asked = await _flipped(control)
+    assert asked.json()["type"] == ASKED, asked.text
+    assert "500 of 500 pairs match" in asked.text
+    assert "but of a backend or of rules that were changed since" in asked.text
+    await _compared(control, 2, 500)
+    answer = await _flipped(control)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/backends/fn", {"description": "the orders of Berlin"}),
+        ("/backends/fn", {"balance": "least_outstanding"}),
+        ("/backends/legacy", {"fallback_budget": {"percent": 5}}),
+        ("/routes/orders", {"description": "words"}),
+    ],
+)
+async def test_proof_outlives_what_changes_no_answer(
+    control: Control, path: str, body: dict[str, Any]
+) -> None:
+    """B5: what a backend is called, and what it may bear, is nothing that was compared."""
+    await control.seed()
+    await _compared(control, 1, 500)
+    written = await control.client.patch(path, json=body, headers=PATCH)
+    assert written.json()["changed"], written.text
+    answer = await _flipped(control)
+    assert answer.status_code == 200, answer.text
+
+
+async def test_what_refutes_ends_where_its_backend_was_changed(control: Control) -> None:
+    """B5: new was wrong, and is another one now: a word is enough, as for any that is unproven."""
+    await control.seed()
+    await _compared(control, 1, 100, differing=900)
+    assert (await _flipped(control)).json()["type"] == FORCED
+    moved = {"url": "http://127.0.0.1:9"}
+    assert (await control.client.patch("/backends/fn", json=moved, headers=PATCH)).is_success
+    asked = await _flipped(control)
+    assert asked.json()["type"] == ASKED, asked.text
 
 
 async def test_against_the_evidence_it_takes_force_and_a_reason(control: Control) -> None:

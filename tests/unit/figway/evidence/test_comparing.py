@@ -10,10 +10,13 @@ import pytest
 from figway.compare.rules import RuleError, check_rule, read_rule, rule_data
 from figway.evidence.comparing import (
     compared_headers,
+    evidence_window,
     overruled,
     redaction_policy,
     rule_set,
+    window_of,
 )
+from figway.model.backend import Backend
 from figway.model.codec import CodecError, canonical, content_hash, from_data
 from figway.model.comparison import (
     ComparisonPolicy,
@@ -22,7 +25,9 @@ from figway.model.comparison import (
     NoiseWord,
     RuleKind,
 )
-from figway.model.table import Route, RouteMatch
+from figway.model.table import Route, RouteMatch, Stage, Table
+from figway.model.words import Side
+from figway.routing.compile import compile_table
 
 PLAIN = Route(id="r", match=RouteMatch(path="/x"))
 RULES = (
@@ -127,3 +132,24 @@ def test_a_whole_number_is_a_number() -> None:
     assert content_hash(spec) == content_hash(
         from_data(ComparisonRule, json.loads(canonical(spec)))
     )
+
+
+@pytest.mark.parametrize(
+    ("stage", "new"), [*((stage, "fn") for stage in Stage), (Stage.LEGACY, "")]
+)
+@pytest.mark.parametrize("legacy", ["old", ""])
+def test_a_table_names_the_windows_that_its_proxies_name(
+    stage: Stage, new: str, legacy: str
+) -> None:
+    """Who has the table alone knows which evidence is of what it says now."""
+    backends = {
+        name: Backend(id=name, side=side, url="http://127.0.0.1:9", description="words")
+        for name, side in (("fn", Side.NEW), ("old", Side.LEGACY), ("default", Side.LEGACY))
+    }
+    route = Route(
+        id="r", match=RouteMatch(path="/x"), stage=stage, weight=100, new=new, legacy=legacy,
+        comparison=POLICY, evidence_since=3,
+    )  # fmt: skip
+    table = Table(backends=backends, routes={"r": route}, default_backend="default")
+    assert window_of(table, "r") == evidence_window(compile_table(table).plans["r"])
+    assert window_of(table, "s") == ""
