@@ -185,7 +185,7 @@ class FieldState:
             )
         if kind == "number":
             near = form.within_jitter(sketch.farthest, sketch.relative) and form.looks >= GROWN
-            return near and sketch.new.only(form.natures) and not 0 > sketch.lowest < form.low
+            return near and sketch.new.only(form.natures) and not form.is_below(sketch.lowest)
         if kind in ("token", "instant"):
             return self._slow_noise(form, sketch)
         return False

@@ -337,7 +337,7 @@ class Form:
             return "no"
         if new.nature == "decimal" and "decimal" not in self.natures:
             return self._grown(False, self.looks >= GROWN)
-        if self.low >= 0 > new.number:
+        if self.is_below(new.number):
             return self._grown(False, self.looks >= GROWN)
         if kind == "counter":
             most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.longest_step)
@@ -345,6 +345,10 @@ class Form:
         apart = abs(new.number - legacy.number)
         near = self.within_jitter(apart, _relative(new.number, legacy.number))
         return self._grown(near, self.looks >= GROWN)
+
+    def is_below(self, number: float) -> bool:
+        """Whether a number is below zero, and legacy's never is."""
+        return self.low >= 0 > number
 
     def within_jitter(self, apart: float, relative: float) -> bool:
         """Whether two numbers are near: by what was seen, or by a jitter that is a small share."""

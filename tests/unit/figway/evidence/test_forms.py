@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
+from figway.evidence.field_state import FieldState
 from figway.evidence.forms import Fit, Form
+from figway.evidence.noise import PlaceLooks
+from figway.evidence.sketches import PlaceSketch
 from figway.evidence.values import read
 
 
@@ -227,3 +230,19 @@ def test_a_number_is_of_the_sort_that_legacy_draws() -> None:
     assert fit(form, 12, 13) == "yes"
     assert fit(form, 12, -1) == "no"
     assert fit(form, 12, 0.012) == "no"
+
+
+def test_numbers_on_both_sides_of_zero_reach_as_far_on_both() -> None:
+    """What a form takes for near at once, it explains later too: below the lowest number of legacy
+    as above its highest. Where legacy's are never below zero, one that is stays unexplained."""
+    around = learned(lambda: CHANCE.gauss(0, 1), looks=30)
+    above = learned(lambda: CHANCE.uniform(0.5, 2.5), looks=30)
+    for form, value in ((around, around.low - 0.1), (around, around.high + 0.1), (above, -0.1)):
+        sketch = PlaceSketch()
+        sketch.count(read(1.0), read(value), 20.0, digest)
+        near = fit(form, 1.0, value) == "yes"
+        assert near is (form is around)
+        state = FieldState(
+            "$.x|value", "$.x", "value", "$.x", None, "", False, PlaceLooks(), form, sketch, None
+        )
+        assert state.explained is near
