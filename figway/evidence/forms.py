@@ -146,6 +146,7 @@ class Form:
     spread_ms: float = 0.0
     """Most that the way between two moments differed from the time between the askings."""
     absolute: float = 0.0
+    """Most that a number and the next one were apart, and (`relative`) as a share of the larger."""
     relative: float = 0.0
     low: float = 0.0
     high: float = 0.0
@@ -153,7 +154,6 @@ class Form:
     """Every number was larger than the one before."""
     falling: bool = True
     """Every number was smaller than the one before."""
-    longest_step: float = 0.0
     slots: dict[str, Form] = field(default_factory=dict)
     skeleton: bool = True
     """Every variation of text was one of slots."""
@@ -197,14 +197,13 @@ class Form:
 
     def _learn_numbers(self, before: float, after: float) -> None:
         step = after - before
-        first = not self.absolute and not self.longest_step
+        first = not self.absolute
         self.low = min(before, after) if first else min(self.low, before, after)
         self.high = max(before, after) if first else max(self.high, before, after)
         self.absolute = max(self.absolute, abs(step))
         self.relative = max(self.relative, _relative(before, after))
         self.rising = self.rising and step > 0
         self.falling = self.falling and step < 0
-        self.longest_step = max(self.longest_step, abs(step))
 
     def _learn_slots(
         self, before: Reading, after: Reading, apart_ms: float, digest: Digest
@@ -340,7 +339,7 @@ class Form:
         if self.is_below(new.number):
             return self._grown(False, self.looks >= GROWN)
         if kind == "counter":
-            most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.longest_step)
+            most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.absolute)
             return "yes" if 0 <= new.number <= most else "no"
         apart = abs(new.number - legacy.number)
         near = self.within_jitter(apart, _relative(new.number, legacy.number))
@@ -428,16 +427,15 @@ class Form:
 
     def merge(self, other: Form) -> None:
         """Take in what another worker, or an earlier life, has learned: the union of both."""
-        numbers = self.longest_step or self.absolute
-        if other.longest_step:
-            self.low = min(self.low, other.low) if numbers else other.low
-            self.high = max(self.high, other.high) if numbers else other.high
+        if other.absolute:
+            self.low = min(self.low, other.low) if self.absolute else other.low
+            self.high = max(self.high, other.high) if self.absolute else other.high
         self.looks = max(self.looks, other.looks)
         self.natures |= other.natures
         self.values = frozenset(sorted(self.values | other.values)[: MOST_VALUES + 1])
         self.tokens.merge(other.tokens)
         self.notations = frozenset(sorted(self.notations | other.notations)[:MOST_NOTATIONS])
-        for name in ("spread_ms", "absolute", "relative", "longest_step"):
+        for name in ("spread_ms", "absolute", "relative"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
         self.rising = self.rising and other.rising
         self.falling = self.falling and other.falling
@@ -456,7 +454,7 @@ class Form:
         for name in ("natures", "values", "notations"):
             if found := getattr(self, name):
                 data[name] = sorted(found)
-        for name in ("spread_ms", "absolute", "relative", "low", "high", "longest_step"):
+        for name in ("spread_ms", "absolute", "relative", "low", "high"):
             if found := getattr(self, name):
                 data[name] = found
         for name, usual in _FLAGS.items():
@@ -474,7 +472,7 @@ class Form:
         found = cls(looks=int(data["looks"]))
         for name in ("natures", "values", "notations"):
             setattr(found, name, frozenset(str(item) for item in data.get(name, ())))
-        for name in ("spread_ms", "absolute", "relative", "low", "high", "longest_step"):
+        for name in ("spread_ms", "absolute", "relative", "low", "high"):
             setattr(found, name, float(data.get(name, 0.0)))
         for name, usual in _FLAGS.items():
             setattr(found, name, bool(data.get(name, usual)))
@@ -547,7 +545,7 @@ def _in_words(form: Form) -> str:
         times = JITTER_TIMES
         return f"a number within {times * form.absolute:.3g} or {times * form.relative:.2g} of it"
     if kind == "counter":
-        return f"a counter with steps of up to {form.longest_step:.6g}"
+        return f"a counter with steps of up to {form.absolute:.6g}"
     if kind == "choice":
         return f"one of {len(form.values)} values seen on legacy"
     if kind == "text":
