@@ -4,7 +4,7 @@
 |-----------------|----------------------------------------------------------------------|-------|
 | `match`         | no difference counts (there may be ignored ones and noise)           | yes   |
 | `mismatch`      | at least one difference counts; 404 against 200 is one               | yes   |
-| `stale`         | a mismatch that second looks at both sides did not show again    | no    |
+| `stale`         | a mismatch that second looks at both sides did not show again        | no    |
 | `legacy_failed` | legacy did not answer, or with a 5xx, or its body is not packed as   | no    |
 |                 | its label says; so `new_failed`, `both_failed`                       |       |
 |                 | (a fault is an answer, unless one side alone blames itself: `faults`) |       |

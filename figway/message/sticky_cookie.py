@@ -35,14 +35,8 @@ def cookie_attributes(capability: Capability) -> bytes:
 
 
 _SHARED: Final = re.compile(rb"\b(?:public|immutable|s-maxage|max-age=0*[1-9])", re.I).search
-
-
 _PRIVATE: Final = re.compile(rb"\b(?:private|no-store|no-cache)\b", re.I).search
-
-
 _KEPT_STATUSES: Final = frozenset({206, 301, 304, 308})
-
-
 _FOR_CACHES: Final = frozenset({b"cdn-cache-control", b"surrogate-control", b"expires"})
 
 

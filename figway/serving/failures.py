@@ -74,19 +74,13 @@ _PROBLEMS: Final = {
     FailureKind.WORKFLOW_TIMED_OUT: (504, "workflow_timed_out", "The workflow took too long"),
     FailureKind.DEADLINE: (504, "deadline", "No answer before the deadline"),
 }
-
-
 ELSEWHERE: Final = frozenset(
     {FailureKind.CONNECT, FailureKind.TLS, FailureKind.RESET, FailureKind.STALE}
 )
 """Failures after which another URL of the backend may do better."""
-
-
 _OVERLOAD: Final = frozenset(
     {FailureKind.SATURATED, FailureKind.THROTTLED, FailureKind.SERVICE_THROTTLED}
 )
-
-
 OVERSIZE: Final = frozenset({FailureKind.TOO_LARGE, FailureKind.MESSAGE_TOO_LARGE})
 """The size of a message says nothing about the backend's health."""
 

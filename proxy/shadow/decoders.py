@@ -1,7 +1,6 @@
 """Content codings beyond gzip and deflate: br and zstd, where `figway[shadow]` is installed.
 
-Each stops once it has produced more than it may, so that a bomb costs no more than its limit
-.
+Each stops once it has produced more than it may, so that a bomb costs no more than its limit.
 """
 
 from __future__ import annotations
