@@ -15,6 +15,7 @@ from control_plane.comparisons.wording import MARKS, OUTCOMES
 from control_plane.db.engine import Database
 from control_plane.http.problems import ApiProblem, not_found
 from figway.evidence.field_state import FieldState
+from figway.evidence.form_fit import in_words
 from figway.evidence.judgement import outcome_of
 from figway.evidence.marks import Mark
 
@@ -163,7 +164,7 @@ def _found(entries: Iterable[tuple[str, str]], known: dict[str, FieldState]) -> 
                 found=MARKS[mark],
                 counts=outcome == "counts",
                 outcome="" if outcome is None else OUTCOMES[outcome],
-                form="" if state is None or state.form is None else state.form.text,
+                form="" if state is None or state.form is None else in_words(state.form),
             )
         )
     return sorted(rows, key=lambda row: not row.counts)

@@ -11,8 +11,10 @@ claimed by a bound that holds however often somebody looks. The modules, in the 
     recent          repeats that users make anyway, which cost no read
     noise           what is known of one window, and what it says of a difference: the place where
                     a mismatch becomes noise
-    forms, text_forms, values, sketches
+    forms, text_forms, values
                     the forms in which legacy varies at a place
+    form_fit        whether what new says lies within such a form
+    sketches        both sides of a place beside each other: do they vary alike
     marks           what is said of one difference, and what that makes of the pair
     window          counts of one route and one build of new, by what differed
     requests        how many different requests those were, and of which shapes

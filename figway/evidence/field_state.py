@@ -9,7 +9,8 @@ from typing import Literal
 
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import ComparisonRule, RuleSet
-from figway.evidence.forms import CLOCK_MS, GROWN, JITTER_TIMES, Form
+from figway.evidence.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
+from figway.evidence.forms import GROWN, Form
 from figway.evidence.marks import Mark
 from figway.evidence.noise import DEEP, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.seen import BEYOND, place_of_field
@@ -184,8 +185,8 @@ class FieldState:
                 digest in form.values for digest, entry in sketch.values.items() if entry[1]
             )
         if kind == "number":
-            near = form.within_jitter(sketch.farthest, sketch.relative) and form.looks >= GROWN
-            return near and sketch.new.only(form.natures) and not form.is_below(sketch.lowest)
+            near = within_jitter(form, sketch.farthest, sketch.relative) and form.looks >= GROWN
+            return near and sketch.new.only(form.natures) and not is_below(form, sketch.lowest)
         if kind in ("token", "instant"):
             return self._slow_noise(form, sketch)
         return False

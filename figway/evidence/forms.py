@@ -1,31 +1,18 @@
 """The bounded form in which legacy varies at a place, learned from legacy asked twice.
 
-| form     | excuses                                      | does not excuse                     |
-|----------|----------------------------------------------|-------------------------------------|
-| token    | another one of that alphabet, length, prefix | 6 characters for 32, a word, empty  |
-| instant  | within the spread and the time between       | an hour, another notation           |
-| number   | within three times the jitter seen           | 10 % off where the jitter is 1e-12  |
-| counter  | an integer that goes one way likewise        | a text, a jump of orders            |
-| choice   | one of the values seen on legacy, at most 32 | any other                           |
-| presence | absence                                      | another value                       |
-| order    | the same elements                            | another element                     |
-| text     | other slots in the same skeleton             | another skeleton                    |
-| mixed    | a value of one of the kinds seen, in bounds  | any other                           |
-| opaque   | nothing: the place cannot be compared        | -                                   |
-
-What was learned grows only: two forms of one place merge by union, so that telling it twice, or
-by two workers, changes nothing. Values are kept as keyed digests, never themselves.
+What each form excuses is said in `form_fit`. What was learned grows only: two forms of one place
+merge by union, so that telling it twice, or by two workers, changes nothing. Values are kept as
+keyed digests, never themselves.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from figway.evidence.text_forms import read_part, slots
-from figway.evidence.values import NUMBERS, Nature, Reading, alphabet
+from figway.evidence.values import NUMBERS, Nature, Reading, alphabet, share_apart
 
 FormKind = Literal[
     "none",
@@ -40,8 +27,6 @@ FormKind = Literal[
     "mixed",
     "opaque",
 ]
-Fit = Literal["yes", "no", "young", "opaque"]
-"""`young`: not within what was seen, and too little was seen to say that it is outside."""
 Digest = Callable[[str], str]
 """A short keyed hash: equal for equal texts, and no way back."""
 
@@ -51,18 +36,8 @@ MOST_WAYS = 128
 MOST_NOTATIONS = 8
 GROWN = 8
 """Variations after which the range of a number, of lengths or of moments is taken for whole."""
-DRAWS_A_VALUE = 8
-"""Values drawn for each distinct one after which a choice is taken for whole."""
-CLOCK_MS = 2_000.0
-"""What two clocks, and a clock of whole seconds, may be apart besides."""
-JITTER_TIMES = 3.0
-FAR = 20.0
-"""Times the largest jitter that chance hardly leads to."""
-SMALL_SHARE = 0.25
-"""A jitter of more than this share of a number says nothing of numbers of another size."""
 _LONGEST_PREFIX = 8
 _TELLING_PREFIX = 3
-_FREE_COUNTER = 1_000.0
 _BASE62 = frozenset({"0-9", "a-f", "g-z", "A-F", "G-Z"})
 _BASE64 = frozenset({"+", "/"})
 _BASE64URL = frozenset({"-", "_"})
@@ -201,7 +176,7 @@ class Form:
         self.low = min(before, after) if first else min(self.low, before, after)
         self.high = max(before, after) if first else max(self.high, before, after)
         self.absolute = max(self.absolute, abs(step))
-        self.relative = max(self.relative, _relative(before, after))
+        self.relative = max(self.relative, share_apart(before, after))
         self.rising = self.rising and step > 0
         self.falling = self.falling and step < 0
 
@@ -248,7 +223,7 @@ class Form:
         return "mixed"
 
     def _numeric(self) -> FormKind:
-        if self._chosen:
+        if self.chosen:
             return "choice"
         whole = self.natures == {"integer"}
         moves = self.rising or self.falling
@@ -260,7 +235,7 @@ class Form:
             if self._digits_alone:  # a number as text: digits drawn by lot have a length as well
                 if kinds == {"counter"}:
                     return "text"
-            elif kinds <= _IN_SLOTS or not self._chosen:
+            elif kinds <= _IN_SLOTS or not self.chosen:
                 return "text"
         if len(self.values) <= MOST_VALUES:
             return "choice"
@@ -271,7 +246,7 @@ class Form:
         return self.natures == {"word"} and self.tokens.alphabet == {"0-9"}
 
     @property
-    def _chosen(self) -> bool:
+    def chosen(self) -> bool:
         """The same few values again and again."""
         few = len(self.values) <= MOST_VALUES
         return few and self.looks >= 4 and 2 * self.looks >= 3 * len(self.values)
@@ -280,148 +255,6 @@ class Form:
     def always(self) -> bool:
         """Whether the form gives another value each time: then one that legacy repeats is none."""
         return self.kind in _ALWAYS
-
-    # -- judging -----------------------------------------------------------------------------
-
-    def fit(
-        self,
-        legacy: Reading,
-        new: Reading,
-        apart_ms: float,
-        digest: Digest,
-        slack_ms: float = 0.0,
-    ) -> Fit:
-        """Whether new's value lies within the form; `legacy` was asked for `apart_ms` before it.
-
-        Within `slack_ms` more each side looked at its clock: the time that both answers took.
-        """
-        kind = self.kind
-        if kind in ("opaque", "none"):
-            return "opaque" if kind == "opaque" else "no"
-        if kind in ("presence", "order"):
-            return "yes"
-        if kind == "instant":
-            return self._instant(legacy, new, apart_ms, slack_ms)
-        if kind == "token":
-            return self._token(new)
-        if kind in ("number", "counter"):
-            return self._number(kind, legacy, new)
-        if kind == "choice":
-            return self._choice(new, digest)
-        if kind == "text":
-            return self._text(legacy, new, apart_ms, digest, slack_ms)
-        return self._mixed(new, digest)
-
-    def _grown(self, fits: bool, enough: bool) -> Fit:
-        return "yes" if fits else "no" if enough else "young"
-
-    def _instant(self, legacy: Reading, new: Reading, apart_ms: float, slack_ms: float) -> Fit:
-        if new.nature != "instant" or legacy.nature != "instant":
-            return "no"
-        if new.notation not in self.notations:
-            return self._grown(False, self.looks >= 2)
-        way = (new.number - legacy.number) * 1_000
-        near = abs(way - apart_ms) <= JITTER_TIMES * self.spread_ms + CLOCK_MS + slack_ms
-        return self._grown(near, self.looks >= GROWN or self.spread_ms <= 5 * CLOCK_MS)
-
-    def _token(self, new: Reading) -> Fit:
-        if new.nature not in ("token", "word") and not new.text.isdigit():
-            return "no"
-        tokens = self.tokens
-        steady = tokens.low == tokens.high and tokens.characters >= 64
-        return self._grown(tokens.fits(new), self.looks >= GROWN or steady)
-
-    def _number(self, kind: FormKind, legacy: Reading, new: Reading) -> Fit:
-        if new.nature not in NUMBERS or legacy.nature not in NUMBERS:
-            return "no"
-        if new.nature == "decimal" and "decimal" not in self.natures:
-            return self._grown(False, self.looks >= GROWN)
-        if self.is_below(new.number):
-            return self._grown(False, self.looks >= GROWN)
-        if kind == "counter":
-            most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * self.absolute)
-            return "yes" if 0 <= new.number <= most else "no"
-        apart = abs(new.number - legacy.number)
-        near = self.within_jitter(apart, _relative(new.number, legacy.number))
-        return self._grown(near, self.looks >= GROWN)
-
-    def is_below(self, number: float) -> bool:
-        """Whether a number is below zero, and legacy's never is."""
-        return self.low >= 0 > number
-
-    def within_jitter(self, apart: float, relative: float) -> bool:
-        """Whether two numbers are near: by what was seen, or by a jitter that is a small share."""
-        if apart <= JITTER_TIMES * self.absolute:
-            return True
-        return self.relative <= SMALL_SHARE and relative <= JITTER_TIMES * self.relative
-
-    @property
-    def has_tails(self) -> bool:
-        """Whether its bounds are those of what was drawn so far, so that chance alone may lead
-        beyond them."""
-        return self.kind in ("number", "choice")
-
-    def surely_beyond(self, legacy: Reading, new: Reading) -> bool:
-        """Whether a number lies farther off than chance leads, `FAR` times the largest jitter.
-
-        Of L + 1 deviations with a tail no heavier than exponential, the last is k times the
-        largest of the others with a chance of k! L! / (L + k)!: for 8 and 20 it is 3e-7. Where
-        the tail is a power of 1.2, as of some times of answers, it is 1 / (1 + 36 L).
-        """
-        if self.kind != "number" or not {legacy.nature, new.nature} <= NUMBERS:
-            return False
-        apart = abs(new.number - legacy.number)
-        times = apart / self.absolute if self.absolute else math.inf
-        if self.relative <= SMALL_SHARE:
-            relative = _relative(new.number, legacy.number)
-            times = min(times, relative / self.relative if self.relative else math.inf)
-        return times >= FAR
-
-    def _choice(self, new: Reading, digest: Digest) -> Fit:
-        seen = digest(new.text) in self.values
-        whole = self.natures <= {"boolean", "null"}
-        return self._grown(seen, whole or 2 * self.looks >= DRAWS_A_VALUE * len(self.values))
-
-    def _text(
-        self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest, slack_ms: float
-    ) -> Fit:
-        if new.nature not in ("text", "word"):
-            return "no"
-        found = slots(legacy.text, new.text)
-        if found is None:
-            return "no"
-        worst: Fit = "yes"
-        for left, here, there in found:
-            form = self.slots.get(digest(left))
-            if form is None:
-                fit: Fit = "no" if self.looks >= GROWN else "young"
-            else:
-                fit = form.fit(read_part(here), read_part(there), apart_ms, digest, slack_ms)
-            if fit in ("no", "opaque"):
-                return "no"
-            worst = fit if fit == "young" else worst
-        return worst
-
-    def _mixed(self, new: Reading, digest: Digest) -> Fit:
-        grown = self.looks >= GROWN
-        digits = new.text.isdigit() and not self.natures.isdisjoint({"token", "word"})
-        if new.nature not in self.natures and not digits:
-            return self._grown(False, grown)
-        if new.nature in ("null", "boolean", "absent"):
-            return "yes"
-        if new.nature == "instant" and new.notation in self.notations:
-            return "yes"
-        if digest(new.text) in self.values:
-            return "yes"
-        if self._chosen:
-            return self._grown(False, grown)
-        # Drawn anew each time: what it reads as depends on the signs that were drawn.
-        if new.nature in NUMBERS and not digits:
-            span = self.high - self.low
-            fits = self.low - span <= new.number <= self.high + span
-        else:
-            fits = (digits or new.nature in ("token", "word")) and self.tokens.fits(new)
-        return "yes" if fits and grown else self._grown(False, grown)
 
     # -- merging and telling -----------------------------------------------------------------
 
@@ -481,11 +314,6 @@ class Form:
         found.slots = {key: cls.from_data(value) for key, value in data.get("slots", {}).items()}
         return found
 
-    @property
-    def text(self) -> str:
-        """The form in words."""
-        return _in_words(self)
-
 
 _FLAGS = {
     "rising": True,
@@ -525,38 +353,3 @@ def _common(one: str, other: str) -> str:
     while at < min(len(one), len(other)) and one[at] == other[at]:
         at += 1
     return one[:at]
-
-
-def _relative(one: float, other: float) -> float:
-    larger = max(abs(one), abs(other))
-    return abs(one - other) / larger if larger else 0.0
-
-
-def _in_words(form: Form) -> str:
-    kind = form.kind
-    if kind == "token":
-        tokens = form.tokens
-        span = f"{tokens.low}" if tokens.low == tokens.high else f"{tokens.low} to {tokens.high}"
-        return f"a token of {span} characters ({' '.join(sorted(tokens.alphabet)[:8])})"
-    if kind == "instant":
-        near = (JITTER_TIMES * form.spread_ms + CLOCK_MS) / 1_000
-        return f"an instant within {near:.3g} s of the time between the askings"
-    if kind == "number":
-        times = JITTER_TIMES
-        return f"a number within {times * form.absolute:.3g} or {times * form.relative:.2g} of it"
-    if kind == "counter":
-        return f"a counter with steps of up to {form.absolute:.6g}"
-    if kind == "choice":
-        return f"one of {len(form.values)} values seen on legacy"
-    if kind == "text":
-        return f"a text with {len(form.slots)} varying slots"
-    return _PLAIN[kind]
-
-
-_PLAIN: dict[FormKind, str] = {
-    "none": "nothing learned yet",
-    "presence": "sometimes absent on legacy",
-    "order": "the same elements in another order",
-    "mixed": "a value of one of the kinds seen on legacy",
-    "opaque": "varies on legacy in no form that has bounds",
-}

@@ -17,6 +17,7 @@ from typing import Literal
 
 from figway.compare.rules import RuleSet
 from figway.evidence.field_state import FieldState, Outcome, states
+from figway.evidence.form_fit import in_words
 from figway.evidence.marks import Mark
 from figway.evidence.requests import Shape, shape_text
 from figway.evidence.sequential import (
@@ -268,7 +269,7 @@ def _field(state: FieldState, sums: _Sums, pairs: int) -> FieldJudgement:
         sums.pairs[name],
         dict(outcomes),
         dict(marks),
-        "" if state.form is None else state.form.text,
+        "" if state.form is None else in_words(state.form),
         state.rule,
         state.word,
         _finding(state),

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from figway.evidence.form_fit import fit_of, has_tails, in_words, surely_beyond
 from figway.evidence.forms import Digest, Form
 from figway.evidence.marks import Mark
 from figway.evidence.seen import Changes, Seen, equal
@@ -231,7 +232,7 @@ class Knowledge:
             return Mark.COVERED
         known = self.forms.find(seen)
         if known is not None:
-            fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
+            fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
             if fit == "opaque":
                 return Mark.OPAQUE
             if fit == "yes" and not known.repeated:
@@ -293,7 +294,7 @@ class Knowledge:
     ) -> Mark:
         known = self.forms.find(seen)
         if known is not None:
-            fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
+            fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
             if fit == "opaque":
                 return Mark.OPAQUE
             instant = known.form.kind == "instant"
@@ -321,7 +322,7 @@ class Knowledge:
             return self._varied_otherwise(seen, change, look, apart_ms, slack_ms)
         if known is None:  # no room to learn
             return Mark.NOT_LOOKED
-        fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
+        fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
         if fit == "yes" and (known.form.looks > ESTABLISHED or known.form.kind == "presence"):
             return Mark.FORM
         drawn = known.form.looks > ESTABLISHED and known.form.kind == "choice"
@@ -335,7 +336,7 @@ class Knowledge:
         """Whether the bounds of what legacy drew so far may have been left by chance: one of the
         other three ways to hold both sides' answers against each other keeps them, and new is not
         farther off than chance leads."""
-        if not form.has_tails or form.surely_beyond(*seen.readings):
+        if not has_tails(form) or surely_beyond(form, *seen.readings):
             return False
         legacy, new = seen.readings
         later = change.readings[1]
@@ -343,7 +344,7 @@ class Knowledge:
         others = [(later, new)]
         if again is not None:
             others += [(legacy, again.readings[1]), (later, again.readings[1])]
-        return any(form.fit(*pair, apart_ms, self._digest) == "yes" for pair in others)
+        return any(fit_of(form, *pair, apart_ms, self._digest) == "yes" for pair in others)
 
     def _varied_otherwise(
         self, seen: Seen, change: Seen, look: Look, apart_ms: float, slack_ms: float
@@ -356,7 +357,7 @@ class Knowledge:
         own, known = self.forms.find(seen), self.forms.find(change)
         if (
             own is not None
-            and own.form.fit(*seen.readings, apart_ms, self._digest, slack_ms) == "yes"
+            and fit_of(own.form, *seen.readings, apart_ms, self._digest, slack_ms) == "yes"
         ):
             return Mark.FORM
         grown = known is not None and known.form.looks > ESTABLISHED
@@ -364,7 +365,7 @@ class Knowledge:
             return Mark.STALE
         if known is None or look.new.near(seen):
             return Mark.YOUNG
-        fit = known.form.fit(*seen.readings, apart_ms, self._digest, slack_ms)
+        fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
         if fit != "no":
             return _BY_FIT[fit]
         if not grown:
@@ -373,7 +374,7 @@ class Knowledge:
         if again is None:
             return Mark.BEYOND
         here, _ = seen.readings
-        second = known.form.fit(here, again.readings[1], apart_ms, self._digest, slack_ms)
+        second = fit_of(known.form, here, again.readings[1], apart_ms, self._digest, slack_ms)
         return Mark.UNSTEADY if second == "yes" else Mark.BEYOND
 
     def _without_legacy(self, seen: Seen, look: Look) -> Mark:
@@ -477,4 +478,4 @@ _COUNTED = {
 
 def learned(places: Iterable[tuple[str, PlaceForm]]) -> dict[str, str]:
     """Forms in words, by place."""
-    return {place: entry.form.text for place, entry in places}
+    return {place: in_words(entry.form) for place, entry in places}

@@ -14,7 +14,7 @@ from typing import Any
 
 from figway.evidence.forms import Digest
 from figway.evidence.sequential import log_evidence
-from figway.evidence.values import NUMBERS, Nature, Reading
+from figway.evidence.values import NUMBERS, Nature, Reading, share_apart
 
 MOST_VALUES = 64
 MOST_WAYS = 16
@@ -94,10 +94,8 @@ class PlaceSketch:
             self.moments += 1
             self.offset_ms += (new.number - legacy.number) * 1_000 - apart_ms
         elif legacy.nature in NUMBERS and new.nature in NUMBERS:
-            apart = abs(new.number - legacy.number)
-            larger = max(abs(new.number), abs(legacy.number))
-            self.farthest = max(self.farthest, apart)
-            self.relative = max(self.relative, apart / larger if larger else 0.0)
+            self.farthest = max(self.farthest, abs(new.number - legacy.number))
+            self.relative = max(self.relative, share_apart(new.number, legacy.number))
             self.lowest = min(self.lowest, new.number)
 
     def _went(self, ways: set[str]) -> None:

@@ -151,3 +151,9 @@ _CLASS = {character: name for name, members in ALPHABETS for character in member
 def alphabet(text: str) -> frozenset[str]:
     """The classes of characters in a text; punctuation is a class of its own each."""
     return frozenset(_CLASS.get(character, character) for character in set(text))
+
+
+def share_apart(one: float, other: float) -> float:
+    """How far two numbers are apart, as a share of the larger."""
+    larger = max(abs(one), abs(other))
+    return abs(one - other) / larger if larger else 0.0

@@ -15,6 +15,7 @@ _ROOTS = (
     "figway.compare.verdict",
     "figway.compare.rules",
     "figway.compare.digest",
+    "figway.evidence.form_fit",
     "figway.evidence.forms",
     "figway.evidence.seen",
     "figway.evidence.values",

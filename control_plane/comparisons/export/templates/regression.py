@@ -196,7 +196,7 @@ def conforms(figway: Any, form: Any, place: Any, apart_ms: float) -> bool:
         return new.nature in form.natures
     if form.kind == "text":
         return same_skeleton(figway, form, place)
-    return form.fit(legacy, new, apart_ms, str) in ("yes", "young", "opaque")
+    return figway.fit_of(form, legacy, new, apart_ms, str) in ("yes", "young", "opaque")
 
 
 def same_skeleton(figway: Any, form: Any, place: Any) -> bool:
@@ -296,6 +296,7 @@ def comparer() -> Any:
     from figway.compare.digest import body_digest
     from figway.compare.rules import RuleSet, read_rule
     from figway.compare.verdict import compare
+    from figway.evidence.form_fit import fit_of
     from figway.evidence.forms import Form
     from figway.evidence.seen import place_of_field
     from figway.evidence.text_forms import read_part, slots
@@ -305,8 +306,8 @@ def comparer() -> Any:
 
     return types.SimpleNamespace(
         Answer=Answer, Context=Context, RuleSet=RuleSet, rule_from=read_rule,
-        compare=compare, Form=Form, read=read_value, slots=slots, read_part=read_part,
-        body_digest=body_digest,
+        compare=compare, Form=Form, fit_of=fit_of, read=read_value, slots=slots,
+        read_part=read_part, body_digest=body_digest,
         place_of_field=place_of_field, FaultKind=FaultKind, HtmlView=HtmlView,
         MediaType=MediaType, to_bytes=to_bytes,
     )  # fmt: skip

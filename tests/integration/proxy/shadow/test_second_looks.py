@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from figway.compare.rules import ComparisonRule
+from figway.evidence.form_fit import fit_of
 from figway.evidence.forms import Form
 from figway.evidence.judgement import Judgement
 from figway.evidence.values import read
@@ -185,8 +186,8 @@ async def test_a_slow_answer_tells_the_time_of_its_end() -> None:
         one, other = (read(f"2026-11-30T10:00:{at + more:02}Z") for more in (0, 1))
         form.learn(one, other, 1_000.0, str)
     late = read("2026-11-30T10:00:05Z"), read("2026-11-30T10:00:09Z")
-    assert form.fit(*late, 10.0, str) == "no"
-    assert form.fit(*late, 10.0, str, slack_ms=4_000.0) == "yes"
+    assert fit_of(form, *late, 10.0, str) == "no"
+    assert fit_of(form, *late, 10.0, str, slack_ms=4_000.0) == "yes"
 
 
 async def test_without_reads_what_cannot_be_known_is_unconfirmed_and_never_false() -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from figway.evidence.field_state import FieldState
-from figway.evidence.forms import Fit, Form
+from figway.evidence.form_fit import Fit, fit_of, surely_beyond
+from figway.evidence.forms import Form
 from figway.evidence.noise import PlaceLooks
 from figway.evidence.sketches import PlaceSketch
 from figway.evidence.values import read
@@ -30,7 +31,7 @@ def learned(draw: Callable[[], object], looks: int = 12, apart_ms: float = 20.0)
 
 
 def fit(form: Form, legacy: object, new: object, apart_ms: float = 20.0) -> Fit:
-    return form.fit(read(legacy), read(new), apart_ms, digest)
+    return fit_of(form, read(legacy), read(new), apart_ms, digest)
 
 
 CHANCE = random.Random(7)
@@ -221,7 +222,7 @@ def test_chance_may_lead_beyond_three_times_the_jitter_and_hardly_beyond_twenty(
     for times, surely in ((5, False), (25, True)):
         far = 12.0 + times * form.absolute
         assert fit(form, 12.0, far) == "no"
-        assert form.surely_beyond(read(12.0), read(far)) is surely
+        assert surely_beyond(form, read(12.0), read(far)) is surely
 
 
 def test_a_number_is_of_the_sort_that_legacy_draws() -> None:
