@@ -24,8 +24,8 @@ from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import RATED
 from figway.evidence.marks import Mark
 from figway.evidence.noise import Look
-from figway.evidence.occurrences import changes, occurrences
-from figway.evidence.seen import Changes, Seen
+from figway.evidence.occurrences import occurrences
+from figway.evidence.seen import Seen
 from figway.evidence.window import signature_hash, told
 from figway.message.http import Headers, is_read
 from figway.model.backend import HANDED_ON
@@ -34,6 +34,7 @@ from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
 from proxy.shadow.comparer import differences_data
 from proxy.shadow.pair import Pair
+from proxy.shadow.second_looks import changes_between, mark_at_once
 from proxy.shadow.sender import ask
 from proxy.shadow.table import ComparedRoute, ShadowTable
 from proxy.shadow.thread import CompareThread
@@ -43,8 +44,6 @@ _PART = 20
 """Replayed examples that are told of together."""
 _UNSURE = frozenset({Mark.SETTLED, Mark.SLOW, Mark.UNSTEADY, Mark.YOUNG, Mark.NOT_LOOKED})
 """What a form that is learned later may account for."""
-
-
 _OTHERWISE = frozenset({"missing", "added", "type", "format"})
 _UNTRUE = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 """Headers that do not tell of a body as it is stored."""
@@ -89,9 +88,11 @@ class Replayer:
             found = {"verdict": "not_replayable", "reason": str(why), "differences": []}
             return {"example": example["id"], **found}
         work = partial(compared.comparer.compare, captured, legacy, new)
-        pair = Pair(captured, legacy, new, await self._thread.do(work), now_ms())
+        comparison = await self._thread.do(work)
+        took = legacy.elapsed_ms + new.elapsed_ms
+        pair = Pair(captured, legacy, new, comparison, now_ms(), slack_ms=took)
         if pair.comparison.verdict in RATED:
-            _mark(compared, pair)
+            mark_at_once(compared, pair)
             try:
                 await self._look(compared, pair)
             except NotReplayable as why:
@@ -108,22 +109,17 @@ class Replayer:
         legacy, new = await asyncio.gather(
             self._ask(compared, captured, Side.LEGACY), self._ask(compared, captured, Side.NEW)
         )
-        own = await self._changes(compared, captured, pair.legacy, legacy)
-        again = await self._changes(compared, captured, pair.new, new)
-        now = await self._changes(compared, captured, legacy, new)
-        knowledge, since = compared.state.knowledge, time.time() * 1_000 - captured.at_ms
+        between = partial(changes_between, self._thread, compared, pair)
+        own = await between(pair.legacy, legacy)
+        again = await between(pair.new, new)
+        now = await between(legacy, new)
+        knowledge, now_s = compared.state.knowledge, time.time()
+        since = now_s * 1_000 - captured.at_ms
         if own is not None:
             knowledge.learn(own, max(0.0, since))
         look = Look(own, again, now)
         for at in pair.open:
-            pair.marks[at] = knowledge.second(pair.seen[at], look, 0.0, time.time(), since)
-
-    async def _changes(
-        self, compared: ComparedRoute, captured: Captured, one: Answer, other: Answer
-    ) -> Changes | None:
-        work = partial(compared.comparer.compare, captured, one, other)
-        found = await self._thread.do(work)
-        return changes(found) if found.verdict in RATED else None
+            pair.marks[at] = knowledge.second(pair.seen[at], look, pair.apart_ms, now_s, since)
 
     async def _same_as_stored(
         self,
@@ -193,7 +189,7 @@ def _result(compared: ComparedRoute, pair: Pair, example: str) -> dict[str, Any]
     rated = verdict in RATED
     for at, seen in enumerate(pair.seen):
         if pair.marks[at] in _UNSURE:
-            known = compared.state.knowledge.first(seen, 0.0, _took(pair))
+            known = compared.state.knowledge.first(seen, pair.apart_ms, pair.slack_ms)
             if known is Mark.FORM:
                 pair.marks[at] = known
         if pair.marks[at] is Mark.SLOW:
@@ -217,20 +213,6 @@ def _otherwise(compared: ComparedRoute, seen: Seen) -> bool:
     if any(isinstance(value, str) and _HIDDEN in value for value in (seen.one, seen.other)):
         return False
     return compared.state.knowledge.first(seen, 0.0) is not Mark.FORM
-
-
-def _took(pair: Pair) -> float:
-    return pair.legacy.elapsed_ms + pair.new.elapsed_ms
-
-
-def _mark(compared: ComparedRoute, pair: Pair) -> None:
-    """What rules, words, forms and earlier looks say of its differences."""
-    own = compared.build_paths
-    pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
-    for seen in pair.seen:
-        covered = seen.field in compared.words or seen.path in compared.words
-        known = compared.state.knowledge.first(seen, 0.0, _took(pair))
-        pair.marks.append(Mark.COVERED if covered else known)
 
 
 def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

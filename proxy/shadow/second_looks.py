@@ -54,6 +54,31 @@ _AUDITED = frozenset({Mark.FORM, Mark.AT_ONCE})
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
 
+def mark_at_once(compared: ComparedRoute, pair: Pair) -> None:
+    """What words, forms and earlier looks say of its differences, without a look of its own."""
+    if pair.stage is PairStage.ASKED:
+        own = compared.build_paths
+        pair.stage = PairStage.COMPARED
+        pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
+        pair.marks = [None] * len(pair.seen)
+    knowledge, words = compared.state.knowledge, compared.words
+    for at in pair.open:
+        seen = pair.seen[at]
+        if seen.field in words or seen.path in words:
+            pair.marks[at] = Mark.COVERED
+        else:
+            pair.marks[at] = knowledge.first(seen, pair.apart_ms, pair.slack_ms)
+
+
+async def changes_between(
+    thread: CompareThread, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
+) -> Changes | None:
+    """How two answers to its request differ; None where they cannot be rated."""
+    work = partial(compared.comparer.compare, pair.captured, one, other, pair.unordered)
+    found = await thread.do(work)
+    return changes(found) if found.verdict in RATED else None
+
+
 class PairEnds(Protocol):
     """What becomes of pairs that were held."""
 
@@ -108,12 +133,12 @@ class SecondLooks:
         `final`: it was looked at again already, in a way of its own.
         """
         if final:
-            self._first(compared, pair)
+            mark_at_once(compared, pair)
             pair.settle(Mark.LOOKED_ONCE)
             return True
         pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
         before = await self._natural(compared, pair)
-        self._first(compared, pair)
+        mark_at_once(compared, pair)
         if not pair.open:
             if self._curious(compared, pair):
                 await self._look(compared, pair)
@@ -125,21 +150,6 @@ class SecondLooks:
             await self._look(compared, pair)
             return True
         return await self._without_asking(compared, pair, before)
-
-    def _first(self, compared: ComparedRoute, pair: Pair) -> None:
-        """What can be said without a look."""
-        own = compared.build_paths
-        if pair.stage is PairStage.ASKED:
-            pair.stage = PairStage.COMPARED
-            pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
-            pair.marks = [None] * len(pair.seen)
-        knowledge, words = compared.state.knowledge, compared.words
-        for at in pair.open:
-            seen = pair.seen[at]
-            if seen.field in words or seen.path in words:
-                pair.marks[at] = Mark.COVERED
-            else:
-                pair.marks[at] = knowledge.first(seen, pair.apart_ms, pair.slack_ms)
 
     def _curious(self, compared: ComparedRoute, pair: Pair) -> bool:
         """Whether a pair that needs no look gets one, to learn from it."""
@@ -219,8 +229,7 @@ class SecondLooks:
             return
         new = await self._asking.again(compared, waiting.captured, Side.NEW)
         self._tally.reads(compared, waiting.captured, "new", new is not None)
-        own = await self._compare(compared, waiting, waiting.legacy, repeat.legacy)
-        found = changes(own) if own.verdict in RATED else None
+        found = await self._changes(compared, waiting, waiting.legacy, repeat.legacy)
         if found is not None:
             apart = float(repeat.captured.at_ms - waiting.captured.at_ms)
             compared.state.knowledge.learn(found, apart)
@@ -278,13 +287,11 @@ class SecondLooks:
         """Mark what differs by what the second answers say."""
         again = None
         if new is not None:
-            own = await self._compare(compared, pair, pair.new, new)
-            again = changes(own) if own.verdict in RATED else None
+            again = await self._changes(compared, pair, pair.new, new)
         now = None
         moved = legacy is not None and any(legacy.near(seen) for seen in pair.seen)
         if moved and legacy_now is not None and new is not None:
-            both = await self._compare(compared, pair, legacy_now, new)
-            now = changes(both) if both.verdict in RATED else None
+            now = await self._changes(compared, pair, legacy_now, new)
         look = Look(legacy, again, now, before)
         for at in range(len(pair.seen)) if places is None else places:
             if pair.marks[at] is not Mark.COVERED:
@@ -295,6 +302,11 @@ class SecondLooks:
     def _second(self, compared: ComparedRoute, pair: Pair, seen: Seen, look: Look) -> Mark:
         knowledge = compared.state.knowledge
         return knowledge.second(seen, look, pair.apart_ms, time.time(), pair.slack_ms)
+
+    async def _changes(
+        self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
+    ) -> Changes | None:
+        return await changes_between(self._thread, compared, pair, one, other)
 
     async def _compare(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
@@ -336,7 +348,7 @@ class SecondLooks:
             full = len(waiting) > MOST_HELD or self._held_bytes > MOST_HELD_BYTES
             late = hurry or full or compared is None or pair.since + HOLD_MS <= now
             if compared is not None and not late:
-                self._first(compared, pair)
+                mark_at_once(compared, pair)
                 if pair.open and (pair.refusal or not compared.state.reads.spend()):
                     return
                 work = self._looked(compared, pair)
