@@ -120,8 +120,7 @@ class Watch:
             return ""
         if self._lenient and judged.standing(GOAL) != "proven" and judged.unconfirmed:
             return ""  # what cannot be known is said to be unknown
-        fields = {item.field: item.standing for item in judged.fields}
-        if undecided(judged.standing(GOAL), fields):
+        if undecided(judged):
             return "undecided"
         return "hidden" if judged.fields else "missed"
 
@@ -139,10 +138,11 @@ def found(judged: Judgement) -> bool:
     return told or own or judged.new_failed > 0
 
 
-def undecided(standing: str, fields: Mapping[str, str]) -> bool:
+def undecided(judged: Judgement) -> bool:
     """Whether a difference is told as one that is not known well enough yet, and nothing is proven
     meanwhile."""
-    return standing != "proven" and not _OPEN.isdisjoint(fields.values())
+    told = any(item.standing in _OPEN for item in judged.fields)
+    return told and judged.standing(GOAL) != "proven"
 
 
 def false_of(judged: Judgement) -> str:
