@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from figway.model.operations import FaultKind, OperationKind
 from figway.model.table import Route, Stage, Table
 from figway.validate.findings import Findings
@@ -16,29 +18,38 @@ def check_statuses(healthy: tuple[int, ...], path: str, findings: Findings) -> N
             findings.error("status_range", f"{path}[{index}]", message, hint)
 
 
-def check_faults(route: Route, table: Table, path: str, findings: Findings) -> None:
-    """Check the healthy statuses of one route, and of the legacy behind a SOAP endpoint."""
+def check_faults(route: Route, path: str, findings: Findings) -> None:
+    """Check the healthy statuses of one route."""
     healthy = route.breaker.healthy_statuses
     check_statuses(healthy, f"{path}.breaker.healthy_statuses", findings)
-    operation = route.match.operation
-    by_operation = operation is not None and operation.kind is OperationKind.SOAP
-    soap = by_operation if route.faults is FaultKind.AUTO else route.faults is FaultKind.SOAP
-    if not soap:
-        return
-    if route.stage is not Stage.LEGACY and route.breaker.enabled and 500 not in healthy:
+    asks_new = route.stage is not Stage.LEGACY and route.breaker.enabled
+    if _is_soap(route) and asks_new and 500 not in healthy:
         message = "a SOAP fault is HTTP 500, and opens the breaker like a failure"
         hint = "write breaker.healthy_statuses: [500]; time-outs and resets still count"
         findings.warning("breaker_counts_faults", f"{path}.breaker.healthy_statuses", message, hint)
-    legacy = table.backends.get(table.legacy_of(route))
-    if by_operation and legacy is not None and legacy.urls:
-        _check_legacy(legacy.id, legacy.outlier.healthy_statuses, findings)
 
 
-def _check_legacy(backend: str, healthy: tuple[int, ...], findings: Findings) -> None:
-    """The operations that no route names are legacy's, and no route says which statuses are
-    theirs."""
-    if 500 not in healthy:
-        message = "a SOAP fault of an operation that no route names is HTTP 500, and puts a URL out"
-        hint = "write outlier.healthy_statuses: [500]; time-outs and resets still count"
-        place = f"backends.{backend}.outlier.healthy_statuses"
-        findings.warning("outlier_counts_faults", place, message, hint)
+def check_legacies(routes: Iterable[Route], table: Table, findings: Findings) -> None:
+    """Check each legacy behind a SOAP endpoint, once for all the operations of `routes`. The
+    operations that no route names are legacy's, and no route says which statuses are theirs."""
+    named = {table.legacy_of(route) for route in routes if _is_soap(route) and _by_operation(route)}
+    for key in sorted(named & table.backends.keys()):
+        legacy = table.backends[key]
+        if legacy.urls and 500 not in legacy.outlier.healthy_statuses:
+            message = (
+                "a SOAP fault of an operation that no route names is HTTP 500, and puts a URL out"
+            )
+            hint = "write outlier.healthy_statuses: [500]; time-outs and resets still count"
+            place = f"backends.{key}.outlier.healthy_statuses"
+            findings.warning("outlier_counts_faults", place, message, hint)
+
+
+def _by_operation(route: Route) -> bool:
+    operation = route.match.operation
+    return operation is not None and operation.kind is OperationKind.SOAP
+
+
+def _is_soap(route: Route) -> bool:
+    if route.faults is FaultKind.AUTO:
+        return _by_operation(route)
+    return route.faults is FaultKind.SOAP

@@ -59,7 +59,7 @@ def check(route: Route, table: Table, findings: Findings) -> None:
         message = "the longest open time is below the first"
         hint = "raise max_open_ms to open_ms at least"
         findings.error("breaker_range", f"{path}.breaker.max_open_ms", message, hint)
-    check_faults(route, table, path, findings)
+    check_faults(route, path, findings)
     _shadow(route, path, findings)
     if route.reads:
         check_declared(route, path, findings)

@@ -16,6 +16,7 @@ from figway.validate import aws as validate_aws
 from figway.validate import members as validate_members
 from figway.validate import route as routes
 from figway.validate.codes import CODES
+from figway.validate.faults import check_legacies
 from figway.validate.findings import Finding, Findings, Severity
 from figway.validate.ranges import (
     FUNCTION,
@@ -47,6 +48,7 @@ def validate(table: Table) -> list[Finding]:
     _shared_salts(table.capabilities.values(), findings)
     for route in table.routes.values():
         routes.check(route, table, findings)
+    check_legacies(table.routes.values(), table, findings)
     routes.check_overlaps(table.routes.values(), None, findings)
     return findings.found
 
@@ -90,10 +92,12 @@ def validate_change(before: Table, after: Table) -> list[Finding]:
     if capabilities:
         _shared_salts(after.capabilities.values(), findings)
         _reshuffles(before, after, findings)
-    for key, route in _concerned(after, changed, backends, capabilities, moved):
+    concerned = _concerned(after, changed, backends, capabilities, moved)
+    for key, route in concerned:
         routes.check(route, after, findings)
         if (old := before.routes.get(key)) is not None and old.capability != route.capability:
             _reshuffle(before.capability_of(old), after.capability_of(route), route, findings)
+    check_legacies((route for _, route in concerned), after, findings)
     rematched = {
         key
         for key in changed & after.routes.keys()
@@ -119,7 +123,7 @@ def _concerned(
     backends: Collection[str],
     capabilities: Collection[str],
     moved: bool,
-) -> Iterable[tuple[str, Route]]:
+) -> list[tuple[str, Route]]:
     """Routes that changed themselves, or that refer to what changed."""
     if not (backends or capabilities or moved):
         return [(key, table.routes[key]) for key in sorted(changed) if key in table.routes]

@@ -315,6 +315,22 @@ def test_a_change_is_held_to_the_same(code: str, broken: Table) -> None:
     assert {str(finding) for finding in found if finding.code != "split_reshuffled"} <= everything
 
 
+def test_the_legacy_of_several_soap_operations_is_warned_of_once() -> None:
+    """As a migration writes them: a route for each operation, all at one endpoint."""
+    legacy = replace(LEGACY, urls=("http://10.0.0.9",))
+    before = table(backends=[legacy, NEW])
+    after = table(
+        *(
+            route(name, "/soap", operation=OperationMatch(kind=OperationKind.SOAP, names=(name,)))
+            for name in ("get", "list", "find")
+        ),
+        backends=[legacy, NEW],
+    )
+    for found in (validate(after), validate_change(before, after)):
+        warned = [finding.path for finding in found if finding.code == "outlier_counts_faults"]
+        assert warned == [f"backends.{LEGACY.id}.outlier.healthy_statuses"]
+
+
 def test_a_tie_names_both_routes_once() -> None:
     hosts = ("a.example", "b.example")
     found = validate(table(route("one", "/x", hosts=hosts), route("two", "/x", hosts=hosts)))
