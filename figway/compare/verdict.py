@@ -1,15 +1,17 @@
 """`compare()`: two answers in, a verdict with its reasons out.
 
-| verdict         | when                                                                 | rated |
-|-----------------|----------------------------------------------------------------------|-------|
-| `match`         | no difference counts (there may be ignored ones and noise)           | yes   |
-| `mismatch`      | at least one difference counts; 404 against 200 is one               | yes   |
-| `stale`         | a mismatch that second looks at both sides did not show again        | no    |
-| `legacy_failed` | legacy did not answer, or with a 5xx, or its body is not packed as   | no    |
-|                 | its label says; so `new_failed`, `both_failed`                       |       |
-|                 | (a fault is an answer, unless one side alone blames itself: `faults`) |       |
-| `skipped`       | a body is longer than the capture keeps                              | no    |
-| `compare_error` | an answer cannot be compared within the limits; the reason says why  | no    |
+| verdict         | when                                                                  |
+|-----------------|-----------------------------------------------------------------------|
+| `match`         | no difference counts (there may be ignored ones and noise)            |
+| `mismatch`      | at least one difference counts; 404 against 200 is one                |
+| `legacy_failed` | legacy did not answer, or with a 5xx, or its body is not packed as    |
+|                 | its label says; so `new_failed`, `both_failed`                        |
+|                 | (a fault is an answer, unless one side alone blames itself: `faults`) |
+| `skipped`       | a body is longer than the capture keeps                               |
+| `compare_error` | an answer cannot be compared within the limits; the reason says why   |
+
+It is the verdict on two answers alone. What a mismatch is after a second look, and which pairs are
+rated, is said in `figway.evidence`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,6 @@ from figway.compare.rules import ComparisonRule, RuleSet
 Verdict = Literal[
     "match",
     "mismatch",
-    "stale",
     "legacy_failed",
     "new_failed",
     "both_failed",
@@ -39,8 +40,8 @@ Verdict = Literal[
 ]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 BROKEN = "broken_coding"
-RATED: frozenset[Verdict] = frozenset({"match", "mismatch"})
-"""The verdicts that enter the match rate."""
+COMPARED: frozenset[Verdict] = frozenset({"match", "mismatch"})
+"""The verdicts on two answers that were held against each other."""
 
 
 @dataclass(frozen=True, slots=True)

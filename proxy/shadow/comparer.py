@@ -12,7 +12,7 @@ from figway.compare.answer import Answer, BodyReader, Context, Decoder, RawHeade
 from figway.compare.digest import body_digest
 from figway.compare.limits import Limits
 from figway.compare.rules import ComparisonRule, RuleKind, RuleSet
-from figway.compare.verdict import RATED, Comparison, compare
+from figway.compare.verdict import COMPARED, Comparison, compare
 from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
 from figway.evidence.window import NO_DIFFERENCE, signature_hash
 from figway.model.comparison import ComparisonPolicy
@@ -110,7 +110,7 @@ class RouteComparer:
     def example(self, pair: Pair, ended: str, build: str) -> dict[str, Any]:
         """The pair without its secrets, as it is stored."""
         captured, comparison, redactor = pair.captured, pair.comparison, self.redactor
-        entries = pair.entries if comparison.verdict in RATED else NO_DIFFERENCE
+        entries = pair.entries if comparison.verdict in COMPARED else NO_DIFFERENCE
         return {
             "id": str(uuid.uuid4()),
             "at_ms": captured.at_ms,

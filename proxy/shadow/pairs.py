@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from figway.compare.answer import Answer
-from figway.compare.verdict import RATED, Comparison
+from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.window import signature_hash, told
 from figway.model.words import Side
 from proxy.capture.message import Captured
@@ -230,7 +230,7 @@ class Pairs:
             await self._in_any_order(compared, pair)
         pair.since = now_ms()
         self._built(compared, pair)
-        rated = pair.comparison.verdict in RATED
+        rated = pair.comparison.verdict in COMPARED
         if not rated or await self._looks.judge(compared, pair, final=conditional):
             await self.finish(compared, pair)
 
@@ -261,7 +261,7 @@ class Pairs:
         captured, verdict = pair.captured, pair.comparison.verdict
         ended: str = verdict
         named = pair.comparison.reason
-        if verdict in RATED:
+        if verdict in COMPARED:
             ended = told(pair.entries)
             named = signature_hash(pair.entries)
             compared.state.agreed |= captured.method == "GET" and ended == "match"

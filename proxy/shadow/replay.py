@@ -21,7 +21,7 @@ from typing import Any
 
 from figway.compare.answer import Answer
 from figway.compare.decode import MediaType, to_bytes
-from figway.compare.verdict import RATED
+from figway.compare.verdict import COMPARED
 from figway.evidence.marks import Mark
 from figway.evidence.noise import Look
 from figway.evidence.occurrences import occurrences
@@ -91,7 +91,7 @@ class Replayer:
         comparison = await self._thread.do(work)
         took = legacy.elapsed_ms + new.elapsed_ms
         pair = Pair(captured, legacy, new, comparison, now_ms(), slack_ms=took)
-        if pair.comparison.verdict in RATED:
+        if pair.comparison.verdict in COMPARED:
             mark_at_once(compared, pair)
             try:
                 await self._look(compared, pair)
@@ -186,7 +186,7 @@ class Replayer:
 def _result(compared: ComparedRoute, pair: Pair, example: str) -> dict[str, Any]:
     """What a pair comes to; a form that was learned since it was looked at accounts for it too."""
     verdict: str = pair.comparison.verdict
-    rated = verdict in RATED
+    rated = verdict in COMPARED
     for at, seen in enumerate(pair.seen):
         if pair.marks[at] in _UNSURE:
             known = compared.state.knowledge.first(seen, pair.apart_ms, pair.slack_ms)

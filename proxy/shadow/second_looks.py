@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from figway.compare.answer import Answer
-from figway.compare.verdict import RATED, Comparison
+from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import repeat_key
 from figway.evidence.noise import Look
@@ -73,10 +73,10 @@ def mark_at_once(compared: ComparedRoute, pair: Pair) -> None:
 async def changes_between(
     thread: CompareThread, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
 ) -> Changes | None:
-    """How two answers to its request differ; None where they cannot be rated."""
+    """How two answers to its request differ; None where they cannot be compared."""
     work = partial(compared.comparer.compare, pair.captured, one, other, pair.unordered)
     found = await thread.do(work)
-    return changes(found) if found.verdict in RATED else None
+    return changes(found) if found.verdict in COMPARED else None
 
 
 class PairEnds(Protocol):
@@ -212,7 +212,7 @@ class SecondLooks:
         if not differs and state.natural >= NATURAL_ALL and secrets.randbelow(10):
             return None
         own = await self._compare(compared, pair, before.legacy, pair.legacy)
-        if own.verdict not in RATED:
+        if own.verdict not in COMPARED:
             return None
         state.natural += 1
         found = changes(own)
@@ -265,7 +265,7 @@ class SecondLooks:
         found = None
         if legacy is not None:
             own = await self._compare(compared, pair, pair.legacy, legacy)
-            if own.verdict in RATED:
+            if own.verdict in COMPARED:
                 found = changes(own)
                 compared.state.knowledge.learn(found, _since(pair))
                 self._tally.own(compared, captured, own, natural=False)
@@ -409,7 +409,7 @@ class SecondLooks:
         self._tally.reads(compared, pair.captured, "legacy", legacy is not None)
         if legacy is not None:
             own = await self._compare(compared, pair, pair.legacy, legacy)
-            if own.verdict in RATED:
+            if own.verdict in COMPARED:
                 found = changes(own)
                 compared.state.knowledge.learn(found, _since(pair))
                 for seen, mark in pair.found:

@@ -9,7 +9,7 @@ from figway.compare.answer import Answer, header_values
 from figway.compare.differences import Difference
 from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
-from figway.compare.verdict import RATED, Comparison
+from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.histogram import bucket_of
 from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import signed_in
@@ -113,7 +113,7 @@ class Tally:
         side = _FAILED.get(ended)
         if side is not None:
             add_counts(evidence.failed[side], {comparison.reason[:80]: 1})
-        rated = comparison.verdict in RATED
+        rated = comparison.verdict in COMPARED
         if rated:
             evidence.count(pair.entries, captured.at_ms)
             self._sketch(evidence, compared.state, pair)

@@ -15,7 +15,7 @@ import pytest
 
 from figway.compare.answer import Answer, Context
 from figway.compare.limits import Limits
-from figway.compare.verdict import RATED, VERDICTS, Comparison, compare
+from figway.compare.verdict import COMPARED, VERDICTS, Comparison, compare
 from tests.support.answers import answer, compare_json, json_answer
 
 OK = Answer(200)
@@ -46,8 +46,8 @@ def test_failures_are_not_matches(legacy: Answer, new: Answer, verdict: str) -> 
     """Trap 33."""
     comparison = compare(legacy, new)
     assert comparison.verdict == verdict
-    assert (comparison.verdict in RATED) == (verdict in ("match", "mismatch"))
-    if comparison.verdict not in RATED:
+    assert (comparison.verdict in COMPARED) == (verdict in ("match", "mismatch"))
+    if comparison.verdict not in COMPARED:
         assert comparison.reason
 
 
