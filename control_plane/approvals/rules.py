@@ -13,6 +13,7 @@ import orjson
 
 from figway.model.change import Change, Kind, changes_to_data
 from figway.model.codec import content_hash
+from figway.model.share import basis_points
 from figway.model.table import Route, Stage, Table
 from figway.model.words import WEIGHT_SCALE
 from figway.rollout.exposure import exposure, only_back, taken_over
@@ -221,14 +222,10 @@ def _moment(given: Any, path: str) -> int | None:
 
 
 def _basis_points(given: Any, path: str) -> int:
-    text = given.strip().removesuffix("%").strip() if isinstance(given, str) else ""
     try:
-        points = round(float(text) * WEIGHT_SCALE / 100) if given.strip().endswith("%") else -1
-    except (ValueError, OverflowError, AttributeError):
-        points = -1
-    if not 0 <= points <= WEIGHT_SCALE:
-        raise RulesError(path, "is not a share, such as 25%")
-    return points
+        return basis_points(given if isinstance(given, str) else "")
+    except ValueError:
+        raise RulesError(path, "is not a share in steps of 0.01%, such as 25%") from None
 
 
 def _mapping(data: Any, path: str, known: tuple[str, ...]) -> Mapping[str, Any]:

@@ -1,12 +1,14 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and shares as they type them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from control_plane.clock import now_ms
+from control_plane.http.problems import invalid
 from control_plane.percent import lower
 from figway.model.backend import HANDED_ON, Backend
+from figway.model.share import basis_points
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -32,6 +34,16 @@ def at_least(share: float | None, digits: int = 2) -> str:
 def weight(points: int) -> str:
     """Basis points as per cent."""
     return f"{points / 100:g}%"
+
+
+def points(name: str, typed: str, *, sign_shown: bool = False) -> int:
+    """What was typed into a field, `25%`, in basis points; where the sign stands beside the field
+    (`sign_shown`), without it as well. Raises `ApiProblem` 422 for what is no share."""
+    text = f"{typed.strip().removesuffix('%')}%" if sign_shown else typed
+    try:
+        return basis_points(text)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
 
 
 def rate(per_second: float | None) -> str:

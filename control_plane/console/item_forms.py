@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from control_plane.console.formats import points
 from control_plane.http.problems import invalid
 from control_plane.tables.documents import read_part, written_part
 from figway.model.backend import Backend, BackendKind, HostPolicy, WorkflowMode
 from figway.model.change import Kind
 from figway.model.codec import CodecError, Item, from_data, to_data
-from figway.model.share import basis_points, share
+from figway.model.share import share
 from figway.model.table import Capability, Route, RouteMatch, SameSite, Stage, Table
 from figway.model.words import Side
 
@@ -336,13 +337,6 @@ def _number(name: str, typed: str) -> int:
     return int(typed)
 
 
-def _share(name: str, typed: str) -> int:
-    try:
-        return basis_points(typed)
-    except ValueError as error:
-        raise invalid(name, str(error)) from None
-
-
 def _keys(_: str, typed: str) -> list[dict[str, str]]:
     """`cookie figway_id`, a line each."""
     rows = [line.split(None, 1) for line in typed.splitlines() if line.strip()]
@@ -353,7 +347,7 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
     "text": lambda _, typed: typed,
     "choice": lambda _, typed: typed,
     "number": _number,
-    "share": _share,
+    "share": points,
     "words": lambda _, typed: typed.replace(",", " ").split(),
     "keys": _keys,
 }

@@ -14,7 +14,7 @@ def basis_points(text: str) -> int:
     found = _SHARE.fullmatch(text)
     points = Decimal(found[1].replace(",", ".")) * 100 if found else Decimal(-1)
     if not 0 <= points <= 10_000 or points != int(points):
-        raise ValueError(f"{text!r} is not a share: write 25%, or 0.5%")
+        raise ValueError(f"{text!r} is not a share: write 25%, or 0.5%, in steps of 0.01%")
     return int(points)
 
 

@@ -169,6 +169,16 @@ class _Reader:
             return default
         return share
 
+    def points(
+        self, data: Mapping[str, Any], name: str, path: str, default: float, least: float = 0.0
+    ) -> int:
+        """A share in basis points; a finer one is none that a table can hold."""
+        found = self.percent(data, name, path, default, least) * WEIGHT_SCALE
+        if abs(found - round(found)) > 1e-6:
+            message = f"{_short(data.get(name))} is finer than a share can be"
+            self.wrong(f"{path}.{name}", message, "write it in steps of 0.01%, such as 0.25%")
+        return round(found)
+
     def url(self, data: Mapping[str, Any], name: str, path: str) -> str:
         value = data.get(name, "")
         if value == "" or (
@@ -228,7 +238,7 @@ def _step(reader: _Reader, given: Any, path: str) -> RolloutStep:
     stage = Stage(chosen or "canary")
     weight = 0
     if stage is Stage.CANARY:
-        weight = round(reader.percent(data, "weight", path, 0, least=0.0001) * WEIGHT_SCALE)
+        weight = reader.points(data, "weight", path, 0, least=0.0001)
         if data.get("weight") is None:
             reader.wrong(f"{path}.weight", "is missing", "write a share, such as 5%")
     elif "weight" in data:
@@ -236,7 +246,7 @@ def _step(reader: _Reader, given: Any, path: str) -> RolloutStep:
         reader.wrong(f"{path}.weight", "only a canary has a weight", todo)
     sample = None
     if "sample" in data:
-        sample = round(reader.percent(data, "sample", path, 1) * WEIGHT_SCALE)
+        sample = reader.points(data, "sample", path, 1)
     hold = reader.duration(data, "hold", path, 0)
     approve = reader.flag(data, "approve", path, False)
     return RolloutStep(stage=stage, weight=weight, sample=sample, hold_ms=hold, approve=approve)

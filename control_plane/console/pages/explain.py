@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from control_plane.console import curl
 from control_plane.console.access import Viewing, Visit
+from control_plane.console.formats import points
 from control_plane.explain.api import explain_request
 from control_plane.explain.schemas import ExplainIn
 from control_plane.http.problems import ApiProblem, invalid
@@ -101,11 +102,7 @@ async def _what_if(
         raise invalid("percent", "no route matches this request, so there is no weight to suppose")
     data = to_data(route)
     if asked["percent"].strip():
-        text = asked["percent"].replace(",", ".").strip(" %")
-        try:
-            data["weight"] = round(float(text) * 100)
-        except (ValueError, OverflowError):
-            raise invalid("percent", f"{text[:40]!r} is not a number of per cent") from None
+        data["weight"] = points("percent", asked["percent"], sign_shown=True)
         data["stage"] = Stage.CANARY.value
     if asked["stage"]:
         data["stage"] = asked["stage"]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from control_plane.comparisons.schemas import FieldsOut
 from control_plane.console.access import Operating, Viewing, Visit
 from control_plane.console.flip_preview import FlipPreview, FlipTarget, plan
+from control_plane.console.formats import points
 from control_plane.console.route_row import RouteRow, line
 from control_plane.http.problems import ApiProblem, FindingOut, invalid
 from control_plane.publishing.state import Snapshot
@@ -154,8 +155,5 @@ def _etag(visit: Visit, target: FlipTarget) -> str:
 def _target(kind: str, item_id: str, stage: Stage, percent: str) -> FlipTarget:
     weight = None
     if stage is Stage.CANARY and percent.strip():
-        try:
-            weight = round(float(percent.replace(",", ".").strip(" %")) * 100)
-        except (ValueError, OverflowError):
-            raise invalid("percent", f"{percent[:40]!r} is not a number of per cent") from None
+        weight = points("percent", percent, sign_shown=True)
     return FlipTarget(kind, item_id, stage, weight)

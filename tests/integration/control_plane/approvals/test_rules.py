@@ -135,6 +135,7 @@ async def test_a_rollout_waits_for_the_rules_and_steps_back_through_them(
         {"approvals": [{"need": 0, "stages": ["new"]}]},
         {"approvals": [{"need": 1}]},
         {"approvals": [{"need": 1, "weight_over": 25}]},
+        {"approvals": [{"need": 1, "weight_over": "25.555%"}]},
         {"approvals": [{"need": 1, "stages": ["gone"]}]},
         {"freezes": [{"reason": "no name"}]},
         {"freezes": [{"id": "a", "from": "tomorrow"}]},

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import httpx
+import pytest
 
 from control_plane.auth.roles import Role
 from control_plane.console import app as console_app
@@ -122,6 +123,25 @@ async def test_a_flip_and_its_undo(control: Control) -> None:
     back = await visitor.send("/revisions/4/undo", reason="")
     assert back.status_code == 200, back.text
     assert (await control.get("/routes/orders")).get("stage", "legacy") == "legacy"
+
+
+@pytest.mark.parametrize("typed", ["25.555", "25.555 %", "2e1", "-5", "500", "inf", "much"])
+async def test_a_share_is_taken_as_the_command_line_takes_it(control: Control, typed: str) -> None:
+    """What is finer than a weight, or none, is refused in every field; 25.555 % was 25.56 %."""
+    await control.seed()
+    visitor = await browser(control, Role.OPERATOR)
+    form = {"stage": "canary", "etag": "", "reason": "r", "percent": typed}
+    for answer in (
+        await visitor.part(f"/routes/orders/flip?stage=canary&percent={quote(typed)}"),
+        await visitor.send("/routes/orders/flip", **form),
+        await visitor.part(f"/explain?request=/orders/7&percent={quote(typed)}"),
+        await visitor.send(
+            "/edit/routes/orders", reason="r", etag="*", **{"shadow.sample": f"{typed}%"}
+        ),
+    ):
+        assert answer.status_code == 422, answer.text
+        assert "is not a share" in answer.text
+    assert (await control.get("/routes/orders"))["stage"] == "legacy"
 
 
 async def test_everything_to_new_takes_the_name(control: Control) -> None:

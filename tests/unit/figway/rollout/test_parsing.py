@@ -78,6 +78,9 @@ def test_every_preset_is_a_plan(name: str) -> None:
     ("change", "path", "code"),
     [
         ({"id": "Or ders"}, "rollout.id", "rollout_invalid"),
+        ({"steps": [{"weight": "25.555%"}]}, "rollout.steps[0].weight", "rollout_invalid"),
+        ({"steps": [{"stage": "shadow", "sample": "0.005%"}]}, "rollout.steps[0].sample",
+         "rollout_invalid"),
         ({"preset": "bold"}, "rollout.preset", "rollout_invalid"),
         ({"target": {}}, "rollout.target", "rollout_scope"),
         ({"target": {"route": "a", "capability": "b"}}, "rollout.target", "rollout_scope"),
