@@ -28,13 +28,11 @@ def parse_http(message: bytes, read_body: ReadPart) -> Value:
     if b" " not in first:
         raise NotThisFormat("not an HTTP message: it has no start line")
     answer = _STATUS.match(first)
+    status = int(answer[1]) if answer else 0
     found: dict[str, Value] = (
-        {"status": int(answer[1])}
-        if answer
-        else {"request": first.decode("utf-8", "backslashreplace")}
+        {"status": status} if answer else {"request": first.decode("utf-8", "backslashreplace")}
     )
     headers, body = headed(rest)
-    status = int(answer[1]) if answer else 0
     kept = compared_names(headers, wanted=(), connection=(), status=status)
     found |= described({name: headers[name] for name in kept})
     if body:
