@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from figway.evidence.common import AskedRequest, common, lower_bound, upper_bound
+from figway.evidence.common import AskedRequest, by_chance, common, lower_bound, upper_bound
 
 KINDS = {
     "a parameter's value": "with currency=JPY",
@@ -90,3 +90,12 @@ def test_the_bounds_are_those_of_clopper_and_pearson() -> None:
     assert upper_bound(0, 10, 0.025) == pytest.approx(0.30850, abs=1e-4)
     assert lower_bound(5, 10, 0.025) == pytest.approx(0.18709, abs=1e-4)
     assert upper_bound(5, 10, 0.025) == pytest.approx(0.81291, abs=1e-4)
+
+
+def test_what_chance_alone_would_split_so_is_by_fisher() -> None:
+    """Vectors by hand, the first two from the lady who tastes tea: four cups of eight."""
+    assert by_chance(4, 4, 0, 4) == pytest.approx(1 / 70)
+    assert by_chance(3, 4, 1, 4) == pytest.approx(17 / 70)
+    assert by_chance(0, 4, 4, 4) == pytest.approx(1)
+    assert by_chance(5, 5, 1, 3) == pytest.approx(3 / 28)
+    assert by_chance(40, 40, 0, 360) < 1e-50
