@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,8 +22,12 @@ from sqlalchemy.pool import NullPool
 
 from control_plane.settings import Settings, SettingsError
 
-UNAVAILABLE = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a database that does not answer raises; a failed connect comes through as it is."""
+UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a database that does not answer raises."""
+
+
+class DatabaseAway(SQLAlchemyError):
+    """The operating system could not reach the database, or not its file."""
 
 
 class OutcomeUnknown(SQLAlchemyError):
@@ -77,8 +81,9 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A connection for reading."""
-        async with self.engine.connect() as connection:
-            yield connection
+        with _reaching():
+            async with self.engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -87,19 +92,20 @@ class Database:
         Write before you read in it: SQLite takes its write lock at the first write, and refuses to
         take it over what was read before somebody else's write.
         """
-        async with self.engine.connect() as connection:
-            transaction = await connection.begin()
-            try:
-                yield connection
-            except BaseException:
-                await transaction.rollback()
-                raise
-            await self._commit(transaction)
+        with _reaching():
+            async with self.engine.connect() as connection:
+                transaction = await connection.begin()
+                try:
+                    yield connection
+                except BaseException:
+                    await transaction.rollback()
+                    raise
+                await self._commit(transaction)
 
     async def _commit(self, transaction: AsyncTransaction) -> None:
         try:
             await transaction.commit()
-        except UNAVAILABLE as error:
+        except (*UNAVAILABLE, OSError) as error:
             # SQLite says what became of it, as does a PostgreSQL that still answers.
             if not self.is_postgres or not lost(error):
                 raise
@@ -117,8 +123,9 @@ class Database:
         A file that was deleted or replaced goes on answering whoever has it open, and forgets all
         of it in the end.
         """
-        if self.path is not None and self._file not in (None, _identity(self.path)):
-            raise DatabaseReplaced(f"the database file {self.path} was deleted or replaced")
+        with _reaching():
+            if self.path is not None and self._file not in (None, _identity(self.path)):
+                raise DatabaseReplaced(f"the database file {self.path} was deleted or replaced")
 
     def insert(self, table: Any) -> Any:
         """An INSERT that knows ON CONFLICT, in the dialect of this database."""
@@ -133,6 +140,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Drivers let some errors of the operating system through as they are: a failed connect, for
+    one. Only here it is known that they are the database's."""
+    try:
+        yield
+    except OSError as error:
+        raise DatabaseAway(str(error) or type(error).__name__) from error
 
 
 def lost(error: BaseException) -> bool:

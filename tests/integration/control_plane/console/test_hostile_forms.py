@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from jinja2 import TemplateNotFound
 from sqlalchemy.exc import OperationalError
 
 from control_plane.console.pages import kill
-from control_plane.db.engine import DatabaseReplaced, OutcomeUnknown
+from control_plane.db.engine import DatabaseAway, DatabaseReplaced, OutcomeUnknown
+from control_plane.http.problems import meant
 from tests.support.console import Page, browser
 from tests.support.control import Control
 
@@ -62,7 +64,10 @@ async def test_an_address_that_cannot_be_gets_a_page(control: Control, path: str
         (OutcomeUnknown("the connection broke"), 503, "not known whether this was stored"),
         (DatabaseReplaced("another id"), 503, "not the database"),
         (OperationalError("s", {}, OSError()), 503, "database does not answer"),
+        (DatabaseAway("connect failed"), 503, "database does not answer"),
         (ZeroDivisionError(), 500, "Internal error"),
+        (TemplateNotFound("kill.html"), 500, "Internal error"),
+        (FileNotFoundError(2, "no such file"), 500, "Internal error"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -77,10 +82,12 @@ async def test_the_console_says_what_became_of_it(
     visitor = await browser(control)
     monkeypatch.setattr(kill, "press", fails)
     control.client  # noqa: B018 - the application of this control plane
-    try:
-        answer = await visitor.send("/kill", on="1", reason="r")
-    except ZeroDivisionError:  # the transport raises what the server would log
+    if status == 500:
+        assert meant(error).title == said
+        with pytest.raises(type(error)):  # the transport raises what the server would log
+            await visitor.send("/kill", on="1", reason="r")
         return
+    answer = await visitor.send("/kill", on="1", reason="r")
     assert answer.status_code == status
     assert said in answer.text
     assert ("Nothing was changed" in answer.text) == (status == 503 and "not known" not in said)

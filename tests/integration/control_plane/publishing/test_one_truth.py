@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from control_plane.db.engine import OutcomeUnknown
+from control_plane.db.engine import DatabaseAway, OutcomeUnknown
 from control_plane.publishing import store
 from figway.model.table import Stage
 from tests.support.control import Control, control_plane
@@ -303,7 +303,7 @@ def test_what_nobody_knows_is_said_so(database_url: str, monkeypatch: Any) -> No
             publisher = control.services.publisher
 
             async def away(change_id: str) -> int | None:
-                raise OSError("away")
+                raise DatabaseAway("away")
 
             publisher._number_of = away  # type: ignore[method-assign]
             answer = await control.flip(100)
