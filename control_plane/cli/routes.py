@@ -35,6 +35,7 @@ from control_plane.cli.output import (
 )
 from control_plane.cli.output import stage as stage_markup
 from control_plane.cli.parsing import condition, merged, operation_of, settings
+from figway.model.share import on_new
 from figway.model.table import Stage
 
 routes = typer.Typer(no_args_is_help=True, help="Routes: which requests move.")
@@ -52,8 +53,7 @@ def _stage(row: Mapping[str, Any]) -> Markup:
 
 
 def _share(row: Mapping[str, Any]) -> str:
-    stage, weight = row["item"]["stage"], row["item"]["weight"]
-    return percent({"canary": weight, "new": 10_000, "retired": 10_000}.get(stage, 0))
+    return percent(on_new(Stage(row["item"]["stage"]), row["item"]["weight"]))
 
 
 def _path(row: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from control_plane.comparisons.judged import EvidenceSummary
 from control_plane.console.live_state import MINUTES, LiveSnapshot
 from control_plane.fleet.schemas import OpenBreakerIn
 from control_plane.traffic.schemas import SideOut
+from figway.model.share import on_new
 from figway.model.table import BreakerForce, Route, Stage
 from figway.model.words import WEIGHT_SCALE
 
@@ -59,9 +60,7 @@ class RouteRow:
 
 def share_of(stage: Stage, weight: int) -> float:
     """The share of sticky keys that new serves."""
-    if stage is Stage.CANARY:
-        return weight / WEIGHT_SCALE
-    return 1.0 if stage in (Stage.NEW, Stage.RETIRED) else 0.0
+    return on_new(stage, weight) / WEIGHT_SCALE
 
 
 def line(

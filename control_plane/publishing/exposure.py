@@ -25,9 +25,8 @@ from control_plane.audit.entry import AuditEntry
 from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Confirm, Published
 from figway.model.backend import Backend, BackendKind
+from figway.model.share import on_new
 from figway.model.table import BreakerForce, Route, Stage, Table
-
-WHOLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +60,7 @@ Unopened = Callable[[], Awaitable[Mapping[str, str]]]
 
 def share(route: Route | None) -> int:
     """Basis points of the sticky keys that new serves."""
-    if route is None:
-        return 0
-    if route.stage is Stage.CANARY:
-        return route.weight
-    return WHOLE if route.stage in (Stage.NEW, Stage.RETIRED) else 0
+    return 0 if route is None else on_new(route.stage, route.weight)
 
 
 def exposed(before: Table, after: Table) -> list[Exposed]:

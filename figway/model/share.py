@@ -1,9 +1,12 @@
-"""A share as people write it, `25%`, and as the table keeps it, 2 500 basis points."""
+"""A share as people write it, `25%`, and as the table keeps it, 2 500 basis points; and new's."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
+
+from figway.model.table import Stage
+from figway.model.words import WEIGHT_SCALE
 
 _SHARE = re.compile(r"\s*(\d{1,3}(?:[.,]\d{1,4})?)\s*%\s*")
 
@@ -21,3 +24,10 @@ def basis_points(text: str) -> int:
 def share(points: int) -> str:
     """2 500 as `25%`."""
     return f"{points / 100:g}%"
+
+
+def on_new(stage: Stage, weight: int) -> int:
+    """Basis points of the sticky keys that new serves; `weight` counts in stage canary alone."""
+    if stage is Stage.CANARY:
+        return weight
+    return WEIGHT_SCALE if stage in (Stage.NEW, Stage.RETIRED) else 0
