@@ -10,6 +10,7 @@ import pytest
 from control_plane.auth.roles import Role
 from control_plane.auth.service import Actor
 from control_plane.comparisons.api import stream_comparisons
+from control_plane.db.engine import DatabaseAway
 from control_plane.publishing import hub
 from control_plane.publishing.api import stream_live, stream_table
 from tests.support.control import Control
@@ -42,7 +43,7 @@ async def test_a_database_that_is_away_ends_no_stream(
     prefix = (await control.post("/keys", {"name": "p", "role": "proxy"})).json()["prefix"]
 
     def away() -> None:
-        raise OSError("gone")
+        raise DatabaseAway("gone")
 
     monkeypatch.setattr(control.services.database, "read", away)
     assert await control.services.auth.stands(prefix)
