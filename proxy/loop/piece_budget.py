@@ -46,7 +46,10 @@ class PieceBudget:
             self._begin_next()
 
     def later(self, go_on: Callable[[], None]) -> None:
-        """Call `go_on` in a later turn, behind those who wait already. It must not raise."""
+        """Call `go_on` in a later turn, behind those who wait already. That costs a piece itself.
+
+        Who raises does not keep the others from their turn.
+        """
         self._waiting.append(go_on)
         self._begin_next()
 
@@ -59,9 +62,12 @@ class PieceBudget:
         self._due = False
         self._left = TURN
         waiting = self._waiting
-        for _ in range(len(waiting)):
-            if self.spent:
-                break
-            waiting.popleft()()
-        if waiting:
-            self._begin_next()
+        try:
+            for _ in range(len(waiting)):
+                if self.spent:
+                    break
+                self._left -= 1  # thousands may wait for a few pieces each, or be closed by now
+                waiting.popleft()()
+        finally:
+            if waiting:
+                self._begin_next()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from proxy.loop.piece_budget import FEW, TURN, PieceBudget
 
@@ -46,3 +47,35 @@ async def test_a_body_in_large_pieces_does_not_wait() -> None:
     budget.spend(TURN)
     budget.spend(FEW)
     assert budget.most == FEW
+
+
+async def test_thousands_that_wait_share_turns_too() -> None:
+    """W19: many that have little left to do, or are closed by now, are not all called in one turn;
+    nobody is forgotten."""
+    budget = PieceBudget()
+    called: list[int] = []
+    for number in range(5_000):
+        budget.later(lambda number=number: called.append(number))
+    await asyncio.sleep(0)
+    assert 0 < len(called) <= TURN
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert called == list(range(5_000))
+
+
+async def test_one_that_fails_keeps_nobody_from_its_turn() -> None:
+    """W19: the fault is reported, and the next one is called."""
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    budget = PieceBudget()
+    called: list[int] = []
+
+    def fail() -> None:
+        raise ValueError
+
+    budget.later(fail)
+    budget.later(lambda: called.append(7))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert called == [7]
+    assert len(faults) == 1
