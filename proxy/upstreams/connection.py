@@ -17,7 +17,6 @@ was complete before the request, more bytes came than announced, or the backend 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from figway.message.http import Headers
@@ -80,6 +79,7 @@ class Connection:
         "_remaining",
         "_reused",
         "_transport",
+        "_waits",
         "announced_ms",
         "deadline",
         "generation",
@@ -106,6 +106,7 @@ class Connection:
         self._reused = False
         self._client_ended = False
         self._eof = False
+        self._waits = False
         self.loop = pool.loop
         self.opening: asyncio.Task[None] | None = None
         self.owner: ClientConnection | None = None
@@ -168,9 +169,8 @@ class Connection:
                 self.deadline = NEVER
 
     def resume_reading(self) -> None:
-        attempt, chunks = self._attempt, self._chunks
-        if attempt is not None and chunks is not None and chunks.more:
-            self._pool.pieces.later(partial(self._more_chunks, attempt))
+        if self._attempt is not None and self._chunks is not None and self._chunks.more:
+            self._wait_for_turn()
             return
         transport = self._transport
         if transport is not None and not transport.is_closing() and not transport.is_reading():
@@ -422,15 +422,19 @@ class Connection:
                 self._pool.note_odd((CHUNK_LINE,))
             self._finish(attempt, trailers)
         elif chunks.more:
-            self._later(attempt)
+            self._wait_for_turn()
 
-    def _later(self, attempt: Attempt) -> None:
+    def _wait_for_turn(self) -> None:
         """Let others have their turn before more chunks of what was read are looked at."""
         self.pause_reading()
-        self._pool.pieces.later(partial(self._more_chunks, attempt))
+        if not self._waits:
+            self._waits = True
+            self._pool.pieces.later(self._take_turn)
 
-    def _more_chunks(self, attempt: Attempt) -> None:
-        if self._attempt is not attempt or self.state != _CHUNKED or attempt.paused:
+    def _take_turn(self) -> None:
+        self._waits = False
+        attempt, chunks = self._attempt, self._chunks
+        if attempt is None or attempt.paused or chunks is None or not chunks.more:
             return
         transport = self._transport
         if transport is not None and not transport.is_closing() and not transport.is_reading():
