@@ -86,6 +86,7 @@ class NativeConnection:
         "_state",
         "_transport",
         "_trusted",
+        "_waits",
         "_write_paused",
         "deadline",
     )
@@ -109,6 +110,7 @@ class NativeConnection:
         self._delimited = True
         self._held_back = False
         self._body_paused = False
+        self._waits = False
         self._write_paused = False
         self._peer = ""
         self._own = own
@@ -176,6 +178,8 @@ class NativeConnection:
         self._set_deadline()
         if self._flow is not None:
             self._flow.client_resumed()
+        elif self._state == _HEAD and self._held_back:
+            self._wait_for_turn()  # a request may have come, which `_read` left alone
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -183,6 +187,10 @@ class NativeConnection:
         """Take heads from `data` as long as each is answered before the next."""
         self._busy = True
         while True:
+            if self._write_paused:  # a further answer would only pile up
+                self._buffer = data
+                self._hold_back()
+                break
             if data[:2] == b"\r\n":
                 data = without_empty_lines(data)
             end = data.find(b"\r\n\r\n") + 4
@@ -208,17 +216,33 @@ class NativeConnection:
             pieces = self._door.pieces
             pieces.spend(_HEAD_PIECES)  # the facade itself has answered, and more is here
             if pieces.spent:
-                self._hold_back()
-                pieces.later(self._more_heads)
+                self._wait_for_turn()
                 break
             data = self._buffer
         self._busy = False
 
-    def _more_heads(self) -> None:
-        """Go on with what a client pipelined, after others had their turn."""
+    def _read_on(self) -> None:
+        """Take heads from what was read before."""
+        data, self._buffer = self._buffer, b""
+        self._read(data)
+
+    def _wait_for_turn(self) -> None:
+        """Go on with what was read in a later turn of the loop, and read no more until then."""
+        self._hold_back()
+        if not self._waits:
+            self._waits = True
+            self._door.pieces.later(self._take_turn)
+
+    def _take_turn(self) -> None:
+        """Go on with what was read, after others had their turn."""
+        self._waits = False
+        if self._body_paused:
+            return  # and on again with `resume_body`
+        self._let_go()
         if self._state == _HEAD and self._buffer:
-            self._let_go()
-            self._read(self._buffer)
+            self._read_on()
+        elif self._state == _CHUNKED and self._reader is not None and self._reader.more:
+            self._read_body(b"")
 
     def _partial(self, data: bytes) -> None:
         """Keep a head that is not complete, unless it cannot become a good one any more."""
@@ -323,18 +347,9 @@ class NativeConnection:
             self._reader = None
             self._body_complete(reader.rest)
         elif reader.more:
-            self._hold_back()
-            pieces.later(self._more_chunks)
+            self._wait_for_turn()
         if flow is not None and content:
             flow.body(content)
-
-    def _more_chunks(self) -> None:
-        """Go on with what was read, after others had their turn."""
-        reader = self._reader
-        if reader is None or not reader.more or self._state != _CHUNKED or self._body_paused:
-            return
-        self._let_go()
-        self._read_body(b"")
 
     def _body_complete(self, rest: bytes) -> None:
         self._state = _WAIT
@@ -407,6 +422,7 @@ class NativeConnection:
             self._out += last_chunk(trailers)
         self.flush()
         self._flow = None
+        self._body_paused = False
         if self._state == _TUNNEL:
             self._close()
         elif self._state != _WAIT:
@@ -444,7 +460,7 @@ class NativeConnection:
         """The backend caught up."""
         self._body_paused = False
         if self._reader is not None and self._reader.more:
-            self._door.pieces.later(self._more_chunks)
+            self._wait_for_turn()
         elif self._state != _WAIT or not self._buffer:
             self._let_go()
         self._set_deadline()
@@ -468,8 +484,8 @@ class NativeConnection:
         if self._busy:
             return  # `_read` goes on with the buffer itself
         if self._buffer:
-            self._read(self._buffer)
-        if self._held_back and self._state != _WAIT:
+            self._read_on()
+        if self._held_back and self._state != _WAIT and not self._write_paused:
             self._let_go()
 
     def _discard_body(self) -> None:
@@ -478,6 +494,8 @@ class NativeConnection:
             self._linger()
             return
         self._discard = _DISCARD
+        if self._reader is not None and self._reader.more:
+            self._wait_for_turn()
         self._let_go()
         self.deadline = self._door.timer.now + LINGER_MS
 
@@ -519,6 +537,9 @@ class NativeConnection:
             self._transport.pause_reading()
 
     def _let_go(self) -> None:
+        """Read again, unless something else is waited for."""
+        if self._waits or self._body_paused:
+            return
         if self._held_back and not self._transport.is_closing():
             self._held_back = False
             self._transport.resume_reading()

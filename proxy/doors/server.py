@@ -97,7 +97,7 @@ class NativeDoor:
 
     def gave_up(self, peer: str) -> None:
         """A connection from `peer` is closed."""
-        if not self._by_client:
+        if not self._by_client or self.trusts(peer):
             return
         client = network_of(peer)
         count = self._by_client.get(client, 0)

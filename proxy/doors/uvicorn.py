@@ -50,8 +50,11 @@ _COMMON = re.compile(
     rb'/[!"$->@-~]*+(?:\?[!"$-~]++)? HTTP/1\.1\r\n'
 ).match
 _UNCOMMON = re.compile(
-    rb"\n(?:connection:[^\n]*upgrade|transfer-encoding:(?![ ]?chunked\r))", re.IGNORECASE
+    rb"\n(?:connection:[^\n]*upgrade|proxy-connection:|transfer-encoding:(?![ ]?chunked\r))",
+    re.IGNORECASE,
 ).search
+"""What the parser beneath reads otherwise. It takes Proxy-Connection for Connection, and never goes
+on behind an upgrade."""
 
 
 def _problem(error: BadRequest) -> Problem:
@@ -397,6 +400,8 @@ class FacadeProtocol(HttpToolsProtocol):
         connection, self._own = self._door.native.connection(self._own), None
         self.transport.set_protocol(connection)
         connection.connection_made(self.transport)
+        if self._write_paused:
+            connection.pause_writing()  # the transport has said so, and does not say it twice
         connection.data_received(head + held)
 
     def on_url(self, url: bytes) -> None:

@@ -13,6 +13,10 @@ class Transport:
         self.reading = True
         self.written = b""
         self.closed = False
+        self.protocol: Any = None
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
 
     def write(self, data: bytes) -> None:
         self.written += data

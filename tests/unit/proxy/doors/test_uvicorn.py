@@ -111,3 +111,34 @@ async def test_a_head_that_comes_while_the_connection_closes_is_not_read() -> No
     line.protocol.data_received(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
     await line.turns(5)
     assert line.pieces == []
+
+
+async def test_what_is_handed_over_waits_for_a_client_that_takes_no_answers() -> None:
+    """W20: the transport has paused this side, and does not say so again to the other."""
+    stand = Stand()
+    line = Line(UvicornDoor(stand.runtime))
+    line.protocol.data_received(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    await line.turns(5)
+    line.protocol.pause_writing()
+    line.protocol.data_received(b"GET http://a/y HTTP/1.1\r\nHost: a\r\n\r\n")
+    await line.turns(5)
+    assert not stand.fakes["legacy"][0].attempts
+    assert line.transport.protocol is not None
+    line.transport.protocol.resume_writing()
+    await line.turns(5)
+    assert len(stand.fakes["legacy"][0].attempts) == 1
+    assert line.transport.written.count(b"HTTP/1.1 20") == 2
+    assert line.transport.reading
+
+
+async def test_an_upgrade_that_a_proxy_was_asked_for_is_no_end_of_the_connection() -> None:
+    """W20: the parser beneath takes Proxy-Connection for Connection, and would stop behind it."""
+    for option in (b"upgrade", b"close"):
+        line = Line(UvicornDoor(Stand().runtime))
+        odd = b"GET /x HTTP/1.1\r\nHost: a\r\nProxy-Connection: %b\r\nUpgrade: foo\r\n\r\n" % option
+        line.protocol.data_received(odd)
+        await line.turns(10)
+        protocol = line.transport.protocol or line.protocol
+        protocol.data_received(b"GET /y HTTP/1.1\r\nHost: a\r\n\r\n")
+        await line.turns(10)
+        assert line.transport.written.count(b"HTTP/1.1 20") == 2, option
