@@ -114,8 +114,9 @@ class LambdaUpstream:
         """See `Upstream.close`."""
         await self.http.close()
 
-    def invocation(self, event: bytes) -> OutboundRequest | None:
-        """The POST that carries `event`, signed; None when AWS is to be called unsigned."""
+    def invocation(self, event: bytes, request: OutboundRequest) -> OutboundRequest | None:
+        """The POST that carries `event` for `request`, signed; None when AWS is to be called
+        unsigned."""
         address = self.address
         headers: Headers = [
             (b"Host", address.host),
@@ -137,9 +138,11 @@ class LambdaUpstream:
             )
         elif not self._local:
             return None
-        return OutboundRequest(
+        post = OutboundRequest(
             "POST", address.target, headers, has_body=True, content_length=len(event)
         )
+        post.head_ms, post.idle_ms = request.head_ms, request.idle_ms
+        return post
 
     def event(self, request: OutboundRequest, body: bytes) -> bytes:
         """The event for `request`."""
@@ -164,7 +167,7 @@ class _Invocation(Collecting):
         if len(event) > MAX_PAYLOAD:
             self.later(*self.too_large())
             return
-        post = self._upstream.invocation(event)
+        post = self._upstream.invocation(event, self.request)
         if post is None:
             self.later(FailureKind.CONNECT, NO_CREDENTIALS)
             return

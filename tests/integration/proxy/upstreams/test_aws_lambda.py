@@ -275,6 +275,27 @@ async def test_no_answer_in_time() -> None:
         assert (await ask(upstream, get())).events == ["failed timeout SOME"]
 
 
+async def test_a_request_without_a_deadline_gives_the_function_none() -> None:
+    """W30: where legacy is a function, and no route names the request."""
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        asked.set()
+        await go.wait()
+        await peer.answer(b"{}")
+
+    async with invoking(script, timeouts=Timeouts(head_ms=1_000)) as upstream:
+        sink, request = Sink(), get()
+        request.head_ms = request.idle_ms = 0
+        upstream.send(request, sink).end()
+        await asked.wait()
+        timer = upstream.http.pool.timer
+        assert min(entry.deadline - timer.now for entry in timer._entries) > 24 * 3_600_000
+        go.set()
+        await sink.done.wait()
+
+
 @pytest.mark.parametrize("announced", [True, False])
 async def test_too_large_is_said_before_it_is_sent(announced: bool) -> None:
     """Trap 58: text over 6 MB, and bytes that base64 takes over it."""

@@ -129,6 +129,27 @@ def test_the_remaining_time_bounds_the_deadline() -> None:
         assert setting.timer.entries == before
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_no_route_names_has_the_time_of_the_invocation(kind: str) -> None:
+    """W30: no deadline of the facade's own, neither for the head nor between two pieces."""
+    setting = Setting()
+    setting.legacy.silent = True
+
+    async def main() -> list[int]:
+        event = make_event(kind, "GET", b"/", [HOST])
+        asked = asyncio.create_task(setting.ask(event, remaining_ms=900_000))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        timer = setting.timer
+        times = [entry.deadline - timer.now for entry in timer._entries]
+        asked.cancel()
+        return times
+
+    assert min(run(main())) > 890_000
+    [request] = setting.legacy.requests
+    assert (request.head_ms, request.idle_ms) == (0, 0)
+
+
 def test_an_answer_that_breaks_off_is_no_answer() -> None:
     """trap 45: nothing has left yet, so the client is told instead of shown half of it."""
 
