@@ -29,7 +29,7 @@ from bench.origin import _SMALL as ANSWER
 from figway.model.backend import Backend
 from figway.routing.compile import compile_table
 from proxy.doors.server import NativeDoor
-from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
+from proxy.doors.uvicorn import UvicornDoor
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.write_batcher import WriteBatcher
 from proxy.request.runtime import Runtime
@@ -112,7 +112,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     batcher = door.batcher
     clients: list[Any] = []
     for _ in range(CLIENTS):
-        client = FacadeProtocol(door) if isinstance(door, UvicornDoor) else door.connection()
+        client: Any = door.connection()
         wire = Wire()
         wire.peer = client
         client.connection_made(wire)  # type: ignore[arg-type]

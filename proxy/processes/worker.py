@@ -17,7 +17,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 from figway.model.backend import Backend
@@ -466,10 +465,10 @@ def _make_door(name: str, runtime: Runtime) -> tuple[Door, Callable[[], asyncio.
     """The door of that name, and what makes it a connection that was accepted elsewhere."""
     if name == "asgi":
         # Imported where it is asked for: uvicorn is an optional extra.
-        from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
+        from proxy.doors.uvicorn import UvicornDoor
 
         served = UvicornDoor(runtime)
-        return served, partial(FacadeProtocol, served)
+        return served, served.connection
     door = NativeDoor(runtime)
     return door, door.connection
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.doors.uvicorn import FacadeProtocol, UvicornDoor
+from proxy.doors.uvicorn import UvicornDoor
 from proxy.loop.piece_budget import FEW, TURN
 from tests.support.flow import Stand
 from tests.support.transport import Transport
@@ -24,7 +24,7 @@ class Line:
         door.config.loaded_app = self.answer
         self.pieces: list[int] = []
         self.transport = Transport()
-        self.protocol = FacadeProtocol(door)
+        self.protocol = door.connection()
         self.protocol.connection_made(self.transport)  # type: ignore[arg-type]
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:

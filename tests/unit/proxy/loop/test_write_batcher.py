@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
-from proxy.doors.uvicorn import Gathered
+from proxy.doors.uvicorn_transport import Gathered
 from proxy.loop.write_batcher import SMALL, WriteBatcher
 
 
@@ -32,7 +32,7 @@ class Wire:
 
 async def _gathered() -> tuple[Wire, Gathered]:
     wire = Wire()
-    return wire, Gathered(cast(Any, SimpleNamespace(batcher=WriteBatcher())), cast(Any, wire))
+    return wire, Gathered(WriteBatcher(), cast(Any, wire))
 
 
 async def test_a_head_goes_with_the_first_piece_of_its_body() -> None:
