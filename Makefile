@@ -27,8 +27,9 @@ demo-serverless: $(VENV)/.dev ## The shop's whole new side: functions, queues, e
 ##@ Check it
 # Everything once that runs in a test's own process or on its own sockets; of whole systems, faults and the
 # console in a browser a part, which the targets below have whole. The compiled build has targets of its own.
-test: $(VENV)/.dev ## Lint, strict types, import rules, tests, and a part of the long suites (twelve minutes on two cores)
-	@$(MAKE) --no-print-directory -j2 lint test-quick
+# Style, types and the browser leave cores unused, and so do tests that wait for processes: side by side.
+test: $(VENV)/.dev ## Lint, strict types, import rules, tests, and a part of the long suites (ten minutes on two cores)
+	@$(MAKE) --no-print-directory -j2 test-lint-browser test-quick
 
 test-all: lint ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
 	@THOROUGH=1 $(MAKE) --no-print-directory coverage unit-rest test-compiled test-browser
@@ -48,8 +49,8 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 # With two, a third of the time of two cores went unused: tests wait for processes and sockets.
 WORKERS ?= 3
 
-LONG := tests/system tests/suites/faults tests/suites/story tests/suites/soak tests/suites/browser
-# Of each long suite the tests that notice most: an installation by its README, a route moved by the
+WHOLE := tests/architecture tests/unit tests/integration tests/suites/api tests/suites/conformance tests/suites/hostile
+# Of each other suite the tests that notice most: an installation by its README, a route moved by the
 # command line, both sides of the shop, supervisor and kill switch, a backend that refuses or hangs.
 PART := tests/system/test_readme.py tests/system/legacy_stub/test_pages.py tests/system/new_services/test_signature.py \
 	tests/system/control_plane/test_server.py tests/system/control_plane/cli/test_cli.py::test_a_route_moves_and_comes_back \
@@ -58,11 +59,16 @@ PART := tests/system/test_readme.py tests/system/legacy_stub/test_pages.py tests
 PART_BROWSER := tests/suites/browser/test_screens.py tests/suites/browser/test_actions.py::test_a_flip_by_keyboard_reaches_the_facade \
 	tests/suites/browser/test_actions.py::test_the_kill_switch
 
-# QUICK=1: a test that runs on both databases runs on one, half of them on each (tests/conftest.py).
+# QUICK=1 (tests/conftest.py): a test that runs on both databases runs on one, half of them on each; what is
+# marked long is left to test-long.
 test-quick: $(VENV)/.dev
-	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(addprefix --ignore ,$(LONG)) $(AGAIN)
-	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(AGAIN) $(PART)
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(AGAIN) $(PART) $(WHOLE)
+
+test-lint-browser: lint
 	QUICK=1 $(BIN)/python -m pytest -n 1 -rs $(AGAIN) $(PART_BROWSER)
+
+test-long: $(VENV)/.dev ## Tests of much work that make test leaves out: the API's description, hostile bodies, error rates
+	$(BIN)/python -m pytest -n $(WORKERS) -m long $(AGAIN) $(WHOLE) $(ARGS)
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"

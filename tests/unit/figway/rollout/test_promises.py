@@ -44,6 +44,7 @@ def _breaches(seen: RouteObservation) -> bool:
     return any(not found.ok for found in judge_guards(ONE_STEP, RolloutState(step=0), look))
 
 
+@pytest.mark.long
 @pytest.mark.no_cover  # the tracer would make minutes of its seconds
 def test_the_error_guard_keeps_its_promise() -> None:
     """At the boundary, new failing exactly 1.5 times as often: false alarms at most alpha."""
@@ -54,6 +55,7 @@ def test_the_error_guard_keeps_its_promise() -> None:
     assert false / RUNS <= ALPHA
 
 
+@pytest.mark.long
 @pytest.mark.no_cover  # the tracer would make minutes of its seconds
 def test_equal_sides_never_alarm() -> None:
     """Both at 5 %: none of 600."""
@@ -99,6 +101,7 @@ def _errors_until_breach(rng: random.Random, weight: float, new: float) -> int:
             return sum(failures.values())
 
 
+@pytest.mark.long
 @pytest.mark.no_cover  # the tracer would make minutes of its seconds
 @pytest.mark.parametrize(
     ("weight", "new", "designed"),
@@ -115,6 +118,7 @@ def test_the_error_guard_is_as_fast_as_its_bound_allows(
     assert needed[50] <= max(designed + 2, 1.25 * designed)
 
 
+@pytest.mark.long
 @pytest.mark.no_cover  # the tracer would make minutes of its seconds
 def test_the_error_gate_keeps_its_promise() -> None:
     """New fails at twice the floor, legacy never: let through at most in alpha of all runs."""
