@@ -59,16 +59,15 @@ PART := tests/system/test_readme.py tests/system/legacy_stub/test_pages.py tests
 PART_BROWSER := tests/suites/browser/test_screens.py tests/suites/browser/test_actions.py::test_a_flip_by_keyboard_reaches_the_facade \
 	tests/suites/browser/test_actions.py::test_the_kill_switch
 
-# QUICK=1 (tests/conftest.py): a test that runs on both databases runs on one, half of them on each; what is
-# marked long is left to test-long.
+# QUICK=1: a test that runs on both databases runs on one, half of them on each (tests/conftest.py).
 test-quick: $(VENV)/.dev
-	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) $(AGAIN) $(PART) $(WHOLE)
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) $(BY_FILE) -m "not long" $(AGAIN) $(PART) $(WHOLE)
 
 test-lint-browser: lint
 	QUICK=1 $(BIN)/python -m pytest -n 1 -rs $(AGAIN) $(PART_BROWSER)
 
-test-long: $(VENV)/.dev ## Tests of much work that make test leaves out: the API's description, hostile bodies, error rates
-	$(BIN)/python -m pytest -n $(WORKERS) -m long $(AGAIN) $(WHOLE) $(ARGS)
+test-long: $(VENV)/.dev ## Tests of much work that make test leaves out: the API's description, exports, hostile bodies, error rates
+	QUICK=1 $(BIN)/python -m pytest -n $(WORKERS) -m long $(AGAIN) $(WHOLE) $(ARGS)
 
 # The browser's driver keeps an event loop running in its process, so its tests have one of their own.
 unit: $(VENV)/.dev ## The tests alone, but for the browser's: make unit ARGS="tests/unit -k match"

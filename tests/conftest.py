@@ -33,8 +33,7 @@ settings.register_profile(
 settings.load_profile("new" if LOOKING else "same")
 
 QUICK = os.environ.get("QUICK") == "1"
-"""`make test`: what runs on both databases runs on one of them, half of the tests on each, and what
-is marked `long` is left out."""
+"""`make test`: what runs on both databases runs on one of them, half of the tests on each."""
 # What these are about is the database itself.
 BOTH_DATABASES = (
     "integration/control_plane/db",
@@ -51,9 +50,7 @@ def open_umask() -> Iterator[None]:
 
 
 def left_out(item: pytest.Item) -> bool:
-    """Whether this run leaves a test to `make test-long`, or to its twin on the other database."""
-    if QUICK and item.get_closest_marker("long"):
-        return True
+    """Whether this run leaves a test to its twin on the other database."""
     kind = getattr(getattr(item, "callspec", None), "params", {}).get("database_kind")
     path = item.path.relative_to(TESTS).as_posix()
     if not QUICK or kind is None or path.startswith(BOTH_DATABASES):

@@ -110,5 +110,7 @@ def test_a_used_port_is_one_clear_line() -> None:
 
 
 def test_other_mistakes_are_one_clear_line(tmp_path: Path) -> None:
-    assert "cannot read the layout" in _refused("--layout", str(tmp_path / "none.toml"))
-    assert "no difference 'plague'" in _refused("--differences", "plague")
+    assert "cannot read the layout" in _refused(
+        "--port", "0", "--layout", str(tmp_path / "none.toml")
+    )
+    assert "no difference 'plague'" in _refused("--port", "0", "--differences", "plague")

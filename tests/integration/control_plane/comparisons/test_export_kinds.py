@@ -199,7 +199,13 @@ async def _compared(kind: Kind) -> EngineWorld:
     return world
 
 
-@pytest.mark.parametrize("name", KINDS)
+FIRST = ("a value", "a status", "a header")
+"""What every run exports; the other kinds are for `make test-long`."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FIRST else pytest.mark.long) for name in KINDS]
+)
 async def test_an_export_fails_before_a_fix_and_passes_after_it(
     control: Control, tmp_path: Path, name: str
 ) -> None:
