@@ -11,7 +11,6 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from control_plane.auth.access import Proxy, Viewer
-from control_plane.clock import now_ms
 from control_plane.comparisons.batches import BatchesIn, BatchesOut, BatchIn, BatchOut, Id
 from control_plane.comparisons.examples import Wanted
 from control_plane.comparisons.export import MEDIA_TYPES, Format, file_name
@@ -35,14 +34,13 @@ from control_plane.comparisons.schemas import (
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Page
 from control_plane.http.problems import COMMON, documented, invalid
+from control_plane.http.time_range import Moment, time_range
 from control_plane.publishing.hub import event
 from control_plane.services import Svc
 from figway.model.table import Stage
 
 router = APIRouter(tags=["comparisons"], responses=documented(*COMMON))
 
-_MOST_POINTS = 3_000
-Moment = Annotated[int | None, Query(ge=0, lt=2**53, description="Milliseconds since the epoch.")]
 RouteFilter = Annotated[str, Query(max_length=200)]
 VerdictFilter = Annotated[str, Query(max_length=20, description="One verdict only.")]
 FieldFilter = Annotated[
@@ -126,12 +124,7 @@ async def get_compared(
     """
     if step % 60:
         raise invalid("step", "use a multiple of 60")
-    until = now_ms() if to_ms is None else to_ms
-    since = until - 3_600_000 if from_ms is None else from_ms
-    if since >= until:
-        raise invalid("from", "it lies after `to`")
-    if (until - since) // (step * 1_000) > _MOST_POINTS:
-        raise invalid("step", f"that makes more than {_MOST_POINTS} points; take a larger step")
+    since, until = time_range(from_ms, to_ms, step)
     return await services.comparisons.views.detail(route_id, since, until, step)
 
 

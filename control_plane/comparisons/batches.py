@@ -5,7 +5,7 @@ Unknown members are let pass: a newer proxy may say more.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, StrictBool
 
@@ -13,18 +13,6 @@ from control_plane.http.described import Described
 from control_plane.http.limits import Loose
 from figway.compare.detect import HARD_SHAPES
 
-VERDICTS = (
-    "match",
-    "mismatch",
-    "stale",
-    "legacy_failed",
-    "new_failed",
-    "both_failed",
-    "not_comparable",
-    "unconfirmed",
-    "skipped",
-    "compare_error",
-)
 Verdict = Literal[
     "match",
     "mismatch",
@@ -37,6 +25,7 @@ Verdict = Literal[
     "skipped",
     "compare_error",
 ]
+VERDICTS: tuple[str, ...] = get_args(Verdict)
 Name = Annotated[str, Field(max_length=200)]
 Instance = Annotated[str, Field(min_length=1, max_length=200)]
 Code = Annotated[str, Field(max_length=80)]

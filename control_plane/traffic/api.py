@@ -7,18 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from control_plane.auth.access import Proxy, Viewer
-from control_plane.clock import now_ms
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Only, Page
 from control_plane.http.problems import COMMON, documented, invalid
+from control_plane.http.time_range import Moment, time_range
 from control_plane.services import Svc
 from control_plane.traffic import store
 from control_plane.traffic.schemas import EventOut, ReportIn, ReportOut, SummaryOut, TrafficOut
 
 router = APIRouter(tags=["traffic"], responses=documented(*COMMON))
-
-_MOST_POINTS = 3_000
-Moment = Annotated[int, Query(ge=0, lt=2**53, description="Milliseconds since the epoch.")]
 
 
 @router.post("/reports", responses=documented(413))
@@ -34,8 +31,8 @@ async def get_traffic(
     route: Annotated[
         str, Query(max_length=200, description="`-`: what no route matched; `*`: everything.")
     ] = store.ALL,
-    from_ms: Annotated[Moment | None, Query(alias="from")] = None,
-    to_ms: Annotated[Moment | None, Query(alias="to")] = None,
+    from_ms: Annotated[Moment, Query(alias="from")] = None,
+    to_ms: Annotated[Moment, Query(alias="to")] = None,
     step: Annotated[int, Query(ge=10, le=86_400, description="Seconds, a multiple of 10.")] = 60,
 ) -> TrafficOut:
     """Requests, statuses, failures, fallbacks and latency of both sides over time.
@@ -45,12 +42,7 @@ async def get_traffic(
     """
     if step % 10 or (step > 60 and step % 60):
         raise invalid("step", "use 10 to 60 in tens, or a multiple of 60")
-    until = now_ms() if to_ms is None else to_ms
-    since = until - 3_600_000 if from_ms is None else from_ms
-    if since >= until:
-        raise invalid("from", "it lies after `to`")
-    if (until - since) // (step * 1_000) > _MOST_POINTS:
-        raise invalid("step", f"that makes more than {_MOST_POINTS} points; take a larger step")
+    since, until = time_range(from_ms, to_ms, step)
     return await services.traffic.series(route, since, until, step)
 
 

@@ -7,13 +7,14 @@ decompression, no proxies from the environment; header fields go out as they are
 from __future__ import annotations
 
 from figway.model.backend import Backend, timeouts_of
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.failures import FailureKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.dial import Dialer
 from proxy.upstreams.pool import Pool
-from proxy.upstreams.port import Failure, ResponseSink, Sending
+from proxy.upstreams.port import ResponseSink, Sending
+from proxy.upstreams.refused import RefusedSending
 from proxy.wire.message import OutboundRequest
 from proxy.wire.request_head import BadRequestHead
 
@@ -37,9 +38,7 @@ class HttpUpstream:
         try:
             attempt = Attempt(pool, request, sink)
         except BadRequestHead as error:
-            refused = _Refused(sink, str(error))
-            pool.loop.call_soon(refused.tell)
-            return refused
+            return RefusedSending(sink, FailureKind.PROTOCOL, str(error))
         pool.start(attempt)
         return attempt
 
@@ -54,31 +53,3 @@ class HttpUpstream:
     async def close(self) -> None:
         """See `Upstream.close`. Returns when all sockets are closed."""
         await self.pool.close()
-
-
-class _Refused:
-    """The `Sending` of a request that cannot be put on the wire."""
-
-    def __init__(self, sink: ResponseSink, detail: str) -> None:
-        self._sink: ResponseSink | None = sink
-        self._detail = detail
-
-    def tell(self) -> None:
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.response_failed(Failure(FailureKind.PROTOCOL, Sent.NOTHING, self._detail))
-
-    def write(self, data: bytes) -> None:
-        """Nothing to write to."""
-
-    def end(self) -> None:
-        """Nothing to end."""
-
-    def pause(self) -> None:
-        """Nothing to pause."""
-
-    def resume(self) -> None:
-        """Nothing to resume."""
-
-    def abort(self) -> None:
-        self._sink = None

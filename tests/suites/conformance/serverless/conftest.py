@@ -12,7 +12,7 @@ from proxy.request.runtime import FacadeSettings
 from tests.suites.conformance.serverless.cannot_carry import why_not
 from tests.support.serverless.events import KINDS
 from tests.support.serverless.facade import LambdaFacade, Sandboxes
-from tests.support.wire import OK, Play, RawBackend, table_of
+from tests.support.wire import RawBackend, table_of
 
 Open = Callable[..., LambdaFacade]
 
@@ -30,29 +30,6 @@ def sandboxes() -> Iterator[Sandboxes]:
     found = Sandboxes()
     yield found
     found.stop()
-
-
-@pytest.fixture
-def backends() -> Iterator[Callable[..., RawBackend]]:
-    made: list[RawBackend] = []
-
-    def make(play: Play | bytes = OK) -> RawBackend:
-        made.append(RawBackend(play))
-        return made[-1]
-
-    yield make
-    for raw in made:
-        raw.stop()
-
-
-@pytest.fixture
-def legacy(backends: Callable[..., RawBackend]) -> RawBackend:
-    return backends()
-
-
-@pytest.fixture
-def new(backends: Callable[..., RawBackend]) -> RawBackend:
-    return backends()
 
 
 @pytest.fixture
