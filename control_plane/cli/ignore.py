@@ -30,7 +30,13 @@ Absolute = Annotated[
 ]
 Relative = Annotated[float, typer.Option(min=0, help="number_tolerance: as a share, 0.01 for 1 %.")]
 Seconds = Annotated[float, typer.Option(min=0, help="time_tolerance: how far apart.")]
-Key = Annotated[str, typer.Option(help="keyed_array: the member that names an element.")]
+Key = Annotated[
+    str,
+    typer.Option(
+        help="keyed_array: the member that names an element. reference: the path of what is "
+        "referred to, such as '$.customers[*].id'."
+    ),
+]
 Pair = Annotated[
     list[str] | None, typer.Option(help="map_value: LEGACY=NEW, each JSON where it can be.")
 ]

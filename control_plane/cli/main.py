@@ -27,6 +27,7 @@ from control_plane.cli import (
     installation,
     keys,
     kill,
+    operations,
     revisions,
     rollout,
     routes,
@@ -91,7 +92,7 @@ def _shared_options(
 
 for module in (up, demo, run):
     module.register(app, "Run")
-for module in (routes, flips, explain, force):
+for module in (routes, operations, flips, explain, force):
     module.register(app, "Routes")
 for module in (rollout, approvals):
     module.register(app, "Roll out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from control_plane.comparisons import preview
 from control_plane.comparisons.examples import Wanted
@@ -89,7 +90,8 @@ def _changed(route: Route, body: PreviewIn) -> RuleSet:
     left = [rule for rule in route.comparison.rules if rule.id not in body.remove]
     added = {rule.id: rule for rule in map(spec, body.add)}
     try:
-        return RuleSet([*(rule for rule in left if rule.id not in added), *added.values()])
+        kept = tuple(rule for rule in left if rule.id not in added)
+        return rule_set(replace(route.comparison, rules=(*kept, *added.values())))
     except RuleError as error:
         raise invalid("add", str(error)) from None
 

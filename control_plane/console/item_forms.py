@@ -206,6 +206,12 @@ def _route(table: Table) -> tuple[FormGroup, ...]:
             (
                 FormField("shadow.sample", "Share of reads that is copied", "share", hint="100%"),
                 FormField("reads", "Methods that only read besides GET", "words", hint="POST"),
+                FormField(
+                    "comparison.null_equals",
+                    "What null equals: absent, empty",
+                    "words",
+                    hint="nothing but null",
+                ),
             ),
         ),
     )

@@ -190,6 +190,31 @@ class TrafficRow(Base):
     __table_args__ = (Index("traffic_route", "route", "step_s", "bucket_ms"),)
 
 
+class OperationRow(Base):
+    """An operation inside a path, as it was asked for on one day (of UTC)."""
+
+    __tablename__ = "operations"
+
+    day: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """Days since the epoch."""
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """Digest of place, kind, field, type, name, route and side."""
+    place: Mapped[str] = mapped_column(String(2_000))
+    """The path template of the routes that have operations read."""
+    kind: Mapped[str] = mapped_column(String(40))
+    field: Mapped[Name]
+    type: Mapped[str] = mapped_column(String(40))
+    name: Mapped[Name]
+    route: Mapped[Name]
+    side: Mapped[str] = mapped_column(String(10))
+    requests: Mapped[BigInt]
+    errors: Mapped[BigInt]
+    faults: Mapped[BigInt]
+    head_us: Mapped[BigInt]
+    first_ms: Mapped[BigInt]
+    last_ms: Mapped[BigInt]
+
+
 class ReportRow(Base):
     """A report that was counted already."""
 

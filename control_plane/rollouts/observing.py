@@ -247,7 +247,8 @@ class RouteLoad:
 
 
 def counted(buckets: Iterable[LoadBucket], threshold: int) -> tuple[CallCounts, CallCounts]:
-    """Legacy and new as they are judged.
+    """Legacy and new as they are judged. A fault is told from a failure where it was read: see
+    `Sums.failed`.
 
     What legacy served because new could not is a request and a failure of new, not one of legacy.
     What it served without asking new (see `NOT_ASKED`) is neither.
@@ -260,8 +261,8 @@ def counted(buckets: Iterable[LoadBucket], threshold: int) -> tuple[CallCounts, 
         failed = fallen - sum(fallbacks.get(reason, 0) for reason in NOT_ASKED)
         rows.append(
             (
-                (bucket.legacy.errors, max(0, bucket.legacy.requests - fallen)),
-                (bucket.new.errors + failed, bucket.new.requests + failed),
+                (bucket.legacy.failed, max(0, bucket.legacy.requests - fallen)),
+                (bucket.new.failed + failed, bucket.new.requests + failed),
             )
         )
         for side, sums in (("legacy", bucket.legacy), ("new", bucket.new)):
@@ -321,7 +322,7 @@ async def _reference(
     if threshold is None:
         return None
     legacy = CallCounts(
-        requests=total.requests, failures=min(total.errors, total.requests),
+        requests=total.requests, failures=min(total.failed, total.requests),
         answers=sum(total.latency.values()), slow=slower_than(total.latency, threshold),
     )  # fmt: skip
     return Reference(threshold_us=threshold, legacy=legacy)

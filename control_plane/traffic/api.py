@@ -14,6 +14,7 @@ from control_plane.http.time_range import Moment, time_range
 from control_plane.services import Svc
 from control_plane.traffic import store
 from control_plane.traffic.schemas import EventOut, ReportIn, ReportOut, SummaryOut, TrafficOut
+from control_plane.traffic.schemas_operations import OperationsOut
 
 router = APIRouter(tags=["traffic"], responses=documented(*COMMON))
 
@@ -64,6 +65,35 @@ async def get_summary(
     page, following = paging.cut(rows, limit, lambda row: row.route)
     return SummaryOut(
         from_ms=summary.from_ms, to_ms=summary.to_ms, items=list(page), next=following
+    )
+
+
+@router.get("/operations")
+async def list_operations(
+    _: Viewer,
+    services: Svc,
+    place: Annotated[
+        str, Query(max_length=2_000, description="Below this path template only.")
+    ] = "",
+    days: Annotated[int, Query(ge=1, le=400, description="Days, today included.")] = 7,
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> OperationsOut:
+    """Which operations traffic asks for below the paths where a route names operations.
+
+    Names alone are kept, never variables, arguments or bodies. A route of the whole path with
+    `operation: {kind: soap}` and no names, in stage legacy, is enough to have them counted.
+    """
+    start = paging.decode(cursor, int) or 0
+    table = services.state.current.table
+    from_ms, found, places = await services.traffic.operations(table, days, place)
+    page = found[start : start + limit]
+    more = start + limit < len(found)
+    return OperationsOut(
+        from_ms=from_ms,
+        places=places,
+        items=page,
+        next=paging.encode(start + limit) if more else None,
     )
 
 

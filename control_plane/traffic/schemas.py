@@ -22,7 +22,7 @@ class SeriesIn(Described, BaseModel):
     """`-` for requests that no route matched."""
     side: Literal["legacy", "new"]
     backend: Short
-    requests: Count
+    requests: Count = 0
     statuses: Counters = {}
     """By class: `2xx`."""
     fallbacks: Counters = {}
@@ -35,6 +35,12 @@ class SeriesIn(Described, BaseModel):
     """The facade's own answers, by code."""
     unread: Counters = {}
     """Requests whose operation could not be read, by reason."""
+    faults: Counters = {}
+    """Answers that are faults of SOAP, GraphQL or JSON-RPC, by protocol and code; counted where
+    operations are read."""
+    faulted: Counters = {}
+    """Of these, `failed`: the server blames itself, and the status is below 500; `answered`: the
+    request is blamed, and the status is 5xx."""
     client_gone: Count = 0
     latency: Annotated[
         dict[Annotated[int, Field(ge=0, lt=1_000)], Count], Field(max_length=500)
@@ -42,6 +48,30 @@ class SeriesIn(Described, BaseModel):
     """Time to the response head: counts by bucket of `figway.evidence.histogram`."""
     request_bytes: Count = 0
     response_bytes: Count = 0
+
+
+class OperationIn(Described, BaseModel):
+    """How often an operation was asked for below one path template, and who served it."""
+
+    place: Annotated[str, Field(max_length=2_000)]
+    """The path template of the routes that have operations read."""
+    kind: Code
+    """graphql, soap, jsonrpc, form; `unread` for requests whose operation could not be read."""
+    field: Short = ""
+    """The form field that names it."""
+    type: Code = ""
+    """GraphQL: query, mutation or subscription."""
+    name: Short
+    route: Short
+    """`-` where no route took it."""
+    side: Literal["legacy", "new"]
+    requests: Count
+    errors: Count = 0
+    """Requests that failed."""
+    faults: Count = 0
+    """Answers that are faults, whoever is blamed."""
+    head_us: Count = 0
+    """Microseconds to the response head, all requests together."""
 
 
 class EventIn(Described, BaseModel):
@@ -69,6 +99,7 @@ class ReportIn(Described, BaseModel):
     from_ms: Count
     to_ms: Count
     series: Annotated[list[SeriesIn], Field(max_length=50_000)] = []
+    operations: Annotated[list[OperationIn], Field(max_length=10_000)] = []
     events: Annotated[list[EventIn], Field(max_length=10_000)] = []
 
 
@@ -95,6 +126,12 @@ class SideOut(Described, BaseModel):
     problems: dict[str, int] = {}
     unread: dict[str, int] = {}
     """Requests whose operation could not be read, by reason."""
+    faults: dict[str, int] = {}
+    """Answers that are faults of SOAP, GraphQL or JSON-RPC, by protocol and code; counted where
+    operations are read."""
+    faulted: dict[str, int] = {}
+    """Of these, `failed`: the server blames itself, and the status is below 500; `answered`: the
+    request is blamed, and the status is 5xx."""
     client_gone: int = 0
     request_bytes: int = 0
     response_bytes: int = 0

@@ -10,7 +10,7 @@ from control_plane.clock import now_ms
 from control_plane.db.engine import Database
 from control_plane.publishing.hub import Hub, event
 from control_plane.settings import Settings
-from control_plane.traffic import store
+from control_plane.traffic import inventory, operations, store
 from control_plane.traffic.merging import STEPS, merge, summed
 from control_plane.traffic.recent import Key, Recent
 from control_plane.traffic.schemas import (
@@ -20,7 +20,9 @@ from control_plane.traffic.schemas import (
     SideOut,
     TrafficOut,
 )
+from control_plane.traffic.schemas_operations import OperationOut, OperationPlace
 from control_plane.traffic.sums import Sums, of_row
+from figway.model.table import Table
 
 _SKEW_MS = 300_000  # a proxy whose clock is further off is counted under our own
 _MINUTE_MS = 60_000
@@ -48,6 +50,7 @@ class TrafficService:
         self._settings = settings
         self._live = live
         self._recent = Recent()
+        self._operations = operations.OperationInventory()
         self._summaries: dict[int, Summary] = {}
         self._summing = asyncio.Lock()
 
@@ -71,6 +74,7 @@ class TrafficService:
                 for step in STEPS
                 if sums
             ]
+            await self._operations.add(self._database, connection, report.operations, at)
             await store.add_events(connection, report.instance, report.events)
         for entry in merged:
             entry.note(self._recent)
@@ -163,6 +167,16 @@ class TrafficService:
             {route: RouteTraffic(route=route, **sides) for route, sides in routes.items()},
         )
 
+    async def operations(
+        self, table: Table, days: int, place: str
+    ) -> tuple[int, list[OperationOut], list[OperationPlace]]:
+        """What was asked for since the beginning of a day (of UTC), and below which paths."""
+        since = now_ms() // _DAY_MS - days + 1
+        async with self._database.read() as connection:
+            rows = await operations.since(connection, since, place)
+        found = inventory.operations(table, rows), inventory.places(table, rows, place)
+        return since * _DAY_MS, *found
+
     async def trim(self) -> None:
         """Delete what is older than the settings keep."""
         now, kept = now_ms(), self._settings
@@ -174,6 +188,7 @@ class TrafficService:
                 events_before=now - kept.keep_event_days * _DAY_MS,
                 reports_before=now - _SEEN_MS,
             )
+            await operations.trim(connection, now - kept.keep_traffic_days * _DAY_MS)
 
 
 def _sides(sums: Sides, seconds: float) -> dict[str, SideOut]:

@@ -11,7 +11,8 @@ import orjson
 from control_plane.traffic.schemas import SeriesIn, SideOut
 from figway.evidence.histogram import bounds
 
-_NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread")
+_NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "faults",
+          "faulted")  # fmt: skip
 _QUANTILES = (0.50, 0.95, 0.99)
 
 
@@ -59,6 +60,13 @@ class Sums:
         made.add(self)
         made.add(other)
         return made
+
+    @property
+    def failed(self) -> int:
+        """Requests that the server failed: errors, less the faults among them that blame the
+        request, and the faults that blame the server in answers of another status."""
+        faulted = self.counts.get("faulted", {})
+        return max(0, self.errors + faulted.get("failed", 0) - faulted.get("answered", 0))
 
     def columns(self) -> dict[str, Any]:
         """As columns of the database."""

@@ -42,6 +42,8 @@ class Answer:
     elapsed_ms: float = 0.0
     failure: str | None = None
     """The name of a transport failure (`connect`, `timeout`, `reset`...); status is then 0."""
+    cut: bool = False
+    """A stream of events that was left before it ended: more would have come."""
 
 
 @dataclass(frozen=True, slots=True)

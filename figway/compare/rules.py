@@ -29,6 +29,8 @@ from figway.model.comparison import Scalar
 
 MOST_RULES = 500
 MOST_PAIRS = 1000
+_STANDING = 2
+"""Rules that settings of a route may add to those that people wrote."""
 
 _HEADER = re.compile(r"header:[!#$%&'*+.^`|~0-9a-z-]{1,100}(;[^\s;,]{1,60})?")
 _COOKIE = re.compile(r"set-cookie:[^\s;,=]{1,200}(;[a-z-]{1,40})?")
@@ -262,7 +264,7 @@ class RuleSet:
 
     def __init__(self, rules: Iterable[ComparisonRule] = ()) -> None:
         self.rules = tuple(rules)
-        if len(self.rules) > MOST_RULES:
+        if len(self.rules) > MOST_RULES + _STANDING:
             raise RuleError(f"a route may have {MOST_RULES} rules, this one has {len(self.rules)}")
         if len({rule.id for rule in self.rules}) != len(self.rules):
             raise RuleError("two rules have the same id")

@@ -24,6 +24,7 @@ from figway.compare.answer import Answer, Context, header_values
 from figway.compare.bodies import BodyComparison
 from figway.compare.decode import content_codings, undo_codings
 from figway.compare.differences import Difference, DifferencePlace, Findings, signature
+from figway.compare.event_window import in_common
 from figway.compare.faults import Fault, fault_of
 from figway.compare.head import HeadComparison, media_type
 from figway.compare.limits import Budget, CompareError
@@ -106,7 +107,7 @@ def _compared(
     if not isinstance(rules, RuleSet):
         rules = RuleSet(rules)
     try:
-        return _compare(legacy, new, rules, context)
+        return _compare(*in_common(legacy, new), rules, context)
     except CompareError as error:
         if error.reason == BROKEN and (unreadable := _unreadable(legacy, new, context)):
             return unreadable
@@ -156,7 +157,8 @@ def _not_compared(
     if left or right:
         return Comparison("legacy_failed" if left else "new_failed", reason=left or right)
     if legacy.truncated or new.truncated:
-        return Comparison("skipped", reason="body_over_cap")
+        left_early = legacy.cut or new.cut
+        return Comparison("skipped", reason="event_stream" if left_early else "body_over_cap")
     return None
 
 

@@ -21,6 +21,7 @@ from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
 from figway.compare.moments import notations
 from figway.compare.name_style import restyled
+from figway.compare.page_window import same_total, shift
 from figway.compare.paths import Trail, exact, last_name, template
 from figway.compare.references import References
 from figway.compare.rules import (
@@ -46,6 +47,7 @@ class Walk:
         self._arrays_open = 0
         self._in_vain = 0
         self._references: tuple[References, References] | None = None
+        self._whole: tuple[Value, Value] = (None, None)
         # Looking for a mere reordering reads all that is below. It only explains, so it may end.
         self._order_allowance = _MOST_READ_FOR_ORDER
 
@@ -58,6 +60,7 @@ class Walk:
         self._budget.spend(1)
         if self._references is None:
             self._references = References(legacy, self._budget), References(new, self._budget)
+            self._whole = legacy, new
         if rules.hits and any(rule.kind == "ignore" for rule in rules.hits):
             if not same(legacy, new):
                 self._report(_kind(legacy, new), legacy, new, rules, trail)
@@ -168,7 +171,16 @@ class Walk:
         if found.reordered:
             self._report_order(legacy, new, rule, trail)
         self._aligned(legacy, new, found, rules, trail)
+        if found.missing and len(legacy) == len(new):
+            self._page(found, len(legacy), rules, trail)
         self._arrays_open -= 1
+
+    def _page(self, found: Alignment, length: int, rules: RuleNode, trail: Trail) -> None:
+        """A page of a list that begins elsewhere although nothing moved: see `page_window`."""
+        by = shift(found, length)
+        if by and same_total(*self._whole, length):
+            below = rules.step("shift()") if rules.live else NO_RULES
+            self._report("changed", 0, by, below, (trail, "shift()"))
 
     def _unnamed(self, legacy: list[Value], new: list[Value]) -> Alignment:
         """How elements belong to each other that no member names."""
@@ -260,14 +272,17 @@ class Walk:
             path=template(trail),
             exact=exact(trail),
             name=last_name(trail),
-            ignored_by=self._covered(kind, legacy, new, rules) if rules.hits else None,
+            ignored_by=self._covered(kind, legacy, new, rules, trail) if rules.hits else None,
         )
 
     def _covered(
-        self, kind: DifferenceKind, legacy: Value, new: Value, rules: RuleNode
+        self, kind: DifferenceKind, legacy: Value, new: Value, rules: RuleNode, trail: Trail
     ) -> str | None:
         """The rule that covers a difference; a reference needs the whole documents."""
-        found = covered_by(rules.hits, kind, legacy, new)
+        hits = rules.hits
+        if trail and isinstance(trail[1], int):  # `[null]` has an element that `[]` has not
+            hits = tuple(rule for rule in hits if rule.kind != "null_absent")
+        found = covered_by(hits, kind, legacy, new)
         if found is not None or kind not in ("changed", "type") or self._references is None:
             return found
         here, there = self._references

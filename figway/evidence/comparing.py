@@ -9,7 +9,13 @@ from __future__ import annotations
 from figway.compare.rules import RuleSet, is_conditional
 from figway.model.backend import Backend
 from figway.model.codec import content_hash, to_data
-from figway.model.comparison import ComparisonPolicy, ComparisonRule, NoiseWord, RuleKind
+from figway.model.comparison import (
+    ComparisonPolicy,
+    ComparisonRule,
+    NoiseWord,
+    NullEquals,
+    RuleKind,
+)
 from figway.model.operations import FaultKind, OperationKind
 from figway.model.table import Route, Table
 from figway.redact.policy import RedactionPolicy
@@ -37,7 +43,20 @@ def rule_set(policy: ComparisonPolicy) -> RuleSet:
     Raises:
         RuleError: for a rule that makes no sense, or one that stands there twice.
     """
-    return RuleSet(policy.rules)
+    return RuleSet((*policy.rules, *standing_rules(policy)))
+
+
+def standing_rules(policy: ComparisonPolicy) -> tuple[ComparisonRule, ...]:
+    """The rules that settings of a route amount to: they hold at every place of a body."""
+    taken = {rule.id for rule in policy.rules}
+    rules = (
+        ComparisonRule(f"null_equals:{one.value}", _NULLS[one], "$..*")
+        for one in dict.fromkeys(policy.null_equals)
+    )
+    return tuple(rule for rule in rules if rule.id not in taken)
+
+
+_NULLS = {NullEquals.ABSENT: RuleKind.NULL_ABSENT, NullEquals.EMPTY: RuleKind.EMPTY_NULL}
 
 
 def redaction_policy(policy: ComparisonPolicy) -> RedactionPolicy:
@@ -92,6 +111,7 @@ def _window(route: Route | None, legacy: Backend | None, new: Backend | None) ->
             "headers": list(policy.headers),
             **_named_faults(route),
             **({"html": list(policy.html)} if policy.html else {}),
+            **({"null_equals": sorted(policy.null_equals)} if policy.null_equals else {}),
         }
     )
 

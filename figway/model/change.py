@@ -139,7 +139,9 @@ def _dated(before: Table, change: Change, revision: int) -> Change:
 
 def _what_is_compared(route: Route) -> tuple[object, ...]:
     rules = [rule for rule in route.comparison.rules if rule.kind is not RuleKind.IGNORE]
-    return route.legacy, route.new, rules, route.comparison.headers
+    policy = route.comparison
+    settings = policy.headers, policy.html, policy.null_equals, route.faults
+    return route.legacy, route.new, rules, settings
 
 
 def diff(before: Table, after: Table) -> tuple[Change, ...]:

@@ -27,6 +27,15 @@ class RuleKind(StrEnum):
     REFERENCE = "reference"
 
 
+class NullEquals(StrEnum):
+    """What null stands for anywhere in the answers of a route."""
+
+    ABSENT = "absent"
+    """A member that is null equals one that is not there."""
+    EMPTY = "empty"
+    """Null equals an empty text, array or object."""
+
+
 class NoiseWord(StrEnum):
     """A person's word on a field: differences there are noise, or they are not."""
 
@@ -58,8 +67,8 @@ class ShadowPolicy(Strict):
     body_limit: int = 262_144
     """A larger request or response body is skipped, and counted."""
     event_streams: bool = False
-    """Also compare streams of server-sent events that end, such as answers that are told piece by
-    piece. One that its client leaves, or that grows over `body_limit`, is skipped."""
+    """Also compare streams of server-sent events. Of one that its client leaves, or that grows over
+    `body_limit`, what came until then is compared; the copy is followed for as many events."""
     unsafe_get: bool = False
     """A GET of this route changes something: never copy it."""
     legacy_reads: LegacyReads = LegacyReads.CACHEABLE
@@ -120,6 +129,9 @@ class ComparisonPolicy(Strict):
     """Headers compared besides those that always are; lower case."""
     html: tuple[HtmlView, ...] = ()
     """Compare only these views of pages, where new has other markup; whole pages when empty."""
+    null_equals: tuple[NullEquals, ...] = ()
+    """What null equals everywhere in a body; nothing but null when empty. A rule of kind
+    `null_absent` or `empty_null` says so for one place."""
     noise_sample: int = 200
     """Share of shadowed safe reads that legacy is asked twice, in basis points."""
     noise_overrules: tuple[NoiseOverrule, ...] = ()

@@ -32,7 +32,16 @@ def messages(body: bytes, media: ContentType, *, complete: bool) -> list[Mapping
         raise Unread(UnreadReason.TOO_LONG)
     if not all(isinstance(entry, dict) for entry in found):
         raise Unread(UnreadReason.MALFORMED)
+    for entry in found:
+        check_method(member(entry, "_method"))
     return found
+
+
+def check_method(asked: Any) -> None:
+    """Raises `Unread` for a body that asks for another method than POST (`_method` of Rails,
+    Laravel, Symfony): servers that go by it run another handler."""
+    if asked is not None and (not isinstance(asked, str) or asked.strip().upper() != "POST"):
+        raise Unread(UnreadReason.AMBIGUOUS)
 
 
 def parse(body: bytes) -> Any:

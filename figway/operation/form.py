@@ -6,13 +6,14 @@ import re
 
 from figway.message.http import RequestHead
 from figway.model.operations import OperationKind
-from figway.operation.envelope import check_name
+from figway.operation.envelope import check_method, check_name
 from figway.operation.form_names import FieldNames
 from figway.operation.head import ContentType, check_coding, media_type
 from figway.operation.multipart import Part, parts
 from figway.operation.operation import Operation, Unread, UnreadReason
 
 _LONGEST = 1_024
+_METHOD = "_method"
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 
@@ -28,7 +29,10 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     media = media_type(head.get(b"content-type"))
     names = FieldNames(field)
     values = _values(body, media, names, complete=complete)
-    if names.pairs(head.query):
+    if field != _METHOD:
+        for asked in _values(body, media, FieldNames(_METHOD), complete=complete):
+            check_method(asked)
+    if names.pairs(head.query) or _in_cookies(head, names):
         raise Unread(UnreadReason.AMBIGUOUS)
     if not values:
         raise Unread(UnreadReason.ABSENT)
@@ -39,6 +43,12 @@ def read(head: RequestHead, body: bytes, field: str, *, complete: bool) -> tuple
     if len(value) > _LONGEST:
         raise Unread(UnreadReason.TOO_LONG)
     return (Operation(OperationKind.FORM, value, field=field),)
+
+
+def _in_cookies(head: RequestHead, names: FieldNames) -> bool:
+    """Whether a cookie has the field's name: PHP's `$_REQUEST` may take it in place of the form."""
+    pairs = (head.get(b"cookie") or b"").split(b";")
+    return any(names.has(pair.partition(b"=")[0].strip().decode("latin-1")) for pair in pairs)
 
 
 def _values(body: bytes, media: ContentType, names: FieldNames, *, complete: bool) -> list[str]:

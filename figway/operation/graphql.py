@@ -24,7 +24,8 @@ from figway.operation.operation import Operation, Unread, UnreadReason
 REMEMBERED: Final = 4_096
 """Documents whose operations are remembered, and persisted queries that are."""
 _GRAPHQL = OperationKind.GRAPHQL
-_OTHER_IDS = ("id", "documentId", "queryId", "doc_id")
+_OTHER_IDS = ("id", "documentId", "queryId", "doc_id", "operationId", "documentHash", "queryHash",
+              "persistedQueryId")  # fmt: skip
 """How other servers name persisted documents: no reader of ours knows what they stand for."""
 _IN_URL = frozenset({"query", "operationName", "extensions", *_OTHER_IDS})
 _ALSO_IN_URL = ("batchOperations",)
@@ -127,6 +128,8 @@ def _persisted_hash(extensions: Any) -> str:
         return ""
     if not isinstance(extensions, dict):
         raise Unread(UnreadReason.MALFORMED)
+    if any(member(extensions, other) is not None for other in _OTHER_IDS):
+        raise Unread(UnreadReason.AMBIGUOUS)
     persisted = member(extensions, "persistedQuery")
     if persisted is None:
         return ""

@@ -46,11 +46,13 @@ Ask = tuple[OperationKind, str]
 
 
 class BodyNeeded(Exception):
-    """The route depends on operations that the head does not tell."""
+    """The route depends on operations that the head does not tell. `place` is the path template
+    whose routes ask."""
 
-    def __init__(self, asks: tuple[Ask, ...]) -> None:
+    def __init__(self, asks: tuple[Ask, ...], place: str = "") -> None:
         super().__init__(asks)
         self.asks = asks
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +98,9 @@ class OperationReading:
     @property
     def text(self) -> str:
         """The operations in words, for records and people; empty where none was read."""
-        found = [str(one) for ask in self.found for one in self.operations(ask)]
-        return ", ".join(found)[:200]
+        return ", ".join(map(str, self.all))[:200]
+
+    @property
+    def all(self) -> tuple[Operation, ...]:
+        """The operations of every kind that could be read."""
+        return tuple(one for ask in self.found for one in self.operations(ask))

@@ -128,7 +128,7 @@ class CompiledTable:
         if met is None:
             return self.default
         if isinstance(met, Peek):  # compiled, one comparison of pointers
-            raise BodyNeeded(met.asks)
+            raise BodyNeeded(met.asks, met.place)
         return self.plans[met]
 
     def match_read(self, head: RequestHead, reading: OperationReading) -> tuple[Plan, str]:
@@ -141,7 +141,7 @@ class CompiledTable:
         if met is None:
             return self.default, unread
         if isinstance(met, Peek):
-            raise BodyNeeded(met.asks)
+            raise BodyNeeded(met.asks, met.place)
         return self.plans[met], unread
 
     def with_table(self, table: Table, revision: int, etag: str) -> CompiledTable:

@@ -27,35 +27,38 @@ from figway.message.http import RequestHead
 from figway.model.policies import RateKey
 from figway.model.table import Condition, ConditionKind, KeySource, Route, RouteMatch, StickyKey
 from figway.operation.operation import Ask, OperationReading, UnreadReason
-from figway.routing.operations import action_check, ask_of, takes
+from figway.routing.operations import action_check, ask_of, rank, takes
 from figway.routing.pattern import PLAIN, Pattern, is_ambiguous, parse
 
 Check = Callable[[RequestHead], bool]
 
 
 class Peek:
-    """The routes of a leaf depend on operations: these must be read to go on."""
+    """The routes of a leaf depend on operations: these must be read to go on. `place` is their
+    path template."""
 
-    __slots__ = ("asks",)
+    __slots__ = ("asks", "place")
 
-    def __init__(self, asks: tuple[Ask, ...]) -> None:
+    def __init__(self, asks: tuple[Ask, ...], place: str) -> None:
         self.asks = asks
+        self.place = place
 
 
 class Entry:
     """A route where it stands in a trie. `met` is what a request gets that passes the checks."""
 
-    __slots__ = ("ask", "checks", "met", "methods", "route_id", "specific", "takes")
+    __slots__ = ("ask", "checks", "met", "methods", "path", "route_id", "specific", "takes")
 
     def __init__(self, route: Route) -> None:
         operation = route.match.operation
         self.route_id = route.id
+        self.path = route.match.path
         self.met: str | Peek = route.id
         self.methods = route.match.methods
         self.checks = compile_conditions(route.match)
         self.ask = ask_of(operation)
         self.takes = None if operation is None or self.ask is None else takes(operation)
-        self.specific = (operation is not None, len(self.checks))
+        self.specific = (rank(operation), len(self.checks))
 
 
 class Candidate(NamedTuple):
@@ -106,7 +109,7 @@ class Leaf:
         """What is read where any operation matters: all that the routes of this leaf ask for."""
         asks = tuple(dict.fromkeys(entry.ask for entry in self.entries if entry.ask is not None))
         if asks:
-            peek = Peek(asks)
+            peek = Peek(asks, next(entry.path for entry in self.entries if entry.ask is not None))
             for entry in self.entries:
                 if entry.ask is not None:
                     entry.met = peek

@@ -12,6 +12,14 @@ Takes = Callable[[Operation], bool]
 _META = "__typename"
 
 
+def rank(match: OperationMatch | None) -> int:
+    """How specific a condition on operations is: 2 for one that says which, 1 for any of a kind,
+    0 for none."""
+    if match is None:
+        return 0
+    return 2 if match.names or match.types or match.fields or match.hashes else 1
+
+
 def ask_of(match: OperationMatch | None) -> Ask | None:
     """What must be read of a body for a route; None where the head tells."""
     if match is None or match.trust_action:

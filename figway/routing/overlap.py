@@ -8,7 +8,7 @@ from itertools import combinations
 from figway.model.operations import OperationMatch
 from figway.model.table import Condition, ConditionKind, RouteMatch
 from figway.routing.match import value_check
-from figway.routing.operations import apart, covers
+from figway.routing.operations import apart, covers, rank
 
 Placed = tuple[str, str, Condition]
 """Where a condition looks, under which name, and the condition."""
@@ -77,7 +77,7 @@ def tie(one: RouteMatch, other: RouteMatch) -> bool:
         return False
     if one.methods and not set(one.methods) & set(other.methods):
         return False
-    if (one.operation is None) is not (other.operation is None):
+    if rank(one.operation) != rank(other.operation):
         return False
     if one.operation and other.operation and apart(one.operation, other.operation):
         return False
@@ -104,7 +104,7 @@ def _covers(one: OperationMatch | None, other: OperationMatch | None) -> bool:
     """Does a route of `one` come before one of `other`, and take all its operations?"""
     if one is None or other is None:
         return one is other
-    return covers(one, other)
+    return rank(one) == rank(other) and covers(one, other)
 
 
 def may_meet(one: RouteMatch, other: RouteMatch) -> bool:

@@ -126,6 +126,7 @@ class Tap:
         "_answer",
         "_arrival",
         "_capture",
+        "_cut",
         "_head",
         "_lane",
         "_pieces",
@@ -134,6 +135,7 @@ class Tap:
         "_request_size",
         "_response_size",
         "_skip",
+        "_stream",
     )
 
     _record: RequestRecord
@@ -151,6 +153,8 @@ class Tap:
         self._request_size = 0
         self._response_size = 0
         self._skip = ""
+        self._stream = False
+        self._cut = False
 
     @property
     def counts(self) -> Counts:
@@ -177,12 +181,18 @@ class Tap:
     def response_head(self, head: ResponseHead) -> None:
         """See `CaptureTap`."""
         self._answer = head
-        if not self._skip and not self._lane.streams and _is_event_stream(head):
-            self._give_up("event_stream")
+        if not self._skip and _is_event_stream(head):
+            self._stream = True
+            if not self._lane.streams:
+                self._give_up("event_stream")
 
     def response_body(self, data: bytes) -> None:
         """See `CaptureTap`."""
         if not self._skip:
+            if self._stream and self._response_size + len(data) > self._lane.limit:
+                self._cut = True  # it may go on for hours: what came so far is compared
+            if self._cut:
+                return
             if self._pieces is None:
                 self._pieces = [data]
             else:
@@ -193,7 +203,9 @@ class Tap:
     def finished(self, record: RequestRecord) -> None:
         """See `CaptureTap`. Queues the capture, or counts why not."""
         capture, counts = self._capture, self._lane.counts
-        reason = self._skip or _why_not(record)
+        if record.client_gone and self._stream and self._response_size:
+            self._cut = True
+        reason = self._skip or _why_not(record, left=self._cut)
         if reason:
             capture.held -= self.size
             capture.book.skipped(counts, reason)
@@ -242,6 +254,8 @@ class Tap:
             "status": 0 if answer is None else answer.status,
             "failure": record.failure,
         }
+        if self._cut:
+            meta |= {"cut": True, "lasted_us": record.total_us - record.head_us}
         raw = b"" if answer is None else answer.raw
         if raw is None:
             raw = header_block(answer.headers)  # type: ignore[union-attr]
@@ -250,10 +264,11 @@ class Tap:
         return encode(meta, parts)
 
 
-def _why_not(record: RequestRecord) -> str:
+def _why_not(record: RequestRecord, *, left: bool) -> str:
+    """Why a request is not compared; `left` says that its answer is a stream as far as it came."""
     if record.fallback:
         return "fallback"
-    if record.client_gone:
+    if record.client_gone and not left:
         return "client_gone"
     if record.upgrade:
         return "upgrade"

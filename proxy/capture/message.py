@@ -36,6 +36,7 @@ class Captured:
 
     `window` and `revision` say which rules the route had; `side` who served; `failure` names a
     transport failure of that side, or is empty; `head_us` is the time to its response head.
+    `cut` says that the answer is a stream of events that was left, after `lasted_us`.
     `peer`, `scheme`, `host` and `trusted` are the request's `Arrival`.
     """
 
@@ -44,11 +45,13 @@ class Captured:
         "answer_headers",
         "at_ms",
         "body",
+        "cut",
         "failure",
         "has_body",
         "head_us",
         "headers",
         "host",
+        "lasted_us",
         "method",
         "peer",
         "revision",
@@ -81,6 +84,8 @@ class Captured:
     head_us: int
     status: int
     failure: str
+    cut: bool
+    lasted_us: int
     answer_headers: Headers
     answer_body: bytes
     size: int
@@ -128,6 +133,7 @@ def _captured(meta: dict[str, Any], parts: list[bytes], size: int) -> Captured:
     found.host = meta["host"].encode("latin-1")
     found.trace, found.at_ms, found.head_us = meta["trace"], meta["at_ms"], meta["head_us"]
     found.status, found.failure = meta["status"], meta["failure"]
+    found.cut, found.lasted_us = meta.get("cut", False), meta.get("lasted_us", 0)
     found.headers = ResponseHead(0, b"", raw=parts[0]).headers
     found.body = parts[1]
     found.answer_headers = ResponseHead(0, b"", raw=parts[2]).headers

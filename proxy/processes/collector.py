@@ -41,7 +41,7 @@ class Collector:
         self.totals.merge(message.series)
         self._decisions.add(worker.number, message.decisions)
         if self.reporter is not None:
-            self.reporter.add(message.series)
+            self.reporter.add(message.series, message.operations)
         self.flushes.came(worker.number, message.number)
         return self._of_backends(worker, message.backends)
 

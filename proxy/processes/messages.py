@@ -155,7 +155,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What was counted since the last: see `series`, `backends`, `decisions`, `counts`."""
+    """What was counted since the last: see `series`, `backends`, `decisions`, `counts`,
+    `operation_counts`."""
 
     number: int
     series: list[Row]
@@ -163,6 +164,7 @@ class Counters:
     backends: Row
     decisions: list[Row]
     shadow: list[Row]
+    operations: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,6 +365,10 @@ class WorkerProcess:
             self._send_counters(0)
 
     def _send_counters(self, number: int) -> None:
+        operations: list[dict[str, Any]] = []
+        if self.runtime is not None:
+            operations = self.runtime.operations.take()
+            self._recorder.series.merge(self.runtime.operations.take_faults())
         gauges = {
             "in_flight": 0 if self.runtime is None else self.runtime.in_flight,
             "log_dropped": self._recorder.log_dropped,
@@ -380,6 +384,7 @@ class WorkerProcess:
                 backends=self._backends.take(self.runtime),
                 decisions=self._recorder.decisions.take(),
                 shadow=self._captures.take(),
+                operations=operations,
             )
         )
 

@@ -26,7 +26,7 @@ from typing import Final
 from figway.message.headers import Arrival
 from figway.message.http import Headers, is_read
 from figway.message.problem import Problem
-from figway.operation.operation import Ask, BodyNeeded
+from figway.operation.operation import BodyNeeded
 from figway.routing.compile import Plan
 from figway.serving.exchange import Action, Do, Exchange
 from figway.serving.failures import FailureKind, Sent
@@ -76,7 +76,6 @@ class Flow:
 
     __slots__ = (
         "_arrival",
-        "_asks",
         "_body",
         "_body_size",
         "_choice",
@@ -97,6 +96,7 @@ class Flow:
         "_started",
         "_status",
         "_tap",
+        "_wanted",
         "deadline",
         "hold",
     )
@@ -105,7 +105,7 @@ class Flow:
     _exchange: Exchange
     _route: LiveRoute
     _plan: Plan
-    _asks: tuple[Ask, ...]
+    _wanted: BodyNeeded
 
     def __init__(
         self, runtime: Runtime, head: RequestHead, client: ClientPort, arrival: Arrival
@@ -139,7 +139,7 @@ class Flow:
         try:
             self._take(choose(self._runtime, self._head, now))
         except BodyNeeded as needed:
-            self._peek(needed.asks, now)
+            self._peek(needed, now)
             return
         except Exception as error:
             self._take(stand_in(self._runtime, self._head, now))
@@ -339,10 +339,10 @@ class Flow:
         self._route = choice.route
         self._exchange = choice.exchange
 
-    def _peek(self, asks: tuple[Ask, ...], now: int) -> None:
+    def _peek(self, needed: BodyNeeded, now: int) -> None:
         """Only the body tells which route it is: wait for it."""
         self._take(stand_in(self._runtime, self._head, now))
-        self._asks = asks
+        self._wanted = needed
         self._phase = _PEEKING
         if self._body is None:
             self._read(None, complete=True)
@@ -354,7 +354,7 @@ class Flow:
         try:
             choice, self._peeked = choose_read(
                 self._runtime,
-                self._asks,
+                self._wanted,
                 self._head,
                 b"" if body is None else body.gathered(),
                 started // 1_000_000,
@@ -376,6 +376,9 @@ class Flow:
                 self._answer(refusal)
         except Exception as error:
             self._broke("begin", error)
+            return
+        if self._phase is not _DONE:
+            self._tap = self._peeked.watched(self._plan.route, self._tap)
 
     def _start(self, now: int) -> None:
         runtime = self._runtime
@@ -545,6 +548,7 @@ class Flow:
         record = self._record()
         if self._peeked is not None:
             record.operation, record.unread = self._peeked.operation, self._peeked.unread
+            self._peeked.count(runtime.operations, record)
         if record.failure:
             record.detail = self._exchange.detail[:300]
         if self._tap is not None:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from figway.operation.operation import Ask, BodyNeeded, OperationReading
+from figway.model.operations import FaultKind
+from figway.model.table import Route
+from figway.operation.operation import BodyNeeded, Operation, OperationReading
+from proxy.loop.operation_counts import OperationCounts
+from proxy.loop.record import RequestRecord
+from proxy.request.capture_port import CaptureTap
 from proxy.request.choice import Choice, choose
+from proxy.request.fault_watch import FaultWatch
 from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
 
@@ -18,18 +24,34 @@ LIMIT: Final = 65_536
 
 
 class Peeked:
-    """What was read, for the record: the operations in words, and why they decided nothing."""
+    """What was read, for the record and the count: `operation` in words, `unread` why it decided
+    nothing, `place` the path template whose routes asked."""
 
-    __slots__ = ("operation", "unread")
+    __slots__ = ("_watch", "operation", "operations", "place", "unread")
 
-    def __init__(self, operation: str, unread: str) -> None:
-        self.operation = operation
+    def __init__(self, reading: OperationReading, unread: str, place: str) -> None:
+        self.operation = reading.text
+        self.operations: tuple[Operation, ...] = reading.all
         self.unread = unread
+        self.place = place
+        self._watch: FaultWatch | None = None
+
+    def watched(self, route: Route | None, tap: CaptureTap | None) -> CaptureTap | None:
+        """What follows the request: `tap`, and what reads whether its answer is a fault."""
+        if route is None or route.faults is FaultKind.NONE:
+            return tap
+        self._watch = FaultWatch(route, tap)
+        return self._watch
+
+    def count(self, counts: OperationCounts, record: RequestRecord) -> None:
+        """Count the request, which is over."""
+        code, blamed = ("", False) if self._watch is None else self._watch.fault(record)
+        counts.count(record, self.place, self.operations, code, blamed=blamed)
 
 
 def choose_read(
     runtime: Runtime,
-    asks: tuple[Ask, ...],
+    wanted: BodyNeeded,
     head: RequestHead,
     body: bytes,
     now: int,
@@ -38,7 +60,7 @@ def choose_read(
 ) -> tuple[Choice, Peeked]:
     """Choose by what is there of the body; `complete` says that it is all."""
     compiled = runtime.table
-    found = dict(runtime.readers.read(asks, head, body, complete=complete).found)
+    found = dict(runtime.readers.read(wanted.asks, head, body, complete=complete).found)
     while True:
         reading = OperationReading(found)
         try:
@@ -49,4 +71,4 @@ def choose_read(
             continue
         if head.method == "OPTIONS":
             unread = ""  # a preflight has no body, and nothing to tell
-        return choose(runtime, head, now, plan), Peeked(reading.text, unread)
+        return choose(runtime, head, now, plan), Peeked(reading, unread, wanted.place)

@@ -24,6 +24,7 @@ from figway.serving.breaker import Breaker, BreakerState
 from figway.serving.budget import FallbackBudget
 from figway.serving.load import Load
 from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.operation_counts import OperationCounts
 from proxy.loop.record import Recorder, RequestRecord
 from proxy.policies.credentials import Credentials, Secrets
 from proxy.policies.guard import Guards
@@ -117,6 +118,7 @@ class Runtime:
         quarantine_changed: Callable[[], None] = lambda: None,
         load: Callable[[str], Load | None] = lambda backend_id: None,
         peaks: Mapping[str, float] = MappingProxyType({}),
+        operations: OperationCounts | None = None,
     ) -> None:
         self.settings = settings or FacadeSettings()
         self.timer = timer
@@ -129,6 +131,7 @@ class Runtime:
         self.in_flight = 0
         self.trace_parents = TraceParents()
         self.readers = Readers()
+        self.operations = OperationCounts() if operations is None else operations
         self._open = open_upstream
         self._spawn = spawn
         self._workers = workers

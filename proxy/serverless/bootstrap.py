@@ -124,6 +124,7 @@ class Sandbox:
                 name=self.settings.instance,
                 breaker_changed=self._breaker_changed,
                 secrets=self._references,
+                operations=self.recorder.operations,
             )
             runtime.kill = self.settings.kill or self.table.kill.on
             runtime.capture = self.capture

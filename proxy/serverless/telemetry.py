@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from proxy.loop.operation_counts import OperationCounts
 from proxy.loop.record import RequestRecord
 from proxy.telemetry.log_line import LogSample, log_line
 from proxy.telemetry.series import SeriesSet
@@ -30,6 +31,8 @@ class LambdaRecorder:
 
     def __init__(self, *, log: bool, sample: float, query: bool, namespace: str) -> None:
         self.series = SeriesSet()
+        self.operations = OperationCounts()
+        """Of the runtime that tells this recorder."""
         self._log = log
         self._sample = LogSample(sample)
         self._query = query
@@ -103,6 +106,7 @@ class Reports:
             if not something or not (waited or urgent or self._events):
                 return None
             self._sequence += 1
+            self._recorder.series.merge(self._recorder.operations.take_faults())
             self._sending = {
                 "instance": self._instance,
                 "boot": self._boot,
@@ -111,6 +115,7 @@ class Reports:
                 "to_ms": int(now * 1_000),
                 "series": self._recorder.series.take(),
                 "events": self._events,
+                "operations": self._recorder.operations.take(),
                 "shadow": shadow(),
             }
             self._events, self._from = [], now

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from figway.compare.answer import Answer
+from figway.compare.event_window import count
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.window import signature_hash, told
 from figway.model.words import Side
@@ -286,4 +287,6 @@ def _served(captured: Captured) -> Answer:
     if captured.failure:
         return Answer(elapsed_ms=elapsed, failure=captured.failure)
     headers = tuple(captured.answer_headers)
-    return Answer(captured.status, headers, captured.answer_body, elapsed_ms=elapsed)
+    body, cut = captured.answer_body, captured.cut
+    silent = cut and not count(body)  # left before its first event: it says nothing
+    return Answer(captured.status, headers, body, silent, elapsed, cut=cut)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import monotonic_ns
 
 from figway.compare.answer import Answer
+from figway.compare.event_window import EventCount, count, is_followed
 from figway.message.headers import HOP_HEADER, Arrival, forward_request, hops
 from figway.message.http import Headers, is_read
 from figway.routing.compile import Plan
@@ -41,9 +42,10 @@ class Ask:
 
     A body over `cap` bytes is not read on: the connection is given up, and the answer truncated.
     `bodied` is False for an answer to HEAD, whose length is that of a body that does not follow.
+    `stream` follows a stream of events, which is left rather than given up.
     """
 
-    def __init__(self, cap: int, *, bodied: bool = True) -> None:
+    def __init__(self, cap: int, *, bodied: bool = True, stream: EventWindow | None = None) -> None:
         self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.sending: Sending | None = None
         self.head_us = 0
@@ -53,6 +55,7 @@ class Ask:
         self._head: ResponseHead | None = None
         self._pieces: list[bytes] = []
         self._size = 0
+        self._stream = stream
 
     def response_informational(self, head: ResponseHead) -> None:
         """Nobody waits for it."""
@@ -67,8 +70,13 @@ class Ask:
     def response_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._size += len(data)
+        window = self._window()
         if self._size <= self._cap:
             self._pieces.append(data)
+            if window is not None and window.took(data):
+                self._leave(window)
+        elif window is not None:
+            self._leave(window)
         else:
             self._too_long()
 
@@ -93,26 +101,70 @@ class Ask:
     def expired(self) -> None:
         """It took too long."""
         if not self.answered.done():
+            window = self._window()
+            if window is not None:
+                self._leave(window)
+                return
             self._abort()
             self._fail("timeout")
+
+    def _window(self) -> EventWindow | None:
+        """What follows the answer, where it is a stream of events that can be followed."""
+        if self._head is None or self._stream is None:
+            return None
+        headers = tuple(self._head.headers)
+        return self._stream if is_followed(Answer(self._head.status, headers)) else None
+
+    def _leave(self, window: EventWindow) -> None:
+        """Enough of a stream has come, or it lasts too long."""
+        self._abort()
+        lasted = (monotonic_ns() - self._began) // 1_000 - self.head_us
+        self._done(truncated=window.says_nothing(lasted), cut=True)
 
     def _abort(self) -> None:
         if self.sending is not None:
             self.sending.abort()
 
-    def _done(self, *, truncated: bool = False) -> None:
+    def _done(self, *, truncated: bool = False, cut: bool = False) -> None:
         head = self._head
         if head is not None and not self.answered.done():
             body, headers = b"".join(self._pieces), tuple(head.headers)
             if head.build:
                 headers += ((EXECUTED, head.build),)
-            answer = Answer(head.status, headers, body, truncated, self.head_us / 1_000)
+            answer = Answer(head.status, headers, body, truncated, self.head_us / 1_000, cut=cut)
             self.answered.set_result(answer)
 
     def _fail(self, kind: str) -> None:
         if not self.answered.done():
             elapsed = (monotonic_ns() - self._began) / 1_000_000
             self.answered.set_result(Answer(elapsed_ms=elapsed, failure=kind))
+
+
+class EventWindow:
+    """How far a stream of events is followed: as many events as the served side gave.
+
+    `most` is 0 where the served stream ended by itself, and the other one is to end, too.
+    `lasted_us` is how long the served stream was followed.
+    """
+
+    def __init__(self, most: int, lasted_us: int) -> None:
+        self._most = most
+        self._lasted_us = lasted_us
+        self._count = EventCount()
+
+    @classmethod
+    def of(cls, captured: Captured) -> EventWindow:
+        """What the copy of a request is followed by."""
+        most = count(captured.answer_body) if captured.cut else 0
+        return cls(most, captured.lasted_us)
+
+    def took(self, data: bytes) -> bool:
+        """Take a piece; whether that is enough."""
+        return self._count.feed(data, self._most)
+
+    def says_nothing(self, lasted_us: int) -> bool:
+        """Whether a stream without an event was left too early to say that none comes."""
+        return not self._count.events and lasted_us < self._lasted_us
 
 
 def _length(headers: Headers) -> int:
@@ -133,7 +185,9 @@ async def ask(
 ) -> Answer:
     """Send the copy of a request to a backend; `plan` is its route's, and `conditions` are headers
     with validators of that backend's own."""
-    sink = Ask(cap, bodied=captured.method != "HEAD")
+    streams = plan is not None and plan.shadow.event_streams
+    window = EventWindow.of(captured) if streams else None
+    sink = Ask(cap, bodied=captured.method != "HEAD", stream=window)
     request = outbound(target, captured, plan, conditions)
     sending = sink.sending = target.upstream.send(request, sink)
     if captured.has_body:

@@ -82,6 +82,12 @@ _FAMILIES = (
         "reason",
         "Requests whose operation could not be read, and so decided nothing.",
     ),
+    (
+        "figway_faults_total",
+        "faults",
+        "fault",
+        "Answers that are faults of SOAP, GraphQL or JSON-RPC, where operations are read.",
+    ),
     ("figway_problems_total", "problems", "code", "Answers that the facade gave itself."),
 )
 _PLAIN = (

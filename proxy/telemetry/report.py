@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.control.outbox import Outbox, Row
+from proxy.loop.operation_counts import OperationCounts
 from proxy.telemetry.series import SeriesSet
 
 MAX_BATCHES = 60
@@ -23,12 +24,13 @@ MAX_EVENTS = 1_000
 class ReportBatch:
     """What was counted between two moments, in milliseconds since the epoch."""
 
-    __slots__ = ("events", "from_ms", "series", "to_ms")
+    __slots__ = ("events", "from_ms", "operations", "series", "to_ms")
 
     def __init__(self, from_ms: int) -> None:
         self.from_ms = from_ms
         self.to_ms = from_ms
         self.series = SeriesSet()
+        self.operations = OperationCounts()
         self.events: list[Row] = []
 
     @property
@@ -37,17 +39,21 @@ class ReportBatch:
 
     @property
     def size(self) -> int:
-        """Bounded by the table and `MAX_EVENTS`."""
+        """Bounded by the table, `MAX_EVENTS` and the bound of operations."""
         return 0
 
     def to_data(self) -> Row:
-        return {"series": self.series.to_data(), "events": self.events}
+        data: Row = {"series": self.series.to_data(), "events": self.events}
+        if operations := self.operations.to_data():
+            data["operations"] = operations
+        return data
 
 
 def merged(one: ReportBatch, later: ReportBatch) -> ReportBatch:
     """One batch of two neighbours."""
     one.to_ms = later.to_ms
     one.series.merge(later.series.to_data())
+    one.operations.merge(later.operations.to_data())
     one.events += later.events
     return one
 
@@ -66,9 +72,12 @@ class Reporter:
         self.dropped_events = 0
         self._open = ReportBatch(_now_ms())
 
-    def add(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take in rows that a worker counted."""
+    def add(
+        self, rows: Iterable[Mapping[str, Any]], operations: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Take in rows that a worker counted: series, and operations."""
         self._open.series.merge(rows)
+        self._open.operations.merge(operations)
 
     def event(self, event: Row) -> None:
         """Take in something that happened, such as a breaker that opened."""

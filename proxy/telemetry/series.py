@@ -15,12 +15,14 @@ from proxy.loop.record import RequestRecord
 Key = tuple[str, str, str]
 """Route (or `-`), side, backend (or empty where none was asked)."""
 
-_MAPS = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "latency")
+_MAPS = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "faults",
+         "faulted", "latency")  # fmt: skip
 _NUMBERS = ("requests", "client_gone", "request_bytes", "response_bytes", "head_us")
 
 
 class Series:
-    """The counters of one key. `latency`: `head_us` by bucket of figway.evidence.histogram."""
+    """The counters of one key. `latency`: `head_us` by bucket of figway.evidence.histogram.
+    `faults`, `faulted`: see `proxy.loop.operation_counts`, which counts them."""
 
     __slots__ = _MAPS + _NUMBERS
 
@@ -36,6 +38,8 @@ class Series:
         self.failures: dict[str, int] = {}
         self.problems: dict[str, int] = {}
         self.unread: dict[str, int] = {}
+        self.faults: dict[str, int] = {}
+        self.faulted: dict[str, int] = {}
         self.latency: dict[int, int] = {}
 
     def count(self, record: RequestRecord) -> None:

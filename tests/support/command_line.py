@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 import httpx
+import uvicorn
 from typer.testing import CliRunner, Result
 
 from control_plane.cli.errors import CliError
 from control_plane.cli.main import app
+from tests.support.control import Control
+
+_LOOPBACK = "127.0.0.1"
 
 
 class Cli:
@@ -48,3 +56,19 @@ class Cli:
         sent = self.api.post(path, json=body)
         assert sent.is_success, sent.text
         return sent.json()
+
+
+@asynccontextmanager
+async def command_line(control: Control) -> AsyncIterator[Cli]:
+    """The command line of a control plane that runs in this process."""
+    with socket.create_server((_LOOPBACK, 0)) as listener:
+        config = uvicorn.Config(control.app, log_config=None, lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server._serve(sockets=[listener]))
+        cli = Cli(f"http://{_LOOPBACK}:{listener.getsockname()[1]}/api/v1", control.key)
+        try:
+            with closing(cli.api):
+                yield cli
+        finally:
+            server.should_exit = True
+            await serving

@@ -148,6 +148,7 @@ class EngineWorld:
         found.headers, found.has_body, found.body = sent, bool(body), body
         found.peer, found.scheme, found.host, found.trusted = "127.0.0.1", "http", b"shop", False
         found.trace, found.at_ms, found.head_us = "0" * 32, int(time.time() * 1_000), 900
+        found.cut, found.lasted_us = False, 0
         found.status, found.failure = said.status, "timeout" if said.fails else ""
         found.answer_headers, found.answer_body = said.headers, said.body
         found.size = 400 + len(said.body)

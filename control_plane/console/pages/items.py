@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from control_plane.console import item_forms
 from control_plane.console.access import Operating, Viewing, Visit
@@ -13,8 +13,11 @@ from control_plane.http.problems import ApiProblem, invalid, not_found
 from control_plane.publishing.changed import Changed
 from control_plane.publishing.state import StoredItem
 from control_plane.routes import service
+from control_plane.traffic.inventory import match_of, suggested_id
 from figway.model.change import Kind
+from figway.model.codec import CodecError, from_data
 from figway.model.table import Route
+from figway.operation.label import OperationLabel
 
 router = APIRouter()
 Items = Literal["routes", "backends", "capabilities"]
@@ -43,9 +46,33 @@ async def show(visit: Viewing) -> Response:
 
 
 @router.get("/new/{items}")
-async def ask_new(items: Items, visit: Viewing) -> Response:
-    """An empty form."""
-    return await _form(visit, items, "", "", _shown(visit, items, None))
+async def ask_new(
+    items: Items,
+    visit: Viewing,
+    place: str = "",
+    kind: str = "",
+    field: str = "",
+    type_: Annotated[str, Query(alias="type")] = "",
+    name: str = "",
+) -> Response:
+    """An empty form; or one for the route of an operation, as the list of operations names it."""
+    values = _shown(visit, items, None)
+    if items == "routes" and place and name:
+        values = _of_operation(visit, place, OperationLabel(kind, field, type_, name))
+    return await _form(visit, items, "", "", values)
+
+
+def _of_operation(visit: Visit, place: str, label: OperationLabel) -> dict[str, str]:
+    table = visit.services.state.current.table
+    match = match_of(table, place[:2_000], label)
+    if match is None:
+        raise invalid("name", "this stands for no single operation")
+    route_id = suggested_id(label, table.routes)
+    try:
+        route = from_data(Route, {"id": route_id, "match": match, "stage": "legacy"})
+    except CodecError as error:
+        raise invalid(error.path, error.message) from None
+    return {**item_forms.shown(Kind.ROUTE, table, route), "id": route_id}
 
 
 @router.post("/new/{items}")

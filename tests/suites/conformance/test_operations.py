@@ -290,3 +290,165 @@ def test_a_table_swapped_while_a_body_is_read(
         client.send(body[9:])
         assert client.answer().body == b"ok"
     assert facade.last().revision == 2
+
+
+def _soap(body: bytes, head: bytes = b"", namespace: bytes = b"") -> bytes:
+    where = namespace or b"http://schemas.xmlsoap.org/soap/envelope/"
+    return b'%b<x:Envelope xmlns:x="%b"><x:Body>%b</x:Body></x:Envelope>' % (head, where, body)
+
+
+XML = b"Content-Type: text/xml; charset=utf-8"
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+MULTI = b"Content-Type: multipart/form-data; boundary=b1"
+_GET = b'<Get xmlns="urn:shop"/>'
+_CUT = b"\r\n--b1--\r\n"
+ODD: dict[str, tuple[bytes, bytes, bytes, str]] = {
+    # kind and query, header, body, what is read: the operation, or a reason
+    "g: escaped": (b"g", JSON, rb'{"query": "\u0071uery A { \u0061 }"}', "graphql query A"),
+    "g: an escaped member": (b"g", JSON, rb'{"\u0071uery": "query A { a }"}', "graphql query A"),
+    "g: twice, once escaped": (
+        b"g", JSON, rb'{"query": "query A { a }", "\u0071uery": "query B { b }"}', "ambiguous"),
+    "g: a comment with commas": (
+        b"g", JSON, graphql("# query B { b },\n,,query,A,{,a,}"), "graphql query A"),
+    "g: a comment that ends at CR": (
+        b"g", JSON, graphql("query A { a } # {\rquery B { b }"), "ambiguous"),
+    "g: a block string": (
+        b"g", JSON, graphql('query A { a(x: """ } query B { b } \\""" """) }'), "graphql query A"),
+    "g: aliases and fragments": (
+        b"g", JSON, graphql("{ me: user ...F } fragment F on Query { cart: basket }"),
+        "graphql query { user basket }"),
+    "g: a name that none has": (
+        b"g", JSON, graphql("query A { a }", operationName="B"), "malformed"),
+    "g: a name that is no text": (
+        b"g", JSON, graphql("query A { a }", operationName=1), "malformed"),
+    "g: deep": (b"g", JSON, graphql("{a" * 5_000 + "}" * 5_000), "too_long"),
+    "g: deep in JSON": (b"g", JSON, b'{"query": "{ a }", "v": %b}' % (b"[" * 9_000), "malformed"),
+    "g: BOM": (b"g", JSON, b"\xef\xbb\xbf" + graphql("{ a }"), "ambiguous"),
+    "g: a stored document and a text": (
+        b"g", JSON, graphql("query A { a }", documentId="x"), "ambiguous"),
+    "g: a stored operation and a text": (
+        b"g", JSON, graphql("query A { a }", operationId="x/y"), "ambiguous"),
+    "g: one in the extensions": (
+        b"g", JSON, graphql("query A { a }", extensions={"operationId": "x"}), "ambiguous"),
+    "g: another method asked for": (
+        b"g", JSON, graphql("query A { a }", _method="DELETE"), "ambiguous"),
+    "g: a text in the URL, too": (b"g?query=%7Bb%7D", JSON, graphql("query A { a }"), "ambiguous"),
+    "g: an upload": (b"g", MULTI, b"--b1\r\n\r\n" + _CUT, "media_type"),
+    "g: a subscription": (
+        b"g", JSON, graphql("subscription S { s }"), "graphql subscription S"),
+    "g: an empty batch": (b"g", JSON, b"[]", "absent"),
+    "s: a prefix nobody uses": (
+        b"s", XML, _soap(b'<q:Get xmlns:q="urn:shop"/>'), "soap {urn:shop}Get"),
+    "s: between comments and CDATA": (
+        b"s", XML, _soap(b"<!-- <Put/> --><![CDATA[<Put/>]]><?x y?>" + _GET), "soap {urn:shop}Get"),
+    "s: in a header alone": (
+        b"s", XML, b'<x:Envelope xmlns:x="http://www.w3.org/2003/05/soap-envelope"><x:Header>'
+        b"<x:Body>%b</x:Body></x:Header><x:Body/></x:Envelope>" % _GET, "absent"),
+    "s: an xsi:type": (
+        b"s", XML,
+        _soap(b'<Get xmlns="urn:shop" xmlns:i="http://www.w3.org/2001/XMLSchema-instance" '
+              b'i:type="Put"/>'), "soap {urn:shop}Get"),
+    "s: a document type": (b"s", XML, _soap(_GET, b"<!DOCTYPE x [<!ENTITY a 'b'>]>"), "malformed"),
+    "s: another charset than it says": (
+        b"s", XML, _soap(b'<G\xe9t xmlns="urn:shop"/>', b"<?xml version='1.0' encoding='latin1'?>"),
+        "media_type"),
+    "s: UTF-16": (b"s", XML, _soap(_GET).decode().encode("utf-16"), "media_type"),
+    "s: UTF-7": (b"s", b"Content-Type: text/xml; charset=utf-7", _soap(_GET), "media_type"),
+    "s: two children": (b"s", XML, _soap(_GET + b'<Put xmlns="urn:shop"/>'), "ambiguous"),
+    "s: two bodies": (
+        b"s", XML, _soap(_GET).replace(b"</x:Envelope>", b"<x:Body/></x:Envelope>"), "ambiguous"),
+    "s: an action that says otherwise": (
+        b"s", XML + b'\r\nSOAPAction: "urn:shop/Put"', _soap(_GET), "soap {urn:shop}Get"),
+    "s: no envelope": (b"s", XML, _GET, "malformed"),
+    "s: another envelope": (b"s", XML, _soap(_GET, namespace=b"urn:mine"), "malformed"),
+    "j: a notification": (b"j", JSON, b'{"jsonrpc": "2.0", "method": "a.b"}', "jsonrpc a.b"),
+    "j: 1.0 with an odd id": (b"j", JSON, b'{"method": "a.b", "id": [null]}', "jsonrpc a.b"),
+    "j: the method twice": (b"j", JSON, b'{"method": "a", "method": "b", "id": 1}', "ambiguous"),
+    "j: in another case": (b"j", JSON, b'{"method": "a", "Method": "b"}', "ambiguous"),
+    "j: a response": (b"j", JSON, b'{"result": 1, "id": 1}', "absent"),
+    "j: a batch": (b"j", JSON, b'[{"method": "a"}, {"method": "b"}]', "jsonrpc a, jsonrpc b"),
+    "j: a batch with a number": (b"j", JSON, b'[{"method": "a"}, 1]', "malformed"),
+    "j: another version": (b"j", JSON, b'{"jsonrpc": 2.0, "method": "a"}', "malformed"),
+    "j: not a number": (b"j", JSON, b'{"method": "a", "params": NaN}', "malformed"),
+    "j: a control in the name": (b"j", JSON, rb'{"method": "a\u0000b"}', "ambiguous"),
+    "j: half a character": (b"j", JSON, rb'{"method": "\ud800"}', "ambiguous"),
+    "j: as text": (b"j", b"Content-Type: text/plain", b'{"method": "a"}', "media_type"),
+    "j: no type": (b"j", b"X-A: b", b'{"method": "a"}', "media_type"),
+    "j: two types": (b"j", JSON + b"\r\nContent-Type: text/plain", b'{"method": "a"}', ""),
+    "f: percent and plus": (b"f", FORM, b"x=1&%61ction=se%61rch+it", "form search it"),
+    "f: twice": (b"f", FORM, b"action=a&action=b", "ambiguous"),
+    "f: in the URL, too": (b"f?action=b", FORM, b"action=a", "ambiguous"),
+    "f: in a cookie, too": (b"f", FORM + b"\r\nCookie: a=1; action=b", b"action=a", "ambiguous"),
+    "f: nested": (b"f", FORM, b"action[x]=a", "ambiguous"),
+    "f: split at semicolons": (b"f", FORM, b"x=1;action=b&action=a", "ambiguous"),
+    "f: another method": (b"f", FORM, b"_method=delete&action=a", "ambiguous"),
+    "f: the same method": (b"f", FORM, b"_method=post&action=a", "form a"),
+    "f: another charset": (b"f", FORM + b"; charset=utf-16", b"action=a", "media_type"),
+    "f: no UTF-8": (b"f", FORM, b"action=%ff", "malformed"),
+    "f: a file of that name": (
+        b"f", MULTI, b'--b1\r\nContent-Disposition: form-data; name="action"; filename="x"\r\n\r\na'
+        + _CUT, "ambiguous"),
+    "f: a quoted name of a file that holds another": (
+        b"f", MULTI,
+        b'--b1\r\nContent-Disposition: form-data; name="up"; filename="a; name=action"\r\n\r\na'
+        + _CUT, "ambiguous"),
+    "f: a method in parts": (
+        b"f", MULTI,
+        b'--b1\r\nContent-Disposition: form-data; name="_method"\r\n\r\nPUT\r\n'
+        b'--b1\r\nContent-Disposition: form-data; name="action"\r\n\r\na' + _CUT, "ambiguous"),
+    "f: parts": (
+        b"f", MULTI,
+        b'--b1\r\nContent-Disposition: form-data; name="action"\r\n\r\na' + _CUT, "form a"),
+    "f: an odd boundary": (
+        b"f", b'Content-Type: multipart/form-data; boundary="a b"',
+        b'--a b\r\nContent-Disposition: form-data; name="action"\r\n\r\na\r\n--a b--\r\n',
+        "malformed"),
+}  # fmt: skip
+
+
+def test_every_door_reads_odd_bodies_alike(
+    facade_with: Callable[..., Facade], legacy: RawBackend
+) -> None:
+    """Line 1: never a wrong name; what is unread goes on as it came, with its reason."""
+    kinds = {"g": OperationKind.GRAPHQL, "s": OperationKind.SOAP, "j": OperationKind.JSONRPC}
+    operations = {name: by(kind) for name, kind in kinds.items()}
+    operations["f"] = by(OperationKind.FORM, field="action")
+    facade = facade_with(*(
+        Route(id=name, match=RouteMatch(path=f"/{name}", operation=operation))
+        for name, operation in operations.items()
+    ))  # fmt: skip
+    wrong = []
+    with facade.connect() as client:
+        for number, (name, (target, header, body, expected)) in enumerate(ODD.items(), 1):
+            client.ask(b"POST", b"/" + target, header, body=body)
+            record = facade.last(number)
+            read = record.unread or record.operation
+            if expected and read != expected:
+                wrong.append(f"{name}: {read!r} is not {expected!r}")
+            if legacy.requests[-1].body != body:
+                wrong.append(f"{name}: another body arrived")
+    assert wrong == []
+
+
+def test_a_query_string_is_read_alike(facade_with: Callable[..., Facade]) -> None:
+    """GraphQL by GET."""
+    facade = facade_with(moved(by(OperationKind.GRAPHQL), stage=Stage.LEGACY))
+    cases = {
+        b"?query=query+A%7Ba%7D": "graphql query A",
+        b"?query=query+A%7Ba%7Dquery+B%7Bb%7D&operationName=B": "graphql query B",
+        b"?query=%7Ba%7D&query=%7Bb%7D": "ambiguous",
+        b"?query=%7Ba%7D;query=%7Bb%7D": "ambiguous",
+        b"?query=%7Ba%7D&documentId=x": "ambiguous",
+        b"?query=%7Ba%7D&operationId=x": "ambiguous",
+        b"?query=%7Ba%7D&variables=%7B%22query%22:1%7D": "graphql query { a }",
+        b"?query=%zz": "malformed",
+        b"?extensions=%7B%22persistedQuery%22:%7B%22sha256Hash%22:%22zz%22%7D%7D": "malformed",
+        b"?wsdl": "absent",
+    }
+    found = {}
+    with facade.connect() as client:
+        for number, query in enumerate(cases, 1):
+            client.get(b"/api" + query)
+            record = facade.last(number)
+            found[query] = record.unread or record.operation
+    assert found == cases

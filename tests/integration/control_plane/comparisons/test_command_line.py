@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
 
 import pytest
-import uvicorn
 
 from control_plane.cli.errors import CliError, Exit
-from tests.support.command_line import Cli
+from tests.support.command_line import command_line
 from tests.support.comparing import evidenced, send
 from tests.support.control import Control
 
-LOOPBACK = "127.0.0.1"
 PAIRS = 2_000
-
-
-@asynccontextmanager
-async def _command_line(control: Control) -> AsyncIterator[Cli]:
-    """The command line of a control plane that runs in this process."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        config = uvicorn.Config(control.app, log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server._serve(sockets=[listener]))
-        cli = Cli(f"http://{LOOPBACK}:{listener.getsockname()[1]}/api/v1", control.key)
-        try:
-            with closing(cli.api):
-                yield cli
-        finally:
-            server.should_exit = True
-            await serving
 
 
 @pytest.mark.parametrize(
     ("failed", "agreement", "standing"), [(20, "99.00%", "needs"), (800, "60.00%", "refuted")]
 )
-async def test_a_new_that_fails_is_said_on_the_command_line(
+async def test_a_new_that_fails_is_said_on_thecommand_line(
     control: Control, failed: int, agreement: str, standing: str
 ) -> None:
     """On 1 % and on 40 % of its requests, with all others matching: never proven."""
     await control.seed()
     await send(control, 1, evidenced(PAIRS - failed, failed={"new": {"503": failed}}))
-    async with _command_line(control) as cli:
+    async with command_line(control) as cli:
         overview = await asyncio.to_thread(cli.text, "compare", "top")
         detail = await asyncio.to_thread(cli.text, "compare", "top", "orders")
         refused = await asyncio.to_thread(cli.fails, "flip", "orders", "new")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from figway.compare.answer import Answer, Context
 from figway.compare.rules import RuleError, check_rule, read_rule, rule_data
+from figway.compare.verdict import compare
 from figway.evidence.comparing import (
     compared_headers,
     evidence_window,
@@ -23,6 +26,7 @@ from figway.model.comparison import (
     ComparisonRule,
     NoiseOverrule,
     NoiseWord,
+    NullEquals,
     RuleKind,
 )
 from figway.model.table import Route, RouteMatch, Stage, Table
@@ -153,3 +157,51 @@ def test_a_table_names_the_windows_that_its_proxies_name(
     table = Table(backends=backends, routes={"r": route}, default_backend="default")
     assert window_of(table, "r") == evidence_window(compile_table(table).plans["r"])
     assert window_of(table, "s") == ""
+
+
+def _differing(legacy: object, new: object, *nulls: NullEquals) -> list[str]:
+    """The fields that count, with null equal to what a route says."""
+    one, other = (
+        Answer(200, ((b"Content-Type", b"application/json"),), json.dumps(data).encode())
+        for data in (legacy, new)
+    )
+    found = compare(one, other, rule_set(ComparisonPolicy(null_equals=nulls)), Context())
+    return [one.field for one in found.differences if one.ignored_by is None]
+
+
+NULLS: tuple[tuple[object, object, NullEquals], ...] = (
+    ({"a": {"b": [{"c": None}]}}, {"a": {"b": [{}]}}, NullEquals.ABSENT),
+    ({"a": [1, {"x": {}}]}, {"a": [1, {"x": {"y": None}}]}, NullEquals.ABSENT),
+    ({"a": None, "b": [{"c": ""}]}, {"a": [], "b": [{"c": None}]}, NullEquals.EMPTY),
+)
+
+
+@pytest.mark.parametrize(("legacy", "new", "word"), NULLS)
+def test_what_null_equals_is_a_setting_of_a_route(
+    legacy: object, new: object, word: NullEquals
+) -> None:
+    assert _differing(legacy, new)
+    other = NullEquals.EMPTY if word is NullEquals.ABSENT else NullEquals.ABSENT
+    assert _differing(legacy, new, other)
+    assert _differing(legacy, new, word) == []
+
+
+OTHERS: tuple[tuple[object, object], ...] = (
+    ({"a": None}, {"a": 0}),
+    ({"a": None}, {"a": False}),
+    ({"a": 1}, {}),
+    ({"a": ""}, {}),
+    ({"a": [None]}, {"a": []}),
+    ({"a": None}, {"a": "x"}),
+)
+
+
+@pytest.mark.parametrize(("legacy", "new"), OTHERS)
+def test_null_equals_nothing_else(legacy: object, new: object) -> None:
+    assert _differing(legacy, new, *NullEquals)
+
+
+def test_another_reading_of_null_makes_another_window() -> None:
+    route = replace(PLAIN, comparison=ComparisonPolicy(null_equals=(NullEquals.ABSENT,)))
+    names = {window_of(Table(routes={"r": one}), "r") for one in (PLAIN, route)}
+    assert len(names) == 2

@@ -150,7 +150,8 @@ def test_a_trusted_action_is_a_condition_on_the_head() -> None:
 TIES = [
     (op(G, "A"), op(G, "B"), False),
     (op(G, "A"), op(G, "A"), True),
-    (op(G, "A"), op(G), True),
+    (op(G, "A"), op(G), False),
+    (op(G), op(R), True),
     (op(G, "A", types=(OperationType.QUERY,)), op(G, "A", types=(OperationType.MUTATION,)), False),
     (op(G, fields=("a",)), op(G, fields=("b",)), False),
     (op(G, fields=("a",)), op(G, "A"), True),
@@ -173,6 +174,18 @@ def test_ties_are_refused(
 ) -> None:
     first, second = RouteMatch(path="/api", operation=one), RouteMatch(path="/api", operation=other)
     assert tie(first, second) is tie(second, first) is tied
+
+
+def test_a_route_that_names_operations_comes_before_one_that_takes_any() -> None:
+    """A route of the whole path has operations counted; single ones move from under it."""
+    whole = route("whole", op(G))
+    for routes in ([CART, whole, REST], [REST, whole, CART]):
+        assert met(routes, query("GetCart")) == ("cart", "")
+        assert met(routes, query("Other")) == ("whole", "")
+        assert met(routes, query("GetCart"), query("Other")) == ("rest", "mixed")
+    wide = RouteMatch(path="/api", operation=op(G), headers=(Condition(name="x"),))
+    narrow = RouteMatch(path="/api", operation=op(G, "A"))
+    assert not shadows(wide, narrow)
 
 
 def test_a_route_that_takes_all_of_another_is_told_of() -> None:

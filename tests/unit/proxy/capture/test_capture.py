@@ -284,3 +284,51 @@ def test_another_table_makes_another_lane() -> None:
     stand.ask("POST /x", "Content-Length: 0")
     (row,) = stand.book.take()
     assert row["revision"] == 9
+
+
+def _stream(stand: Stand, *pieces: bytes, **record: Any) -> None:
+    """One stream of events, as far as it came."""
+    head = parse(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+    tap = stand.capture.begin(stand.plan, LEGACY, head, ARRIVAL)
+    assert tap is not None
+    tap.response_head(ResponseHead(200, b"OK", raw=b"Content-Type: text/event-stream\r\n"))
+    for piece in pieces:
+        tap.response_body(piece)
+    found = RequestRecord(status=200, head_us=100, total_us=5_100, **record)
+    found.trace_id = "a" * 32
+    tap.finished(found)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "record", "cut", "body"),
+    [
+        ((b"data: 1\n\n", b"data: 2\n\n"), {}, False, b"data: 1\n\ndata: 2\n\n"),
+        ((b"data: 1\n\n",), {"client_gone": True}, True, b"data: 1\n\n"),
+        ((b"data: 1\n\n", b"x" * 3_990, b"data: 2\n\n"), {}, True, b"data: 1\n\n"),
+    ],
+)
+def test_of_a_stream_that_never_ends_what_came_is_kept(
+    pieces: tuple[bytes, ...], record: dict[str, Any], cut: bool, body: bytes
+) -> None:
+    """A client that leaves, and more than the limit, end what is compared, and lose none of it."""
+    stand = Stand(body_limit=4_000, event_streams=True)
+    _stream(stand, *pieces, **record)
+    assert stand.counts() == (Counter(), Counter(), 0)
+    [tap] = stand.queue._waiting
+    found = decode(b"".join(tap.encode())[4:])
+    assert found.answer_body.startswith(body)
+    assert len(found.answer_body) <= 4_000
+    assert (found.cut, found.lasted_us) == (cut, 5_000 if cut else 0)
+    assert stand.capture.held == 0
+
+
+def test_a_stream_that_is_left_before_anything_came_is_not_compared() -> None:
+    stand = Stand(event_streams=True)
+    _stream(stand, client_gone=True)
+    assert stand.counts()[0] == {"client_gone": 1}
+
+
+def test_no_stream_is_kept_where_the_route_does_not_say_so() -> None:
+    stand = Stand()
+    _stream(stand, b"data: 1\n\n", client_gone=True)
+    assert stand.counts()[0] == {"event_stream": 1}
