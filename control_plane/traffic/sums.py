@@ -13,6 +13,9 @@ from figway.evidence.histogram import bounds
 
 _NAMED = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "faults",
           "faulted")  # fmt: skip
+_MOST = {"faults": 50}
+"""Names of counters that a backend chooses, and how many are kept apart."""
+_MORE = "(more)"
 _QUANTILES = (0.50, 0.95, 0.99)
 
 
@@ -40,7 +43,7 @@ class Sums:
         self.response_bytes += series.response_bytes
         for name in _NAMED:
             if counters := getattr(series, name):
-                _grow(self.counts.setdefault(name, {}), counters)
+                _grow(self.counts.setdefault(name, {}), counters, _MOST.get(name, 0))
         _grow(self.latency, series.latency)
 
     def add(self, other: Sums) -> None:
@@ -51,7 +54,7 @@ class Sums:
         self.request_bytes += other.request_bytes
         self.response_bytes += other.response_bytes
         for name, counters in other.counts.items():
-            _grow(self.counts.setdefault(name, {}), counters)
+            _grow(self.counts.setdefault(name, {}), counters, _MOST.get(name, 0))
         _grow(self.latency, other.latency)
 
     def plus(self, other: Sums) -> Sums:
@@ -128,9 +131,11 @@ def quantiles_ms(counts: Mapping[int, int], shares: Iterable[float]) -> list[flo
     return found
 
 
-def _grow(mine: dict[Any, int], other: Mapping[Any, int]) -> None:
-    if not mine:
+def _grow(mine: dict[Any, int], other: Mapping[Any, int], most: int = 0) -> None:
+    """Add counters; beyond `most` names, where it is not 0, they are added up under `_MORE`."""
+    if not mine and not most:
         mine.update(other)
         return
     for name, count in other.items():
-        mine[name] = mine.get(name, 0) + count
+        key = _MORE if most and len(mine) >= most and name not in mine else name
+        mine[key] = mine.get(key, 0) + count

@@ -41,7 +41,8 @@ class OperationLabel(NamedTuple):
 def label_of(operation: Operation, is_secret: Callable[[str], bool]) -> OperationLabel:
     """The label of an operation; `is_secret` tells of a word that must not be kept."""
     name = _name(operation)
-    plain = OperationLabel(operation.kind.value, operation.field, operation.type, name)
+    field = operation.field[:LONGEST]
+    plain = OperationLabel(operation.kind.value, field, operation.type, name)
     if len(name) > LONGEST or not name.isprintable():
         return plain.other()
     return plain._replace(name=HIDDEN) if is_secret(name) else plain

@@ -17,6 +17,9 @@ Key = tuple[str, str, str]
 
 _MAPS = ("statuses", "fallbacks", "no_fallbacks", "failures", "problems", "unread", "faults",
          "faulted", "latency")  # fmt: skip
+MOST_CODES = 50
+"""Codes of faults of one key; what is beyond is counted under `MORE`."""
+MORE = "(more)"
 _NUMBERS = ("requests", "client_gone", "request_bytes", "response_bytes", "head_us")
 
 
@@ -74,6 +77,8 @@ class Series:
             counts = getattr(self, name)
             for label, count in data.get(name, {}).items():
                 key = int(label) if name == "latency" else label
+                if name == "faults" and len(counts) >= MOST_CODES and key not in counts:
+                    key = MORE  # codes are a backend's words, and there may be any number
                 counts[key] = counts.get(key, 0) + count
 
     def to_data(self) -> dict[str, Any]:

@@ -26,3 +26,13 @@ def test_a_failure_is_told_from_a_fault_on_either_side(name: str) -> None:
         side, other = (new, legacy) if bucket.new is sums else (legacy, new)
         assert (side.failures, side.requests) == (failures, 100)
         assert (other.failures, other.requests) == (0, 0)
+
+
+def test_codes_that_a_backend_invents_are_bounded_and_none_is_lost() -> None:
+    total = Sums()
+    for number in range(300):
+        total.add(Sums(requests=1, counts={"faults": {f"graphql E{number}": 1}}))
+    faults = total.counts["faults"]
+    assert len(faults) == 51
+    assert sum(faults.values()) == 300
+    assert faults["(more)"] == 250

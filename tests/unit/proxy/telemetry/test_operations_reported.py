@@ -10,6 +10,7 @@ from proxy.loop.operation_counts import OperationCounts
 from proxy.loop.record import RequestRecord
 from proxy.serverless.telemetry import LambdaRecorder, Reports
 from proxy.telemetry.report import Reporter
+from proxy.telemetry.series import SeriesSet
 
 GET = Operation(OperationKind.SOAP, "{urn:shop}Get")
 
@@ -51,3 +52,14 @@ def test_a_proxy_reports_them_and_neighbours_are_merged() -> None:
     [waiting] = reporter.outbox.batches
     [row] = waiting.to_data()["operations"]
     assert row["requests"] == 2
+
+
+def test_codes_that_backends_invent_are_bounded_over_all_workers() -> None:
+    """A report with more codes than the control plane takes would be refused for ever."""
+    series = SeriesSet()
+    for number in range(300):
+        row = {"route": "r", "side": "new", "backend": "b", "faults": {f"graphql E{number}": 1}}
+        series.merge([row])
+    [row] = series.take()
+    assert len(row["faults"]) == 51
+    assert sum(row["faults"].values()) == 300
