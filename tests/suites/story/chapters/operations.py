@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ SOAP = (
     '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
     '<{name} xmlns="urn:wayfarer:booking"><Id>{id}</Id></{name}></s:Body></s:Envelope>'
 )
-MATCHES = {
+MATCHES: dict[str, dict[str, Any]] = {
     "soap": {
         "path": "/ws/booking.asmx",
         "methods": ["POST"],
@@ -34,6 +36,15 @@ MATCHES = {
 }
 
 
+NAMES = {
+    "{urn:wayfarer:booking}GetBooking",
+    "OneHotel",
+    "{ hotels }",
+    "booking.get",
+    "booking.list",
+}
+
+
 async def run(tell: Tell, folder: Path) -> None:
     """Tell the chapter."""
     async with running(folder) as system:
@@ -42,6 +53,11 @@ async def run(tell: Tell, folder: Path) -> None:
 
 
 async def _told(tell: Tell, system: System, new: str) -> None:
+    async with tell.step("routes of whole paths have what is asked for counted") as figures:
+        for name, match in MATCHES.items():
+            kind = {"operation": {"kind": match["operation"]["kind"]}}
+            await system.call("POST", "/routes", {"id": f"all-{name}", "match": match | kind})
+        figures |= await _until(system, NAMES, lambda: _all_asked(system))
     async with tell.step("routes name one operation each, and declare that it reads") as figures:
         await system.call("POST", "/backends", {"id": "shop", "side": "new", "url": new})
         for name, match in MATCHES.items():
@@ -67,6 +83,12 @@ async def _told(tell: Tell, system: System, new: str) -> None:
         fleet = await system.call("GET", "/fleet")
         figures["open"] = [b for p in fleet["items"] for b in p["breakers"]]
         assert figures["open"] == []
+    async with tell.step(
+        "its faults are counted beside the operation, and are no failures"
+    ) as figures:
+        [line] = await _lines(system, "{urn:wayfarer:booking}GetBooking", 40)
+        figures |= {"faults": line["faults"], "failed": line["errors"], "by": line["named_by"]}
+        assert (line["errors"], line["named_by"]) == (0, "soap")
     async with tell.step("explaining says what was read of a body") as figures:
         body = {
             "method": "POST",
@@ -77,6 +99,31 @@ async def _told(tell: Tell, system: System, new: str) -> None:
         found = (await system.call("POST", "/explain", body))["explanation"]
         figures |= {"operation": found["operation"], "route": found["route_id"]}
         assert figures == {"operation": "graphql query OneHotel", "route": "graphql"}
+
+
+async def _until(
+    system: System, names: set[str], ask: Callable[[], Awaitable[None]]
+) -> dict[str, int]:
+    """Ask until all of these were counted; how often each was."""
+    for _ in range(60):
+        await ask()
+        found = (await system.call("GET", "/operations"))["items"]
+        counted = {line["name"]: line["requests"] for line in found}
+        if names <= counted.keys():
+            return counted
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"counted were {sorted(counted)}")
+
+
+async def _lines(system: System, name: str, faults: int) -> list[dict[str, Any]]:
+    """The line of an operation, once so many faults of it were counted."""
+    for _ in range(60):
+        found = (await system.call("GET", "/operations"))["items"]
+        lines = [line for line in found if line["name"] == name and line["faults"] >= faults]
+        if lines:
+            return lines
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"{name} was counted with fewer faults")
 
 
 def _route(name: str, match: dict[str, Any]) -> dict[str, Any]:

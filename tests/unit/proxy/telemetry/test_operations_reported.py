@@ -58,8 +58,8 @@ def test_codes_that_backends_invent_are_bounded_over_all_workers() -> None:
     """A report with more codes than the control plane takes would be refused for ever."""
     series = SeriesSet()
     for number in range(300):
-        row = {"route": "r", "side": "new", "backend": "b", "faults": {f"graphql E{number}": 1}}
-        series.merge([row])
+        faults = {f"graphql E{number}": 1}
+        series.merge([{"route": "r", "side": "new", "backend": "b", "faults": faults}])
     [row] = series.take()
     assert len(row["faults"]) == 51
     assert sum(row["faults"].values()) == 300
