@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from uuid import uuid4
 
@@ -182,11 +182,17 @@ async def prepare(services: Services) -> ApiKey | None:
         first = await first_keys(services.database, services.settings)
         await services.publisher.load()
         await services.kill.refresh()
-        async with services.database.read() as connection:
-            services.adopts[:] = await table_store.adopted(connection)
+        await _follow_adoptions(services)
         await _seed(services)
         await _free_the_switch(services)
     return first
+
+
+async def _follow_adoptions(services: Services) -> None:
+    """Whose proxies may follow this installation, by a word that may have been given at another
+    control plane."""
+    async with services.database.read() as connection:
+        services.adopts[:] = await table_store.adopted(connection)
 
 
 async def _free_the_switch(services: Services) -> None:
@@ -229,6 +235,8 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     publisher, database = services.publisher, services.database
     keeper.every("following the database", services.settings.poll_seconds, publisher.refresh)
     keeper.every("following the kill switch", _KILL_S, services.kill.refresh)
+    adoptions = partial(_follow_adoptions, services)
+    keeper.every("following adoptions", services.settings.poll_seconds, adoptions)
 
     async def hear() -> None:
         await services.kill.refresh()

@@ -23,7 +23,11 @@ class Settings(BaseSettings):
     """Start-up settings of the control plane."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FIGWAY_", use_attribute_docstrings=True, extra="ignore", populate_by_name=True
+        env_prefix="FIGWAY_",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     database_url: Annotated[
@@ -60,33 +64,33 @@ class Settings(BaseSettings):
     console_link: bool = True
     """Give a one-time log-in link for the console at each start: printed to a terminal, elsewhere
     in the file `console-link` of `state_dir`, which its owner alone reads."""
-    auth_failures: Annotated[int, Field(ge=1)] = 10
+    auth_failures: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """Failed attempts a minute from one address before the answer is 429."""
-    max_body: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024
+    max_body: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16 * 1024 * 1024
     """Largest request body in bytes. 10 000 routes written as YAML are about 3 MB."""
-    max_streams: Annotated[int, Field(ge=1)] = 1_000
+    max_streams: Annotated[int, Field(ge=1, le=1_000_000)] = 1_000
     """Most streams (proxies and browsers) at once."""
-    live_seconds: Annotated[float, Field(gt=0)] = 15.0
+    live_seconds: Annotated[float, Field(gt=0, le=3_600)] = 15.0
     """A proxy that was not heard of for so long does not count as live."""
-    forget_instance_hours: Annotated[int, Field(ge=1)] = 24
+    forget_instance_hours: Annotated[int, Field(ge=1, le=87_600)] = 24
     """A proxy that was not heard of for so long is dropped from the fleet."""
-    keep_recent_minutes: Annotated[int, Field(ge=2)] = 60
+    keep_recent_minutes: Annotated[int, Field(ge=2, le=10_080)] = 60
     """How long traffic is kept in buckets of ten seconds."""
-    keep_traffic_days: Annotated[int, Field(ge=1)] = 30
+    keep_traffic_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     """How long traffic is kept in buckets of a minute."""
-    keep_event_days: Annotated[int, Field(ge=1)] = 30
+    keep_event_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     """How long breaker events are kept."""
-    keep_comparison_days: Annotated[int, Field(ge=1)] = 30
+    keep_comparison_days: Annotated[int, Field(ge=1, le=36_500)] = 30
     """How long evidence is kept: windows, their minutes and fields, and replays."""
-    keep_example_days: Annotated[int, Field(ge=1)] = 14
+    keep_example_days: Annotated[int, Field(ge=1, le=36_500)] = 14
     """How long stored pairs of answers are kept."""
-    keep_examples_per_signature: Annotated[int, Field(ge=1)] = 20
+    keep_examples_per_signature: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Newest stored pairs of one route that differ in the same fields."""
-    keep_examples_per_route: Annotated[int, Field(ge=1)] = 2_000
+    keep_examples_per_route: Annotated[int, Field(ge=1, le=10_000_000)] = 2_000
     """Newest stored pairs of one route."""
-    keep_example_megabytes: Annotated[int, Field(ge=1)] = 1_024
+    keep_example_megabytes: Annotated[int, Field(ge=1, le=1_048_576)] = 1_024
     """Space for all stored pairs together; the oldest go first."""
-    poll_seconds: Annotated[float, Field(gt=0)] = 1.0
+    poll_seconds: Annotated[float, Field(gt=0, le=3_600)] = 1.0
     """How often the database is asked for revisions of other control planes."""
     rollout_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How often rollouts are looked at. One of several control planes does it."""

@@ -65,6 +65,23 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _http_urls(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")] if value else []
+    found = [_http_url(part) for part in parts]
+    if not all(found):
+        raise ValueError("must hold a URL before and after each comma")
+    if len(set(found)) < len(found):
+        raise ValueError("must name each URL once")
+    return ",".join(found)
+
+
+def _key(value: SecretStr) -> SecretStr:
+    found = value.get_secret_value().strip()
+    if not found.isascii() or not all("!" <= letter <= "~" for letter in found):
+        raise ValueError("holds a character that no key has: a blank, a line's end, or another")
+    return SecretStr(found)
+
+
 def is_loopback(host: str | None) -> bool:
     """Whether a host is this machine, by its name or address alone."""
     try:
@@ -129,7 +146,9 @@ def _workers() -> int:
 
 
 Address = Annotated[str, AfterValidator(_address)]
+Key = Annotated[SecretStr, AfterValidator(_key)]
 Url = Annotated[str, AfterValidator(_http_url)]
+Urls = Annotated[str, AfterValidator(_http_urls)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 Name = Annotated[str, AfterValidator(_name)]
 Directory = Annotated[Path, AfterValidator(_absolute)]
@@ -147,13 +166,15 @@ class Settings(BaseSettings):
     )
 
     # -- where from ------------------------------------------------------------------------------
-    control_url: Url = ""
-    """Base URL of the control plane, such as `http://127.0.0.1:8070`."""
+    control_url: Urls = ""
+    """Base URL of the control plane, such as `http://127.0.0.1:8070`; of several, with commas
+    between them. One is followed, the next when it does not answer, and the kill switch of each
+    counts."""
     control_ca_file: str = ""
     """PEM bundle to verify the control plane's certificate with, instead of the system's."""
     control_insecure: bool = False
     """Permit plain `http` to a control plane on another machine: key and table go in the clear."""
-    control_key: SecretStr = SecretStr("")
+    control_key: Key = SecretStr("")
     """API key of role `proxy` for the control plane."""
     legacy_url: Url = ""
     """Base URL of legacy. Used when there is no control plane: everything goes there."""
@@ -273,8 +294,8 @@ class Settings(BaseSettings):
                 "FIGWAY_LEGACY_URL: missing. Set it to the application to put the facade before, "
                 "such as http://127.0.0.1:8000, or set FIGWAY_CONTROL_URL to follow a control plane"
             )
-        parts = urlsplit(self.control_url)
-        if parts.scheme == "http" and not self.control_insecure and not is_loopback(parts.hostname):
+        plain = [part for part in map(urlsplit, self.control_urls) if part.scheme == "http"]
+        if not self.control_insecure and not all(is_loopback(part.hostname) for part in plain):
             raise ValueError(
                 "FIGWAY_CONTROL_URL: plain http to another machine would send the key in the "
                 "clear. Use https (FIGWAY_CONTROL_CA_FILE names its own authority), or set "
@@ -287,6 +308,11 @@ class Settings(BaseSettings):
                 "FIGWAY_CONTROL_KEY_FILE"
             )
         return self
+
+    @property
+    def control_urls(self) -> list[str]:
+        """Each of `control_url`."""
+        return self.control_url.split(",") if self.control_url else []
 
     @property
     def instance_name(self) -> str:

@@ -6,6 +6,8 @@ import hmac
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sqlalchemy import Row
+
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.auth import store
@@ -14,12 +16,15 @@ from control_plane.auth.limiter import FailureLimiter
 from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from control_plane.db.engine import UNAVAILABLE, Database
+from control_plane.db.models import KeyRow
 from control_plane.http.problems import ApiProblem, conflict, not_found
 from control_plane.settings import Settings, SettingsError
 
 _FRESH_MS = 5_000  # a revoked key dies within this time at the other control planes
 _STALE_MS = 3_600_000  # without the database, a key that was valid lately stays so for this long
 _TOUCH_MS = 60_000
+_ANSWER_S = 0.5  # how long a key that was valid lately waits for a database that hangs
+_FIRST_ANSWER_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,7 @@ class AuthService:
         """Whether a key that was accepted may still be used. True where the database does not say,
         as a proxy must not lose its stream to that."""
         try:
-            async with self._database.read() as connection:
-                row = await store.find(connection, prefix)
+            row = await self._database.within(_ANSWER_S, self._find(prefix))
         except UNAVAILABLE:
             return True
         expired = row is not None and row.expires_ms is not None and row.expires_ms <= now_ms()
@@ -90,9 +94,9 @@ class AuthService:
         return known
 
     async def _load(self, key: ApiKey, known: _Checked | None, now: int) -> _Checked | None:
+        patience = _FIRST_ANSWER_S if known is None else _ANSWER_S
         try:
-            async with self._database.read() as connection:
-                row = await store.find(connection, key.prefix)
+            row = await self._database.within(patience, self._find(key.prefix))
         except UNAVAILABLE:
             if known is not None and now - known.at_ms <= _STALE_MS:
                 return known
@@ -109,12 +113,19 @@ class AuthService:
             # A disk that is full, or a replica that takes no writes, must not lock anybody out:
             # the kill switch works without either.
             with suppress(*UNAVAILABLE):
-                async with self._database.write() as connection:
-                    await store.touch(connection, key.prefix, now)
+                await self._database.within(_ANSWER_S, self._touch(key.prefix, now))
         if len(self._checked) > 10_000:
             self._checked.clear()
         self._checked[key.prefix] = found
         return found
+
+    async def _find(self, prefix: str) -> Row[tuple[KeyRow]] | None:
+        async with self._database.read() as connection:
+            return await store.find(connection, prefix)
+
+    async def _touch(self, prefix: str, now: int) -> None:
+        async with self._database.write() as connection:
+            await store.touch(connection, prefix, now)
 
     def _failure(self, address: str, *, given: bool) -> ApiProblem:
         wait = self._limiter.failed(address, now_ms())

@@ -26,6 +26,8 @@ SESSION_MS = 12 * 3_600_000
 LINK_MS = 15 * 60_000
 _FRESH_MS = 1_000  # a session that ended at another control plane dies here within this time
 _STALE_MS = 3_600_000  # without the database, a session seen lately stays valid for this long
+_ANSWER_S = 0.5  # how long a session seen lately waits for a database that hangs
+_FIRST_ANSWER_S = 10.0
 _MOST_CACHED = 10_000
 
 
@@ -115,8 +117,10 @@ class Sessions:
         now, hashed = now_ms(), _hash(token)
         at, known = self._cached.get(hashed, (0, None))
         if known is None or now - at > _FRESH_MS:
+            patience = _FIRST_ANSWER_S if known is None else _ANSWER_S
             try:
-                known = await self._load(token, hashed, now)
+                loaded = self._load(token, hashed, now)
+                known = await self._database.within(patience, loaded)
             except UNAVAILABLE:
                 if known is None or now - at > _STALE_MS:
                     raise

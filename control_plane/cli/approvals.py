@@ -84,7 +84,7 @@ def rules(
         return
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         why = " ".join(str(error).split())
         raise CliError(f"{file} cannot be read: {why}", code=Exit.USAGE) from None
     _put(api, _plain(data), reason)

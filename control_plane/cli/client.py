@@ -180,8 +180,9 @@ class Api:
         try:
             yield
         except http.NoApiAnswer as error:
+            doubt = ". It is not known whether it has done this, or will yet" * error.doubtful
             raise CliError(
-                f"the control plane at {self.url} does not answer: {error}",
+                f"the control plane at {self.url} does not answer: {error}{doubt}",
                 hint="Is it running, and is --admin-url (FIGWAY_ADMIN_URL) right? Without it, "
                 "`figway kill on --local` still sends everything to legacy on this host.",
                 code=Exit.UNREACHABLE,

@@ -16,7 +16,14 @@ from urllib.parse import urlencode, urlsplit
 
 
 class NoApiAnswer(Exception):
-    """No answer, or none that is HTTP; the text says why."""
+    """No answer, or none that is HTTP; the text says why.
+
+    `doubtful`: it was asked to change something, which it may have done, or do yet.
+    """
+
+    def __init__(self, why: str, *, doubtful: bool = False) -> None:
+        super().__init__(why)
+        self.doubtful = doubtful
 
 
 @dataclass(frozen=True)
@@ -94,13 +101,16 @@ class ApiClient:
         timeout: float | None,
     ) -> Iterator[tuple[http.client.HTTPResponse, socket.socket]]:
         connection = self._connection(self.timeout if timeout is None else timeout)
+        sent = False
         try:
             target = self._path + path + (f"?{encoded}" if (encoded := _query(query)) else "")
+            connection.connect()
+            sent = method != "GET"
             connection.request(method, target, content, {**self._headers, **headers})
             link = connection.sock
             yield connection.getresponse(), link
         except (OSError, http.client.HTTPException) as error:
-            raise NoApiAnswer(_why(error)) from None
+            raise NoApiAnswer(_why(error), doubtful=sent) from None
         finally:
             connection.close()
 

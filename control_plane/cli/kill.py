@@ -165,8 +165,8 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
     console.print(f"Kill switch {'on' if on else 'off'}: {escape(spread['summary'])}.")
     if not made["stored"]:
         console.print(
-            "[yellow]The database does not answer: the switch is in force from the control plane's "
-            "memory, and stored as soon as it does.[/yellow]"
+            "[yellow]The database has not taken it: the switch is in force from the control "
+            "plane's memory, and stored as soon as it can be.[/yellow]"
         )
     console.print(f"[dim]Undo: figway kill {'off' if on else 'on'}[/dim]")
     if not spread["applied"]:

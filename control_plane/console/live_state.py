@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from control_plane.db.engine import UNAVAILABLE
+from control_plane.db.engine import UNAVAILABLE, DatabaseAway
 from control_plane.fleet.schemas import InstanceOut, KillStandOut, OpenBreakerIn
 from control_plane.fleet.service import kill_stand
 from control_plane.publishing.state import Snapshot
@@ -26,6 +26,8 @@ _LEAST_S = 1.0
 _SHARE = 100
 _LONGEST_S = 15.0
 _STALE_S = 60.0
+_PATIENCE_S = 2.0
+"""How long a page waits for a database that hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,14 @@ class LiveState:
             loop = asyncio.get_running_loop()
             self._reading = loop.create_task(self._read_traffic(), name="reading traffic")
         if now - self._traffic_at > _STALE_S and self._reading is not None:
-            await asyncio.shield(self._reading)
+            await self._wait_for_traffic(self._reading)
+
+    @staticmethod
+    async def _wait_for_traffic(reading: asyncio.Task[None]) -> None:
+        await asyncio.wait({reading}, timeout=_PATIENCE_S)
+        if not reading.done():
+            raise DatabaseAway(f"no answer within {_PATIENCE_S:g} s")
+        reading.result()
 
     async def _read_traffic(self) -> None:
         begun = time.monotonic()

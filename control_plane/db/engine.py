@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import asyncpg
@@ -26,12 +27,21 @@ UNAVAILABLE = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a database that does not answer raises."""
 
 
+T = TypeVar("T")
+_END_S = 5.0
+
+
 class DatabaseAway(SQLAlchemyError):
     """The operating system could not reach the database, or not its file."""
 
 
+class DatabaseHangs(DatabaseAway):
+    """It has not answered, and may yet."""
+
+
 class OutcomeUnknown(SQLAlchemyError):
-    """The connection broke while a transaction was being committed: it may have been, or not."""
+    """The connection broke while a transaction was being committed, or a database that hangs may
+    commit one yet: it may have been, or not."""
 
 
 class DatabaseReplaced(SQLAlchemyError):
@@ -50,7 +60,7 @@ def database_url(settings: Settings) -> URL:
     )
     try:
         url = make_url(text.replace("postgres://", "postgresql://", 1))
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise SettingsError(
             "FIGWAY_DATABASE_URL is not a database URL, such as "
             "postgresql://user:password@host/name or sqlite:////var/lib/figway/figway.sqlite3"
@@ -72,6 +82,7 @@ class Database:
         self.is_postgres = url.get_backend_name() == "postgresql"
         self.engine = _engine(url, pool, is_postgres=self.is_postgres)
         self._file: tuple[int, int] | None = None
+        self._unwaited: set[asyncio.Task[Any]] = set()
 
     @property
     def path(self) -> Path | None:
@@ -137,8 +148,36 @@ class Database:
 
         return sqlite_insert(table)
 
+    async def within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
+        """What `work` gives, which asks this database. Raises `DatabaseHangs` where it takes
+        longer, and what it raises.
+
+        A database that hangs refuses nothing: a statement waits for as long as its driver lets it,
+        and to cut one off takes an answer, too. So it then goes on by itself.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            await asyncio.wait({task}, timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        self._unwaited.add(task)
+        task.add_done_callback(self._ended)
+        raise DatabaseHangs(f"no answer within {seconds:g} s")
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._unwaited.discard(task)
+        if not task.cancelled():
+            task.exception()  # Nobody waits for it any more.
+
     async def close(self) -> None:
         """Close every connection."""
+        if self._unwaited:
+            for task in self._unwaited:
+                task.cancel()
+            await asyncio.wait(self._unwaited, timeout=_END_S)
         await self.engine.dispose()
 
 
@@ -150,6 +189,21 @@ def _reaching() -> Iterator[None]:
         yield
     except OSError as error:
         raise DatabaseAway(str(error) or type(error).__name__) from error
+
+
+_NO_WRITES = {"25006": "It is read-only: a replica, perhaps", "53100": "Its disk is full"}
+"""By SQLSTATE (PostgreSQL, appendix A)."""
+_NO_WRITES_SQLITE = {"readonly": "It is read-only", "is full": "Its disk is full"}
+
+
+def refusal(error: BaseException) -> str:
+    """Why a database that answers takes no writes; empty where that is not so."""
+    if not isinstance(error, DBAPIError):
+        return ""
+    state = str(getattr(error.orig, "sqlstate", "") or getattr(error.orig, "pgcode", "") or "")
+    text = str(error.orig)
+    found = (why for word, why in _NO_WRITES_SQLITE.items() if word in text)
+    return _NO_WRITES.get(state) or ("" if state else next(found, ""))
 
 
 def lost(error: BaseException) -> bool:

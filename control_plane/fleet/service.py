@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
-from control_plane.db.engine import Database
+from control_plane.db.engine import UNAVAILABLE, Database
 from control_plane.fleet import store
+from control_plane.fleet.heard import Heard
 from control_plane.fleet.schemas import (
     AckIn,
     InstanceOut,
@@ -29,7 +30,8 @@ from control_plane.publishing.state import Snapshot, TableState
 from control_plane.publishing.store import etag_of
 
 _POLL_S = 0.25  # how soon an acknowledgement that reached another control plane is noticed
-
+_ANSWER_S = 2.0  # until a database that does not answer is done without
+_MOST = 1_000
 
 State = Literal["applied", "refused", "waiting", "silent", "foreign"]
 
@@ -59,15 +61,19 @@ class FleetService:
         self._began_ms = now_ms()
         self._before: frozenset[str] | None = None
         self._heard = asyncio.Event()
+        self._known = Heard()
+        self._storing: dict[str, asyncio.Lock] = {}
         self._last: dict[str, tuple[Any, ...]] = {}
 
     async def ack(self, ack: AckIn) -> None:
-        """Keep what a proxy says of itself, and wake those who wait for it."""
-        async with self._database.write() as connection:
-            await self._live_before(connection)
-            await store.put(self._database, connection, ack, now_ms())
-        self._heard.set()
-        self._heard = asyncio.Event()
+        """Keep what a proxy says of itself, and wake those who wait for it. It is known also where
+        the database does not take it."""
+        self._known.said(ack, now_ms())
+        try:
+            await self._database.within(_ANSWER_S, self._store(ack))
+        finally:
+            self._heard.set()
+            self._heard = asyncio.Event()
         said = (
             ack.boot,
             ack.revision,
@@ -108,9 +114,7 @@ class FleetService:
 
     async def known(self) -> list[StoredInstance]:
         """Every proxy that is not stopping, as it last described itself."""
-        async with self._database.read() as connection:
-            rows = await store.page(connection, "", 1_000)
-        return [row for row in rows if not row.ack.stopping]
+        return [row for row in await self._rows() if not row.ack.stopping]
 
     async def overview(self, kill: Kill) -> FleetOverview:
         """How the proxies stand, together."""
@@ -128,17 +132,43 @@ class FleetService:
 
     async def page(self, after: str, limit: int) -> list[InstanceOut]:
         """Proxies by name."""
-        async with self._database.read() as connection:
-            rows = await store.page(connection, after, limit)
-        return [self.shown(row) for row in rows]
+        return [self.shown(row) for row in await self._rows(after, limit)]
 
     async def all(self) -> list[InstanceOut]:
         """Every proxy that is known, at most a thousand."""
-        return await self.page("", 1_000)
+        return await self.page("", _MOST)
+
+    async def _rows(self, after: str = "", limit: int = _MOST) -> list[StoredInstance]:
+        """Proxies by name; where the database does not answer, what this control plane has heard of
+        them."""
+        try:
+            rows = await self._database.within(_ANSWER_S, self._read(after, limit))
+        except UNAVAILABLE:
+            return self._known.page(after, limit)
+        return self._known.read(rows, now_ms(), whole=not after and len(rows) < limit)
+
+    async def _store(self, ack: AckIn) -> None:
+        """One at a time of each proxy, and of several that wait for a database that hangs the
+        newest alone."""
+        if len(self._storing) > 10_000:
+            self._storing.clear()
+        async with self._storing.setdefault(ack.instance, asyncio.Lock()):
+            if not self._known.is_newest(ack):
+                return
+            async with self._database.write() as connection:
+                await self._live_before(connection)
+                await store.put(self._database, connection, ack, now_ms())
+            self._known.stored(ack)
+
+    async def _read(self, after: str, limit: int) -> list[StoredInstance]:
+        async with self._database.read() as connection:
+            await self._live_before(connection)
+            return await store.page(connection, after, limit)
 
     async def forget(self, instance: str, entry: AuditEntry) -> bool:
         """Drop a proxy that is gone for good; False if there is none."""
         async with self._database.write() as connection:
+            self._known.forget(instance)
             done = await store.drop(connection, instance)
             if done:
                 await audit.record(connection, entry, now=now_ms())
@@ -192,9 +222,8 @@ class FleetService:
     async def _progress(
         self, one: Callable[[StoredInstance], Awaitable[ProxyProgress]]
     ) -> list[ProxyProgress]:
-        async with self._database.read() as connection:
-            before = await self._live_before(connection)
-            rows = await store.page(connection, "", 1_000)
+        rows = await self._rows()
+        before = self._before or frozenset()
         fresh = now_ms() - self._began_ms <= self._live_ms
         found = []
         for row in rows:
@@ -215,9 +244,17 @@ class FleetService:
         if row.ack.revision <= snapshot.revision:
             return False
         if row.ack.revision not in known:
-            async with self._database.read() as connection:
-                known[row.ack.revision] = await etag_of(connection, row.ack.revision)
+            try:
+                known[row.ack.revision] = await self._database.within(
+                    _ANSWER_S, self._etag(row.ack.revision)
+                )
+            except UNAVAILABLE:
+                return False
         return known[row.ack.revision] == row.ack.etag
+
+    async def _etag(self, revision: int) -> str | None:
+        async with self._database.read() as connection:
+            return await etag_of(connection, revision)
 
     async def _live_before(self, connection: AsyncConnection) -> frozenset[str]:
         """Who was live when this control plane began; asked of the database before it changes."""
@@ -236,11 +273,13 @@ def killed(ack: AckIn) -> bool:
 
 def kill_stand(kill: Kill, acks: Sequence[AckIn]) -> KillStandOut:
     """The kill switch as it was pressed, and what live proxies do about it."""
-    done = sum(killed(ack) for ack in acks)
+    done, what = sum(killed(ack) for ack in acks), "send everything to legacy"
+    if len(acks) == 1:
+        what = _one(what)
     if kill.on:
-        text = f"on: {done} of {proxies(len(acks))} send everything to legacy"
+        text = f"on: {done} of {proxies(len(acks))} {what}"
     elif done:
-        text = f"off here, but {done} of {proxies(len(acks))} send everything to legacy"
+        text = f"off here, but {done} of {proxies(len(acks))} {what}"
     else:
         text = "off"
     return KillStandOut(on=kill.on, number=kill.number, summary=text)

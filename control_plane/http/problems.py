@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 
-from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced, OutcomeUnknown
+from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced, OutcomeUnknown, refusal
 from control_plane.http.described import Described
 from control_plane.http.limits import PLAIN_TEXT
 
@@ -180,6 +180,16 @@ _UNAVAILABLE = ApiProblem(
 )
 
 
+def _takes_no_writes(why: str) -> ApiProblem:
+    return ApiProblem(
+        503,
+        "database_unavailable",
+        "The database takes no writes",
+        f"{why}. Nothing was changed; `figway kill on` works, and is stored later",
+        headers={"Retry-After": "2"},
+    )
+
+
 def meant(error: Exception) -> ApiProblem:
     """What an error means to whoever asked, in the API and in the console alike."""
     if isinstance(error, ApiProblem):
@@ -200,7 +210,7 @@ def meant(error: Exception) -> ApiProblem:
     if isinstance(error, UNAVAILABLE):
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             _log.error("a statement failed: %s", error)
-        return _UNAVAILABLE
+        return _takes_no_writes(why) if (why := refusal(error)) else _UNAVAILABLE
     # The server logs the traceback after this answer.
     return ApiProblem(500, "internal", "Internal error", f"{type(error).__name__}; see the log")
 

@@ -48,9 +48,8 @@ async def adopt_installation(body: AdoptIn, actor: Admin, services: Svc) -> Inst
     """Let the proxies of another installation follow this one: its database is lost, or this one
     takes its place. They then serve this table."""
     entry = actor.entry("installation.adopt", f"installation {body.installation}", body.reason)
-    ids = list(dict.fromkeys([*services.adopts, body.installation]))[-20:]
     async with services.database.write() as connection:
-        await store.adopt(connection, ids)
+        ids = await store.adopt(connection, body.installation)
         await audit.record(connection, entry, now=now_ms())
     services.adopts[:] = ids
     return _out(services)

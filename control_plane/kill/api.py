@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from control_plane.auth.access import Operator, Viewer
+from control_plane.auth.access import Anyone, Operator, Viewer
 from control_plane.http.problems import COMMON, documented
 from control_plane.kill.actions import press, stand
 from control_plane.kill.schemas import KillChanged, KillIn, KillOut
@@ -19,6 +19,14 @@ async def get_kill(_: Viewer, services: Svc) -> KillOut:
     """Where the switch stands. What the proxies do, and kill files of single hosts, show in the
     fleet."""
     return stand(services)
+
+
+@router.get("/kill/notice", status_code=204, response_class=Response)
+async def get_notice(_: Anyone, services: Svc) -> Response:
+    """What every answer to a proxy says, and nothing besides: `Figway-Kill` (`on`, `off`),
+    `Figway-Kill-Number`, `Figway-Installation`. Proxies ask for it while no stream tells them."""
+    headers = {"Cache-Control": "no-store", **services.to_proxies}
+    return Response(status_code=204, headers=headers)
 
 
 @router.post("/kill")

@@ -17,13 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
-from control_plane.db.engine import UNAVAILABLE, Database
+from control_plane.db.engine import UNAVAILABLE, Database, DatabaseHangs, OutcomeUnknown
 from control_plane.kill import store
 from control_plane.kill.store import Kill
 from control_plane.publishing.hub import Hub, event
 
 _log = logging.getLogger(__name__)
 
+
+PROMPT_S = 0.3
+"""How long turning it on waits for a database that hangs."""
+OFF_S = 5.0
+"""The same for turning it off, which may be done yet."""
 
 Rider = Callable[[AsyncConnection, Kill, str], Awaitable[None]]
 
@@ -62,6 +67,27 @@ class KillService:
     async def press(self, on: bool, entry: AuditEntry) -> bool:
         """Turn it on or off; False if it stood like this already. Raises what the database raises
         when it is turned off while that is away."""
+        if not on:
+            try:
+                return await self._database.within(OFF_S, self._press(on, entry))
+            except DatabaseHangs as error:
+                raise OutcomeUnknown(f"kill off: {error}") from error
+        try:
+            return await self._database.within(PROMPT_S, self._press(on, entry))
+        except DatabaseHangs:
+            # It hangs, and so may whoever holds the lock: nobody waits for either.
+            return self._unstored(entry, "it does not answer")
+
+    def _unstored(self, entry: AuditEntry, why: object) -> bool:
+        """On, from memory; False if it was."""
+        if self.current.on:
+            return False
+        _log.error("the kill switch is on, and could not be stored yet: %s", why)
+        self._unsaved = entry
+        self._take(Kill(True, self.current.number + 1, now_ms(), entry.actor, entry.reason))
+        return True
+
+    async def _press(self, on: bool, entry: AuditEntry) -> bool:
         async with self._lock:
             try:
                 await self._refresh()
@@ -76,9 +102,7 @@ class KillService:
             except UNAVAILABLE as error:
                 if not on:
                     raise
-                _log.error("the kill switch is on, and could not be stored yet: %s", error)
-                self._unsaved = entry
-                self._take(wanted)
+                return self._unstored(entry, error)
             return True
 
     async def refresh(self) -> None:
@@ -92,7 +116,8 @@ class KillService:
         self._database.check_file()
         async with self._database.read() as connection:
             found = await store.load(connection)
-        if found != self.current:
+        # Pressed while the database was asked: that it does not know yet.
+        if found != self.current and self._unsaved is None:
             self._take(found)
 
     async def _save(self, wanted: Kill, entry: AuditEntry) -> None:

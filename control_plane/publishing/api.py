@@ -49,7 +49,7 @@ async def stream_table(actor: Anyone, services: Svc) -> StreamingResponse:
     kill switch is pressed, `{on, number}`. `revision` is
     `{revision, etag, installation, base, changes}`: who has the table of ETag `base` may apply
     `changes` and must arrive at `etag`; everybody else pulls the table. `watch` is
-    `{routes, ms}`: decisions of these routes are wanted for so long. A comment comes every
+    `{routes, ms}`: decisions of these routes are wanted for so long. A comment comes twice a
     second. A reader that falls behind is cut off, and comes back.
     """
     queue = services.tables.subscribe()

@@ -12,7 +12,7 @@ import orjson
 from control_plane.http.problems import ApiProblem
 
 _BACKLOG = 256  # events that a stream may be behind before it is dropped
-_HEARTBEAT_S = 1.0
+_HEARTBEAT_S = 0.5
 """Between two comments of a silent stream: a proxy asks by itself when one is silent for longer."""
 _CHECK_S = 5.0
 """Between two questions whether a stream's reader may still read."""

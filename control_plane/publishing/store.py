@@ -196,9 +196,13 @@ async def adopted(connection: AsyncConnection) -> list[str]:
     return found or []
 
 
-async def adopt(connection: AsyncConnection, ids: list[str]) -> None:
-    """Set the installations whose proxies may follow this one."""
+async def adopt(connection: AsyncConnection, installation: str) -> list[str]:
+    """Adopt one more; all of them, the newest last. Safe beside another control plane: the row is
+    locked by the first write."""
+    await connection.execute(update(InstallationRow).values(adopts=InstallationRow.adopts))
+    ids = list(dict.fromkeys([*await adopted(connection), installation]))[-20:]
     await connection.execute(update(InstallationRow).values(adopts=ids))
+    return ids
 
 
 async def load(connection: AsyncConnection, state: TableState) -> Loaded:

@@ -6,6 +6,7 @@ yesterday's file must not send traffic back to what an operator has just switche
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,10 +25,29 @@ from figway.model.table import Table
 from figway.rollout.parsing import parse_plan, plan_to_data
 from figway.rollout.plan import RolloutPlan
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _MOST_PLANS = 1_000
+_DEEPEST = 64
+"""Collections within each other; a table has a dozen. The C parser recurses on the machine's stack:
+a hundred thousand brackets end the process."""
 _ORDER = ("default_backend", "backends", "capabilities", "routes")
+
+
+class _Loader(_Safe):  # type: ignore[misc]
+    """Refuses a name that stands twice in a mapping: the first value would be lost in silence."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """What PyYAML calls for each mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} stands here twice", key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +214,14 @@ def _plans(data: Any) -> tuple[RolloutPlan, ...]:
 def _parsed(body: bytes, content_type: str) -> Any:
     if "json" in content_type:
         try:
-            return orjson.loads(body)
-        except ValueError as error:
+            data = orjson.loads(body)  # bounds the depth
+            json.loads(body, object_pairs_hook=_named_once)
+            return data
+        except (ValueError, RecursionError) as error:
             raise invalid("$", f"not JSON: {error}") from None
     try:
         text = body.decode()
-        _refuse_aliases(text)
+        _scan(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         hint = "Within braces a value that has some is quoted: {path: '/orders/{id}'}"
@@ -208,12 +230,25 @@ def _parsed(body: bytes, content_type: str) -> Any:
         ) from None
 
 
-def _refuse_aliases(text: str) -> None:
-    """A few nested aliases stand for billions of nodes; a table has no use for them."""
-    if "*" not in text or "&" not in text:
-        return
-    for found in yaml.parse(text, Loader=_Loader):
-        if isinstance(found, yaml.AliasEvent):
+def _named_once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in an object")
+
+
+def _scan(text: str) -> None:
+    """Refuse what must not be composed. A few nested aliases stand for billions of nodes; a table
+    has no use for them."""
+    depth = 0
+    for found in yaml.parse(text, Loader=_Safe):
+        if isinstance(found, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise ValueError(f"more than {_DEEPEST} lists and mappings within each other")
+        elif isinstance(found, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(found, yaml.AliasEvent):
             raise ApiProblem(
                 422,
                 "yaml_alias",

@@ -21,7 +21,7 @@ from figway.model.table import Route, Table
 from figway.redact.policy import RedactionPolicy
 from figway.routing.compile import Plan
 
-_SAME_ANSWERS = ("balance", "description", "fallback_budget")
+_SAME_ANSWERS = ("balance", "description", "fallback_budget", "health", "limits", "outlier")
 """Fields of a backend that say nothing about what it answers."""
 
 

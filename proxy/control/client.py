@@ -1,13 +1,16 @@
 """The calls that a proxy makes to its control plane: table, stream, acknowledgement, report.
 
 The control plane never calls a proxy. Every failure is a `ControlError` that says in one line what
-to do; whether to try again is the caller's business.
+to do; whether to try again is the caller's business. Of several control planes one is called; after
+a failure that may be its own the next one is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,11 +18,13 @@ from urllib.parse import quote
 import orjson
 
 from proxy.control import http as outbound
-from proxy.control.notice import Notice, of_headers
+from proxy.control.notice import Notice, of_event, of_headers
 
 STREAM_IDLE_S = 25.0
 """A stream without a sign of life for so long is dead; the control plane sends one each second, and
 one of an older release each ten."""
+SILENT_S = 2.5
+"""The same where another control plane can be followed instead."""
 
 
 class ControlError(Exception):
@@ -45,7 +50,7 @@ class Publication:
     notice: Notice
 
 
-_STRANGERS = frozenset({401, 403, 404})
+STRANGERS = frozenset({401, 403, 404})
 """Answers of something that may be no control plane of ours."""
 
 
@@ -54,12 +59,27 @@ def _nobody(notice: Notice) -> None:
 
 
 class ControlPlane:
-    """A client of one control plane."""
+    """A client of the control planes of one installation."""
 
-    def __init__(self, client: outbound.Client) -> None:
+    def __init__(self, *clients: outbound.Client) -> None:
         self.on_notice: Callable[[Notice], None] = _nobody
         """Told what every answer says beside its content."""
-        self._client = client
+        self.on_left: Callable[[str], None] = lambda url: None
+        """Told the URL of the control plane that is called from now on."""
+        self._clients = clients
+        self._at = 0
+        self._calls: set[asyncio.Timeout] = set()
+
+    @property
+    def several(self) -> bool:
+        """Is there another one to call?"""
+        return len(self._clients) > 1
+
+    def leave(self) -> None:
+        """Call the next one from now on, if there is another."""
+        if self.several:
+            self._at = (self._at + 1) % len(self._clients)
+            self.on_left(str(self._clients[self._at].base_url).removesuffix("/api/v1/"))
 
     async def table(self, known: Iterable[str]) -> Publication:
         """The published table, without data if its hash is one of `known`.
@@ -67,8 +87,12 @@ class ControlPlane:
         Raises `ControlError`.
         """
         etags = ", ".join(f'"{etag}"' for etag in known)
-        headers = {"if-none-match": etags} if etags else {}
-        response = await self._call("GET", "/table", headers=headers)
+        headers, at = {"if-none-match": etags} if etags else {}, self._at
+        try:
+            response = await self._call("GET", "/table", headers=headers)
+        except ControlError:
+            self._failed(at)
+            raise
         if response.status_code == 304:
             etag = response.headers.get("etag", "").strip('"')
             return Publication(-1, etag, None, of_headers(response.headers))
@@ -82,19 +106,25 @@ class ControlPlane:
     async def stream(self) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """Events of the table stream, (name, data), until it ends; a sign of life has no name.
         Raises `ControlError`."""
-        timeout, asked = outbound.Timeout(5.0, read=STREAM_IDLE_S), time.monotonic()
+        at, asked = self._at, time.monotonic()
+        timeout = outbound.Timeout(5.0, read=SILENT_S if self.several else STREAM_IDLE_S)
         headers = {"accept": "text/event-stream"}
         try:
-            async with self._client.stream(
+            async with self._clients[at].stream(
                 "GET", "/table/stream", headers=headers, timeout=timeout
             ) as response:
                 if response.status_code != 200:
                     await response.aread()
+                    self._failed(at)
                     raise _refused(response)
-                self.on_notice(of_headers(response.headers, asked))
-                async for event in _events(response):
-                    yield event
+                self.on_notice(of_headers(response.headers, asked, at))
+                async for name, data in _events(response):
+                    if at != self._at:
+                        raise ControlError("another control plane is followed now")
+                    self.on_notice(of_event(name, data, at))
+                    yield name, data
         except outbound.HTTPError as error:
+            self._hang_up(at)
             raise _unreachable(error) from None
 
     async def acknowledge(self, ack: dict[str, Any]) -> None:
@@ -131,7 +161,8 @@ class ControlPlane:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        for client in self._clients:
+            await client.aclose()
 
     async def _call(
         self,
@@ -146,16 +177,44 @@ class ControlPlane:
         if body is not None:
             headers["content-type"] = "application/json"
             content = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
-        asked = time.monotonic()
+        at, asked = self._at, time.monotonic()
         try:
-            response = await self._client.request(method, path, headers=headers, content=content)
-        except outbound.HTTPError as error:
+            async with asyncio.timeout(None) as limit:
+                with self._cut_off_with(limit):
+                    response = await self._clients[at].request(
+                        method, path, headers=headers, content=content
+                    )
+        except (outbound.HTTPError, TimeoutError) as error:
+            self._hang_up(at)
             raise _unreachable(error) from None
-        if response.status_code not in _STRANGERS and not response.has_redirect_location:
-            self.on_notice(of_headers(response.headers, asked))
+        if response.status_code not in STRANGERS and not response.has_redirect_location:
+            self.on_notice(of_headers(response.headers, asked, at))
         if response.status_code >= 400 or response.has_redirect_location:
             raise _refused(response)
         return response
+
+    @contextmanager
+    def _cut_off_with(self, limit: asyncio.Timeout) -> Iterator[None]:
+        """`limit` ends the call that is made when its control plane is given up."""
+        self._calls.add(limit)
+        try:
+            yield
+        finally:
+            self._calls.discard(limit)
+
+    def _failed(self, at: int) -> None:
+        """What is followed cannot be had there."""
+        if at == self._at:
+            self.leave()
+
+    def _hang_up(self, at: int) -> None:
+        """It cannot be reached, or fell silent: nor will it answer what else it was asked."""
+        if at != self._at or not self.several:
+            return
+        self.leave()
+        calls, self._calls = self._calls, set()
+        for limit in calls:
+            limit.reschedule(0)
 
 
 async def _events(response: outbound.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:

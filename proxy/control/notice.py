@@ -24,6 +24,7 @@ class Notice:
 
     `adopts` are installations whose proxies this one takes over, by an operator's word. `asked` is
     when the answer was asked for, in seconds of the monotonic clock; events are not asked for.
+    `plane` counts the control planes that this proxy was told of: whose word it is.
     """
 
     kill: bool | None = None
@@ -31,9 +32,10 @@ class Notice:
     installation: str = ""
     adopts: tuple[str, ...] = ()
     asked: float = inf
+    plane: int = 0
 
 
-def of_headers(headers: Mapping[str, str], asked: float = inf) -> Notice:
+def of_headers(headers: Mapping[str, str], asked: float = inf, plane: int = 0) -> Notice:
     """The notice in an answer's headers; what cannot be read is not said."""
     kill = {"on": True, "off": False}.get(headers.get(KILL, "").strip().lower())
     number = headers.get(NUMBER, "").strip()
@@ -44,18 +46,20 @@ def of_headers(headers: Mapping[str, str], asked: float = inf) -> Notice:
         _id(headers.get(INSTALLATION, "").strip()),
         tuple(item for item in adopts if _id(item)),
         asked,
+        plane,
     )
 
 
-def of_event(name: str, data: Mapping[str, Any]) -> Notice:
+def of_event(name: str, data: Mapping[str, Any], plane: int = 0) -> Notice:
     """The notice in an event of the table stream."""
     kill = data if name == "kill" else data.get("kill")
     installation = _id(data.get("installation"))
     if not isinstance(kill, Mapping) or not isinstance(kill.get("on"), bool):
-        return Notice(installation=installation)
+        return Notice(installation=installation, plane=plane)
     number = kill.get("number")
     known = isinstance(number, int) and not isinstance(number, bool) and number >= 0
-    return Notice(kill["on"], number if known and isinstance(number, int) else 0, installation)
+    pressed = number if known and isinstance(number, int) else 0
+    return Notice(kill["on"], pressed, installation, plane=plane)
 
 
 def _id(value: object) -> str:

@@ -12,7 +12,8 @@ import uuid
 from dataclasses import dataclass
 
 from proxy.control.client import ControlPlane
-from proxy.control.http import control_client
+from proxy.control.http import Client, control_client
+from proxy.control.kill_watch import KillWatch
 from proxy.loop.events import EventLog
 from proxy.loop.last_resort import end_within
 from proxy.private.responder import Responder
@@ -117,16 +118,10 @@ async def _run(settings: Settings, sockets: Sockets, log: EventLog, lock: StateL
 def _parts(
     settings: Settings, sockets: Sockets, facade_url: str, log: EventLog, lock: StateLock
 ) -> Parts:
-    control = None
+    control = kill_watch = None
     if settings.control_url:
-        key = settings.control_key.get_secret_value()
-        client = control_client(
-            settings.control_url,
-            key,
-            f"figway-proxy/{release()}",
-            ca_file=settings.control_ca_file,
-        )
-        control = ControlPlane(client)
+        control = ControlPlane(*_control_clients(settings))
+        kill_watch = KillWatch(_control_clients(settings))
     return Parts(
         settings=settings,
         worker_settings=_worker_settings(settings, _captures(settings, len(sockets.facade), log)),
@@ -138,11 +133,21 @@ def _parts(
         last_good=LastGood(settings.state_dir),
         kill_file=KillFile(settings.state_dir),
         control=control,
+        kill_watch=kill_watch,
         lock=lock,
         private=sockets.private,
         take_over=sockets.take_over,
         terminal=_has_terminal(),
     )
+
+
+def _control_clients(settings: Settings) -> list[Client]:
+    """One for each control plane."""
+    key, agent = settings.control_key.get_secret_value(), f"figway-proxy/{release()}"
+    return [
+        control_client(url, key, agent, ca_file=settings.control_ca_file)
+        for url in settings.control_urls
+    ]
 
 
 def _captures(settings: Settings, workers: int, log: EventLog) -> int:

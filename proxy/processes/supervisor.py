@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any
 
 from proxy.control.client import ControlError, ControlPlane
+from proxy.control.kill_watch import ASK_S, KillWatch
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.processes.acknowledge import Acknowledger, acknowledgement
@@ -87,6 +88,7 @@ class Parts:
     last_good: LastGood
     kill_file: KillFile
     control: ControlPlane | None
+    kill_watch: KillWatch | None
     lock: StateLock
     private: socket.socket
     take_over: TakeOver | None = None
@@ -113,7 +115,6 @@ class Supervisor:
         self.tables = TableFeed(
             *(self.workers, parts.checker, parts.last_good, log, self.keeper),
             on_change=self.on_change,
-            on_notice=self.kill.hear,
             allegiance=self.allegiance,
             materials=Materials(settings.secrets_dir, settings.ca_dir),
         )
@@ -131,11 +132,14 @@ class Supervisor:
             control, name = parts.control, settings.instance_name
             store = settings.state_dir / _REPORTS
             reporter = Reporter(control.report, name, parts.boot, store)
-            control.on_notice = self.kill.hear
-            self.tables.follower = Follower(
+            control.on_notice, control.on_left = self.kill.hear, self._left
+            follower = self.tables.follower = Follower(
                 *(control, parts.checker, self.tables, log, settings.poll_s, self.allegiance),
                 on_disk=parts.last_good.path.exists,
             )
+            if parts.kill_watch is not None:
+                parts.kill_watch.on_notice = self.kill.hear
+                parts.kill_watch.is_needless = partial(follower.stream_heard_within, ASK_S)
             self.acknowledger = Acknowledger(
                 control, lambda: acknowledgement(self), settings.heartbeat_s
             )
@@ -165,6 +169,8 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
                 await self.keeper.close()
+                if self.parts.kill_watch is not None:
+                    await self.parts.kill_watch.close()
         return unfinished
 
     def _begin_work(self) -> None:
@@ -180,6 +186,8 @@ class Supervisor:
             self._forever(self._serve_hand_overs, "hand-over")
             self._forever(self.tables.follower.poll, "table poll")
             self._forever(self.tables.follower.stream, "table stream")
+            if self.parts.kill_watch is not None:
+                self._forever(self.parts.kill_watch.run, "kill switch asked for")
             self._forever(self.acknowledger.run, "acknowledgements")
             self._forever(partial(self.collector.report, settings.report_s), "reports")
             show = partial(self.collector.show_decisions, control, settings.instance_name)
@@ -386,6 +394,14 @@ class Supervisor:
         """Something that the fleet should know changed."""
         if self.acknowledger is not None:
             self.acknowledger.soon()
+
+    def _left(self, url: str) -> None:
+        """The control plane that was called does not do: this one is called now. Said once, where
+        none does: each is called in turn then."""
+        follower = self.tables.follower
+        if follower is not None and follower.reachable and not follower.foreign:
+            text = f"The control plane {url} is followed now."
+            self.log.warning("control_plane_left", text, url=url)
 
     def reload(self) -> None:
         """Read again what may have changed outside, now instead of at its next turn."""

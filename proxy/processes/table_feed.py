@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from figway.model.codec import to_data
-from proxy.control.notice import Notice
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.processes.legacy_load import LegacyLoad
@@ -47,7 +46,6 @@ class TableFeed:
         log: EventLog,
         keeper: TaskKeeper,
         on_change: Callable[[], None],
-        on_notice: Callable[[Notice], None],
         allegiance: Allegiance,
         materials: Materials,
     ) -> None:
@@ -64,7 +62,6 @@ class TableFeed:
         self._log = log
         self._keeper = keeper
         self._on_change = on_change
-        self._on_notice = on_notice
         self._allegiance = allegiance
         self._served: Served | None = None
         self._pulling = self._loading = False
@@ -180,10 +177,6 @@ class TableFeed:
         """A table was refused: say so."""
         self.refused = refused
         self._on_change()
-
-    def hear(self, notice: Notice) -> None:
-        """The stream said something of the kill switch."""
-        self._on_notice(notice)
 
     def followed(self, installation: str) -> None:
         """Keep whose table is followed."""

@@ -30,8 +30,9 @@ QUICK_S = 0.75
 be waiting. Together with a look it makes a second."""
 LOOK_S = 0.25
 """Between two looks whether the stream lives."""
-DOUBT_S = 2.5
-"""A stream that has shown no sign of life for so long is not relied on; one comes each second."""
+DOUBT_S = 1.5
+"""A stream that has shown no sign of life for so long is not relied on; one comes each half second,
+and each second from a control plane of an older release."""
 
 MAX_PENDING = 100
 """Table events that may wait for the one that is worked on; beyond it the table is pulled."""
@@ -50,9 +51,6 @@ class Offer:
 
 class TableListener(Protocol):
     """Who is told of tables."""
-
-    def hear(self, notice: Notice) -> None:
-        """The stream said something of the kill switch. Must return at once."""
 
     def followed(self, installation: str) -> None:
         """The table of this installation is followed from now on, or refused: see `foreign`."""
@@ -149,7 +147,11 @@ class Follower:
 
     @property
     def _stream_lives(self) -> bool:
-        return self.streaming and time.monotonic() - self._stream_lived < DOUBT_S
+        return self.stream_heard_within(DOUBT_S)
+
+    def stream_heard_within(self, seconds: float) -> bool:
+        """Has the stream shown a sign of life so lately?"""
+        return self.streaming and time.monotonic() - self._stream_lived < seconds
 
     async def stream(self) -> None:
         """Listen to the stream of revisions, for ever."""
@@ -175,7 +177,6 @@ class Follower:
                 self._heard()
                 if not name:
                     continue
-                self._listener.hear(of_event(name, data))
                 events.put_nowait((name, data))
                 if work.done():
                     break
@@ -230,6 +231,8 @@ class Follower:
         holds = self._on_disk() if served is None else bool(served.table.routes)
         before, mine = self.foreign, allegiance.followed
         self.foreign = not allegiance.accepts(notice, holds)
+        if self.foreign:
+            self._control.leave()
         if self.foreign and not before:
             self._log.error(
                 "foreign_installation",

@@ -24,6 +24,9 @@ FILE = "kill-control.json"
 AGREEING = 2
 """Times in a row that an older number must say `off` before it counts: a database was restored."""
 
+SAID_S = 3.0
+"""How long a control plane's word stands against an older one of another."""
+
 
 class ControlSwitch:
     """The control plane's word on the kill switch, as this proxy heard it last.
@@ -31,7 +34,7 @@ class ControlSwitch:
     `on` of any control plane counts at once. `off` counts from the installation that said `on`,
     with a number that is not older; an older one counts when it is said again and again. An answer
     that was asked for before the newer number was heard may have been on its way meanwhile, and
-    says nothing.
+    says nothing; nor does an older number while another control plane says the newer one.
     """
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,10 +48,15 @@ class ControlSwitch:
         self.number = number if isinstance(number, int) else 0
         self.installation = installation if isinstance(installation, str) else ""
         self._older = 0
+        self._said: dict[int, tuple[str, int, float]] = {}
+        """By control plane: installation and number that it said last, and when."""
 
     def hear(self, notice: Notice) -> bool:
         """Take a notice; whether the switch, or what is known of it, is another now."""
-        if notice.kill is None or self._is_late(notice) or not self._counts(notice):
+        if notice.kill is None or self._is_late(notice):
+            return False
+        self._said[notice.plane] = (notice.installation, notice.number, self._clock())
+        if self._is_outvoted(notice) or not self._counts(notice):
             return False
         before = (self.on, self.number, self.installation)
         self.on, self.number, self.installation = notice.kill, notice.number, notice.installation
@@ -61,6 +69,19 @@ class ControlSwitch:
     def _is_late(self, notice: Notice) -> bool:
         older = notice.installation == self.installation and notice.number < self.number
         return older and notice.asked <= self._since
+
+    def _is_outvoted(self, notice: Notice) -> bool:
+        """Does another control plane, heard of just now, say what is newer? Then this one was cut
+        off, or hung, and does not know it yet."""
+        newest = (self.installation, self.number)
+        if notice.installation != self.installation or notice.number >= self.number:
+            return False
+        since = self._clock() - SAID_S
+        return any(
+            (installation, number) == newest and at >= since
+            for plane, (installation, number, at) in self._said.items()
+            if plane != notice.plane
+        )
 
     def _counts(self, notice: Notice) -> bool:
         if notice.kill:

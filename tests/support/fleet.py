@@ -209,6 +209,8 @@ class FakeControl:
             self.whole += 1
             data = to_data(self.table) if self.raw is None else self.raw
             return 200, orjson.dumps({"revision": self.revision, "etag": self.etag, "table": data})
+        if (method, path) == ("GET", "/api/v1/kill/notice"):
+            return 204, b""
         if (method, path) == ("POST", "/api/v1/fleet/acks"):
             self.acks.append(json.loads(body))
             return 204, b""

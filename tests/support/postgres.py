@@ -88,6 +88,10 @@ class Server:
         """Keep a copy of its data, while it is stopped."""
         shutil.copytree(self._data, self._home / "copy")
 
+    def forget(self) -> None:
+        """Drop the copy."""
+        shutil.rmtree(self._home / "copy")
+
     def restore(self) -> None:
         """Put the data back to the copy, while it is stopped."""
         shutil.rmtree(self._data)

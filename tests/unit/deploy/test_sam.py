@@ -33,6 +33,7 @@ def translated() -> dict[str, Any]:
         "Architecture": "arm64",
         "LegacyUrl": "https://legacy.example",
         "ControlUrl": "",
+        "ControlAccess": "keys",
         "ControlKeySecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:k",
         "DatabaseUrlSecret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:d",
         "NewFunctions": "arn:aws:lambda:us-east-1:123456789012:function:users",
@@ -98,6 +99,26 @@ def test_function_urls_may_be_called() -> None:
         }
         for item in found:  # neither opens more than the URL
             assert item.get("FunctionUrlAuthType") == "NONE" or item["InvokedViaFunctionUrl"]
+
+
+def test_the_control_plane_is_open_to_the_network_where_that_was_said() -> None:
+    """S7: no default opens it, and with `none` neither URL nor permission for everybody is made;
+    the proxies then need another address."""
+    text = yaml_parse(TEMPLATE.read_text())
+    assert "Default" not in text["Parameters"]["ControlAccess"]
+    assert text["Conditions"]["OpenControl"] == {"Fn::Equals": [{"Ref": "ControlAccess"}, "keys"]}
+    for name, resource in text["Resources"].items():
+        found = resource["Properties"]
+        of_control = {"Ref": "Control"} in found.values() or (
+            found.get("TargetFunctionArn") == {"Fn::GetAtt": ["Control", "Arn"]}
+        )
+        if resource["Type"] in {"AWS::Lambda::Url", "AWS::Lambda::Permission"} and of_control:
+            assert resource["Condition"] == "OpenControl", name
+    rule = text["Rules"]["ProxiesReachAControlPlane"]
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "ControlAccess"}, "none"]}
+    assert rule["Assertions"][0]["Assert"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ControlUrl"}, ""]}]
+    }
 
 
 def test_roles_grant_no_wildcards() -> None:

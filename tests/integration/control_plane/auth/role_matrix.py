@@ -51,6 +51,7 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("POST", "/revisions/{number}/restore"): Role.OPERATOR,
     ("POST", "/explain"): Role.VIEWER,
     ("GET", "/kill"): Role.VIEWER,
+    ("GET", "/kill/notice"): None,
     ("POST", "/kill"): Role.OPERATOR,
     ("POST", "/fleet/acks"): Role.PROXY,
     ("GET", "/fleet"): Role.VIEWER,

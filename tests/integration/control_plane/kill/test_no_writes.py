@@ -37,6 +37,7 @@ async def test_a_full_disk_keeps_nobody_from_the_switch(
     assert (await control.client.get("/table")).headers["figway-kill"] == "on"
     refused = await control.flip(100)
     assert refused.status_code == 503
+    assert "Its disk is full" in refused.text
     monkeypatch.undo()
     assert isinstance(control.services.kill, KillService)
     assert (await control.flip(100)).status_code == 200
@@ -61,5 +62,7 @@ async def test_a_replica_that_takes_no_writes(
     assert (await control.client.get("/routes/orders")).status_code == 200
     refused = await control.flip(100)
     assert refused.status_code == 503, refused.text
+    assert "The database takes no writes" in refused.text
+    assert "It is read-only" in refused.text
     answer = await control.post("/kill", {"on": True, "reason": "r"})
     assert (answer.status_code, answer.json()["stored"]) == (200, False)

@@ -208,6 +208,9 @@ async def test_proof_ends_where_its_backend_was_changed(
     [
         ("/backends/fn", {"description": "the orders of Berlin"}),
         ("/backends/fn", {"balance": "least_outstanding"}),
+        ("/backends/fn", {"limits": {"max_connections": 5}}),
+        ("/backends/fn", {"outlier": {"failures": 3}}),
+        ("/backends/fn", {"health": {"path": "/healthz"}}),
         ("/backends/legacy", {"fallback_budget": {"percent": 5}}),
         ("/routes/orders", {"description": "words"}),
     ],

@@ -99,3 +99,23 @@ def test_silence_ends() -> None:
         client = ApiClient(f"http://127.0.0.1:{listener.getsockname()[1]}", {}, 0.1)
         with pytest.raises(NoApiAnswer, match="in time"):
             client.request("GET", "/", query={})
+
+
+@pytest.mark.parametrize(("method", "doubtful"), [("GET", False), ("POST", True)])
+def test_what_may_have_been_done_is_said_so(method: str, doubtful: bool) -> None:
+    """B3: nobody knows what became of a press that was not answered; `kill off` in a database that
+    hung was done when it went on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        api = Api(f"http://127.0.0.1:{listener.getsockname()[1]}", "key", timeout=0.1)
+        with pytest.raises(CliError) as told:
+            api.call(method, "/kill")
+    assert told.value.code is Exit.UNREACHABLE
+    assert ("not known whether it has done this" in told.value.message) is doubtful
+
+
+def test_what_was_never_asked_is_not_in_doubt() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(CliError) as told:
+        Api(f"http://127.0.0.1:{port}", "key").call("POST", "/kill", {"on": True})
+    assert "not known" not in told.value.message

@@ -36,6 +36,19 @@ def test_plain_http_to_another_machine_needs_one(url: str) -> None:
     assert settings(url, FIGWAY_CONTROL_INSECURE="true").control_url == url
 
 
+@pytest.mark.parametrize("key", ["ключ", "fgw_a\nb", "fgw_a b", "fgw_\x00"])
+def test_a_key_that_no_header_can_hold(key: str) -> None:
+    """The proxy ended with a traceback, or wrote the key into its log with every call."""
+    with pytest.raises(SettingsError, match="FIGWAY_CONTROL_KEY: holds a character") as told:
+        settings("http://127.0.0.1:1", FIGWAY_CONTROL_KEY=key)
+    assert key not in str(told.value)
+
+
+def test_a_key_is_taken_without_the_blanks_around_it() -> None:
+    found = settings("http://127.0.0.1:1", FIGWAY_CONTROL_KEY=" fgw_key\n")
+    assert found.control_key.get_secret_value() == "fgw_key"
+
+
 async def test_the_control_planes_certificate_is_verified(tmp_path: Path) -> None:
     """By the named authority, and by no other."""
     authority, other = trustme.CA(), trustme.CA()

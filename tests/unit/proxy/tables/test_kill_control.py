@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.control.notice import Notice, of_event, of_headers
-from proxy.tables.kill_switch import ControlSwitch
+from proxy.tables.kill_switch import SAID_S, ControlSwitch
 
 
 def test_a_restored_database_must_say_off_twice(tmp_path: Path) -> None:
@@ -70,3 +70,32 @@ def test_a_notice_of_headers_and_of_events() -> None:
         Notice(False, 3, "a1")
     )
     assert of_event("kill", {"on": True, "number": True}).number == 0
+
+
+def test_of_several_control_planes_the_newer_word_stands() -> None:
+    """T1: one that hung, or was cut off, says what was, until it hears; a word of
+    another that is in contact is enough against it."""
+    now = 10.0
+    switch = ControlSwitch(None, lambda: now)
+    assert switch.hear(Notice(True, 8, "a", plane=1))
+    for _ in range(5):
+        assert not switch.hear(Notice(False, 7, "a", plane=0))
+        now += 1.0
+        assert not switch.hear(Notice(True, 8, "a", plane=1))
+    assert switch.hear(Notice(False, 9, "a", plane=1))
+    assert not switch.hear(Notice(True, 8, "a", plane=0)), "nor is it turned on again"
+    assert not switch.on
+
+
+def test_a_restored_database_counts_once_no_control_plane_says_the_newer() -> None:
+    """T1: both were put back; or the one that said the newer is gone."""
+    now = 10.0
+    switch = ControlSwitch(None, lambda: now)
+    switch.hear(Notice(True, 8, "a", plane=1))
+    assert not switch.hear(Notice(False, 5, "a", plane=0))
+    heard = [switch.hear(Notice(False, 5, "a", plane=plane)) for plane in (1, 0)]
+    assert (switch.on, any(heard)) == (False, True)
+    switch.hear(Notice(True, 9, "a", plane=1))
+    now += SAID_S + 0.1
+    heard = [switch.hear(Notice(False, 5, "a", plane=0)) for _ in range(2)]
+    assert (switch.on, any(heard)) == (False, True)
