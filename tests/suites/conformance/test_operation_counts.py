@@ -110,3 +110,15 @@ def test_no_answer_is_read_where_faults_are_none(
     with facade.connect() as client:
         client.ask(b"POST", b"/api", JSON, body=graphql("query GetCart { cart }"))
     assert _counted(facade, 1) == [("GetCart", "moved", "new", 1, 0, 0)]
+
+
+@pytest.mark.parametrize("between", [b"&", b";"])
+def test_a_query_that_stands_twice_is_unread(
+    counting: Callable[..., Facade], between: bytes
+) -> None:
+    """Frameworks take the first, the last, or split at semicolons, too. No event of Lambda's with
+    single or decoded parameters carries it."""
+    facade = counting(moved(by(OperationKind.GRAPHQL), stage=Stage.LEGACY, new=""))
+    with facade.connect() as client:
+        client.get(b"/api?query=%7Ba%7D" + between + b"query=%7Bb%7D")
+    assert facade.last().unread == "ambiguous"

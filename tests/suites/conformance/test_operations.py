@@ -436,8 +436,6 @@ def test_a_query_string_is_read_alike(facade_with: Callable[..., Facade]) -> Non
     cases = {
         b"?query=query+A%7Ba%7D": "graphql query A",
         b"?query=query+A%7Ba%7Dquery+B%7Bb%7D&operationName=B": "graphql query B",
-        b"?query=%7Ba%7D&query=%7Bb%7D": "ambiguous",
-        b"?query=%7Ba%7D;query=%7Bb%7D": "ambiguous",
         b"?query=%7Ba%7D&documentId=x": "ambiguous",
         b"?query=%7Ba%7D&operationId=x": "ambiguous",
         b"?query=%7Ba%7D&variables=%7B%22query%22:1%7D": "graphql query { a }",
