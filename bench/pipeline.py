@@ -115,7 +115,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         client: Any = door.connection()
         wire = Wire()
         wire.peer = client
-        client.connection_made(wire)  # type: ignore[arg-type]
+        client.connection_made(wire)
         clients.append(client)
     tasks: set[Any] = door.state.tasks if isinstance(door, UvicornDoor) else set()
     heads = browser_heads(options.requests, 200)
