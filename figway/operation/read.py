@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from figway.message.http import RequestHead
-from figway.message.overrides import overriding
+from figway.message.overrides import asked_methods
 from figway.model.operations import OperationKind
 from figway.operation import form, jsonrpc, soap
 from figway.operation.graphql import GraphqlReader
@@ -32,7 +32,7 @@ class OperationReader:
         self, ask: Ask, head: RequestHead, body: bytes, *, complete: bool
     ) -> tuple[Operation, ...]:
         kind, name = ask
-        if overriding(head) not in ("", head.method):
+        if asked_methods(head):
             raise Unread(UnreadReason.AMBIGUOUS)  # some servers read it as another method does
         if kind is OperationKind.GRAPHQL:
             return self._graphql.read(head, body, complete=complete)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 from figway.message.http import RequestHead
+from figway.message.overrides import asked_methods
 from figway.model.policies import RateKey
 from figway.model.table import Condition, ConditionKind, KeySource, Route, RouteMatch, StickyKey
 from figway.operation.operation import Ask, OperationReading, UnreadReason
@@ -381,14 +382,7 @@ def normal_host(host: bytes) -> bytes:
     return host.lower().removesuffix(b".")
 
 
-_NOT_OF_A_PREFLIGHT = (
-    b"authorization",
-    b"cookie",
-    b"transfer-encoding",
-    b"x-http-method",
-    b"x-http-method-override",
-    b"x-method-override",
-)
+_NOT_OF_A_PREFLIGHT = (b"authorization", b"cookie", b"transfer-encoding", b"upgrade")
 
 
 def effective_method(head: RequestHead) -> str:
@@ -401,8 +395,8 @@ def effective_method(head: RequestHead) -> str:
 def is_preflight(head: RequestHead) -> bool:
     """Whether a request is a CORS preflight (Fetch standard, CORS-preflight request).
 
-    It has neither a body nor credentials, and asks for no other method: what has is no preflight,
-    whatever fields it carries, and gets past nothing.
+    It has neither a body nor credentials, and asks for no other method or protocol: what does is no
+    preflight, whatever fields it carries, and gets past nothing.
     """
     return (
         head.method == "OPTIONS"
@@ -410,7 +404,7 @@ def is_preflight(head: RequestHead) -> bool:
         and bool(head.get(b"access-control-request-method"))
         and not any(head.get(name) is not None for name in _NOT_OF_A_PREFLIGHT)
         and (head.get(b"content-length") or b"0").strip(b"0") == b""
-        and b"_method" not in head.query
+        and not asked_methods(head)
     )
 
 

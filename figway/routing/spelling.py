@@ -10,25 +10,21 @@ and retired ones.
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from figway.message.http import RequestHead
-from figway.message.overrides import overriding
+from figway.message.overrides import asked_methods
 from figway.message.problem import Problem
 from figway.model.policies import NO_POLICIES
 from figway.model.table import Route, Stage
 from figway.routing.match import Check, compile_conditions, method_rank, normal_host
 from figway.routing.pattern import parse
+from figway.routing.readings import EMPTY, literals_of, readings
 
 _CANONICAL: Final = re.compile(
     rb"(?:/[a-z0-9_~!$'()*+,=:@-](?:[a-z0-9_~!$'()*+,=:@.-]*[a-z0-9_~!$'()*+,=:@-])?)*/?"
 ).fullmatch
-_ESCAPE: Final = re.compile(rb"%(?:[uU]([0-9A-Fa-f]{4})|([0-9A-Fa-f]{2}))")
-_OVERLONG: Final = re.compile(rb"\xc0([\x80-\xbf])|\xc1([\x80-\xbf])|\xe0\x80([\x80-\xbf])")
-_ROUNDS: Final = 3
-"""How often a path may be decoded on its way through an application."""
 
 
 def is_guarded(route: Route) -> bool:
@@ -60,21 +56,29 @@ class Guarded:
 
     def refusal(self, head: RequestHead, taken: Route | None) -> Problem | None:
         """Why a request that `taken` took, or no route, is refused; None if it is not."""
-        method = overriding(head)
-        if _CANONICAL(head.path) is not None and head.path[-1:] != b"/" and not method:
+        methods = asked_methods(head)
+        if _CANONICAL(head.path) is not None and head.path[-1:] != b"/" and not methods:
             return None
-        met = self.met(head, taken, method)
-        return None if met is None else _problem(met)
+        methods.add(head.method.upper())
+        found = readings(head.path)
+        if found is None:
+            return _TOO_MANY
+        own = None if taken is None else _Taken(taken)
+        for segments in found:
+            met = self._met(head, segments, methods, own)
+            if met is not None:
+                return _problem(met)
+        return None
 
-    def met(self, head: RequestHead, taken: Route | None, method: str = "") -> str | None:
-        """The id of a guarded route that another reading of the request would meet."""
-        segments = reading(head.path)
-        methods = {head.method.upper(), method or head.method.upper()}
-        own = _rank(taken) if taken is not None and _takes(taken, segments) else None
+    def _met(
+        self, head: RequestHead, segments: Sequence[bytes], methods: set[str], own: _Taken | None
+    ) -> str | None:
+        """The id of a guarded route that a reading of the request meets."""
+        keeps = own is not None and own.takes(segments)
         for guard in self._root.walk(segments, 0):
-            if taken is not None and guard.route_id == taken.id:
+            if own is not None and (guard.route_id == own.route_id or (keeps and own <= guard)):
                 continue
-            if guard.meets(methods, head) and (own is None or guard.rank < own):
+            if guard.meets(methods, head):
                 return guard.route_id
         return None
 
@@ -87,7 +91,7 @@ class _Guard:
     def __init__(self, route: Route) -> None:
         self.route_id = route.id
         self.segments, self.rest = _folded(route)
-        self.rank = _rank(route)
+        self.rank = _rank(self.segments, rest=self.rest)
         self.hosts = tuple(host.lower().encode() for host in route.match.hosts)
         self.methods = route.match.methods
         self.checks: tuple[Check, ...] = compile_conditions(route.match)
@@ -129,7 +133,7 @@ class _Step:
                 step = step.literals.setdefault(segment, _Step())
         (step.rest if guard.rest else step.here).append(guard)
 
-    def walk(self, segments: list[bytes], index: int) -> Iterator[_Guard]:
+    def walk(self, segments: Sequence[bytes], index: int) -> Iterator[_Guard]:
         """The routes that take a path whose segments go on at `index`."""
         yield from self.rest
         if index == len(segments):
@@ -138,68 +142,54 @@ class _Step:
         literal = self.literals.get(segments[index])
         if literal is not None:
             yield from literal.walk(segments, index + 1)
-        if self.wild is not None:
+        if self.wild is not None and segments[index] != EMPTY:
             yield from self.wild.walk(segments, index + 1)
 
 
-def reading(path: bytes) -> list[bytes]:
-    """The segments that the most lenient application might read: decoded as often as it may be, in
-    lower case, without parameters, empty segments, dots, and what file systems ignore."""
-    for _ in range(_ROUNDS):
-        decoded = _OVERLONG.sub(_shorten, _ESCAPE.sub(_decode, path))
-        if decoded == path:
-            break
-        path = decoded
-    path = path.partition(b"\0")[0].replace(b"\\", b"/")
-    text = unicodedata.normalize("NFKC", path.decode("utf-8", "surrogateescape")).casefold()
-    segments: list[bytes] = []
-    for part in text.encode("utf-8", "surrogateescape").split(b"/"):
-        name = part.partition(b";")[0].partition(b"?")[0].partition(b"#")[0].strip(b" \t\r\n")
-        if name == b"..":
-            del segments[-1:]
-        elif name := name.rstrip(b". "):
-            segments.append(name)
-    return segments
+class _Taken:
+    """The route that took a request as it was sent."""
 
+    __slots__ = ("_rest", "_segments", "rank", "route_id")
 
-def _decode(found: re.Match[bytes]) -> bytes:
-    if found[1] is not None:
-        return chr(int(found[1], 16)).encode("utf-8", "surrogatepass")
-    return bytes([int(found[2], 16)])
+    def __init__(self, route: Route) -> None:
+        self.route_id = route.id
+        self._segments, self._rest = _folded(route)
+        self.rank = _rank(self._segments, rest=self._rest)
 
+    def takes(self, segments: Sequence[bytes]) -> bool:
+        """Whether it takes this reading as well."""
+        count = len(self._segments)
+        if len(segments) < count or (len(segments) > count and not self._rest):
+            return False
+        pairs = zip(self._segments, segments, strict=False)
+        return all(
+            segment != EMPTY if literal is None else literal == segment
+            for literal, segment in pairs
+        )
 
-def _shorten(found: re.Match[bytes]) -> bytes:
-    """The character that an overlong encoding in UTF-8 stands for."""
-    if found[1] is not None:
-        return bytes([found[1][0] & 0x3F])
-    if found[2] is not None:
-        return bytes([0x40 | (found[2][0] & 0x3F)])
-    return bytes([found[3][0] & 0x3F])
+    def __le__(self, guard: _Guard) -> bool:
+        return self.rank <= guard.rank
 
 
 def _folded(route: Route) -> tuple[tuple[bytes | None, ...], bool]:
     pattern = parse(route.match.path)
     segments: list[bytes | None] = []
     for segment in pattern.segments:
-        segments += [None] if segment is None else reading(b"/" + segment)
+        segments += [None] if segment is None else literals_of(segment)
     return tuple(segments), pattern.rest
 
 
-def _fits(pattern: tuple[bytes | None, ...], rest: bool, segments: list[bytes]) -> bool:
-    if len(segments) < len(pattern) or (len(segments) > len(pattern) and not rest):
-        return False
-    pairs = zip(pattern, segments, strict=False)
-    return all(literal is None or literal == segment for literal, segment in pairs)
-
-
-def _takes(route: Route, segments: list[bytes]) -> bool:
-    return _fits(*_folded(route), segments)
-
-
-def _rank(route: Route) -> tuple[int, ...]:
-    """How specific a route's path is; the lowest wins (see `figway.routing.match`)."""
-    segments, rest = _folded(route)
+def _rank(segments: tuple[bytes | None, ...], *, rest: bool) -> tuple[int, ...]:
+    """How specific a path is; the lowest wins (see `figway.routing.match`)."""
     return (*(1 if segment is None else 0 for segment in segments), 2 if rest else -1)
+
+
+_TOO_MANY: Final = Problem(
+    400,
+    "other_spelling",
+    "The request is spelled ambiguously",
+    "Its path can be read in too many ways, and some routes are guarded. Spell it plainly.",
+)
 
 
 def _problem(route_id: str) -> Problem:

@@ -14,23 +14,28 @@ from typing import Final
 
 from figway.message.forwarded import is_claim
 from figway.message.headers import HOP_BY_HOP, NOT_CARRIED
+from figway.message.overrides import OVERRIDES
 
 TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 """Octets of a field name or method (RFC 9110, 5.6.2), for a character class."""
 
-ACTED_ON: Final = HOP_BY_HOP | {
-    b"authorization",
-    b"content-length",
-    b"cookie",
-    b"expect",
-    b"figway-hop",
-    b"figway-shadow",
-    b"figway-side",
-    b"host",
-    b"idempotency-key",
-    b"origin",
-    b"traceparent",
-}
+ACTED_ON: Final = (
+    HOP_BY_HOP
+    | frozenset(OVERRIDES)
+    | {
+        b"authorization",
+        b"content-length",
+        b"cookie",
+        b"expect",
+        b"figway-hop",
+        b"figway-shadow",
+        b"figway-side",
+        b"host",
+        b"idempotency-key",
+        b"origin",
+        b"traceparent",
+    }
+)
 """Fields that are read, dropped or replaced on the common path, in lower case; so are those that
 speak for a proxy in front (`figway.message.forwarded.is_claim`)."""
 

@@ -51,6 +51,13 @@ SPELLINGS = [
     b"/api%c0%afprivate/x",
     b"/%2e/api/private/x",
     b"/api/%EF%BD%90rivate/x",
+    b"/api/%70rivate/x/%252e%252e/%252e%252e/%252e%252e/public",
+    b"/api/%70rivate/x/..;/..;/..;/public",
+    b"/api/%70rivate/x\\..\\..\\..\\public",
+    b"/public%00/../api/private/x",
+    b"/api/%70rivate/..",
+    b"/api/%70rivate/x%2f..%2f..%2f..%2fpublic",
+    b"/api/%70rivate//..//x",
 ]
 
 
@@ -134,7 +141,14 @@ def test_a_more_specific_route_takes_its_own_spelling(
 
 @pytest.mark.parametrize(
     "fields",
-    [(b"X-HTTP-Method-Override: POST",), (b"X-Method-Override: post",), (b"X-HTTP-Method: POST",)],
+    [
+        (b"X-HTTP-Method-Override: POST",),
+        (b"X-Method-Override: post",),
+        (b"X-HTTP-Method: POST",),
+        (b"X-HTTP-Method-Override: GET", b"X-Method-Override: POST"),
+        (b"X_HTTP_Method_Override: POST",),
+        (b"X-HTTP-Method-Override: GET", b"X-HTTP-Method-Override: POST"),
+    ],
 )
 def test_another_method_passes_no_policy(
     facade_of: Open, legacy: RawBackend, fields: tuple[bytes, ...]
@@ -146,6 +160,7 @@ def test_another_method_passes_no_policy(
     with facade.connect() as client:
         assert client.get(b"/a", *fields).status == 400
         assert client.get(b"/a?_method=POST").status == 400
+        assert client.get(b"/a?x=1&%5Fmethod=GET&_method=P%4FST").status == 400
         assert client.get(b"/a").status == 200
     assert len(legacy.requests) == 1
 
@@ -161,6 +176,8 @@ PREFLIGHT = (b"Origin: https://a.example", b"Access-Control-Request-Method: GET"
         ((b"Cookie: session=1",), b""),
         ((b"Authorization: Basic eDp5",), b""),
         ((b"x-method-override: DELETE",), b""),
+        ((b"X_HTTP_Method_Override: DELETE",), b""),
+        ((b"Connection: Upgrade", b"Upgrade: tcp"), b""),
     ],
 )
 def test_a_preflight_that_is_none_needs_a_token(
