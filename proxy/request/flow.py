@@ -23,7 +23,7 @@ from enum import IntEnum
 from time import monotonic_ns, time
 from typing import Final
 
-from figway.message.headers import Arrival
+from figway.message.headers import Arrival, forward_response
 from figway.message.http import Headers, is_read
 from figway.message.problem import Problem
 from figway.operation.operation import BodyNeeded
@@ -163,6 +163,10 @@ class Flow:
         if self._tap is not None and phase is not _TUNNEL:
             self._tap.request_body(data)
         body = self._replay_body()
+        limit = self._route.max_body
+        if limit and self._body_size > limit and (phase is _TRYING or phase is _RELAYING):
+            self.refuse(TOO_LARGE)
+            return
         if phase is not _TRYING:
             if self._sending is not None:
                 body.pass_on(data, self._sending)
@@ -170,10 +174,6 @@ class Flow:
                 body.add(data)
                 if body.size > LIMIT:
                     self._read(body, complete=False)
-            return
-        limit = self._route.max_body
-        if limit and self._body_size > limit:
-            self.refuse(TOO_LARGE)
             return
         body.add(data)
         self._hand_over(body)
@@ -251,6 +251,8 @@ class Flow:
     def response_informational(self, head: ResponseHead) -> None:
         """1xx: relayed, but for a 100 that the facade has given itself."""
         if head.status != 100 or self._continues:
+            if not head.plain:
+                head = ResponseHead(head.status, head.reason, forward_response(head.headers))
             self._client.inform(head)
 
     def response_head(self, head: ResponseHead) -> None:

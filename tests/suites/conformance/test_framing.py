@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.suites.conformance.conftest import Open
-from tests.support.wire import OK, Facade, RawBackend
+from tests.support.wire import OK, Facade, Message, Peer, RawBackend, head_first
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -172,6 +172,27 @@ def test_bodies_are_finite_where_a_limit_is_set(facade_of: Open, legacy: RawBack
         client.send(CHUNKED + b"6\r\nabcdef\r\n6\r\nabcdef\r\n")
         assert client.answer().status == 413
     assert len([request for request in legacy.requests if request.body]) == 1
+
+
+def test_an_early_answer_lifts_no_limit_of_a_body(facade_of: Open, legacy: RawBackend) -> None:
+    """W18: what comes behind the head of the answer counts as well."""
+    taken: list[bytes] = []
+
+    def play(peer: Peer, request: Message) -> bool:
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        taken.append(peer.rest())
+        return False
+
+    legacy.play = head_first(play)
+    facade = facade_of(max_body=10)
+    with facade.connect() as client:
+        client.send(CHUNKED + b"6\r\nabcdef\r\n")
+        assert client.until(b"half").startswith(b"HTTP/1.1 200")
+        client.send(b"6\r\nabcdef\r\n")
+        client.rest()
+    assert facade.last().problem == "body_too_large"
+    facade.wait_for(lambda: bool(taken))
+    assert taken[0].count(b"abcdef") <= 1
 
 
 def test_a_slow_head_is_given_up(facade_of: Open, legacy: RawBackend) -> None:
