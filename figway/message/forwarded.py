@@ -37,7 +37,7 @@ def is_claim(name: bytes) -> bool:
 
 def is_well_spelt(name: bytes) -> bool:
     """Whether a claim (see `is_claim`) has the one spelling that a proxy gives it."""
-    return b"_" not in name and (name == FORWARDED or name.startswith(b"x-forwarded"))
+    return folded(name) == name and (name == FORWARDED or name.startswith(b"x-forwarded"))
 
 
 def folded(name: bytes) -> bytes:

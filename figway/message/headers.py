@@ -62,6 +62,7 @@ DECIDING: Final = frozenset(
         b"cache-control",
         b"content-encoding",
         b"content-length",
+        b"content-range",
         b"content-type",
         b"cookie",
         b"host",
@@ -69,6 +70,7 @@ DECIDING: Final = frozenset(
         b"if-match",
         b"if-modified-since",
         b"if-none-match",
+        b"if-range",
         b"if-unmodified-since",
         b"origin",
         b"range",
@@ -79,6 +81,32 @@ DECIDING: Final = frozenset(
     }
 )
 """Fields that are end to end whatever Connection says: they decide, here or at the backend."""
+_ANSWERING: Final = frozenset(
+    {
+        b"accept-ranges",
+        b"age",
+        b"cache-control",
+        b"content-disposition",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-security-policy",
+        b"content-type",
+        b"date",
+        b"etag",
+        b"expires",
+        b"last-modified",
+        b"location",
+        b"retry-after",
+        b"set-cookie",
+        b"strict-transport-security",
+        b"vary",
+        b"www-authenticate",
+        b"x-content-type-options",
+        b"x-frame-options",
+    }
+)
+"""The same of answers: without them a client reads, keeps or shows another answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +236,7 @@ def forward_response(headers: Headers) -> Headers:
         elif name == b"connection":
             listed = connection_options(pair[1], listed)
     if listed:
-        gone = frozenset(listed) - {b"content-length"}
+        gone = frozenset(listed) - _ANSWERING
         out = [pair for pair in out if pair[0].lower() not in gone]
     return out
 

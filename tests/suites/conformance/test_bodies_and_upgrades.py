@@ -96,11 +96,21 @@ def test_a_switch_after_a_body(facade: Facade, legacy: RawBackend) -> None:
     assert legacy.last.one(b"upgrade") == b"tcp"
 
 
-@pytest.mark.parametrize("offer", [b"websocket, h2c", b"h2c, websocket", b"h2c-14,websocket"])
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"websocket, h2c",
+        b"h2c, websocket",
+        b"h2c-14,websocket",
+        b"websocket, HTTP/2.0",
+        b"TLS/1.0,websocket",
+        b"h2 , websocket, http/1.1",
+    ],
+)
 def test_a_list_of_protocols_loses_what_is_not_offered(
     facade: Facade, legacy: RawBackend, offer: bytes
 ) -> None:
-    """W32: HTTP/2 is taken off the list, the others stay."""
+    """W32: HTTP and TLS, which would carry further requests, are taken off; the others stay."""
     legacy.play = SWITCH.replace(b"tcp", b"websocket")
     with facade.connect() as client:
         client.send(

@@ -147,7 +147,12 @@ def test_a_trusted_proxys_own_fields_pass_and_misspelt_ones_do_not(
     """W3: a proxy in front may say X-Forwarded-Prefix; nobody says it with an underscore."""
     facade = facade_of(trusted_proxies=TRUSTED)
     with facade.connect() as client:
-        client.get(b"/", b"X-Forwarded-Prefix: /shop", b"X_Forwarded_Prefix: /evil", b"Proxy: x")
+        client.get(
+            b"/", b"X-Forwarded-Prefix: /shop", b"X_Forwarded_Prefix: /evil", b"Proxy: x",
+            b"x.forwarded-prefix: /evil", b"X-Forwarded.For: 6.6.6.6", b"x-forwarded+host: evil",
+        )  # fmt: skip
+    said = b"\n".join(value for _, value in legacy.last.headers)
+    assert not [evil for evil in (b"evil", b"6.6.6.6") if evil in said]
     assert legacy.last.all(b"x-forwarded-prefix") == [b"/shop"]
     assert not legacy.last.all(b"x_forwarded_prefix") + legacy.last.all(b"proxy")
 
@@ -264,7 +269,9 @@ def test_a_64_is_one_bucket(facade_of: Open, legacy: RawBackend, new: RawBackend
     assert len({facade.last(number + 1).bucket for number in range(8)}) == 1
 
 
-@pytest.mark.parametrize("name", [b"Authorization", b"Cookie", b"X-Tenant", b"Content-Type"])
+@pytest.mark.parametrize(
+    "name", [b"Authorization", b"Cookie", b"X-Tenant", b"Content-Type", b"If-Range"]
+)
 def test_connection_takes_nothing_that_decides(
     facade_of: Open, legacy: RawBackend, new: RawBackend, name: bytes
 ) -> None:

@@ -88,6 +88,41 @@ def test_framing_without_a_body_is_taken_off(
         assert answer.one(b"x-a") == b"1"
 
 
+def test_an_interim_answer_says_nothing_of_its_connection(
+    facade: Facade, legacy: RawBackend
+) -> None:
+    """W15: a 1xx is relayed without the fields that are between two ends of a connection."""
+    hints = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: close, X-Odd\r\n"
+        b"X-Odd: 1\r\nKeep-Alive: timeout=1\r\n\r\n"
+    )
+    legacy.play = hints + OK
+    with facade.connect() as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        said = client.until(b"ok").lower()
+        assert b"http/1.1 200 " in said
+        assert not [name for name in (b"x-odd", b"keep-alive:", b"close") if name in said]
+        legacy.play = OK
+        assert client.get().body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "name", [b"Set-Cookie", b"Content-Type", b"Content-Encoding", b"ETag", b"Cache-Control"]
+)
+def test_connection_takes_nothing_that_an_answer_means(
+    facade: Facade, legacy: RawBackend, name: bytes
+) -> None:
+    """W17: RFC 9110, 7.6.1, lets no end-to-end field be named; clients of legacy itself read it."""
+    legacy.play = (
+        b"HTTP/1.1 200 OK\r\n" + name + b": v=1\r\nConnection: keep-alive, X-Odd, " + name + b"\r\n"
+        b"X-Odd: 1\r\nContent-Length: 2\r\n\r\nok"
+    )
+    with facade.connect() as client:
+        answer = client.get()
+    assert answer.one(name) == b"v=1"
+    assert not answer.all(b"x-odd")
+
+
 def test_an_upgrade_that_is_required_is_announced(facade: Facade, legacy: RawBackend) -> None:
     """W22: 426 keeps Upgrade (RFC 9110, 15.5.22)."""
     legacy.play = (
