@@ -25,7 +25,7 @@ from proxy.doors.aws_lambda_answer import (
     limit_of,
     room_for,
 )
-from proxy.doors.aws_lambda_event import EventKind, Incoming, kind_of, read_event
+from proxy.doors.aws_lambda_event import EventKind, Incoming, kind_of, method_of, read_event
 from proxy.doors.peer import client_address, is_trusted
 from proxy.request.client import ClientPort, problem_answer
 from proxy.request.flow import Flow
@@ -65,7 +65,7 @@ class LambdaDoor:
 
     async def answer(self, event: Mapping[str, Any], remaining_ms: int, trace: str = "") -> Answer:
         """Answer an event within what is left of the invocation. Raises `UnknownEvent`."""
-        client = BufferedClient(kind_of(event), to_head=_to_head(event))
+        client = BufferedClient(kind_of(event), to_head=method_of(event) == "HEAD")
         await self.serve(event, remaining_ms, client, trace)
         return client.answer()
 
@@ -203,9 +203,3 @@ def _length(head: ResponseHead) -> int:
         if name.lower() == b"content-length" and value.isdigit():
             return int(value)
     return 0
-
-
-def _to_head(event: Mapping[str, Any]) -> bool:
-    context = event.get("requestContext") or {}
-    method = event.get("httpMethod") or (context.get("http") or {}).get("method")
-    return bool(method == "HEAD")

@@ -114,8 +114,7 @@ def read_event(
     """
     kind = kind_of(event)
     context = event["requestContext"]
-    http = context["http"] if kind in _FORMAT_2 else event
-    method = str(http.get("method" if kind in _FORMAT_2 else "httpMethod", ""))
+    method = method_of(event)
     if not _METHOD.fullmatch(method):
         raise BadRequest(400, "bad_request_line", "The method is malformed.")
     body = _body(event)
@@ -123,7 +122,7 @@ def read_event(
     if len(headers) > max_fields:
         raise BadRequest(431, "too_many_headers", "The request has too many header fields.")
     if not any(name.lower() == b"host" for name, _ in headers):
-        domain = str(context.get("domainName", ""))
+        domain = _text(context.get("domainName"))
         headers.insert(0, (b"host", domain.encode("ascii", "replace")))
     head = assemble(method, _target(event, kind, base_path), 1, headers)
     head.upgrade = b""
@@ -141,11 +140,56 @@ def read_event(
 _FORMAT_2 = frozenset({EventKind.HTTP, EventKind.URL})
 
 
+def method_of(event: Mapping[str, Any]) -> str:
+    """The method that an event of a known kind names; empty where it names none."""
+    if kind_of(event) in _FORMAT_2:
+        event = event["requestContext"]["http"]
+        method = event.get("method") if isinstance(event, Mapping) else ""
+    else:
+        method = event.get("httpMethod")
+    return method if isinstance(method, str) else ""
+
+
+# -- what a platform leaves out is null, and what is neither is no event of its ------------------
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    if value is None:
+        return ""
+    raise _malformed()
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if value:
+        raise _malformed()
+    return {}
+
+
+def _list(value: object) -> list[Any]:
+    if isinstance(value, list):
+        return value
+    if value:
+        raise _malformed()
+    return []
+
+
+def _each(multi: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _text(value)) for name, values in multi.items() for value in _list(values)]
+
+
+def _malformed() -> BadRequest:
+    return BadRequest(400, "bad_event", "The event has not the form of its kind.")
+
+
 # -- the target --------------------------------------------------------------------------------
 
 
 def _target(event: Mapping[str, Any], kind: EventKind, base_path: str) -> bytes:
-    path = str(event.get("rawPath" if kind in _FORMAT_2 else "path") or "/")
+    path = _text(event.get("rawPath" if kind in _FORMAT_2 else "path")) or "/"
     if kind is EventKind.HTTP:
         path = _without(path, _stage(event))
     path = _without(path, base_path)
@@ -164,7 +208,7 @@ def _percent(octet: re.Match[bytes]) -> bytes:
 
 
 def _stage(event: Mapping[str, Any]) -> str:
-    stage = str(event["requestContext"].get("stage", ""))
+    stage = _text(event["requestContext"].get("stage"))
     return "" if stage in ("", "$default") else "/" + stage
 
 
@@ -178,16 +222,20 @@ def _without(path: str, prefix: str) -> str:
 
 def _query(event: Mapping[str, Any], kind: EventKind) -> str:
     if kind in _FORMAT_2:
-        return str(event.get("rawQueryString") or "")
-    multi = event.get("multiValueQueryStringParameters") or {}
-    pairs: Iterable[tuple[str, str]]
+        return _text(event.get("rawQueryString"))
+    multi = _map(event.get("multiValueQueryStringParameters"))
     if multi:
-        pairs = [(name, value) for name, values in multi.items() for value in values]
+        pairs = _each(multi)
     else:
-        pairs = (event.get("queryStringParameters") or {}).items()
+        single = _map(event.get("queryStringParameters"))
+        pairs = [(name, _text(value)) for name, value in single.items()]
     if kind is EventKind.REST:  # decoded by API Gateway; a load balancer leaves them as they were
-        pairs = [(quote(name, safe=""), quote(value, safe="")) for name, value in pairs]
+        pairs = [(_quoted(name), _quoted(value)) for name, value in pairs]
     return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    return quote(text.encode("utf-8", "surrogatepass"), safe="")
 
 
 # -- headers -----------------------------------------------------------------------------------
@@ -214,7 +262,7 @@ def _headers(
                 forwarded[lowered] = raw_value if known is None else known + b", " + raw_value
             out.append((raw_name, raw_value))
     if event.get("cookies") and kind in _FORMAT_2:
-        cookies = _encode("; ".join(map(str, event["cookies"])))
+        cookies = _encode("; ".join(map(_text, _list(event["cookies"]))))
         if _BAD_VALUE.search(cookies):
             raise BadRequest(400, "bad_header", "A cookie holds a forbidden character.")
         out.append((b"cookie", cookies))
@@ -222,10 +270,10 @@ def _headers(
 
 
 def _pairs(event: Mapping[str, Any], kind: EventKind) -> Iterable[tuple[str, str]]:
-    multi = event.get("multiValueHeaders")
-    if kind not in _FORMAT_2 and multi:
-        return [(name, value) for name, values in multi.items() for value in values]
-    return list((event.get("headers") or {}).items())
+    multi = {} if kind in _FORMAT_2 else _map(event.get("multiValueHeaders"))
+    if multi:
+        return _each(multi)
+    return [(name, _text(value)) for name, value in _map(event.get("headers")).items()]
 
 
 def _encode(text: str) -> bytes:
@@ -238,9 +286,9 @@ def _encode(text: str) -> bytes:
 def _peer(context: Mapping[str, Any], kind: EventKind, forwarded: Mapping[bytes, bytes]) -> str:
     """The address that the platform saw the request come from."""
     if kind in _FORMAT_2:
-        return str(context["http"].get("sourceIp", ""))
+        return _text(_map(context["http"]).get("sourceIp"))
     if kind is EventKind.REST:
-        return str((context.get("identity") or {}).get("sourceIp", ""))
+        return _text(_map(context.get("identity")).get("sourceIp"))
     last = forwarded.get(b"x-forwarded-for", b"").rpartition(b",")[2].strip().decode("latin-1")
     return _address(last)
 
@@ -303,11 +351,11 @@ def _traceparent(head: RequestHead, trace: str) -> bytes:
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
-    body = event.get("body")
+    body = _text(event.get("body"))
     if not body:
         return b""
     if not event.get("isBase64Encoded"):
-        return str(body).encode("utf-8", "surrogatepass")
+        return body.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):

@@ -426,3 +426,54 @@ def test_an_address_that_is_none_is_not_written(source: str) -> None:
         }
     )
     assert incoming.peer == ""
+
+
+MAPS = ("headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("odd", [7, ["a"], {"a": {"b": 1}}, {"a": [["b"]]}, True])
+def test_an_event_out_of_form_is_400(kind: str, odd: object) -> None:
+    """W25: whoever sends HTTP gets an HTTP answer, and a record is left."""
+    for name in (*MAPS, "body", "cookies"):
+        event = make_event(kind, "GET", b"/a?x=1", [HOST])
+        read = name in event or name in ("body", "cookies")
+        if not read or (name in ("body", "cookies") and isinstance(odd, int)):
+            continue
+        event[name] = odd
+        setting = Setting()
+        status = run(setting.ask(event))["statusCode"]
+        single = name in ("headers", "queryStringParameters")
+        if (single and f"multiValue{name[:1].upper()}{name[1:]}" in event) or (
+            name == "cookies" and (kind not in ("http", "url") or odd == ["a"])
+        ):
+            continue  # the other map is the one that is read
+        assert status == 400, name
+        assert setting.records[0].problem == "bad_event"
+        assert not setting.legacy.requests
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_event_has_none_of_is_null(kind: str) -> None:
+    """W25: a platform writes null for what is not there, and a test console leaves numbers."""
+    for name in (*MAPS, "body", "cookies"):
+        event = make_event(kind, "GET", b"/a", [HOST])
+        if name in event:
+            event[name] = None
+            assert run(Setting().ask(event))["statusCode"] == 200, name
+    event = make_event(kind, "GET", b"/a", [HOST, (b"x-n", b"1")])
+    for fields in (event.get("headers"), event.get("multiValueHeaders")):
+        if fields:
+            fields["x-n"] = [5, None] if isinstance(fields["x-n"], list) else 5
+    setting = Setting()
+    assert run(setting.ask(event))["statusCode"] == 200
+    assert dict(setting.legacy.requests[0].headers)[b"x-n"] in (b"5", b"")
+
+
+def test_half_a_character_is_no_fault() -> None:
+    """W25: JSON can hold what UTF-8 cannot."""
+    for name in MAPS[2:]:
+        event = make_event("rest", "GET", b"/a?b=1", [HOST])
+        value = "\ud800"
+        event[name] = {value: [value]} if name.startswith("multi") else {value: value}
+        assert run(Setting().ask(event))["statusCode"] == 200
