@@ -73,7 +73,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._write_paused = False
         self._asking: AsgiClient | None = None
         self._answered: AsgiClient | None = None
-        self._over = False
+        self._over = self._ended = False
         self._held = b""
         self._head = b""
         self._left = 0
@@ -85,7 +85,7 @@ class FacadeProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
         door = self._door
-        self._gathered = Gathered(door.batcher, self.transport)
+        self._gathered = Gathered(door.batcher, self.transport, self._end)
         self.flow = self._reading = Reading(self.transport)
         self._wait(door.runtime.settings.idle_ms)
         door.runtime.timer.add(self)
@@ -286,6 +286,8 @@ class FacadeProtocol(HttpToolsProtocol):
         """On to the next request, or to saying why there is none."""
         self._answered = None
         self._gathered.flush()
+        if self._ended:
+            return
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
         elif self._due is None:
@@ -371,6 +373,14 @@ class FacadeProtocol(HttpToolsProtocol):
         head, body = problem_answer(problem, "")
         self.transport.write(encode(head, b"connection: close\r\n") + body)
         self._linger()
+
+    def _end(self) -> None:
+        """The answer was the last one. A body that is still on its way is read and dropped."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._over = self._ended = True
+            self._linger()
+        else:
+            self.transport.close()
 
     def _linger(self) -> None:
         """Close so that unread bytes do not turn the answer into a reset (RFC 9112, 9.6)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
@@ -13,11 +14,14 @@ class Gathered:
     """The transport as uvicorn's cycles see it: it sends the head of an answer with the first piece
     of its body, where uvicorn writes them apart and each write is a system call."""
 
-    __slots__ = ("_batcher", "_held", "_transport")
+    __slots__ = ("_batcher", "_end", "_held", "_transport")
 
-    def __init__(self, batcher: WriteBatcher, transport: asyncio.Transport) -> None:
+    def __init__(
+        self, batcher: WriteBatcher, transport: asyncio.Transport, end: Callable[[], None]
+    ) -> None:
         self._batcher = batcher
         self._transport = transport
+        self._end = end
         self._held = b""
 
     def write(self, data: bytes) -> None:
@@ -41,9 +45,9 @@ class Gathered:
             self._transport.write(held)
 
     def close(self) -> None:
-        """Close, once everything is written."""
+        """End the connection, once everything is written."""
         self.flush()
-        self._transport.close()
+        self._end()
 
     def is_closing(self) -> bool:
         """Whether it is closed or closing."""

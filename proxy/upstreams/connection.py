@@ -137,7 +137,11 @@ class Connection:
             self.bind(attempt)
         self.state = _HEAD
         self._interims = 0
-        self.takes_body = attempt.request.has_body or not attempt.request.upgrade
+        self.takes_body = True
+        if attempt.request.upgrade:
+            self.takes_body = attempt.request.has_body
+            if self.takes_body:
+                self.retires_at = 0  # a backend may take the body for what follows the switch
         if attempt.request_done:
             self.deadline = self._pool.timer.now + attempt.head_ms
         else:

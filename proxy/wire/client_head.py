@@ -41,8 +41,9 @@ _TARGET: Final = bytes(octet if octet > 0x20 and octet != 0x7F else 0x21 for oct
 _VERSION: Final = re.compile(
     rb"[" + TOKEN + rb"]{1,32} [!-~\x80-\xff]++ HTTP/(?!1\.[01])[0-9](?:\.[0-9])?\r\n"
 ).match
+_PROTOCOL: Final = re.compile(rb"[" + TOKEN + rb"]++(?:/[" + TOKEN + rb"]++)?").fullmatch
 _CARRIES_REQUESTS: Final = re.compile(
-    rb"[ \t]*(?:h2c|(?:h[23]|http|https|tls|spdy)(?:[/ \t]|\Z))", re.IGNORECASE
+    rb"(?:h2c|(?:h[23]|http|https|tls|spdy)(?:[/ \t]|\Z))", re.IGNORECASE
 ).match
 _ONCE: Final = (b"host", b"content-length", b"transfer-encoding")
 
@@ -290,10 +291,10 @@ def _connection(head: RequestHead, value: bytes) -> None:
 def _offered(protocols: bytes) -> bytes:
     """The protocols that may be switched to (RFC 9110, 7.8): not HTTP or TLS, which would carry
     further requests past the table."""
-    if b"," not in protocols and _CARRIES_REQUESTS(protocols) is None:
+    if protocols.lower() == b"websocket":
         return protocols
     offered = [protocol.strip() for protocol in protocols.split(b",")]
-    return b", ".join([one for one in offered if one and _CARRIES_REQUESTS(one) is None])
+    return b", ".join([one for one in offered if _PROTOCOL(one) and _CARRIES_REQUESTS(one) is None])
 
 
 def _other_form(head: RequestHead) -> None:

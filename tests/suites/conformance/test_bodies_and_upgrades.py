@@ -105,6 +105,7 @@ def test_a_switch_after_a_body(facade: Facade, legacy: RawBackend) -> None:
         b"websocket, HTTP/2.0",
         b"TLS/1.0,websocket",
         b"h2 , websocket, http/1.1",
+        b'websocket, h"2c, a b',
     ],
 )
 def test_a_list_of_protocols_loses_what_is_not_offered(

@@ -12,7 +12,16 @@ import pytest
 from figway.model.backend import ConnectionLimits
 from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.tunnels import open_tunnel
-from tests.support.wire import OK, Client, Facade, Message, Peer, RawBackend, table_of
+from tests.support.wire import (
+    OK,
+    Client,
+    Facade,
+    Message,
+    Peer,
+    RawBackend,
+    head_first,
+    table_of,
+)
 
 POST = b"POST /x HTTP/1.1\r\nHost: shop.example\r\n"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -252,3 +261,38 @@ def test_a_refusal_outlives_what_is_still_sent(facade: Facade, legacy: RawBacken
             client.send(b"more of it " * 100)
         assert client.answer().status == 400
     assert len(facade.records) == 1
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begun", "status"),
+    [
+        (POST + b"Host: other\r\n" + CHUNKED + b"\r\n5\r\nhello\r\n", 400),
+        (POST + CHUNKED + b"\r\n5\r\nhello\r\n0\r\nX : 1\r\n", 400),
+        (POST + CHUNKED + b"\r\nno chunk\r\n", 400),
+        (POST + b"Content-Length: 4000\r\n\r\nhello", 413),
+        (POST + b"Connection: close\r\nContent-Length: 900\r\n\r\nhello", 200),
+    ],
+)
+def test_an_early_answer_is_not_lost_to_the_body_behind_it(
+    facade_of: Open, legacy: RawBackend, begun: bytes, status: int
+) -> None:
+    """trap 18: what comes after the last answer is read and dropped (RFC 9112, 9.6): a reset would
+    take the answer with it."""
+
+    def play(peer: Peer, request: Message) -> None:
+        peer.send(OK)
+        peer.rest()
+
+    legacy.play = head_first(play)
+    facade = facade_of(max_body=1_000)
+    with facade.connect() as client:
+        client.send(begun)
+        facade.last()
+        for _ in range(3):
+            client.send(b"more\r\n")
+            threading.Event().wait(0.02)
+        assert client.answer().status == status
+        assert client.rest() == b""

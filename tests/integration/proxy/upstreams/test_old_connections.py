@@ -130,6 +130,31 @@ async def test_a_connection_has_a_greatest_age() -> None:
         assert server.accepted == 2
 
 
+async def test_an_old_connection_serves_nobody_who_waits_for_one() -> None:
+    """W9: where connections are never idle, their age counts all the same."""
+    limits = ConnectionLimits(max_connections=1, max_age_ms=60_000)
+    async with against(serve, limits=limits) as (client, server):
+        first, heard = client.send(get())
+        first.end()
+        second, waited = client.send(get())
+        second.end()
+        assert client.pool.waiting == 1
+        for connection in client.pool._members:
+            connection.retires_at = client.pool.timer.now
+        await heard.done.wait()
+        await waited.done.wait()
+        assert (heard.body, waited.body) == (b"1", b"2")
+        assert server.accepted == 2
+
+
+async def test_a_body_beside_an_upgrade_is_the_last_of_its_connection() -> None:
+    """W28: whoever takes the body for what follows the switch would answer it as a request."""
+    async with against(serve) as (client, server):
+        assert (await client.ask(post(3, upgrade=True), b"abc")).body == b"1"
+        assert (await client.ask()).body == b"2"
+        assert server.accepted == 2
+
+
 async def test_tunnels_and_event_streams_take_no_place_of_requests() -> None:
     """W10: one place, a tunnel, an event stream, and still room for a request."""
 

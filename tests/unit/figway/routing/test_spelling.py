@@ -233,6 +233,6 @@ def test_no_program_is_led_in(path: bytes) -> None:
         read = path
         for step in program:
             read = step(read)
-        if re.match(rb"/api/private(/|$)", read):
+        if read.startswith(b"/api/private/"):
             assert not let_through, (path, read)
             return

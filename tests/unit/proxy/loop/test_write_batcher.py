@@ -32,7 +32,7 @@ class Wire:
 
 async def _gathered() -> tuple[Wire, Gathered]:
     wire = Wire()
-    return wire, Gathered(WriteBatcher(), cast(Any, wire))
+    return wire, Gathered(WriteBatcher(), cast(Any, wire), wire.close)
 
 
 async def test_a_head_goes_with_the_first_piece_of_its_body() -> None:
