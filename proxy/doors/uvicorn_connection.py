@@ -375,8 +375,10 @@ class FacadeProtocol(HttpToolsProtocol):
         self._linger()
 
     def _end(self) -> None:
-        """The answer was the last one. A body that is still on its way is read and dropped."""
-        if self.cycle.more_body and not self.transport.is_closing():
+        """The answer was the last one. A body that is still on its way is read and dropped, and so
+        is whatever follows a head that was refused."""
+        more = self.cycle.more_body or self._answered is None
+        if more and not self.transport.is_closing():
             self._over = self._ended = True
             self._linger()
         else:

@@ -270,9 +270,9 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
     ("begun", "status"),
     [
         (POST + b"Host: other\r\n" + CHUNKED + b"\r\n5\r\nhello\r\n", 400),
-        (POST + CHUNKED + b"\r\n5\r\nhello\r\n0\r\nX : 1\r\n", 400),
+        (b"POST /x HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (POST + CHUNKED + b"\r\n5\r\nhello\r\n0\r\nX : 1\r\n\r\n", 400),
         (POST + CHUNKED + b"\r\nno chunk\r\n", 400),
-        (POST + b"Content-Length: 4000\r\n\r\nhello", 413),
         (POST + b"Connection: close\r\nContent-Length: 900\r\n\r\nhello", 200),
     ],
 )
@@ -283,11 +283,12 @@ def test_an_early_answer_is_not_lost_to_the_body_behind_it(
     take the answer with it."""
 
     def play(peer: Peer, request: Message) -> None:
-        peer.send(OK)
+        if status == 200:
+            peer.send(OK)
         peer.rest()
 
     legacy.play = head_first(play)
-    facade = facade_of(max_body=1_000)
+    facade = facade_of()
     with facade.connect() as client:
         client.send(begun)
         facade.last()
