@@ -177,6 +177,9 @@ storm: $(VENV)/.dev ## 50 flips a second under load: make storm [SECONDS=30]
 burst: $(VENV)/.dev ## 5 000 writes to a queue route: 202 for all, every id once, order by key: make burst [REQUESTS=n]
 	@$(BIN)/python -m bench.queue_burst --requests $(or $(REQUESTS),5000)
 
+burst-latency: $(VENV)/.dev ## What the facade adds to a message, with a queue that answers at once: make burst-latency [REQUESTS=n]
+	@$(BIN)/python -m bench.queue_latency --requests $(or $(REQUESTS),5000)
+
 soak: $(VENV)/.dev ## Mixed traffic, flips and faults: make soak [MINUTES=10]
 	@$(BIN)/python -m tests.suites.soak.soak --minutes $(or $(MINUTES),10)
 

@@ -54,6 +54,8 @@ def list_backends(ctx: typer.Context) -> None:
 def _address(row: Mapping[str, Any]) -> str:
     item = row["item"]
     named = str(item["url"] or item["function"] or item["aws"]["resource"])
+    if item["stream"]["name"]:
+        return f"{named} stream {item['stream']['name']}"
     if item["endpoint_url"]:
         return f"{named} via {item['endpoint_url']}"
     if item["sign"]["service"]:
@@ -78,12 +80,14 @@ figway backends set shop --side legacy --url http://10.0.0.5:8080
 figway backends set orders --side new --function orders:live --region eu-west-1
 figway backends set files --side new --url https://NAME.s3.eu-west-1.amazonaws.com --sign s3
 figway backends set exports --side new --queue QUEUE_URL --location '/api/exports/{id}'
+figway backends set jobs --side new --queue redis://HOST:6379/0 --stream jobs
 figway backends set booked --side new --events BUS_OR_TOPIC_ARN
 figway backends set bookings --side new --workflow STATE_MACHINE_ARN --mode sync
 
 A queue, a bus and a topic answer 202 at once, as does a workflow in mode start: such a backend
-stands for new only, and has no shadow. Calls are signed with the proxy's own role. More in the
-manual: Send a route to a queue, a bus, a workflow or a bucket.
+stands for new only, and has no shadow. Calls of AWS are signed with the proxy's own role; the
+password of a Redis is named by --set stream.password=env:FIGWAY_SECRET_REDIS. More in the manual:
+Send a route to a queue, a bus, a workflow or a bucket.
 """
 
 
@@ -97,7 +101,11 @@ def set_backend(
         str | None, typer.Option(help="Lambda function, ARN or name: makes it kind lambda.")
     ] = None,
     queue: Annotated[
-        str | None, typer.Option(help="SQS queue, URL or ARN: makes it kind queue.")
+        str | None,
+        typer.Option(help="SQS queue, URL or ARN, or redis:// URL: makes it kind queue."),
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Key of the stream in the Redis that --queue names.")
     ] = None,
     events: Annotated[
         str | None,
@@ -151,8 +159,9 @@ def set_backend(
     kinds = [kind for kind, value in named.items() if value]
     if len(kinds) > 1:
         raise typer.BadParameter("name one of --url, --function, --queue, --events, --workflow")
+    redis = queue if queue and queue.startswith(("redis:", "rediss:")) else None
     aws = {
-        "resource": queue or events or workflow,
+        "resource": (None if redis else queue) or events or workflow,
         "mode": mode.value if mode else None,
         "location": location,
         "retry_after_s": retry_after,
@@ -160,7 +169,7 @@ def set_backend(
     }
     given = {
         "side": side.value if side else None,
-        "url": url,
+        "url": url or redis,
         "function": function,
         "endpoint_url": endpoint_url,
         "region": region,
@@ -170,6 +179,7 @@ def set_backend(
         "kind": kinds[0] if kinds else None,
         "aws": _given(aws) or None,
         "sign": {"service": sign} if sign is not None else None,
+        "stream": {"name": stream} if stream is not None else None,
     }
     put_item(
         shared(ctx),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from control_plane.clock import now_ms
 from control_plane.http.problems import invalid
 from control_plane.percent import lower
-from figway.model.backend import HANDED_ON, Backend
+from figway.model.backend import HANDED_ON, Backend, is_stream
 from figway.model.share import basis_points
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -113,7 +113,9 @@ def iso(at_ms: int) -> str:
 
 
 def address(backend: Backend) -> str:
-    """Where a backend is: its URL, function, queue, bus, topic or state machine."""
+    """Where a backend is: its URL, function, queue, stream, bus, topic or state machine."""
+    if is_stream(backend):
+        return f"{backend.url} stream {backend.stream.name}"
     if backend.kind in HANDED_ON:
         return f"{backend.kind.value} {backend.aws.resource}"
     return backend.url or backend.function

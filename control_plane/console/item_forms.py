@@ -73,7 +73,12 @@ _BACKEND = (
     FormGroup(
         "Where it is",
         (
-            FormField("url", "URL", hint="http://10.0.0.5:8080", kinds=_HTTP),
+            FormField(
+                "url",
+                "URL; of a queue in Redis: redis:// or rediss://",
+                hint="http://10.0.0.5:8080",
+                kinds=(*_HTTP, *_QUEUE),
+            ),
             FormField("urls", "Further URLs that answer alike", "words", kinds=_HTTP),
             FormField("function", "Function, name or ARN", hint="orders:live", kinds=_LAMBDA),
             FormField(
@@ -86,6 +91,7 @@ _BACKEND = (
                 kinds=(*_HTTP, *_AWS),
             ),
             FormField("endpoint_url", "Endpoint of AWS's API other than its own", kinds=_AWS),
+            FormField("stream.name", "Redis: key of the stream", kinds=_QUEUE),
         ),
     ),
     FormGroup(
@@ -125,6 +131,27 @@ _BACKEND = (
             FormField("aws.retry_after_s", "Retry-After of a 202, seconds", "number", kinds=_LATER),
             FormField(
                 "aws.group_by", "FIFO: what is kept in order", hint="the sticky key", kinds=_LATER
+            ),
+            FormField(
+                "stream.user", "Redis: user to log in as", hint="the default user", kinds=_QUEUE
+            ),
+            FormField(
+                "stream.password",
+                "Redis: its password, by reference",
+                hint="env:FIGWAY_SECRET_REDIS",
+                kinds=_QUEUE,
+            ),
+            FormField(
+                "stream.max_length",
+                "Redis: entries that the stream is cut to, about; 0 cuts nothing",
+                "number",
+                kinds=_QUEUE,
+            ),
+            FormField(
+                "stream.dedupe_s",
+                "Redis: seconds in which an Idempotency-Key is taken once",
+                "number",
+                kinds=_QUEUE,
             ),
             FormField(
                 "aws.detail_type", "Event's detail-type", hint="the route's id", kinds=_EVENTS

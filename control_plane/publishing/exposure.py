@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from control_plane.audit.entry import AuditEntry
 from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Confirm, Published
-from figway.model.backend import Backend, BackendKind
+from figway.model.backend import Backend, BackendKind, is_stream, secret_references
 from figway.model.share import on_new
 from figway.model.table import BreakerForce, Route, Stage, Table
 
@@ -109,7 +109,7 @@ def _address(backend: Backend) -> tuple[object, ...]:
         "sign",
     )
     named = tuple(getattr(backend, name, None) for name in names)
-    return (*named, backend.aws.resource, backend.aws.mode)
+    return (*named, backend.aws.resource, backend.aws.mode, backend.stream.name)
 
 
 def _why(before: Route | None, after: Route, changed: set[str]) -> str:
@@ -151,12 +151,12 @@ def secrets_elsewhere(before: Table, after: Table) -> list[FindingOut]:
     for backend_id, backend in after.backends.items():
         if before.backends.get(backend_id) is backend:
             continue
-        for credential in backend.credentials:
-            known = sent.get(credential.value)
+        for reference in secret_references(backend):
+            known = sent.get(reference)
             other = sorted(_hosts(backend) - known) if known else []
             if known and other:
                 text = (
-                    f"{credential.value} would be sent to {', '.join(other[:5])}; so far it is "
+                    f"{reference} would be sent to {', '.join(other[:5])}; so far it is "
                     f"sent to {', '.join(sorted(known)[:5])}"
                 )
                 path = f"backend {backend_id}"
@@ -170,13 +170,13 @@ def _destinations(table: Table) -> dict[str, set[str]]:
     """Where each secret is sent to."""
     found: dict[str, set[str]] = {}
     for backend in table.backends.values():
-        for credential in backend.credentials:
-            found.setdefault(credential.value, set()).update(_hosts(backend))
+        for reference in secret_references(backend):
+            found.setdefault(reference, set()).update(_hosts(backend))
     return found
 
 
 def _hosts(backend: Backend) -> set[str]:
-    if backend.kind is not BackendKind.HTTP:
+    if backend.kind is not BackendKind.HTTP and not is_stream(backend):
         name = backend.function or backend.aws.resource
         return {urlsplit(backend.endpoint_url).netloc or f"{backend.kind.value} {name}"}
     return {urlsplit(url).netloc for url in (backend.url, *backend.urls) if url}

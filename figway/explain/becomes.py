@@ -8,6 +8,7 @@ from figway.model.backend import (
     Backend,
     BackendKind,
     answers_later,
+    is_stream,
     is_topic,
 )
 
@@ -27,6 +28,8 @@ def _what(backend: Backend) -> str:
     aws = backend.aws
     if backend.kind is BackendKind.WORKFLOW:
         return f"an execution of {aws.resource}, named by its Idempotency-Key"
+    if is_stream(backend):
+        return _entry(backend)
     name = "bus"
     if backend.kind is BackendKind.QUEUE:
         name = "queue"
@@ -35,6 +38,16 @@ def _what(backend: Backend) -> str:
     text = f"a message of the {name} {aws.resource}"
     if aws.resource.endswith(".fifo"):
         text += f", in order by {aws.group_by or 'the sticky key'}, once for an Idempotency-Key"
+    return text
+
+
+def _entry(backend: Backend) -> str:
+    stream = backend.stream
+    text = f"an entry of the stream {stream.name} at {backend.url}"
+    if stream.max_length:
+        text += f", cut to about {stream.max_length} entries"
+    if stream.dedupe_s:
+        text += f", once within {stream.dedupe_s} s for an Idempotency-Key"
     return text
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from figway.message.http import Headers
-from figway.model.backend import Backend, HostPolicy
+from figway.model.backend import Backend, HostPolicy, is_stream
 
 NAMES = frozenset({b"location", b"content-location", b"refresh", b"set-cookie"})
 """Fields that may have to be rewritten; lower case."""
@@ -172,7 +172,9 @@ def domains_of(backend: Backend) -> tuple[bytes, ...]:
 
 def _places(backend: Backend) -> list[tuple[bytes, bytes]]:
     """Each authority by which `backend` may call itself, with the path that it stands under."""
-    names = []
+    names: list[tuple[bytes, bytes]] = []
+    if is_stream(backend):
+        return names  # its URL is that of a Redis, which no answer names
     prefix = urlsplit(backend.url).path.rstrip("/").encode()
     for address in (backend.url, *backend.urls):
         if authority := urlsplit(address).netloc:

@@ -17,7 +17,7 @@ class BackendKind(StrEnum):
     HTTP = "http"
     LAMBDA = "lambda"
     QUEUE = "queue"
-    """A message to an SQS queue; the client is answered 202."""
+    """A message to an SQS queue, or an entry of a Redis stream; the client is answered 202."""
     EVENTS = "events"
     """An event on an EventBridge bus or an SNS topic; the client is answered 202."""
     WORKFLOW = "workflow"
@@ -149,7 +149,7 @@ class Signing(Strict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AwsResource(Strict):
     """What a backend of kind queue, events or workflow hands requests to, and what clients are
-    answered."""
+    answered. For a Redis stream the latter alone."""
 
     resource: str = ""
     """queue: URL or ARN of the queue (FIFO when it ends in `.fifo`). events: name or ARN of an
@@ -180,6 +180,28 @@ class AwsResource(Strict):
 NO_RESOURCE = AwsResource()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisStream(Strict):
+    """The stream that a backend of kind queue adds requests to, in a Redis at `url`."""
+
+    name: str = ""
+    """Key of the stream. It is made by the first entry."""
+    user: str = ""
+    """User to log in as (ACL, Redis 6); the default user when empty."""
+    password: str = ""
+    """Its password by reference: `env:FIGWAY_SECRET_NAME`, `file:/run/secrets/figway/name`, or
+    `aws-secret:figway/backend/name`. No login when empty."""
+    max_length: int = 0
+    """Entries that the stream is cut to, about (`MAXLEN ~`): the oldest go, read or not. 0 cuts
+    nothing."""
+    dedupe_s: int = 300
+    """Seconds in which an Idempotency-Key is taken once, by a script in Redis; with 0 a repeated
+    key is a second entry with the same id."""
+
+
+NO_STREAM = RedisStream()
+
+
 NO_SIGNING = Signing()
 
 
@@ -206,9 +228,10 @@ class Backend(Strict):
     """The side it stands for."""
     kind: BackendKind = BackendKind.HTTP
     """`http` (needs `url`), `lambda` (needs `function`), or `queue`, `events`, `workflow` (need
-    `aws.resource`)."""
+    `aws.resource`; a queue in Redis needs `url` and `stream.name`)."""
     url: str = ""
-    """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target."""
+    """Base URL, `http://host:port` or `https://host[:port]`; a path is put before the target. kind
+    queue with `stream`: `redis://host[:port][/database]`, or `rediss://` for TLS."""
     urls: tuple[str, ...] = ()
     """Further URLs that answer like `url`, with the same path; requests are shared among all."""
     balance: Balance = Balance.ROUND_ROBIN
@@ -233,6 +256,8 @@ class Backend(Strict):
     """kind http: the AWS service that requests are signed for."""
     aws: AwsResource = NO_RESOURCE
     """kind queue, events and workflow: what requests are handed to."""
+    stream: RedisStream = NO_STREAM
+    """kind queue: the Redis stream that requests are handed to, in the place of an SQS queue."""
     ca_file: str = ""
     """PEM bundle to verify the backend's certificate with, instead of the system's."""
     allow_link_local: bool = False
@@ -256,6 +281,17 @@ def answers_later(backend: Backend) -> bool:
     if backend.kind is BackendKind.WORKFLOW:
         return backend.aws.mode is WorkflowMode.START
     return backend.kind in HANDED_ON
+
+
+def is_stream(backend: Backend) -> bool:
+    """Is the queue of `backend` a Redis stream?"""
+    return backend.kind is BackendKind.QUEUE and backend.stream != NO_STREAM
+
+
+def secret_references(backend: Backend) -> tuple[str, ...]:
+    """Every secret that `backend` names."""
+    own = (backend.stream.password,) if backend.stream.password else ()
+    return (*(item.value for item in backend.credentials), *own)
 
 
 def is_topic(resource: str) -> bool:

@@ -14,11 +14,13 @@ from figway.model.backend import (
     BackendKind,
     WorkflowMode,
     answers_later,
+    is_stream,
     is_topic,
 )
 from figway.model.table import Route, Stage
 from figway.model.words import Side
 from figway.routing.pattern import PatternError, parse
+from figway.validate import stream as validate_stream
 from figway.validate.findings import Findings
 from figway.validate.ranges import TOKEN, VISIBLE, check_ranges
 from figway.validate.url import check_url
@@ -41,7 +43,7 @@ _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _NAME = re.compile(r"(?:path\.)?[A-Za-z_][A-Za-z0-9_]*").fullmatch
 _GROUP = re.compile(r"(header|path|query):(.+)").fullmatch
 _WANTED = {
-    BackendKind.QUEUE: "the URL or the ARN of an SQS queue",
+    BackendKind.QUEUE: "the URL or the ARN of an SQS queue, or url and stream.name for Redis",
     BackendKind.EVENTS: "the name or ARN of an EventBridge bus, or the ARN of an SNS topic",
     BackendKind.WORKFLOW: "the ARN of a Step Functions state machine",
 }
@@ -51,7 +53,12 @@ def check_resource(backend: Backend, path: str, findings: Findings) -> None:
     """Check what a backend of kind queue, events or workflow hands requests to."""
     aws, kind = backend.aws, backend.kind
     place, wanted = f"{path}.aws.resource", _WANTED[kind]
-    if not aws.resource:
+    streams = kind is BackendKind.QUEUE and (
+        is_stream(backend) or validate_stream.is_redis(backend.url)
+    )
+    if streams:
+        validate_stream.check(backend, path, findings)
+    elif not aws.resource:
         message = f"a backend of kind {kind.value} needs a resource"
         findings.error("resource_missing", place, message, f"set {wanted}")
     elif kind is BackendKind.QUEUE and not aws.resource.startswith("arn:"):
@@ -66,7 +73,7 @@ def check_resource(backend: Backend, path: str, findings: Findings) -> None:
     if backend.endpoint_url:
         check_url(backend.endpoint_url, f"{path}.endpoint_url", backend.allow_link_local, findings)
     for field, code in (("url", "url_unused"), ("function", "function_unused")):
-        if getattr(backend, field):
+        if getattr(backend, field) and not (field == "url" and streams):
             message, hint = f"kind {kind.value} uses no {field}", f"remove {field}"
             findings.warning(code, f"{path}.{field}", message, hint)
     _answer(aws, backend, f"{path}.aws", findings)
@@ -75,6 +82,7 @@ def check_resource(backend: Backend, path: str, findings: Findings) -> None:
 def check(backend: Backend, path: str, findings: Findings) -> None:
     """Check what any backend says of AWS, and warn of what its kind does not use."""
     sign = backend.sign
+    validate_stream.check_unused(backend, path, findings)
     check_ranges(backend.aws, f"{path}.aws", findings)
     if backend.kind not in HANDED_ON and backend.aws != NO_RESOURCE:
         hint = "remove aws, or set kind to queue, events or workflow"

@@ -18,7 +18,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "default_backend_side": "The table's default backend is not on side legacy.",
         # backends
         "url_missing": "A backend of kind http has no URL.",
-        "url_invalid": "A URL has another scheme than http and https, no host, or a bad port.",
+        "url_invalid": "A URL has another scheme than its kind speaks, no host, or a bad port.",
         "url_userinfo": "A URL holds a user name or password.",
         "url_query": "A URL holds a query or a fragment.",
         "url_unused": "A backend has a URL that its kind does not use.",
@@ -33,6 +33,9 @@ CODES: Mapping[str, str] = MappingProxyType(
         "retry_after_range": "The Retry-After of a 202 is out of its range.",
         "group_invalid": "What a FIFO queue or topic keeps in order is no header, path or query.",
         "event_name_invalid": "The source or detail type of an event is empty or too long.",
+        "stream_invalid": "A stream in Redis has no name, a bad one, or a queue of SQS beside it.",
+        "stream_range": "The length of a stream, or how long it knows a key, is out of its range.",
+        "stream_unused": "A backend has a stream that its kind does not use.",
         "sign_invalid": "The service or region that requests are signed for cannot be one.",
         "aws_unused": "A backend has a setting for AWS that its kind does not use.",
         "address_link_local": "A backend is on a link-local or metadata address.",

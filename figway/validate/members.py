@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from figway.model.backend import HANDED_ON, Backend, BackendKind
+from figway.model.backend import HANDED_ON, Backend, BackendKind, is_stream
 from figway.validate.faults import check_statuses
 from figway.validate.findings import Findings
 from figway.validate.policies import RESERVED, header_problem
 from figway.validate.ranges import check_ranges
+from figway.validate.references import HOW, is_reference
 
 _TARGET = re.compile(r"/[\x21-\x22\x24-\x7e]*").fullmatch
-REFERENCE = re.compile(
-    r"env:FIGWAY_SECRET_[A-Z0-9_]{1,128}"
-    r"|file:/[A-Za-z0-9._/-]{1,512}"
-    r"|aws-secret:[A-Za-z0-9/_+=.@:-]{1,512}"
-).fullmatch
-"""References that a table may hold. Only variables made for it can be named, and a proxy reads
-files of its secrets directory alone, so that a table cannot fetch other secrets of a host."""
 
 
 def check(backend: Backend, path: str, findings: Findings) -> None:
@@ -39,14 +33,15 @@ def check(backend: Backend, path: str, findings: Findings) -> None:
         if why:
             hint = "name a header such as Authorization"
             findings.error("credential_invalid", f"{place}.header", why, hint)
-        if REFERENCE(credential.value) is None or ".." in credential.value:
+        if not is_reference(credential.value):
             # What stands there may be the secret itself: it is not repeated.
             message = "not a reference to a secret"
-            hint = "write env:FIGWAY_SECRET_X, file:/run/secrets/figway/x or aws-secret:NAME"
-            findings.error("credential_invalid", f"{place}.value", message, hint)
+            findings.error("credential_invalid", f"{place}.value", message, HOW)
         if backend.kind in HANDED_ON:
             message = f"a backend of kind {backend.kind.value} would store the secret"
             hint = "remove it: calls of AWS are signed with the proxy's own role"
+            if is_stream(backend):
+                hint = "remove it: the password of Redis stands in stream.password"
             findings.error("credential_invalid", place, message, hint)
 
 

@@ -13,6 +13,7 @@ from figway.model.backend import (
     FallbackBudgetPolicy,
     HealthPolicy,
     OutlierPolicy,
+    RedisStream,
     RetryPolicy,
     Timeouts,
 )
@@ -41,6 +42,10 @@ _RANGES: dict[type, _Ranges] = {
         ("max_lasting", 0, 65_535, "limit_range"),
     ),
     AwsResource: (("retry_after_s", 0, 604_800, "retry_after_range"),),
+    RedisStream: (
+        ("max_length", 0, 1_000_000_000, "stream_range"),
+        ("dedupe_s", 0, 604_800, "stream_range"),
+    ),
     FallbackBudgetPolicy: (
         ("percent", 0, 1_000, "budget_range"),
         ("min_per_s", 0, 1_000_000, "budget_range"),

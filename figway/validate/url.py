@@ -9,9 +9,16 @@ from figway.validate.findings import Findings
 from figway.validate.ranges import LITERAL_HOST, VISIBLE
 
 
-def check_url(url: str, path: str, allow_link_local: bool, findings: Findings) -> None:
+def check_url(
+    url: str,
+    path: str,
+    allow_link_local: bool,
+    findings: Findings,
+    schemes: tuple[str, str] = ("http", "https"),
+) -> None:
     """Check a base URL: its form, and that it holds no secret and leads to none."""
-    problem, host, hint = "", "", "write http://host:port or https://host[:port]"
+    plain, secure = schemes
+    problem, host, hint = "", "", f"write {plain}://host:port or {secure}://host[:port]"
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -20,8 +27,8 @@ def check_url(url: str, path: str, allow_link_local: bool, findings: Findings) -
         return
     if VISIBLE(url) is None or "\\" in url:
         problem = "a URL holds visible ASCII characters only"
-    elif parts.scheme not in ("http", "https"):
-        problem = f"the scheme {parts.scheme!r} is neither http nor https"
+    elif parts.scheme not in schemes:
+        problem = f"the scheme {parts.scheme!r} is neither {plain} nor {secure}"
     elif not host or LITERAL_HOST(f"[{host}]" if ":" in host else host) is None:
         problem = "the URL has no valid host"
     elif port == 0:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from figway.model.backend import secret_references
 from figway.model.table import Table
 from proxy.loop.deadlines import DeadlineTimer
 
@@ -48,10 +49,10 @@ def named(table: Table) -> frozenset[str]:
     """Names or ARNs of the secrets that a table refers to."""
     start = SCHEME + ":"
     return frozenset(
-        item.value.removeprefix(start)
+        reference.removeprefix(start)
         for backend in table.backends.values()
-        for item in backend.credentials
-        if item.value.startswith(start)
+        for reference in secret_references(backend)
+        if reference.startswith(start)
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from figway.message.forwarded import folded
 from figway.message.http import Headers
-from figway.model.backend import Backend
+from figway.model.backend import Backend, secret_references
 from proxy.loop.files import Folders, ReadFile
 
 DIRECTORY_VARIABLE = "FIGWAY_SECRETS_DIR"
@@ -73,9 +73,10 @@ class Secrets:
 
 
 class Credentials:
-    """The credential headers of one backend. `deadline` (`HasDeadline`) is for the files."""
+    """The credential headers of one backend, or the `password` that it logs in with. `deadline`
+    (`HasDeadline`) is for the files."""
 
-    __slots__ = ("_backend", "_gone", "_headers", "_report", "_secrets", "deadline")
+    __slots__ = ("_backend", "_gone", "_headers", "_report", "_secrets", "deadline", "password")
 
     def __init__(
         self,
@@ -89,7 +90,7 @@ class Credentials:
         self._report = report
         names = [item.header.lower().encode() for item in backend.credentials]
         self._gone = frozenset(map(folded, names))
-        self._headers = self._read()
+        self._headers, self.password = self._read()
         self.deadline = 0
 
     def __repr__(self) -> str:
@@ -98,7 +99,7 @@ class Credentials:
     @property
     def from_files(self) -> bool:
         """Whether there is anything to read again."""
-        return any(item.value.startswith("file:") for item in self._backend.credentials)
+        return any(item.startswith("file:") for item in secret_references(self._backend))
 
     def apply(self, headers: Headers) -> Headers:
         """The header section with the credentials, in place of what the client sent."""
@@ -109,16 +110,18 @@ class Credentials:
         """Read everything again; while that fails, what was read last stays."""
         self.deadline = now + READ_AGAIN_MS
         try:
-            self._headers = self._read()
+            self._headers, self.password = self._read()
         except (OSError, ValueError) as error:
             if self._report is not None:
                 self._report(f"credentials of {self._backend.id}", error)
 
-    def _read(self) -> Headers:
-        return [
+    def _read(self) -> tuple[Headers, str]:
+        headers = [
             (item.header.encode(), (item.prefix + self._secret(item.value)).encode())
             for item in self._backend.credentials
         ]
+        reference = self._backend.stream.password
+        return headers, self._secret(reference) if reference else ""
 
     def _secret(self, reference: str) -> str:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from figway.model.backend import Backend
+from figway.model.backend import Backend, secret_references
 from figway.model.table import Table
 from proxy.loop.files import Folders, ReadFile
 from proxy.processes.messages import Files
@@ -39,9 +39,9 @@ def named_files(table: Table) -> dict[str, bool]:
 def _of_backend(backend: Backend) -> Iterable[tuple[str, bool]]:
     if backend.ca_file:
         yield backend.ca_file, False
-    for item in backend.credentials:
-        if item.value.startswith(_SCHEME):
-            yield item.value.removeprefix(_SCHEME), True
+    for reference in secret_references(backend):
+        if reference.startswith(_SCHEME):
+            yield reference.removeprefix(_SCHEME), True
 
 
 class Materials:

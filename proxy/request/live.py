@@ -51,7 +51,9 @@ class LiveBackend:
     def __init__(
         self, backend: Backend, upstream: Upstream, credentials: Credentials | None = None
     ) -> None:
-        url = urlsplit(backend.url)
+        self.hands_on = backend.kind in HANDED_ON
+        # The URL of a stream says where Redis is, and nothing of a request.
+        url = urlsplit("" if self.hands_on else backend.url)
         self.backend = backend
         self.upstream = upstream
         self.credentials = credentials
@@ -62,7 +64,6 @@ class LiveBackend:
         self.in_flight = 0
         self.retired = False
         self.barred = False
-        self.hands_on = backend.kind in HANDED_ON
 
 
 def barred(backend: Backend, why: str) -> LiveBackend:

@@ -17,7 +17,7 @@ from typing import Any
 
 from figway.message.headers import MAX_HOPS
 from figway.message.problem import Problem
-from figway.model.backend import Backend
+from figway.model.backend import Backend, secret_references
 from figway.model.words import Side
 from figway.routing.compile import CompiledTable, Plan
 from figway.serving.breaker import Breaker, BreakerState
@@ -33,7 +33,7 @@ from proxy.request.ids import TraceParents
 from proxy.request.live import LiveBackend, LiveRoute, barred
 from proxy.request.quarantine import Quarantine
 from proxy.request.readers import Readers
-from proxy.upstreams.mending import Mending
+from proxy.upstreams.mending import LoggingIn, Mending
 from proxy.upstreams.port import Upstream
 
 OpenUpstream = Callable[[Backend], Upstream]
@@ -187,7 +187,10 @@ class Runtime:
         """The backend opened; one that cannot be is barred, or used on as it was."""
         try:
             credentials = self._credentials(backend)  # before anything is open
-            live = LiveBackend(backend, self._open(backend), credentials)
+            upstream = self._open(backend)
+            if credentials is not None and isinstance(upstream, LoggingIn):
+                upstream.log_in_with(credentials)
+            live = LiveBackend(backend, upstream, credentials)
             if backend.urls:
                 live.retry = FallbackBudget(backend.retry, self._workers)
         except Exception as error:
@@ -305,7 +308,7 @@ class Runtime:
         )
 
     def _credentials(self, backend: Backend) -> Credentials | None:
-        if not backend.credentials:
+        if not secret_references(backend):
             return None
         return Credentials(backend, self.report, self._secrets)
 

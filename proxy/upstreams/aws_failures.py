@@ -1,8 +1,9 @@
 """What an answer of AWS's API that is no success says: refused, throttled, too large, or unknown.
 
-An error of the client's kind (4xx) says that the service took nothing, whatever the status of its
-own; a failure of the service (5xx) leaves that open. Details name the error alone: messages may
-hold names of accounts and resources, which no client should read.
+An error of the client's kind (4xx) says that the service took nothing, and so does a redirect that
+asks for the same call elsewhere. A failure of the service (5xx) leaves that open, as does a status
+that AWS's API does not have: whoever answers 202 or 303 may well have taken the call. Details name
+the error alone: messages may hold names of accounts and resources, which no client should read.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+_ELSEWHERE = frozenset({301, 307, 308})
 _LARGE = frozenset({"MessageTooLong", "RequestEntityTooLargeException", "RequestTooLarge"})
 _LARGE_TEXT = re.compile(
     rb"must be shorter than|too long|length less than or equal to|exceeds? .*size"
@@ -49,7 +51,9 @@ def error_name(fields: dict[bytes, bytes], payload: bytes) -> str:
 
 
 def failure_of(status: int, fields: dict[bytes, bytes], payload: bytes) -> Failure:
-    """The failure that an answer other than 2xx stands for."""
+    """The failure that an answer other than 200 stands for."""
+    if status < 400 and status not in _ELSEWHERE:
+        return Failure(FailureKind.PROTOCOL, Sent.SOME, f"It answered with status {status}.")
     name = error_name(fields, payload)
     return failure_named(name or f"status {status}", status, payload)
 

@@ -18,9 +18,9 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from figway.message.http import Headers
-from figway.model.backend import Backend, BackendKind
+from figway.model.backend import Backend, BackendKind, timeouts_of
 from figway.serving.failures import FailureKind, Sent
-from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_endpoint import (
     NO_CREDENTIALS,
@@ -96,6 +96,8 @@ class LambdaUpstream:
             replace(backend, kind=BackendKind.HTTP, url=self.address.endpoint), timer, read
         )
         self.loop = asyncio.get_running_loop()
+        self.timer = timer
+        self.most_ms = timeouts_of(backend).head_ms
         self._credentials = credentials
         self._clock = clock
         self._local = bool(backend.endpoint_url)
@@ -161,6 +163,7 @@ class _Invocation(Collecting):
         self._head: ResponseHead | None = None
         self._payload: list[bytes] = []
         self._payload_size = 0
+        self._until = NEVER
 
     def complete(self, body: bytes) -> None:
         event = self._upstream.event(self.request, body)
@@ -185,16 +188,24 @@ class _Invocation(Collecting):
 
     def response_head(self, head: ResponseHead) -> None:
         self._head = head
+        own = self.request.head_ms
+        patience = self._upstream.most_ms if own < 0 else own
+        self._until = self._upstream.timer.now + patience if patience else NEVER
 
     def response_body(self, data: bytes) -> None:
         self._payload_size += len(data)
         if self._payload_size > _MAX_RESPONSE:
-            if self.onward is not None:
-                self.onward.abort()
-            detail = "The function's answer is over 6 MB."
-            self.fail(FailureKind.TOO_LARGE, Sent.SOME, detail)
+            self._give_up(FailureKind.TOO_LARGE, "The function's answer is over 6 MB.")
+        elif self._upstream.timer.now > self._until:
+            # The client gets nothing before it is whole: its end is waited for like its head.
+            self._give_up(FailureKind.TIMEOUT, "No whole answer in time.")
         else:
             self._payload.append(data)
+
+    def _give_up(self, kind: FailureKind, detail: str) -> None:
+        if self.onward is not None:
+            self.onward.abort()
+        self.fail(kind, Sent.SOME, detail)
 
     def response_end(self, trailers: Headers) -> None:
         head = self._head

@@ -20,9 +20,10 @@ from figway.model.backend import Backend
 from figway.serving.failures import FailureKind
 from figway.validate.address import is_link_local
 from proxy.loop.files import ReadFile, read_regular
-from proxy.upstreams.connection import Connection
 from proxy.upstreams.pool import DialError
 from proxy.upstreams.race import connect_first
+
+_HTTP = ("http/1.1",)
 
 
 class BadAuthority(ValueError):
@@ -30,9 +31,14 @@ class BadAuthority(ValueError):
 
 
 class Dialer:
-    """Opens connections to one backend. Raises ValueError for a URL that names no place."""
+    """Opens connections to one backend. Raises ValueError for a URL that names no place.
 
-    def __init__(self, backend: Backend, read: ReadFile = read_regular) -> None:
+    `speaks` are the protocols that TLS offers (ALPN).
+    """
+
+    def __init__(
+        self, backend: Backend, read: ReadFile = read_regular, speaks: tuple[str, ...] = _HTTP
+    ) -> None:
         url = urlsplit(backend.url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"Backend {backend.id}: not an http or https URL: {backend.url!r}")
@@ -43,10 +49,10 @@ class Dialer:
         """The socket address that answered last."""
         self._allow_link_local = backend.allow_link_local
         self._literal = _is_address(self.host)
-        self._tls = _tls_context(backend, read) if url.scheme == "https" else None
+        self._tls = _tls_context(backend, read, speaks) if url.scheme == "https" else None
 
-    async def __call__(self, connection: Connection) -> None:
-        """Connect `connection`. Raises `DialError`."""
+    async def __call__(self, connection: object) -> None:
+        """Connect `connection`, which is a protocol of asyncio. Raises `DialError`."""
         try:
             addresses = await self._addresses()
             if len(addresses) == 1:
@@ -82,7 +88,7 @@ class Dialer:
         allowed.sort(key=lambda address: address != good)  # stable: the rest keep their order
         return allowed
 
-    async def _open(self, connection: Connection, address: tuple[Any, ...]) -> None:
+    async def _open(self, connection: object, address: tuple[Any, ...]) -> None:
         await asyncio.get_running_loop().create_connection(
             lambda: cast(asyncio.Protocol, connection),
             address[0],
@@ -91,7 +97,7 @@ class Dialer:
             server_hostname=self._name,
         )
 
-    async def _open_first(self, connection: Connection, addresses: list[tuple[Any, ...]]) -> None:
+    async def _open_first(self, connection: object, addresses: list[tuple[Any, ...]]) -> None:
         """Hand `connection` the transport of the address that answers first."""
         winner = await connect_first(addresses)
         transport = winner.transport
@@ -123,7 +129,7 @@ class Dialer:
         return "The address is link-local." if refused else ""
 
 
-def _tls_context(backend: Backend, read: ReadFile) -> ssl.SSLContext:
+def _tls_context(backend: Backend, read: ReadFile, speaks: tuple[str, ...]) -> ssl.SSLContext:
     authorities = None
     if backend.ca_file:
         try:
@@ -138,7 +144,8 @@ def _tls_context(backend: Backend, read: ReadFile) -> ssl.SSLContext:
     except ssl.SSLError as error:
         why = error.reason or "it holds no certificate"
         raise BadAuthority(f"Backend {backend.id}: ca_file: {why}") from None
-    context.set_alpn_protocols(["http/1.1"])
+    if speaks:
+        context.set_alpn_protocols(speaks)
     return context
 
 

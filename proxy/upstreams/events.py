@@ -23,7 +23,8 @@ _BUS_FIELDS = [
 ]
 _TOPIC_FIELDS = [(b"Content-Type", b"application/x-www-form-urlencoded; charset=utf-8")]
 _PUBLISHED = re.compile(rb"<MessageId>[^<]+</MessageId>")
-_INTERNAL = frozenset({"InternalException", "InternalFailure", "ServiceUnavailable"})
+_INTERNAL = ("Internal", "ServiceUnavailable")
+"""How the names of errors begin that are the service's own."""
 
 
 def open_events(
@@ -77,10 +78,10 @@ class Bus:
             error, taken = entry.get("ErrorCode"), entry.get("EventId")
         except (orjson.JSONDecodeError, KeyError, TypeError, IndexError, AttributeError):
             return Failure(FailureKind.PROTOCOL, Sent.SOME, "The bus named no event.")
-        if failed or error:
+        if isinstance(error, str) and error:
             name = "".join(c for c in str(error)[:100] if c.isprintable())
-            return failure_named(name, 500 if name in _INTERNAL else 400)
-        if not isinstance(taken, str) or not taken:
+            return failure_named(name, 500 if name.startswith(_INTERNAL) else 400)
+        if failed or not isinstance(taken, str) or not taken:
             return Failure(FailureKind.PROTOCOL, Sent.SOME, "The bus named no event.")
         return handed.accepted()
 

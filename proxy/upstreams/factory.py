@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from figway.model.backend import HANDED_ON, Backend, BackendKind
+from figway.model.backend import HANDED_ON, Backend, BackendKind, is_stream
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.http import HttpUpstream
@@ -45,6 +45,10 @@ def open_upstream(
 
 def _handing_on(backend: Backend, timer: DeadlineTimer, read: ReadFile) -> Upstream:
     """The upstream that makes a message, an event or an execution of each request."""
+    if is_stream(backend):
+        from proxy.upstreams.redis_stream import RedisStreamUpstream
+
+        return RedisStreamUpstream(backend, timer, read)
     from proxy.upstreams.events import open_events
     from proxy.upstreams.handing_on import HandingOnUpstream
     from proxy.upstreams.sqs import Queue

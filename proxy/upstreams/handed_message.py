@@ -27,17 +27,20 @@ _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}").fullmatch
 _PLAIN_GROUP: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}").fullmatch
 _VARIABLE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _NOT_IN_SQS: Final = re.compile("[\ufffe\uffff]").search
+_QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"')
 _NOWHERE: Final = RequestPlace("", {}, b"")
 
 
 class Handed:
-    """One request to be handed on. `id` names it, `keyed` says that its client chose the id."""
+    """One request to be handed on. `id` names it, `keyed` says that its client chose the id;
+    `digest` is that of the message, where the service tells what it took."""
 
-    __slots__ = ("aws", "id", "keyed", "place", "request")
+    __slots__ = ("aws", "digest", "id", "keyed", "place", "request")
 
     def __init__(self, request: OutboundRequest, aws: AwsResource) -> None:
         self.request = request
         self.aws = aws
+        self.digest = ""
         self.place = request.place or _NOWHERE
         key = first(request.headers, b"idempotency-key").strip('"')
         self.keyed = bool(key)
@@ -48,7 +51,7 @@ class Handed:
         """Whether the client prefers not to wait (RFC 7240, 4.1)."""
         for name, value in self.request.headers:
             if name.lower() == b"prefer":
-                preferences = re.split(rb"[,;]", value.lower())
+                preferences = re.split(rb"[,;]", _QUOTED.sub(b'""', value.lower()))
                 if any(part.strip() == b"respond-async" for part in preferences):
                     return True
         return False

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from figway.message.http import Headers
-from figway.model.backend import Backend, BackendKind
+from figway.model.backend import AwsResource, Backend, BackendKind, timeouts_of
 from figway.serving.failures import FailureKind, Sent
-from proxy.loop.deadlines import DeadlineTimer
+from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_endpoint import (
     NO_CREDENTIALS,
@@ -92,6 +93,8 @@ class HandingOnUpstream:
         self.loop = asyncio.get_running_loop()
         self.aws = backend.aws
         self.receiver = open_receiver(backend, credentials, clock)
+        self.timer = timer
+        self.most_ms = timeouts_of(backend).head_ms
         self._https: dict[str, HttpUpstream] = {}
         for url in {endpoint.url for endpoint in self.receiver.endpoints()}:
             http = replace(backend, kind=BackendKind.HTTP, url=url)
@@ -99,7 +102,7 @@ class HandingOnUpstream:
 
     def send(self, request: OutboundRequest, sink: ResponseSink) -> Sending:
         """See `Upstream.send`. The call is made when the request's body is complete."""
-        sending = _HandedOn(self, request, sink)
+        sending = _CallOfAws(self, request, sink)
         sending.begin()
         return sending
 
@@ -108,6 +111,8 @@ class HandingOnUpstream:
         post = call.endpoint.post(call.fields, call.payload)
         if post is None:
             return None
+        # The client gets nothing before the answer is whole: its end is waited for like its head.
+        post.idle_ms = self.most_ms
         sending = self._https[call.endpoint.url].send(post, sink)
         sending.write(call.payload)
         sending.end()
@@ -124,39 +129,33 @@ class HandingOnUpstream:
             await http.close()
 
 
-class _HandedOn(Collecting):
-    """One request: its client's `Sending`, and what its calls end in."""
+class HandedOn(Collecting):
+    """One request to be handed on: its client's `Sending`, and what its calls end in.
+
+    `deduplicated` says that a second call like the first would be the same message.
+    """
 
     def __init__(
-        self, upstream: HandingOnUpstream, request: OutboundRequest, sink: ResponseSink
+        self,
+        loop: asyncio.AbstractEventLoop,
+        request: OutboundRequest,
+        sink: ResponseSink,
+        limit: int,
+        aws: AwsResource,
     ) -> None:
-        super().__init__(upstream.loop, request, sink, upstream.receiver.limit)
-        self._upstream = upstream
-        self._handed = Handed(request, upstream.aws)
+        super().__init__(loop, request, sink, limit)
+        self.handed = Handed(request, aws)
+        self.deduplicated = False
         self._repeated = False
-        self._call: ServiceCall | None = None
 
-    def complete(self, body: bytes) -> None:
-        call = self._upstream.receiver.call(self._handed, body)
-        if call is None:
-            self.later(*self.too_large())
-        else:
-            self._call = call
-            self._make(call)
+    @abstractmethod
+    def make(self) -> None:
+        """Make the call. Call `answered` or `broken` later."""
 
-    def too_large(self) -> tuple[FailureKind, str]:
-        return FailureKind.MESSAGE_TOO_LARGE, f"{self._upstream.receiver.takes} at most."
-
-    def _make(self, call: ServiceCall) -> None:
-        self.onward = self._upstream.begin(call, _Reply(self.replied, self.broken))
-        if self.onward is None:
-            self.later(FailureKind.CONNECT, NO_CREDENTIALS)
-
-    def replied(self, reply: ServiceReply) -> None:
-        """The service answered."""
+    def answered(self, answer: FunctionAnswer | Failure) -> None:
+        """The call has an answer for the client, or one that is a failure."""
         if self.done:
             return
-        answer = self._upstream.receiver.answer(reply, self._handed)
         if isinstance(answer, Failure):
             self.broken(answer)
             return
@@ -169,24 +168,68 @@ class _HandedOn(Collecting):
 
     def broken(self, failure: Failure) -> None:
         """A call failed."""
-        call = self._call
         doubtful = failure.kind in _AMBIGUOUS and failure.sent is not Sent.NOTHING
-        if call is not None and call.deduplicated and doubtful and not self._repeated:
+        if self.deduplicated and doubtful and not self._repeated:
             if not self.done:
                 self._repeated = True
-                self._make(call)
+                self.make()
             return
         # Whoever asked cannot know that a repetition would follow one that was perhaps taken.
         sent = Sent.SOME if self._repeated else failure.sent
         self.fail(failure.kind, sent, failure.detail)
 
 
-class _Reply:
-    """Implements `ResponseSink`: collects the answer to one call."""
+class _CallOfAws(HandedOn):
+    """A request that becomes a call of AWS's API."""
 
     def __init__(
-        self, replied: Callable[[ServiceReply], None], broken: Callable[[Failure], None]
+        self, upstream: HandingOnUpstream, request: OutboundRequest, sink: ResponseSink
     ) -> None:
+        super().__init__(upstream.loop, request, sink, upstream.receiver.limit, upstream.aws)
+        self._upstream = upstream
+        self._call: ServiceCall | None = None
+
+    def complete(self, body: bytes) -> None:
+        self._call = call = self._upstream.receiver.call(self.handed, body)
+        if call is None:
+            self.later(*self.too_large())
+        else:
+            self.deduplicated = call.deduplicated
+            self.make()
+
+    def too_large(self) -> tuple[FailureKind, str]:
+        return FailureKind.MESSAGE_TOO_LARGE, f"{self._upstream.receiver.takes} at most."
+
+    def make(self) -> None:
+        """See `HandedOn.make`."""
+        assert self._call is not None
+        upstream = self._upstream
+        self.onward = upstream.begin(self._call, _Reply(upstream, self._replied, self._given_up))
+        if self.onward is None:
+            self.later(FailureKind.CONNECT, NO_CREDENTIALS)
+
+    def _given_up(self, failure: Failure) -> None:
+        if self.onward is not None:
+            self.onward.abort()
+        self.broken(failure)
+
+    def _replied(self, reply: ServiceReply) -> None:
+        if not self.done:
+            self.answered(self._upstream.receiver.answer(reply, self.handed))
+
+
+class _Reply:
+    """Implements `ResponseSink`: collects the answer to one call, for so long from its head on."""
+
+    def __init__(
+        self,
+        upstream: HandingOnUpstream,
+        replied: Callable[[ServiceReply], None],
+        broken: Callable[[Failure], None],
+    ) -> None:
+        self._timer = upstream.timer
+        self._most_ms = upstream.most_ms
+        self._until = NEVER
         self._replied = replied
         self._broken = broken
         self._head: ResponseHead | None = None
@@ -198,19 +241,20 @@ class _Reply:
 
     def response_head(self, head: ResponseHead) -> None:
         self._head = head
+        self._until = self._timer.now + self._most_ms
 
     def response_body(self, data: bytes) -> None:
         self._size += len(data)
-        if self._size <= _MAX_REPLY:
+        if self._timer.now > self._until:
+            self._broken(Failure(FailureKind.TIMEOUT, Sent.SOME, "No whole answer in time."))
+        elif self._size > _MAX_REPLY:
+            self._broken(Failure(FailureKind.TOO_LARGE, Sent.SOME, "Its answer is over 6 MB."))
+        else:
             self._payload.append(data)
 
     def response_end(self, trailers: Headers) -> None:
         head = self._head
         if head is None:
-            return
-        if self._size > _MAX_REPLY:
-            failure = Failure(FailureKind.TOO_LARGE, Sent.SOME, "Its answer is over 6 MB.")
-            self._broken(failure)
             return
         fields = {name.lower(): value for name, value in head.headers}
         self._replied(ServiceReply(head.status, fields, b"".join(self._payload)))

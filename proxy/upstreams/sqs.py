@@ -6,6 +6,7 @@ minutes: the id of the message, which is the client's Idempotency-Key where it s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -52,8 +53,10 @@ class Queue:
     def call(self, handed: Handed, body: bytes) -> ServiceCall | None:
         """See `Receiver.call`."""
         message = handed.message(body)
-        if len(message.encode()) > self.limit:
+        plain = message.encode()
+        if len(plain) > self.limit:
             return None
+        handed.digest = hashlib.md5(plain, usedforsecurity=False).hexdigest()
         data = {"QueueUrl": self.url, "MessageBody": message}
         if self.fifo:
             data |= {"MessageGroupId": handed.group(), "MessageDeduplicationId": handed.id}
@@ -64,11 +67,15 @@ class Queue:
         if reply.status != 200:
             return failure_of(reply.status, reply.fields, reply.payload)
         try:
-            taken = orjson.loads(reply.payload)["MessageId"]
+            found = orjson.loads(reply.payload)
+            taken, digest = found["MessageId"], found.get("MD5OfMessageBody", handed.digest)
         except (orjson.JSONDecodeError, KeyError, TypeError):
-            taken = None
+            taken = digest = None
         if not isinstance(taken, str) or not taken:
             return Failure(FailureKind.PROTOCOL, Sent.SOME, "The queue named no message.")
+        if digest != handed.digest:
+            detail = "The queue has another message than was sent."
+            return Failure(FailureKind.PROTOCOL, Sent.SOME, detail)
         return handed.accepted()
 
 

@@ -77,7 +77,8 @@ class Workflow:
             data = orjson.loads(reply.payload)
         except orjson.JSONDecodeError:
             data = None
-        if not isinstance(data, dict) or "executionArn" not in data:
+        named = data.get("executionArn") if isinstance(data, dict) else None
+        if not isinstance(named, str) or not named:
             return Failure(FailureKind.PROTOCOL, Sent.SOME, "The workflow named no execution.")
         return handed.accepted() if starts else _result(data, handed.request.method)
 

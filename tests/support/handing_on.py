@@ -22,7 +22,7 @@ JSON = (b"Content-Type", b"application/json")
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:bookings"
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:booked"
-QUEUED = b'{"MessageId":"m-1","MD5OfMessageBody":"x"}'
+QUEUED = b'{"MessageId":"m-1"}'
 PUBLISHED = b"<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult>"
 PUT = b'{"FailedEntryCount":0,"Entries":[{"EventId":"e-1"}]}'
 STARTED = b'{"executionArn":"arn:x","startDate":1.0}'
@@ -121,6 +121,14 @@ class Aws:
                 return
             if answer == "cut":
                 await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+                return
+            if answer == "trickle":
+                await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+                while True:  # until the other end has had enough
+                    await asyncio.sleep(0.02)
+                    await peer.say(b" ")
+            if answer == "short":
+                await peer.say(b'HTTP/1.0 200 OK\r\n\r\n{"MessageId":"m')
                 return
             if answer == "noise":
                 await peer.say(b"SSH-2.0-OpenSSH\r\n\r\n")

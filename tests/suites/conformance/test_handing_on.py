@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from figway.model.backend import AwsResource, Backend, BackendKind, WorkflowMode
+from figway.model.backend import AwsResource, Backend, BackendKind, RedisStream, WorkflowMode
+from figway.model.codec import canonical
 from figway.model.table import FallbackPolicy, Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from tests.suites.conformance.conftest import Open
+from tests.support.fake_redis import ADDED, FakeRedis
 from tests.support.wire import Facade, RawBackend, table_of
 
 MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:bookings"
@@ -145,3 +148,64 @@ def test_a_start_is_named_by_the_key(handing: Callable[..., Facade], new: RawBac
     assert answer.status == 202
     assert answer.one(b"location") == b"/b/k"
     assert json.loads(new.last.body)["name"] == "k"
+
+
+SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cw"
+
+
+def streamed(legacy: RawBackend, redis: FakeRedis) -> Table:
+    """A table whose POST /exports/{what} becomes an entry of a stream."""
+    table = handed(legacy, legacy, BackendKind.QUEUE)
+    backend = Backend(
+        id="handing",
+        side=Side.NEW,
+        kind=BackendKind.QUEUE,
+        url=f"redis://127.0.0.1:{redis.port}/3",
+        aws=AwsResource(location="/exports/{what}/{id}"),
+        stream=RedisStream(name="exports", password="env:FIGWAY_SECRET_REDIS"),
+    )
+    return replace(table, backends={**table.backends, "handing": backend})
+
+
+def test_a_stream_answers_202_and_logs_in_by_reference(
+    facade_of: Open, legacy: RawBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password is in no table, record or answer; what was refused is served by legacy."""
+    monkeypatch.setenv("FIGWAY_SECRET_REDIS", SECRET)
+    with FakeRedis(ADDED, b"-OOM command not allowed\r\n", b"-upstream failure\r\n") as redis:
+        table = streamed(legacy, redis)
+        assert SECRET.encode() not in canonical(table)
+        facade = facade_of(table)
+        with facade.connect() as client:
+            keyed = b"Idempotency-Key: k-7"
+            answer = client.ask(b"POST", b"/exports/pdf", JSON, keyed, body=b"{}")
+            assert (answer.status, legacy.requests) == (202, [])
+            refused = client.ask(b"POST", b"/exports/pdf", JSON, body=b"{}")
+            assert (refused.status, refused.body) == (200, b"ok")
+            doubtful = client.ask(b"POST", b"/exports/pdf", JSON, body=b"{}")
+            assert doubtful.status == 502
+    assert len(legacy.requests) == 1
+    assert answer.one(b"location") == b"/exports/pdf/k-7"
+    assert redis.commands[:2] == [[b"AUTH", SECRET.encode()], [b"SELECT", b"3"]]
+    message = json.loads(redis.added[0][-1])
+    assert (message["target"], message["variables"]) == ("/exports/pdf", {"what": "pdf"})
+    assert message["headers"]["host"] == "shop.example"
+    failures = [record.failure for record in facade.records]
+    assert failures[1:] == ["service_throttled", "service_error"]
+    for record in facade.records:
+        assert SECRET not in repr([getattr(record, name) for name in dir(record)])
+    assert SECRET.encode() not in answer.head + answer.body + doubtful.head + doubtful.body
+
+
+def test_a_stream_whose_secret_is_missing_is_left_out(
+    facade_of: Open, legacy: RawBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any backend: quarantined by name, and legacy serves."""
+    monkeypatch.delenv("FIGWAY_SECRET_REDIS", raising=False)
+    with FakeRedis() as redis:
+        facade = facade_of(streamed(legacy, redis))
+        with facade.connect() as client:
+            assert client.ask(b"POST", b"/exports/pdf", JSON, body=b"{}").status == 200
+    assert redis.connections == 0
+    (row,) = facade.runtime.quarantine.rows()
+    assert "FIGWAY_SECRET_REDIS" in str(row)

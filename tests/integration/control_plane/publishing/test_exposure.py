@@ -323,3 +323,17 @@ async def test_a_secret_is_not_sent_elsewhere_by_the_way(control: Control) -> No
         params={"confirm": "force", "reason": "the shop moved house"},
     )  # fmt: skip
     assert answer.status_code == 200, answer.text
+
+
+async def test_the_password_of_a_redis_belongs_to_its_address(control: Control) -> None:
+    """S3: as any secret; another stream of the same Redis does not ask."""
+    await control.seed()
+    stream = {"name": "jobs", "password": "env:FIGWAY_SECRET_REDIS"}
+    mine = {"id": "jobs", "side": "new", "kind": "queue", "url": "redis://a:6379",
+            "stream": stream}  # fmt: skip
+    assert (await control.post("/backends", mine)).status_code == 201
+    other = {**mine, "id": "more", "stream": {**stream, "name": "more"}}
+    assert (await control.post("/backends", other)).status_code == 201
+    answer = await control.post("/backends", {**mine, "id": "thief", "url": "redis://thief:6379"})
+    assert answer.json()["type"] == FORCED
+    assert "env:FIGWAY_SECRET_REDIS would be sent to thief:6379" in answer.text

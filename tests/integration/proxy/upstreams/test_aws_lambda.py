@@ -275,6 +275,20 @@ async def test_no_answer_in_time() -> None:
         assert (await ask(upstream, get())).events == ["failed timeout SOME"]
 
 
+async def test_an_answer_that_trickles_is_none_in_time() -> None:
+    """The client waits for all of it: a byte now and then holds it up no longer than silence."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")
+        while True:  # until the other end has had enough
+            await asyncio.sleep(0.02)
+            await peer.say(b" ")
+
+    async with invoking(script, timeouts=Timeouts(head_ms=150)) as upstream, asyncio.timeout(10):
+        assert (await ask(upstream, get())).events == ["failed timeout SOME"]
+
+
 async def test_a_request_without_a_deadline_gives_the_function_none() -> None:
     """W30: where legacy is a function, and no route names the request."""
     asked, go = asyncio.Event(), asyncio.Event()

@@ -40,6 +40,7 @@ def error(name: str, status: int = 400, text: str = "arn:aws:secret") -> tuple[i
 
 LONG = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."
 XML = b"<ErrorResponse><Error><Code>Throttled</Code></Error></ErrorResponse>"
+CLOCK = b'{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"secret"}'
 FAILURES: dict[str, tuple[tuple[int, bytes] | str, str]] = {
     "throttled": (error("ThrottlingException"), "service_throttled NOTHING"),
     "throttled by rate": (error("RequestThrottled", 403), "service_throttled NOTHING"),
@@ -55,6 +56,17 @@ FAILURES: dict[str, tuple[tuple[int, bytes] | str, str]] = {
     "garbage": ((200, b"<html>"), "protocol SOME"),
     "empty": ((200, b"{}"), "protocol SOME"),
     "not HTTP": ("noise", "protocol SOME"),
+    "no body": ((200, b""), "protocol SOME"),
+    "an error as a success": ((200, b'{"__type":"AccessDenied"}'), "protocol SOME"),
+    "an XML error as a success": ((200, XML), "protocol SOME"),
+    # Whoever answers so is not AWS's API, and may have taken the call.
+    "accepted": ((202, b"{}"), "protocol SOME"),
+    "done elsewhere": ((303, b""), "protocol SOME"),
+    "no content": ((204, b""), "protocol SOME"),
+    "moved": ((307, b""), "service_refused NOTHING"),
+    "a wrong clock": ((403, CLOCK), "service_refused NOTHING"),
+    "trickling": ("trickle", "timeout SOME"),
+    "cut in its length": ("short", "protocol SOME"),
 }
 
 

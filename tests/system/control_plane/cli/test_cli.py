@@ -123,6 +123,22 @@ def test_a_queue_is_set_read_and_changed(figway: Installation) -> None:
     assert "queue" in figway.ok("backends", "list")
 
 
+def test_a_stream_in_redis_is_set_and_changed(figway: Installation) -> None:
+    """The URL says that the queue is in Redis; the password is a reference."""
+    url = "redis://redis.internal:6379/0"
+    secret = "stream.password=env:FIGWAY_SECRET_REDIS"
+    figway.ok(
+        "backends", "set", "jobs", "--side", "new", "--queue", url, "--stream", "jobs",
+        "--location", "/jobs/{id}", "--set", secret,
+    )  # fmt: skip
+    figway.ok("backends", "set", "jobs", "--set", "stream.max_length=1000")
+    item = json.loads(figway.ok("backends", "show", "jobs", "-o", "json"))
+    assert (item["kind"], item["url"], item["aws"]["resource"]) == ("queue", url, "")
+    assert (item["stream"]["name"], item["stream"]["max_length"]) == ("jobs", 1_000)
+    assert item["stream"]["password"] == "env:FIGWAY_SECRET_REDIS"
+    assert f"{url} stream jobs" in figway.ok("backends", "list")
+
+
 def test_the_kill_switch_takes_everything_to_legacy(figway: Installation) -> None:
     """On and off for the fleet, each naming the other as its undo."""
     route(figway, "killed")
@@ -285,6 +301,7 @@ WRONG = [
     ("backends rm legacy", Exit.REFUSED, "legacy"),
     ("backends set b --side new --queue q --function f", Exit.USAGE, "name one of --url"),
     ("backends set b --side new --queue nonsense", Exit.REFUSED, "url"),
+    ("backends set b --side new --queue redis://h", Exit.REFUSED, "set stream.name"),
     ("backends set b --side legacy --events shop", Exit.REFUSED, "handed_on_legacy"),
     ("backends set b --side new --workflow nonsense", Exit.REFUSED, "resource_invalid"),
     ("weight tied 200", Exit.USAGE, "from 0% to 100%"),

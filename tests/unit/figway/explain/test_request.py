@@ -31,6 +31,7 @@ from tests.unit.figway.validate.aws_cases import (
     events,
     led,
     queue,
+    stream,
     workflow,
 )
 
@@ -217,6 +218,11 @@ def test_a_hand_over_is_told_with_its_answer_and_its_fallback() -> None:
     assert "named by its Idempotency-Key" in started.becomes
     assert told(Head(b"/exports/pdf"), led(events(TOPIC), methods=())).becomes.startswith(
         "a message of the topic"
+    )
+    entry = told(Head(b"/exports/pdf"), led(stream(max_length=1_000), methods=()))
+    assert entry.becomes == (
+        "an entry of the stream jobs at redis://10.0.0.7:6379/0, cut to about 1000 entries, once "
+        "within 300 s for an Idempotency-Key; the answer is 202"
     )
     plain = told(Head(b"/orders/1"), shop(stage=Stage.NEW))
     assert plain.becomes == ""

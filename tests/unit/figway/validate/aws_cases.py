@@ -10,6 +10,7 @@ from figway.model.backend import (
     Backend,
     BackendKind,
     CredentialHeader,
+    RedisStream,
     Signing,
     WorkflowMode,
 )
@@ -58,6 +59,14 @@ def signed(**fields: Any) -> Table:
     return table(backends=[LEGACY, replace(NEW, **fields)])
 
 
+def stream(url: str = "redis://10.0.0.7:6379/0", **fields: Any) -> Backend:
+    """A queue in Redis; fields of the stream and of the backend by their names."""
+    own = {name: fields.pop(name) for name in list(fields) if name in Backend.__dataclass_fields__}
+    made = RedisStream(**{"name": "jobs", **fields})
+    given = {"kind": BackendKind.QUEUE, "side": Side.NEW, "url": url, "stream": made, **own}
+    return Backend(id="handing", **given)
+
+
 SECRET = CredentialHeader(header="Authorization", value="env:FIGWAY_SECRET_X")
 CASES: list[tuple[str, Table]] = [
     ("resource_missing", with_one(queue(""))),
@@ -86,6 +95,34 @@ CASES: list[tuple[str, Table]] = [
     ("event_name_invalid", with_one(events(source=""))),
     ("event_name_invalid", with_one(events(detail_type="x" * 129))),
     ("credential_invalid", with_one(queue(credentials=(SECRET,)))),
+    ("stream_invalid", with_one(stream(stream=RedisStream()))),
+    ("stream_invalid", with_one(stream(name="", max_length=5))),
+    ("stream_invalid", with_one(stream(name="a b"))),
+    ("stream_invalid", with_one(stream(name="x" * 513))),
+    ("stream_invalid", with_one(stream(user="figway"))),
+    ("stream_invalid", with_one(stream(aws=AwsResource(resource=QUEUE_URL)))),
+    ("stream_range", with_one(stream(max_length=-1))),
+    ("stream_range", with_one(stream(dedupe_s=604_801))),
+    ("stream_unused", signed(stream=RedisStream(name="jobs"))),
+    ("stream_unused", with_one(events(stream=RedisStream(name="jobs")))),
+    ("url_missing", with_one(stream(""))),
+    ("url_invalid", with_one(stream("http://10.0.0.7:6379"))),
+    ("url_invalid", with_one(stream("redis://10.0.0.7:6379/jobs"))),
+    ("url_invalid", with_one(stream("redis://[::1"))),
+    ("url_invalid", with_one(stream("redis:///0"))),
+    ("url_invalid", signed(url="redis://10.0.0.7:6379")),
+    ("url_userinfo", with_one(stream("rediss://figway:s3cret@10.0.0.7"))),
+    ("url_query", with_one(stream("redis://10.0.0.7/0?password=s3cret"))),
+    ("address_link_local", with_one(stream("redis://169.254.169.254"))),
+    ("credential_invalid", with_one(stream(password="s3cret"))),
+    ("credential_invalid", with_one(stream(password="file:/run/../etc/shadow"))),
+    ("credential_invalid", with_one(stream(credentials=(SECRET,)))),
+    ("aws_unused", with_one(stream(region="eu-west-1"))),
+    ("aws_unused", with_one(stream(endpoint_url="http://10.0.0.8"))),
+    ("aws_unused", with_one(stream(aws=AwsResource(group_by="header:x")))),
+    ("handed_on_legacy", with_one(stream(side=Side.LEGACY))),
+    ("async_not_comparable", led(stream(), stage=Stage.SHADOW)),
+    ("variable_unknown", led(stream(aws=AwsResource(location="/jobs/{account}/{id}")))),
     ("sign_invalid", signed(sign=Signing(service="S3 bucket"))),
     ("sign_invalid", signed(sign=Signing(service="s3", region="Europe"))),
     ("sign_invalid", signed(sign=Signing(region="eu-west-1"))),
@@ -115,6 +152,9 @@ SOUND: list[Table] = [
     led(queue(FIFO_URL, group_by="path:kind")),
     led(queue("arn:aws:sqs:eu-west-1:123456789012:exports.fifo")),
     led(queue("http://127.0.0.1:5000/123456789012/exports")),
+    led(stream(aws=AwsResource(location="/exports/{kind}/{id}", retry_after_s=2))),
+    led(stream("rediss://redis.internal", user="figway", password="env:FIGWAY_SECRET_REDIS")),
+    led(stream("redis://[::1]:6379/15", max_length=100_000, dedupe_s=0)),
     led(events(source="shop", detail_type="exported")),
     led(events("arn:aws:events:eu-west-1:123456789012:event-bus/shop")),
     led(events(TOPIC, location="https://shop.example/exports/{id}")),

@@ -147,6 +147,26 @@ def test_signatures_are_those_of_awss_own_signer(service: str, path: str, query:
     assert signature(added) == by_botocore(service, path, query, EMPTY)
 
 
+@pytest.mark.parametrize(
+    "path", ["/b//a", "/b/../a", "/b/./a", "/a%2Bb%25%3F%23", "/%E2%98%83/%C3%A9", "/b/%2e%2e/a"]
+)
+def test_keys_of_a_bucket_are_signed_as_they_are_named(path: str) -> None:
+    """A key may hold anything: no segment of it means "up", and no slash is one too many."""
+    added = sign(
+        SUITE,
+        method="GET",
+        path=path,
+        query="",
+        headers=[(b"Host", b"host.example"), (b"X-Amz-Content-Sha256", EMPTY.encode())],
+        body=b"",
+        region="eu-west-1",
+        service="s3",
+        amz_date="20150830T123600Z",
+    )
+    named = path.replace("%2e", ".")  # what needs no escape is signed without one
+    assert signature(added) == by_botocore("s3", named, "", EMPTY)
+
+
 def test_an_unsigned_body_is_said_so() -> None:
     signed = of_s3("PUT", "/a", "", [], UNSIGNED_PAYLOAD)
     assert signed != of_s3("PUT", "/a", "", [], EMPTY)
