@@ -17,8 +17,8 @@ import httpx
 from bench import console_fill as data
 from bench.console_fill import Size, route_id
 from bench.measure import use
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.processes import Group, answers, python_module
-from control_plane.cli.up import LOOPBACK, free_port
 from tests.support import postgres
 
 PROXIES = 3

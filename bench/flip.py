@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.match import measure
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.client import Api
 from control_plane.cli.processes import Group
-from control_plane.cli.up import LOOPBACK, Place, free_port, start_figway
+from control_plane.cli.up import Place, start_figway
 from tests.support.load import Connection, Load, Tally, get
 from tests.support.sides import side
 

@@ -39,7 +39,7 @@ def proof_of(found: Judgement, *, of_now: bool = True) -> Proof:
     though enough pairs match. `of_now` is that of `Proof`."""
     goal = found.goals[0]
     if not found.rated:
-        return NOTHING_COMPARED
+        return _unrated(found, of_now)
     text = f"{found.match} of {found.rated} pairs match"
     if found.new_failed:
         text += f", new failed on {found.new_failed}"
@@ -54,3 +54,20 @@ def proof_of(found: Judgement, *, of_now: bool = True) -> Proof:
     if kept is not None and goal.standing != "proven":
         text += f"; not proven: {kept.text}"
     return Proof(goal.standing, text, of_now)
+
+
+_UNRATED = (
+    ("unconfirmed", "differ and had no second look"),
+    ("stale", "came from data that had moved on"),
+    ("not_comparable", "hold what cannot be compared"),
+    ("legacy_failed", "failed at legacy"),
+    ("both_failed", "failed at both sides"),
+)
+
+
+def _unrated(found: Judgement, of_now: bool) -> Proof:
+    """Of a route whose pairs all say nothing of agreement: what became of them."""
+    parts = [f"{number} {words}" for name, words in _UNRATED if (number := getattr(found, name))]
+    if not parts:
+        return NOTHING_COMPARED
+    return Proof("not_enough_data", f"no pair is rated: {', '.join(parts)}", of_now)

@@ -33,11 +33,12 @@ STAGES = (
     ("catalogue-hotel", {"stage": "new"}, "a week without a difference"),
     ("catalogue-page", {"weight": 2_500}, "pages follow their calls"),
     ("catalogue-export", {"weight": 5_000}, "half of the exports"),
-    ("bookings-list", {"stage": "shadow"}, "compare before anybody depends on it"),
     ("catalogue-search", {"weight": 1_000}, "a tenth, to see both sides"),
     ("site-redirects", {"stage": "retired"}, "legacy was silent for a month"),
 )
 """What `--stages` does to the demo's routes: route, flip, why."""
+ROLLOUT = "bookings-list"
+"""The plan that the demo brings; `--stages` starts it."""
 PAUSE_S = 45
 """Between two flips, so that charts show what each did."""
 
@@ -65,6 +66,7 @@ def main() -> int:
         "flip": f"/routes/{given.route}",
         "shadow": f"/shadow/{given.route}",
         "pair": f"/shadow/{given.route}/examples/{_example(given.url, given.key, given.route)}",
+        "rollout": f"/rollouts/{ROLLOUT}",
         "explain": "/explain?request=/api/catalogue%3Fq%3Drome&percent=25",
         "fleet": "/fleet",
         "audit": "/audit",
@@ -94,7 +96,8 @@ def main() -> int:
                 if name == "flip":
                     _open_dialog(page)
                 page.wait_for_timeout(SETTLE_MS)
-                page.screenshot(path=given.into / f"console-{name}{suffix}.png")
+                whole = name == "rollout"
+                page.screenshot(path=given.into / f"console-{name}{suffix}.png", full_page=whole)
                 shot.close()
         browser.close()
     return 0
@@ -110,6 +113,7 @@ def _ask(url: str, key: str, path: str, body: Any = None) -> Any:
 
 
 def _move(url: str, key: str) -> None:
+    _ask(url, key, f"/rollouts/{ROLLOUT}/start", {"reason": "it moves by its evidence"})
     for route, flip, reason in STAGES:
         # The demo's new side has faults on purpose: some flips go against the evidence.
         _ask(url, key, f"/routes/{route}/flip?confirm=force", {**flip, "reason": reason})

@@ -30,6 +30,7 @@ from control_plane.publishing.store import NewRevision
 from figway.model import change
 from figway.model.change import Change, changes_from_data, changes_to_data
 from figway.model.table import Table
+from figway.rollout.people import person_of, same_person
 
 Emit = Callable[[AsyncConnection, str, str, Mapping[str, Any]], Awaitable[None]]
 Starter = Callable[[str], Awaitable[str]]
@@ -80,7 +81,9 @@ class ApprovalService:
             starter = await self._starter(actor.removeprefix("rollout:"))
         async with self._database.read() as connection:
             found = await store.approvers(connection, wanted)
-        return [name for name in found if name not in (actor, starter)]
+        own = {person_of(actor), person_of(starter)}
+        others = {person_of(name): name for name in found}
+        return [name for person, name in others.items() if person not in own]
 
     async def _ask(
         self,
@@ -138,7 +141,7 @@ class ApprovalService:
         found = await self.request(wanted)
         if found.status != "open":
             raise conflict(f"this change is {found.status}", "change_not_open")
-        if found.actor == entry.actor:
+        if same_person(found.actor, entry.actor):
             raise conflict("whoever asks for a change cannot approve it", "own_change")
         async with self._database.write() as connection:
             await store.approve(

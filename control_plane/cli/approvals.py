@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
 from control_plane.cli.client import Api, at
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.files import read_yaml
 from control_plane.cli.output import console, show, show_one
 from control_plane.cli.times import ago
 
 approvals = typer.Typer(no_args_is_help=True, help="Changes that other people have to approve.")
 freeze = typer.Typer(no_args_is_help=True, help="Times in which nothing moves towards new.")
+_FORM = "Rules are YAML or JSON with `approvals` and `freezes`: docs/concepts/rollouts.md has some."
 Hash = Annotated[str, typer.Argument(help="The change's hash, or the beginning of it.")]
 Why = Annotated[str, typer.Option(help="Why, for the audit log.", show_default=False)]
 
@@ -82,12 +83,7 @@ def rules(
     if file is None:
         show_one(api.get("/change-rules"), context.output)
         return
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise CliError(f"{file} cannot be read: {why}", code=Exit.USAGE) from None
-    _put(api, _plain(data), reason)
+    _put(api, _plain(read_yaml(file, _FORM)), reason)
     console.print("The rules are in force.")
 
 

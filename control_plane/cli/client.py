@@ -22,6 +22,8 @@ _BY_STATUS = {
     428: Exit.CONFLICT,
 }
 _PROBLEM = "urn:figway:problem:"
+_PRIVATE = "Nothing here"
+"""The title of what a proxy's private port answers to a path that it has not."""
 _ITEMS = ("routes", "backends", "capabilities")
 _HINTS = {
     401: "Give a key: export FIGWAY_ADMIN_KEY=..., or --key. `figway keys create` makes one.",
@@ -50,6 +52,9 @@ def below(path: str, name: str) -> str:
 
 class Api:
     """Calls the admin API and turns its problems into `CliError`."""
+
+    asked_for_change = False
+    """Whether this process has sent anything that may change something: it cannot be taken back."""
 
     def __init__(self, url: str, key: str, *, timeout: float = 30.0) -> None:
         self.url = url.rstrip("/")
@@ -95,6 +100,7 @@ class Api:
         content, kind = None, {}
         if body is not None:
             content, kind = json.dumps(body).encode(), {"content-type": "application/json"}
+        Api.asked_for_change |= method != "GET"
         with self._reachable():
             answer = self._client.request(
                 method,
@@ -113,6 +119,7 @@ class Api:
     ) -> Any:
         """POST a table as it stands in a file; the decoded answer."""
         headers = {"content-type": kind, **({"if-match": f'"{etag}"'} if etag else {})}
+        Api.asked_for_change |= not path.endswith("/validate")
         with self._reachable():
             answer = self._client.request(
                 "POST", f"/api/v1{path}", query=query, content=body, headers=headers
@@ -138,6 +145,8 @@ class Api:
             problem = {}
         if not isinstance(problem, dict) or not str(problem.get("type", "")).startswith(_PROBLEM):
             return self._not_ours(answer)
+        if problem.get("title") == _PRIVATE:
+            return self._not_ours(answer)
         title = problem.get("title") or f"HTTP {answer.status}"
         findings = problem.get("findings") or ()
         detail = "" if findings else problem.get("detail") or ""
@@ -153,8 +162,9 @@ class Api:
         """What answered is no control plane: the facade, another server, or something between."""
         return CliError(
             f"{self.url} answers {answer.status}, and is not a control plane's admin API",
-            hint="Is it the facade? The admin API has a port of its own, 8070 unless told "
-            "otherwise: --admin-url http://127.0.0.1:8070, or FIGWAY_ADMIN_URL.",
+            hint="Is it the facade, or a proxy's port for metrics? The admin API has a port of its "
+            "own, 8070 unless told otherwise: --admin-url http://127.0.0.1:8070, or "
+            "FIGWAY_ADMIN_URL.",
             code=Exit.UNREACHABLE,
         )
 

@@ -12,17 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.client import Api
 from control_plane.cli.demo_traffic import visitors
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import console
 from control_plane.cli.processes import Group, answers, python_module, said
 from control_plane.cli.up import (
-    LOOPBACK,
     Place,
     alone,
     console_link,
-    free_port,
     progress,
     run,
     start_figway,
@@ -34,6 +33,21 @@ SHADOWED = ("catalogue-search", "graphql", "users-get")
 """Routes that the demo starts in stage shadow, so that there is something to read at once."""
 READS = ("catalogue-find", "graphql", "partners-rpc", "partners-soap")
 """Routes whose POST only reads, so that it may be copied."""
+
+ROLLOUT: dict[str, Any] = {
+    "id": "bookings-list",
+    "target": {"route": "bookings-list"},
+    "steps": [
+        {"stage": "shadow", "sample": "100%"},
+        {"weight": "25%", "hold": "1m"},
+        {"weight": "50%", "hold": "1m"},
+        {"weight": "100%", "hold": "1m"},
+        {"stage": "new"},
+    ],
+    "gates": {"parity": "99%", "min_distinct": 20, "errors": {"ratio": 1.5, "floor": "5%"}},
+    "warmup": "10s",
+}
+"""A plan for ten requests a second, which the presets would need hours for."""
 
 
 def register(app: typer.Typer, panel: str) -> None:
@@ -114,8 +128,8 @@ async def start_shop(group: Group, legacy: str, functions: str, state: Path) -> 
 
 
 def define(api: Api, legacy: str, functions: str) -> None:
-    """Make the demo's table: a route for everything that a function replaces."""
-    body = json.dumps(table(legacy, functions)).encode()
+    """Make the demo's table, a route for everything that a function replaces, and its plan."""
+    body = json.dumps(table(legacy, functions) | {"rollouts": [ROLLOUT]}).encode()
     api.send_document("/table/apply", body, "application/json", reason="the demo's routes")
 
 
@@ -199,7 +213,7 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         "  figway get --watch                            [dim]# both sides, live[/dim]",
         "  figway weight catalogue-search 25% --wait     [dim]# move a quarter of the users[/dim]",
         "  figway compare top catalogue-search           [dim]# what differs, by field[/dim]",
-        "  figway rollout start bookings-list --preset quick  [dim]# moves by itself[/dim]",
+        "  figway rollout start bookings-list            [dim]# walks to new by itself[/dim]",
         "",
         "Back to legacy, whatever happens: figway kill on.  Ctrl-C here stops everything.",
     ]

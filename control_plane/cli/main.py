@@ -37,6 +37,7 @@ from control_plane.cli import (
     up,
     webhooks,
 )
+from control_plane.cli.client import Api
 from control_plane.cli.context import DEFAULT_URL, Shared, asked_for, is_default
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Output, errors
@@ -119,12 +120,22 @@ def main() -> None:
         _complain(error)
         sys.exit(error.code)
     except typer.Abort:
-        _complain(CliError("stopped; nothing was changed"))
+        _complain(_stopped())
         sys.exit(Exit.FAILED)
     except _UsageError as error:
         sys.exit(_usage(error))
     except OSError as error:
         sys.exit(_unwritten(error))
+
+
+def _stopped() -> CliError:
+    """Ctrl-C, or no to a question."""
+    if not Api.asked_for_change:
+        return CliError("stopped; nothing was changed")
+    return CliError(
+        "stopped; what was asked for may be done all the same",
+        hint="`figway audit` shows whether it is, `figway fleet` which proxies serve it.",
+    )
 
 
 def _unwritten(error: OSError) -> int:

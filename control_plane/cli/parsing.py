@@ -51,6 +51,12 @@ def settings(pairs: list[str]) -> dict[str, Any]:
         *path, last = name.split(".")
         for part in path:
             inner = inner.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise CliError(
+                    f"{pair!r} is within {part}, which another --set gives a value of its own",
+                    hint="Leave one of the two out",
+                    code=Exit.USAGE,
+                )
         try:
             inner[last] = json.loads(value)
         except ValueError:

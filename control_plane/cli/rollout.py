@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
 from control_plane.cli.client import Api, at
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.files import read_yaml
 from control_plane.cli.output import Markup, Output, console, show, show_one
 from control_plane.cli.times import ago, clock
 
@@ -179,7 +180,10 @@ def lint(
     """Check plans against the table and what moves already; nothing is kept."""
     context = shared(ctx)
     api = context.api()
-    answers = [api.call("POST", "/rollouts/lint", plan)[0] for plan in _plans(file)]
+    # `start` gives a plan its id; without one it is checked under the file's name.
+    name = re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._") or "plan"
+    plans = [{"id": name, **plan} for plan in _plans(file)]
+    answers = [api.call("POST", "/rollouts/lint", plan)[0] for plan in plans]
     if context.output is not Output.TABLE:
         show(answers, context.output)
     for answer in answers if context.output is Output.TABLE else ():
@@ -278,9 +282,14 @@ def _plan(
     """The plan that is meant: a file's, or a preset for what `name` names."""
     if file is not None:
         plans = _plans(file)
-        if len(plans) != 1:
-            raise CliError(f"{file} holds {len(plans)} plans, not one", code=Exit.USAGE)
-        plan = dict(plans[0])
+        named = plans if len(plans) == 1 else [one for one in plans if one.get("id") == name]
+        if len(named) != 1:
+            raise CliError(
+                f"{file} holds {len(plans)} plans, and {len(named)} of them have the id {name!r}",
+                hint="Start one of them by its id.",
+                code=Exit.USAGE,
+            )
+        plan = dict(named[0])
     else:
         plan = {"preset": preset or "careful"}
     if capability or route:
@@ -307,16 +316,15 @@ def _kind_of(api: Api, name: str) -> str:
     )
 
 
+_FORM = "A plan is YAML or JSON with `steps`: docs/concepts/rollouts.md has one to begin from."
+
+
 def _plans(file: Path) -> list[dict[str, Any]]:
-    try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        why = " ".join(str(error).split())
-        raise CliError(f"{file} cannot be read: {why}", code=Exit.USAGE) from None
+    data = read_yaml(file, _FORM)
     found = data.get("rollouts", data) if isinstance(data, dict) else data
     plans = found if isinstance(found, list) else [found]
     if not plans or not all(isinstance(plan, dict) for plan in plans):
-        raise CliError(f"{file} holds no plan", code=Exit.USAGE)
+        raise CliError(f"{file} holds no plan", hint=_FORM, code=Exit.USAGE)
     return plans
 
 
@@ -356,7 +364,8 @@ def _print(found: dict[str, Any]) -> None:
         text = escape(entry["stands"])
         rail.append(f"[bold reverse]{text}[/bold reverse]" if entry["done"] == "here" else text)
     console.print(" - ".join(rail))
-    console.print(f"{_phase(found)} since {ago(found['since_ms'])}")
+    stands = f" at {escape(found['stands'])}" if found["stands"] else ""
+    console.print(f"{_phase(found)}{stands} since {ago(found['since_ms'])}")
     for reason in found["reasons"]:
         console.print(f"  {escape(reason['text'])}")
     for judged in (*found["gates"], *found["guards"]):

@@ -7,17 +7,21 @@ import fcntl
 import json
 import os
 import signal
-import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
-from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
 
 from control_plane.auth.keys import generate
+from control_plane.cli.addresses import (
+    LOOPBACK,
+    check_answers,
+    check_free,
+    check_url_of_legacy,
+)
 from control_plane.cli.client import Api
 from control_plane.cli.context import command_line
 from control_plane.cli.dry_look import dry_look
@@ -26,7 +30,6 @@ from control_plane.cli.output import console
 from control_plane.cli.processes import DRAIN_S, Child, Group, ProcessFailed, answers, python_module
 from control_plane.state_dir import CONSOLE_LINK
 
-LOOPBACK = "127.0.0.1"
 CONTROL_PLANE = "control plane"
 
 
@@ -69,13 +72,13 @@ def up(
     What it knows is kept in the state folder, a SQLite file among it: start it again with the same
     --state and --legacy, and it goes on where it was.
     """
+    check_url_of_legacy(legacy)
     if check is not False:
-        check_legacy(legacy)
+        check_answers(legacy)
     if check:
         dry_look(legacy)
         return
-    for option, address in (("--listen", listen), ("--admin", admin), ("--private", private)):
-        check_free(address, option)
+    check_free({"--listen": listen, "--admin": admin, "--private": private})
     place = Place(state, listen, admin, private)
 
     async def work() -> None:
@@ -324,57 +327,6 @@ def run(work: Callable[[], Coroutine[None, None, None]]) -> None:
         asyncio.run(main())
     except ProcessFailed as error:
         raise CliError(str(error)) from None
-
-
-def check_legacy(url: str) -> None:
-    """Does anything listen at `url`? Raises `CliError` with what to do when nothing does."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CliError(
-            f"--legacy {url!r} is not a URL",
-            hint="Give scheme, host and port, such as --legacy http://127.0.0.1:8000",
-            code=Exit.USAGE,
-        )
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname, port), timeout=3).close()
-    except OSError as error:
-        raise CliError(
-            f"nothing answers at {url}: {error.strerror or error}",
-            hint="Start the application or correct --legacy; --no-check starts without it.",
-        ) from None
-
-
-def check_free(address: str, option: str) -> None:
-    """Can `address` be listened on? Raises `CliError` with what to do when it cannot."""
-    host, _, port = address.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:
-        raise CliError(
-            f"{option} {address!r} is not host:port",
-            hint=f"Give both, such as {option} {LOOPBACK}:8080",
-            code=Exit.USAGE,
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), int(port)))
-        except OSError as error:
-            raise CliError(
-                f"{option} {address} cannot be used: {error.strerror}",
-                hint=f"Stop what listens there, or choose another address with {option}.",
-            ) from None
-
-
-def free_port(preferred: int) -> int:
-    """`preferred` where it is free, else a port that the system picks."""
-    for port in (preferred, 0):
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((LOOPBACK, port))
-            chosen: int = probe.getsockname()[1]
-            return chosen
-    raise CliError("there is no free port on this machine")
 
 
 def _reachable(address: str) -> str:

@@ -42,6 +42,7 @@ class Surroundings:
     noise: frozenset[str]
     faults: frozenset[FaultKind] = frozenset()
     html: frozenset[HtmlView] = frozenset()
+    build_header: str = ""
 
     @classmethod
     def of(cls, table: Table, route: Route, noise: frozenset[str]) -> Surroundings:
@@ -53,7 +54,9 @@ class Surroundings:
         }
         headers = compared_headers(route.comparison)
         html = frozenset(route.comparison.html)
-        return cls(headers, frozenset(hosts), noise, faults_of(route), html)
+        new = table.backends.get(route.new)
+        build = "" if new is None else new.build_header
+        return cls(headers, frozenset(hosts), noise, faults_of(route), html, build)
 
     def context(self, request: dict[str, Any]) -> Context:
         """For one pair."""
@@ -62,6 +65,7 @@ class Surroundings:
             method=request["method"],
             path=request["target"].partition("?")[0],
             headers=self.headers,
+            build_header=self.build_header,
             noise=self.noise,
             faults=self.faults,
             html=self.html,

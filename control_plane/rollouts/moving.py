@@ -21,7 +21,13 @@ from control_plane.publishing.state import Snapshot
 from control_plane.publishing.store import NewRevision
 from control_plane.rollouts import store
 from control_plane.rollouts.store import Outrun, StoredRollout, TimelineEntry
-from control_plane.rollouts.telling import event_data, event_type, is_news, look_of
+from control_plane.rollouts.telling import (
+    event_data,
+    event_type,
+    is_news,
+    look_of,
+    told_reasons,
+)
 from figway.model import change
 from figway.model.change import Change, Kind
 from figway.rollout.lint import routes_of
@@ -115,7 +121,7 @@ class Mover:
         state, revision = outcome.state, new.after.revision if new else None
         told = TimelineEntry(
             rollout=found.plan.id, at_ms=now, kind=kind, phase=state.phase.value,
-            waiting_for=state.waiting_for, step=state.step, reasons=outcome.reasons,
+            waiting_for=state.waiting_for, step=state.step, reasons=told_reasons(outcome),
             revision=revision, actor=entry.actor, note=entry.reason,
         )  # fmt: skip
         await store.tell(connection, told)

@@ -42,6 +42,8 @@ BLOCK_MS = 600_000
 _SILENT_MS = 600_000  # a proxy that is not heard of for longer is gone
 _RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than this
 _SKEW_MS = 300_000  # a proxy whose clock is ahead reports into buckets that are still to come
+_MINUTE_MS = 60_000
+_FIRST_MS = 15_000  # a report of ten seconds, and its way
 _PAUSE_S = 600.0  # how long the usual pause between reports is taken for granted
 _OPEN = ("open", "half_open")
 NOT_ASKED = ("breaker_open", "quarantine")
@@ -115,7 +117,7 @@ class Observer:
             left_out=left_out(fleet, routes),
             reports_age_ms=age, hours_open=opened, hours_next=following, reference=reference,
             block=block_of(plan, state, now),
-            new_per_s=sum(found.new_per_s for found in loads.values()),
+            new_per_s=_new_per_s(loads.values(), state, now),
         )  # fmt: skip
 
     async def pairs_per_s(self, plan: RolloutPlan) -> float:
@@ -196,14 +198,14 @@ class Observer:
             span = traffic.Span(step_s, since, now + _SKEW_MS)
             async for row in traffic.rows(connection, span, route.id):
                 load.add(load.whole, row.bucket_ms, row.side, of_row(row))
-            begins = max(recent, now - 60_000)
-            last = traffic.Span(traffic.RECENT_S, min(recent, begins), now + _SKEW_MS)
+            minute = max(state.since_ms if state else now, now - _MINUTE_MS)
+            last = traffic.Span(traffic.RECENT_S, min(recent, minute), now + _SKEW_MS)
             async for row in traffic.rows(connection, last, route.id):
                 sums = of_row(row)
                 if row.bucket_ms >= recent:
                     load.add(load.recent, row.bucket_ms, row.side, sums)
-                if row.bucket_ms >= now - 60_000:
-                    load.new_per_s += sums.requests / 60 if row.side == "new" else 0
+                if row.bucket_ms >= minute and row.side == "new":
+                    load.new_lately += sums.requests
             found[route.id] = load
         return found
 
@@ -223,7 +225,8 @@ class RouteLoad:
     threshold: int
     whole: dict[int, LoadBucket] = field(default_factory=lambda: defaultdict(LoadBucket))
     recent: dict[int, LoadBucket] = field(default_factory=lambda: defaultdict(LoadBucket))
-    new_per_s: float = 0.0
+    new_lately: float = 0
+    """Requests of new in the last minute of the step."""
 
     def add(self, into: dict[int, LoadBucket], at: int, side: str, sums: Sums) -> None:
         """Add a row of traffic."""
@@ -244,6 +247,14 @@ class RouteLoad:
 
             legacy_recent=legacy_recent, new_recent=new_recent, budget_refused=refused,
         )  # fmt: skip
+
+
+def _new_per_s(loads: Iterable[RouteLoad], state: RolloutState | None, now: int) -> float | None:
+    """What new serves at present; None in the first seconds of a step, before reports are in."""
+    lasted = min(_MINUTE_MS, now - state.since_ms) if state else 0
+    if lasted < _FIRST_MS:
+        return None
+    return sum(load.new_lately for load in loads) / (lasted / 1_000)
 
 
 def counted(buckets: Iterable[LoadBucket], threshold: int) -> tuple[CallCounts, CallCounts]:

@@ -17,6 +17,7 @@ from control_plane.rollouts.plans import RolloutPlans
 from control_plane.rollouts.ports import CheckResult, ExternalCheck
 from control_plane.rollouts.reading import RolloutReader
 from control_plane.rollouts.store import Outrun, StoredRollout
+from figway.rollout.guards import judge_guards
 from figway.rollout.machine import Outcome, begin, step
 from figway.rollout.observation import Observation, Policy
 from figway.rollout.plan import RolloutPlan
@@ -151,9 +152,12 @@ class RolloutService(RolloutReader):
         return seen
 
     async def _guarded(self, found: StoredRollout, seen: Observation) -> Observation:
-        """With what the guards' webhook says, where there is one and users are on new."""
+        """With what the guards' webhook says, where there is one and users are on new. Where
+        another guard is breached it is not asked: the way back waits for nobody's answer."""
         url = found.plan.guards.webhook
-        if not url or not seen.placement.serves:
+        if not url or not seen.placement.serves or found.state is None:
+            return seen
+        if any(not guard.ok for guard in judge_guards(found.plan, found.state, seen)):
             return seen
         said = await self._check.ask(url, self._question(found, seen, "guard"))
         return replace(seen, guard_webhook=said.answer, webhook_said=said.text)

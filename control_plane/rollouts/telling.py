@@ -7,6 +7,7 @@ from typing import Any
 from control_plane.rollouts.store import StoredRollout, TimelineEntry
 from figway.rollout.machine import Outcome
 from figway.rollout.observation import Observation
+from figway.rollout.state import Reason
 
 
 def is_news(found: StoredRollout, outcome: Outcome) -> bool:
@@ -19,6 +20,15 @@ def is_news(found: StoredRollout, outcome: Outcome) -> bool:
     state = outcome.state
     stood = (state.phase, state.step, state.waiting_for, state.attempts)
     return stands != stood or codes != [reason.code for reason in outcome.reasons]
+
+
+def told_reasons(outcome: Outcome) -> tuple[Reason, ...]:
+    """Why, and where a move led to."""
+    move = outcome.move
+    if move is None or any(reason.code == "aborted" for reason in outcome.reasons):
+        return outcome.reasons
+    text = f"{'back ' if move.back else ''}to {move.placement}"
+    return (*outcome.reasons, Reason(code="moved", text=text))
 
 
 def look_of(outcome: Outcome, seen: Observation | None) -> dict[str, Any]:

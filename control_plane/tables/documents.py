@@ -223,7 +223,7 @@ def _parsed(body: bytes, content_type: str) -> Any:
         text = body.decode()
         _scan(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         hint = "Within braces a value that has some is quoted: {path: '/orders/{id}'}"
         raise invalid(
             "$", f"not YAML: {' '.join(str(error).split())}", hint if b"{" in body else ""

@@ -60,6 +60,8 @@ class Context:
     headers: tuple[str, ...] = ()
     """Lower-case names to compare although `header_list` leaves them out, and validators, such as
     `etag`, to compare by their value."""
+    build_header: str = ""
+    """Lower-case name of the header that names the build of new: another build is no difference."""
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
     """Codings beyond gzip and deflate, such as `br` and `zstd`, by lower-case name."""
     readers: Mapping[str, BodyReader] = field(default_factory=dict)

@@ -83,6 +83,7 @@ class HeadComparison:
             wanted.add("content-length")
         named = legacy.get("connection", []) + new.get("connection", [])
         connection = {name.strip().lower() for name in joined(named).split(",")}
+        connection.add(self._context.build_header)
         if status == 304 and "etag" in legacy and "etag" in new:
             unequal = [name for name in unequal if name != "last-modified"]
         return compared_names(unequal, wanted=wanted, connection=connection, status=status)

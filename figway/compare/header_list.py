@@ -25,6 +25,7 @@ NOT_COMPARED: dict[str, tuple[str, ...]] = {
         *("transfer-encoding", "upgrade"),
     ),
     "It frames the body, which is compared decoded": ("content-encoding", "content-length"),
+    "It names the build of a Lambda function": ("x-amz-executed-version",),
     "Figway adds it": ("figway-hop", "figway-shadow", "figway-side"),
 }
 """Lower-case names by the reason that they are not compared for."""

@@ -14,7 +14,7 @@ from figway.explain.becomes import becomes
 from figway.explain.policies import PolicyStep, policy_steps
 from figway.message.forwarded import said
 from figway.message.http import RequestHead
-from figway.model.backend import HANDED_ON, FallbackBudgetPolicy
+from figway.model.backend import HANDED_ON, Backend, FallbackBudgetPolicy
 from figway.model.comparison import LegacyReads
 from figway.model.table import Stage
 from figway.model.words import Side
@@ -80,7 +80,8 @@ class Explanation:
     `matched` is `route`, `no_route` or `ambiguous_path`. `method` is the one matched by: a CORS
     preflight counts as the method it announces. `key` is the sticky key, empty where no split
     took place or none was sent (`issues` is then the cookie that the client would be given).
-    `becomes` says what a queue, bus, topic or workflow gets of it, else it is empty.
+    `becomes` says what a queue, bus, topic or workflow gets of it, or would get where legacy
+    serves, else it is empty.
     `policies` are the route's route policies, in the order in which the request meets them; one
     that refuses is answered by the facade itself, and no side serves. `operation` is what was read
     of the body where that decides, `unread` why it decided nothing: `no_body` where none was given.
@@ -157,7 +158,7 @@ def explain(
         key_source=decision.key_source,
         issues=plan.issue.decode() if decision.issue else "",
         backend_id=backend.id,
-        becomes=becomes(backend),
+        becomes=_becomes(plan, backend),
         shadow=skip is Skip.NO,
         shadow_why=_shadow_why(plan, skip, decision.side),
         policies=_forwarded(head)
@@ -215,6 +216,14 @@ def _spelling(compiled: CompiledTable, plan: Plan, head: RequestHead) -> tuple[P
         return ()
     text = f"{problem.detail} The table's refuse_other_spellings asks for this"
     return (PolicyStep("spelling", "refuses", problem.status, text),)
+
+
+def _becomes(plan: Plan, backend: Backend) -> str:
+    """What becomes of it at the backend that serves; where that is legacy, what would at new."""
+    if found := becomes(backend):
+        return found
+    would = "" if plan.new is None or plan.new is backend else becomes(plan.new)
+    return f"at new: {would}" if would else ""
 
 
 def _matched(plan: Plan, head: RequestHead) -> str:

@@ -70,8 +70,41 @@ class FieldChange:
         where = f"{self.kind.value} {self.id}"
         if self.path == "":
             return f"{where}: {'added' if self.before is None else 'deleted'}"
+        if (told := _entries(self.before, self.after)) is not None:
+            return f"{where}: {self.path} {told}"
         shown = _share if self.path in SHARES else _show
         return f"{where}: {self.path} {shown(self.before)} -> {shown(self.after)}"
+
+
+def _entries(before: Any, after: Any) -> str | None:
+    """How two lists of things that have an id differ, such as rules; None for anything else. The
+    whole of both would be a page where there are many."""
+    was, becomes = _by_id(before), _by_id(after)
+    if was is None or becomes is None or not (was or becomes):
+        return None
+    parts = [f"with {_entry(becomes[name])}" for name in becomes if name not in was]
+    parts += [f"without {_entry(was[name])}" for name in was if name not in becomes]
+    parts += [
+        f"{name} {_show(was[name])} -> {_show(becomes[name])}"
+        for name in becomes
+        if name in was and becomes[name] != was[name]
+    ]
+    return ", ".join(parts) or "in another order"
+
+
+def _by_id(value: Any) -> dict[str, Mapping[str, Any]] | None:
+    if value is None:
+        return {}
+    if not isinstance(value, list | tuple):
+        return None
+    if not all(isinstance(entry, Mapping) and entry.get("id") for entry in value):
+        return None
+    return {entry["id"]: entry for entry in value}
+
+
+def _entry(entry: Mapping[str, Any]) -> str:
+    words = " ".join(str(entry[name]) for name in ("kind", "target") if entry.get(name))
+    return f"{words} ({entry['id']})" if words else str(entry["id"])
 
 
 class UnknownItem(LookupError):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from figway.rollout.gates import judge_gates
-from figway.rollout.guards import judge_guards
+from figway.rollout.guards import foreseen, judge_guards
 from figway.rollout.judging import RolloutJudgement, duration_text
 from figway.rollout.observation import Observation
+from figway.rollout.people import same_person
 from figway.rollout.plan import OnBreach, RolloutPlan
 from figway.rollout.state import (
     EventKind,
@@ -45,6 +46,14 @@ class Look:
         """The guards that are breached."""
         return tuple(found for found in self.guards if not found.ok)
 
+    @cached_property
+    def foreseen(self) -> tuple[RolloutJudgement, ...]:
+        """The guards that the next step would breach at once."""
+        following = self.plan.steps[self.state.step + 1 :]
+        serves = any(entry.placement.serves for entry in following[:1])
+        full = self.event.kind is EventKind.PROMOTE_FULL and bool(following)
+        return foreseen(self.plan, self.seen) if serves or full else ()
+
     @property
     def retrying(self) -> bool:
         """Whether a person asks to begin again."""
@@ -71,8 +80,8 @@ class Look:
     @property
     def may_go_on(self) -> bool:
         """Nothing forbids more exposure to a person either: no kill switch, nobody else's flip,
-        no breached guard, and something to go on to."""
-        return not (self.seen.kill or _moved(self) or self.breached)
+        no guard that is breached or would be at once, and something to go on to."""
+        return not (self.seen.kill or _moved(self) or self.breached or self.foreseen)
 
 
 def is_fresh(plan: RolloutPlan, seen: Observation) -> bool:
@@ -114,15 +123,17 @@ def _approval_missing(look: Look) -> bool:
 
 
 def _may_approve(look: Look) -> bool:
-    return look.state.waiting_for == "approval" and look.event.actor != look.state.started_by
+    return look.state.waiting_for == "approval" and _is_another(look)
+
+
+def _is_another(look: Look) -> bool:
+    return not same_person(look.event.actor, look.state.started_by)
 
 
 def _may_promote(look: Look) -> bool:
     fresh = is_fresh(look.plan, look.seen)
     allowed = look.seen.hours_open and not look.seen.policy and look.seen.gate_webhook != "hold"
-    approved = not _approval_missing(look) or (
-        not look.seen.policy and look.event.actor != look.state.started_by
-    )
+    approved = not _approval_missing(look) or (not look.seen.policy and _is_another(look))
     return look.may_go_on and fresh and allowed and approved and not look.plan.observe
 
 
@@ -201,6 +212,9 @@ def _why_not_promoted(look: Look) -> str:
     seen = look.seen
     if look.breached:
         return f"a guard is breached: {look.breached[0].text}"
+    if look.foreseen:
+        text = f"a guard would be breached at once: {look.foreseen[0].text}"
+        return f"{text}; who means it flips by hand, and says why"
     checks = (
         (look.plan.observe, "the plan only observes; flip by hand"),
         (seen.kill, "the kill switch is on"),

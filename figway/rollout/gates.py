@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from figway.evidence.judgement import SHAPE_PAIRS
 from figway.evidence.sequential import ALPHA, at_most, gate_prior, interval, needs_more
 from figway.rollout.judging import (
     WITHOUT_LEGACY,
@@ -47,7 +48,9 @@ def _parity(goal: float, seen: Observation) -> RolloutJudgement:
     most = round(1 - goal, 9)
     x = sum(route.parity.differing for route in seen.routes)
     n = sum(route.parity.rated for route in seen.routes)
-    per_s = sum(route.parity.pairs_per_s for route in seen.routes)
+    rates = [route.parity.pairs_now_per_s for route in seen.routes]
+    known = [rate for rate in rates if rate is not None]
+    per_s = sum(known) if known else None
     found = interval(x, n, ALPHA, *gate_prior(most))
     ok = at_most(x, n, most, ALPHA, *gate_prior(most))
     needs = needs_more(x, n, most)
@@ -108,7 +111,7 @@ def _distinct(plan: RolloutPlan, seen: Observation) -> RolloutJudgement:
     text = f"{distinct} different requests were compared"
     if distinct < least:
         ok, code = False, "distinct_few"
-        text = f"only {distinct} different requests were compared; {least} are needed"
+        text = _few(distinct, least)
     elif share > plan.gates.max_one and distinct > 1:
         ok, code = False, "distinct_one"
         text = f"one request makes up {percent_text(share)} of what was compared; at most "
@@ -119,13 +122,22 @@ def _distinct(plan: RolloutPlan, seen: Observation) -> RolloutJudgement:
     )  # fmt: skip
 
 
+def _few(distinct: int, least: int) -> str:
+    if distinct > 1:
+        return f"only {distinct} different requests were compared; {least} are needed"
+    number = "only one request" if distinct else "no request"
+    return f"{number} was compared; {least} different ones are needed"
+
+
 def _shapes(seen: Observation) -> RolloutJudgement:
     missing = [text for route in seen.routes for text in route.parity.shapes_missing]
     done = sum(route.parity.shapes_done for route in seen.routes)
     whole = done + len(missing)
     text = f"{done} of {whole} shapes of requests compared; " if done else ""
-    text += "every shape was compared" if not missing else "never compared: "
-    if missing:
+    if not missing:
+        text = f"every shape was compared {SHAPE_PAIRS} times"
+    else:
+        text += f"compared less than {SHAPE_PAIRS} times: "
         text += "; ".join(missing[:5])
         text += f"; and {len(missing) - 5} more" if len(missing) > 5 else ""
     return RolloutJudgement(
@@ -154,7 +166,7 @@ def compared_with(legacy: CallCounts, new: CallCounts, state: RolloutState) -> C
 
 
 def _errors(
-    plan: RolloutPlan, legacy: CallCounts, new: CallCounts, per_s: float
+    plan: RolloutPlan, legacy: CallCounts, new: CallCounts, per_s: float | None
 ) -> RolloutJudgement:
     limits = plan.gates.errors
     assert limits is not None
@@ -179,7 +191,7 @@ def _errors(
 
 
 def _latency(
-    plan: RolloutPlan, legacy: CallCounts, new: CallCounts, per_s: float
+    plan: RolloutPlan, legacy: CallCounts, new: CallCounts, per_s: float | None
 ) -> RolloutJudgement:
     limits = plan.gates.latency
     assert limits is not None

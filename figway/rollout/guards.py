@@ -53,6 +53,16 @@ def judge_guards(
     return tuple(found)
 
 
+def foreseen(plan: RolloutPlan, seen: Observation) -> tuple[RolloutJudgement, ...]:
+    """The guards that would be breached as soon as new served users: of those that can be judged
+    while it serves nobody, agreement."""
+    if seen.placement.serves or not plan.guards.parity:
+        return ()
+    alpha = guard_alpha(plan, len(seen.routes))
+    judged = (_parity(plan, route, alpha) for route in seen.routes)
+    return tuple(found for found in judged if not found.ok)
+
+
 def guard_alpha(plan: RolloutPlan, routes: int) -> float:
     """The chance of a false alarm that each single guard has in each step."""
     judged = routes if routes == 1 else routes + 1
@@ -170,7 +180,7 @@ def _errors(
         text += f"at {percent_text(share)} of the requests{_named(route)}"
     return RolloutJudgement(
         name="errors", role="guard", ok=not breached, code="errors_breached", text=text,
-        route=route, low=found.low, high=found.high, bound=theta,
+        route=route, low=found.low, high=found.high, bound=theta if 0 < theta < 1 else None,
         value=x / n if n else None, n=n, phi=phi,
     )  # fmt: skip
 

@@ -82,9 +82,11 @@ def duration_text(seconds: float) -> str:
     return f"{number} second" + ("" if number == 1 else "s")
 
 
-def needs_text(needs: int, what: str, per_s: float) -> str:
-    """`needs 214 more pairs, about 40 minutes`."""
+def needs_text(needs: int, what: str, per_s: float | None) -> str:
+    """`needs 214 more pairs, about 40 minutes`; without a time where the rate is not known."""
     text = f"needs {needs} more {what}"
     if needs == 1:
         text = text.removesuffix("s")
+    if per_s is None:
+        return text
     return f"{text}, {duration_text(needs / per_s)}" if per_s > 0 else f"{text}; none arrive now"

@@ -38,6 +38,9 @@ class ParityCounts:
     fields: tuple[str, ...] = ()
     """Where most pairs differ."""
     pairs_per_s: float = 0.0
+    """Over all the time that it was compared."""
+    pairs_now_per_s: float | None = None
+    """In the last minutes; None where that is not known yet."""
     build: str = ""
     """The build of new that answered; empty when new does not say."""
     comparable: bool = True
@@ -136,8 +139,8 @@ class Observation:
     reference: Reference | None = None
     block: int = 1
     """Which ten minutes of the step it is, from 1: guards look at each block by itself too."""
-    new_per_s: float = 0.0
-    """Requests a second that new serves at present."""
+    new_per_s: float | None = None
+    """Requests a second that new serves at present; None where that is not known yet."""
 
     @property
     def placement(self) -> Placement:

@@ -80,12 +80,23 @@ class Pattern:
         }
 
 
+_EXAMPLES = "/orders/{id}, or /files/{rest=**}"
+
+
+def _is_template(text: str) -> bool:
+    try:
+        parse(text)
+    except PatternError:
+        return False
+    return True
+
+
 def parse(template: str) -> Pattern:
     """Read a template. Raises `PatternError`."""
     if not template.startswith("/"):
-        hint = f"write /{template}"
+        hint = f"write /{template}" if _is_template(f"/{template}") else f"write {_EXAMPLES}"
         if template[:1] in ("^", "~") or "\\" in template or "(" in template:
-            hint = "a template is no regular expression: write /orders/{id}, or /files/{rest=**}"
+            hint = f"a template is no regular expression: write {_EXAMPLES}"
         raise PatternError("a template begins with a slash", 0, hint)
     if len(template) > MAX_TEMPLATE:
         raise PatternError("the template is too long", MAX_TEMPLATE, f"at most {MAX_TEMPLATE}")

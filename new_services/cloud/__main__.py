@@ -37,7 +37,10 @@ def main() -> int:
     """Start, wait for a signal, stop; exit code 2 for what the user can mend."""
     options = _options()
     if importlib.util.find_spec("moto") is None:
-        say("new_services.cloud needs moto: pip install 'moto[events,s3,server,sqs,stepfunctions]'")
+        say(
+            "new_services.cloud needs moto: make venv, in a clone; "
+            "or pip install 'moto[events,s3,server,sqs,stepfunctions]'"
+        )
         return 2
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
@@ -133,8 +136,9 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path, words: bytes = 
             if words in log.read_bytes():
                 return
         time.sleep(0.1)
-    last = log.read_text(errors="replace").strip().splitlines()[-1:]
-    raise RuntimeError(f"{process.args!r} did not start: {last}")
+    lines = log.read_text(errors="replace").strip().splitlines()
+    why = lines[-1] if lines else f"it ended with code {process.poll()}"
+    raise RuntimeError(f"a part did not start: {why}")
 
 
 def _provision(port: int, legacy: str) -> None:

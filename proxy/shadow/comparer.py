@@ -44,6 +44,7 @@ class RouteComparer:
     readers: Mapping[str, BodyReader] = field(default_factory=dict)
     faults: frozenset[FaultKind] = frozenset()
     html: frozenset[HtmlView] = frozenset()
+    build_header: str = ""
     loose: dict[frozenset[str], RuleSet] = field(default_factory=dict)
     """The rules with some lists in any order."""
 
@@ -55,12 +56,14 @@ class RouteComparer:
         hosts: frozenset[str],
         decoders: Mapping[str, Decoder],
         faults: frozenset[FaultKind] = frozenset(),
+        build_header: str = "",
     ) -> RouteComparer:
         """Raises `RuleError` and `PolicyError` for a policy that validation would refuse."""
         redactor = Redactor(key, redaction_policy(policy))
         headers = compared_headers(policy)
         html = frozenset(policy.html)
-        return cls(rule_set(policy), headers, redactor, hosts, decoders, readers(), faults, html)
+        rules = rule_set(policy)
+        return cls(rules, headers, redactor, hosts, decoders, readers(), faults, html, build_header)
 
     def compare(
         self,
@@ -82,6 +85,7 @@ class RouteComparer:
             method=captured.method,
             path=captured.target.partition(b"?")[0].decode("latin-1"),
             headers=self.headers,
+            build_header=self.build_header,
             decoders=self.decoders,
             readers=self.readers,
             faults=self.faults,

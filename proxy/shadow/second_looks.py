@@ -57,9 +57,8 @@ Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 def mark_at_once(compared: ComparedRoute, pair: Pair) -> None:
     """What words, forms and earlier looks say of its differences, without a look of its own."""
     if pair.stage is PairStage.ASKED:
-        own = compared.build_paths
         pair.stage = PairStage.COMPARED
-        pair.seen = [seen for seen in occurrences(pair.comparison) if seen.path not in own]
+        pair.seen = list(occurrences(pair.comparison))
         pair.marks = [None] * len(pair.seen)
     knowledge, words = compared.state.knowledge, compared.words
     for at in pair.open:

@@ -38,8 +38,6 @@ class ComparedRoute:
     """Share of pairs that look at legacy alone whether they differ or not, in basis points."""
     words: frozenset[str]
     """Fields and paths that a person called noise: no look is spent on them."""
-    build_paths: frozenset[str]
-    """The header that names new's build: that it differs is not news."""
 
 
 class ShadowTable:
@@ -115,7 +113,12 @@ class ShadowTable:
         )
         window = evidence_window(plan)
         comparer = RouteComparer.make(
-            policy, self._settings.key, hosts, self._decoders, faults_of(plan.route)
+            policy,
+            self._settings.key,
+            hosts,
+            self._decoders,
+            faults_of(plan.route),
+            plan.new.build_header,
         )
         if before is not None and before.window == window:
             state = before.state  # another sample or weight takes nothing from what was learned
@@ -124,8 +127,7 @@ class ShadowTable:
             if (learned := self._learned.pop((plan.route_id, window), None)) is not None:
                 state.restore(learned)
         words = frozenset(field for field, noise in overruled(policy).items() if noise)
-        build = frozenset({f"header:{plan.new.build_header}", "header:x-amz-executed-version"})
-        return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words, build)
+        return ComparedRoute(plan, window, comparer, state, policy.noise_sample, words)
 
     def restore(self, windows: Iterable[Mapping[str, Any]]) -> None:
         """Take in what an earlier life learned of windows, also of those that come yet."""

@@ -48,10 +48,12 @@ class Control:
             event_hooks={"request": [confirmed]},
         )
 
-    async def client_of(self, role: Role) -> httpx.AsyncClient:
-        """A client with a new key of a role."""
+    async def client_of(self, role: Role, name: str = "") -> httpx.AsyncClient:
+        """A client with a new key of a role; of the person `name`."""
         entry = AuditEntry("test", "", "key.create", "key")
-        key = await create_key(self.services.database, name=role.value, role=role, entry=entry)
+        key = await create_key(
+            self.services.database, name=name or role.value, role=role, entry=entry
+        )
         return self.client_with(str(key))
 
     async def get(self, path: str, **query: Any) -> Any:

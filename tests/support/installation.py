@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from control_plane.cli.up import free_port
+from control_plane.cli.addresses import free_port
 
 FIGWAY = Path(sys.executable).with_name("figway")
 _ROOT = Path(__file__).resolve().parents[2]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from control_plane.clock import now_ms
 from control_plane.rollouts.observing import Observer
@@ -23,6 +26,16 @@ PLAN: dict[str, Any] = {
     "gates": {"errors": False, "latency": False},
     "warmup": "0s",
 }
+
+
+_REAL = now_ms
+
+
+def set_clock(patch: pytest.MonkeyPatch, ms: int) -> None:
+    """Set the clock of the control plane forward, or back."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("control_plane.", "tests.support.")) and hasattr(module, "now_ms"):
+            patch.setattr(module, "now_ms", lambda: _REAL() + ms)
 
 
 class ToldEvidence:

@@ -59,6 +59,8 @@ class Basis:
     """By place, the forms that legacy varies in."""
     faults: frozenset[FaultKind] = frozenset()
     html: frozenset[HtmlView] = frozenset()
+    build_header: str = ""
+    """Names the build of new."""
 
     def settings(self) -> dict[str, Any]:
         """As the exported test file takes it."""
@@ -70,6 +72,7 @@ class Basis:
             "forms": dict(self.forms),
             "faults": sorted(self.faults),
             "html": sorted(self.html),
+            "build_header": self.build_header,
         }
 
 

@@ -50,6 +50,7 @@ class Exports:
             {} if judged is None else _forms(judged),
             around.faults,
             around.html,
+            around.build_header,
         )
 
         def write() -> str:

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from control_plane.cli.up import free_port
+from control_plane.cli.addresses import free_port
 
 
 class Backend:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from control_plane import outbound
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.processes import Group, answers
-from control_plane.cli.up import LOOPBACK, Place, free_port, start_figway
+from control_plane.cli.up import Place, start_figway
 from tests.suites.faults.arena import Party
 from tests.suites.faults.rows import note
 from tests.support.until import until

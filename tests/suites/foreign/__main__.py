@@ -20,7 +20,7 @@ from pathlib import Path
 
 import requests
 
-from control_plane.cli.up import free_port
+from control_plane.cli.addresses import free_port
 from tests.suites.foreign.runs import SUITES, Suite, prepare
 from tests.support.installation import clean_environment, installation
 

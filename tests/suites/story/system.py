@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import outbound
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.client import Api
 from control_plane.cli.demo import start_shop, table
 from control_plane.cli.processes import Child, Group, answers, python_module
-from control_plane.cli.up import LOOPBACK, Place, free_port, start_figway
+from control_plane.cli.up import Place, start_figway
 
 WORKERS = 2
 

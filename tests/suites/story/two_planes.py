@@ -27,8 +27,8 @@ from starlette.routing import Route
 
 from control_plane import outbound
 from control_plane.auth.keys import generate
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.processes import Child, Group, answers, python_module
-from control_plane.cli.up import LOOPBACK, free_port
 from tests.suites.faults.journals import Backend
 from tests.support import postgres
 from tests.support.installation import clean_environment

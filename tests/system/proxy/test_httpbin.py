@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from control_plane.cli.up import free_port
+from control_plane.cli.addresses import free_port
 from tests.support.installation import Installation, clean_environment, installation
 
 _ROOT = Path(__file__).resolve().parents[3]

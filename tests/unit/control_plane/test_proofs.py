@@ -6,6 +6,7 @@ import pytest
 
 from control_plane.proofs import proof_of
 from figway.evidence.judgement import Now, judge
+from figway.evidence.marks import Mark
 from figway.evidence.window import BuildEvidence
 
 
@@ -42,3 +43,21 @@ def test_of_a_proven_route_nothing_keeps() -> None:
     assert said.standing == "proven"
     assert "failed" not in said.text
     assert "not proven" not in said.text
+
+
+@pytest.mark.parametrize("side", ["legacy", "both"])
+def test_pairs_that_are_not_rated_are_no_silence(side: str) -> None:
+    """Nothing compared, and forty pairs that say nothing of agreement, are two things."""
+    evidence = _evidence(0, distinct=0)
+    assert proof_of(judge(evidence, Now())).text == "nothing was compared yet"
+    evidence.failed[side] = {"503": 40}
+    said = proof_of(judge(evidence, Now()))
+    assert said.text.startswith("no pair is rated: 40 failed at ")
+    assert said.standing == "not_enough_data"
+
+
+def test_differences_without_a_second_look_are_told() -> None:
+    evidence = _evidence(0)
+    evidence.count((("$.state changed", Mark.NOT_LOOKED.value),), 0, 40)
+    said = proof_of(judge(evidence, Now()))
+    assert said.text == "no pair is rated: 40 differ and had no second look"

@@ -119,6 +119,7 @@ def differences(
         headers=tuple(settings["headers"]),
         faults=frozenset(map(figway.FaultKind, settings["faults"])),
         html=frozenset(map(figway.HtmlView, settings["html"])),
+        build_header=settings["build_header"],
     )
     legacy, new = (stored_answer(figway, one) for one in (case["legacy"], answer))
     compared = figway.compare(legacy, new, rules, context)

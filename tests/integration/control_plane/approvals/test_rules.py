@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 from control_plane.auth.roles import Role
@@ -42,6 +43,37 @@ async def test_a_change_waits_for_another_person(control: Control) -> None:
     assert (await control.flip(5_000)).status_code == 409, "its approval is spent"
     types = [entry["type"] for entry in (await control.get("/out-events"))["items"]]
     assert "figway.approval.needed" in types
+
+
+async def test_two_keys_of_one_name_are_one_person(control: Control) -> None:
+    """Neither does a second key of whoever asks approve, nor do two of one person count twice."""
+    await control.seed()
+    await _rules(control, {"approvals": [{"need": 2, "weight_over": "25%"}]})
+    async with (
+        await control.client_of(Role.OPERATOR, "ann") as ann,
+        await control.client_of(Role.OPERATOR, "Ann") as ann_again,
+        await control.client_of(Role.OPERATOR, "bob") as bob,
+        await control.client_of(Role.OPERATOR, "bob") as bob_again,
+        await control.client_of(Role.OPERATOR, "cy") as cy,
+    ):
+
+        async def flip() -> int:
+            body = {"weight": 5_000, "reason": "x"}
+            path, headers = "/routes/orders/flip?confirm=exposure", {"if-match": "*"}
+            return (await ann.post(path, json=body, headers=headers)).status_code
+
+        async def approve(client: httpx.AsyncClient) -> int:
+            path = f"/approvals/{wanted}/approve"
+            return (await client.post(path, json={"reason": "ok"})).status_code
+
+        assert await flip() == 409
+        wanted = (await control.get("/approvals"))["items"][0]["hash"]
+        assert await approve(ann_again) == 409
+        for other in (bob, bob_again):
+            assert await approve(other) == 200
+        assert await flip() == 409, "one person has approved, twice"
+        assert await approve(cy) == 200
+        assert await flip() == 200
 
 
 async def test_an_approved_change_is_made_by_its_hash(control: Control) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from control_plane.auth.roles import Role
-from tests.support.comparing import answer, example, field, route, send
+from tests.support.comparing import JSON_TYPE, answer, example, field, route, send
 from tests.support.control import Control
 
 IGNORE = {"target": "$.updated"}
@@ -168,3 +168,17 @@ async def test_redacted_values_stay_equal_in_a_preview(control: Control) -> None
     ).json()
     assert tried["before"] == {"mismatch": 2}
     assert tried["after"] == {"match": 1, "mismatch": 1}
+
+
+async def test_a_preview_takes_no_build_for_a_difference(control: Control) -> None:
+    """What would match by the rule was told to differ all the same, at the header of the build."""
+    await control.seed()
+    changed = await control.client.patch(
+        "/backends/fn?reason=x", json={"build_header": "x-app-version"}, headers={"if-match": "*"}
+    )
+    assert changed.status_code == 200, changed.text
+    built = answer({"updated": "b"}, headers=[*JSON_TYPE, ["X-App-Version", "7"]])
+    pairs = [example({"updated": "a"}, built)]
+    await send(control, 1, route(0, 1, examples=pairs, fields=[field("$.updated", 1)]))
+    tried = await control.post("/routes/orders/rules/preview", {"add": [IGNORE]})
+    assert (tried.json()["before"], tried.json()["after"]) == ({"mismatch": 1}, {"match": 1})

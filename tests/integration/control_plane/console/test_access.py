@@ -88,6 +88,16 @@ async def test_roles_are_those_of_the_api(control: Control) -> None:
     assert (await control.get("/revisions"))["items"][0]["revision"] == 3
 
 
+async def test_an_origin_that_is_no_url_is_foreign(control: Control) -> None:
+    """Half an IPv6 address was a 500."""
+    await control.seed()
+    visitor = await browser(control)
+    answer = await visitor.client.post(
+        "/console/kill", data={"on": "1", "reason": "r"}, headers={"origin": "http://[::1"}
+    )
+    assert answer.status_code == 403
+
+
 async def test_a_form_of_another_site(control: Control) -> None:
     await control.seed()
     visitor = await browser(control)

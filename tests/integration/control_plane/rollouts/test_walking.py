@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from control_plane.auth.roles import Role
 from control_plane.db import leases
+from control_plane.rollouts.ports import CheckResult
 from control_plane.rollouts.ticker import LEASE
 from tests.support.control import Control, control_plane
 from tests.support.rollouts import PROVEN, STEPS, Heard
@@ -316,3 +318,25 @@ async def test_its_routes_are_deleted_under_it(control: Control) -> None:
     found = await control.get("/rollouts/orders")
     assert (found["phase"], found["reasons"][0]["code"]) == ("superseded", "routes_gone")
     assert control.services.ticker.failing == {}
+
+
+async def test_the_way_back_does_not_wait_for_a_webhook(control: Control) -> None:
+    """A guard's endpoint that hangs would hold each look for seconds: where another guard is
+    breached it is not asked."""
+    await control.seed()
+    heard = Heard(control)
+    asked: list[str] = []
+
+    class Check:
+        async def ask(self, url: str, question: Mapping[str, object]) -> CheckResult:
+            asked.append(url)
+            return CheckResult("hold", "no answer")
+
+    control.services.rollouts._check = Check()
+    url = "https://guard.example/"
+    await heard.start(guards={"webhook": url})
+    await heard.walk_to("25 %")
+    assert set(asked) == {url}
+    asked.clear()
+    found = await heard.tick(failed=90)
+    assert (found["phase"], asked) == ("stepping_back", [])

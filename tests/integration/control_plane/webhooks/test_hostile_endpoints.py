@@ -152,6 +152,37 @@ async def test_the_certificate_has_to_name_the_host_of_the_url(
     assert {(there.host, there.name) for there in found} == {("hooks.example", "hooks.example")}
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 X\r\nContent-Length: 99999999999\r\n\r\n" + b"x" * 1_000_000, "pass"),
+        (b"HTTP/1.1 409 X\r\n\r\n", "breach"),
+        (b"HTTP/1.1 201 X\r\n\r\n", "hold"),
+        (b"HTTP/1.1 204 X\r\n\r\n", "hold"),
+        (b"HTTP/1.1 302 X\r\nLocation: /passes\r\n\r\n", "hold"),
+        (b"HTTP/1.1 500 X\r\n\r\n", "hold"),
+        (b"no HTTP", "hold"),
+        (b"", "hold"),
+    ],
+)
+async def test_only_200_lets_a_rollout_go_on(control: Control, answer: bytes, said: str) -> None:
+    """And 409 alone leads it back: nothing that fails, redirects or says little does either."""
+    async with peer(answer) as (port, heads):
+        url = f"http://127.0.0.1:{port}/"
+        await _add(control, "gate", url, [])
+        assert (await control.services.sender.ask(url, {"rollout": "x"})).answer == said
+    assert len(heads) == 1
+
+
+async def test_a_check_that_hangs_holds(control: Control, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For seconds, not for ever; the question is asked again at the next look."""
+    monkeypatch.setattr(delivery, "_CHECK_TIMEOUT_S", 0.05)
+    async with peer(b"", hangs=True) as (port, _):
+        url = f"http://127.0.0.1:{port}/"
+        await _add(control, "gate", url, [])
+        assert (await control.services.sender.ask(url, {"rollout": "x"})).answer == "hold"
+
+
 async def test_an_endpoint_that_was_switched_off_answers_no_question(control: Control) -> None:
     """A gate with its URL holds, and says why."""
     async with peer(b"HTTP/1.1 200 X\r\n\r\n") as (port, heads):

@@ -22,11 +22,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from control_plane import outbound
 from control_plane.auth.keys import generate
+from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.client import Api
 from control_plane.cli.demo import start_shop
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.processes import Group, answers, python_module, said
-from control_plane.cli.up import LOOPBACK, free_port
 from figway.routing.split import bucket
 from tests.suites.story.system import WORKERS, System
 from tests.suites.story.tell import Tell
@@ -125,6 +125,10 @@ async def _walks(tell: Tell, story: Story) -> None:
         found = await story.until(lambda now: now["phase"] == "paused", 60)
         figures["says"] = found["reasons"][0]["text"]
         await story.say("resume")
+        figures["killed"] = await story.kill_the_one_that_acts()
+    async with tell.step("it goes on from there, and 5 % serves the same users again") as figures:
+        figures |= await story.users("5 %")
+        figures["killed"] = await story.kill_the_one_that_acts()
     async with tell.step("25 % serves exactly the expected users") as figures:
         figures |= await story.users("25 %")
 

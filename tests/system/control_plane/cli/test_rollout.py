@@ -198,6 +198,17 @@ def test_a_file_that_is_no_plan(cli: Cli, tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     failed = cli.fails("rollout", "start", "orders", "--file", str(path))
     assert (failed.code, "plan.yaml" in str(failed)) == (Exit.USAGE, True)
+    assert failed.hint
+
+
+def test_of_several_plans_the_one_of_that_name_is_started(cli: Cli, tmp_path: Path) -> None:
+    """A document of all plans is no reason to write another file."""
+    path = tmp_path / "plans.yaml"
+    plans = [{**PLAN, "id": name} for name in ("orders", "others")]
+    path.write_text(json.dumps({"rollouts": plans}), encoding="utf-8")
+    failed = cli.fails("rollout", "start", "third", "--file", str(path))
+    assert "holds 2 plans, and 0 of them have the id 'third'" in str(failed)
+    assert "has begun" in cli.text("rollout", "start", "orders", "--file", str(path))
 
 
 def test_simulate_plays_what_is_stored(cli: Cli, tmp_path: Path) -> None:

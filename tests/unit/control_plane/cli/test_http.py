@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import typer
 
+from control_plane.cli import main
 from control_plane.cli.client import Api
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.http import ApiClient, NoApiAnswer
@@ -84,6 +86,35 @@ def test_what_is_no_control_plane_is_named(serve: Serve) -> None:
     with pytest.raises(CliError, match="is not a control plane") as told:
         Api(url, "key").get("/routes")
     assert told.value.code is Exit.UNREACHABLE
+
+
+def test_the_metrics_port_is_no_control_plane(serve: Serve) -> None:
+    """It answers as the control plane would, of a path that it has not."""
+    body = b'{"type":"urn:figway:problem:not_found","title":"Nothing here","status":404}'
+    head = b"HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\n"
+    url = serve(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    with pytest.raises(CliError, match="is not a control plane") as told:
+        Api(url, "key").get("/routes")
+    assert "metrics" in told.value.hint
+
+
+def test_ctrl_c_does_not_deny_what_was_sent(
+    serve: Serve, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`figway flip --wait`, stopped while it waited, said "nothing was changed"."""
+    for method, said in (("GET", "nothing was changed"), ("POST", "may be done all the same")):
+        monkeypatch.setattr(Api, "asked_for_change", False)
+        url = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        def stopped(*_: object, url: str = url, method: str = method) -> list[str]:
+            Api(url, "").call(method, "/routes")
+            raise typer.Abort
+
+        monkeypatch.setattr(main, "shared_first", stopped)
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        assert ended.value.code == Exit.FAILED
+        assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("url", ["http://", "http://host:99999", "http://h ost", "http://h\xf6st"])

@@ -29,6 +29,18 @@ def differences(
     return found(compare(head(*legacy), head(*new), rules, CONTEXT))
 
 
+def test_the_build_of_new_is_no_difference() -> None:
+    """Stored pairs, previews and exports compare without the window that leaves it out."""
+    legacy = head(("Content-Type", "text/plain"))
+    new = head(
+        ("Content-Type", "text/plain"), ("X-App-Version", "7"), ("X-Amz-Executed-Version", "3")
+    )
+    assert found(compare(legacy, new, (), Context(build_header="x-app-version"))) == []
+    assert found(compare(legacy, new, (), Context())) == [("header:x-app-version", "added")]
+    wanted = Context(build_header="x-app-version", headers=("x-app-version",))
+    assert found(compare(legacy, new, (), wanted)) == [("header:x-app-version", "added")]
+
+
 @pytest.mark.parametrize(
     ("legacy", "new", "same"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -226,6 +227,11 @@ def test_a_hand_over_is_told_with_its_answer_and_its_fallback() -> None:
     )
     plain = told(Head(b"/orders/1"), shop(stage=Stage.NEW))
     assert plain.becomes == ""
+    at_legacy = led(workflow(), methods=())
+    routes = {name: replace(one, stage=Stage.LEGACY) for name, one in at_legacy.routes.items()}
+    found = told(Head(b"/exports/pdf"), replace(at_legacy, routes=MappingProxyType(routes)))
+    assert found.side == "legacy"
+    assert found.becomes.startswith("at new: an execution of ")
 
 
 def test_what_a_proxy_in_front_says_is_explained() -> None:

@@ -89,6 +89,29 @@ def test_a_flip_reads_as_a_sentence() -> None:
     assert str(describe(before, [setting])[0]) == "setting kill_switch: value false -> true"
 
 
+def test_a_rule_more_reads_as_that_rule() -> None:
+    """Both lists whole were a page of JSON for the seventh rule of a route."""
+    rules = [ComparisonRule(f"r{n}", RuleKind.IGNORE, f"$.field{n}") for n in range(1, 8)]
+
+    def told(before: list[ComparisonRule], after: list[ComparisonRule]) -> str:
+        was, becomes = (
+            replace(ORDERS, comparison=ComparisonPolicy(rules=tuple(some)))
+            for some in (before, after)
+        )
+        return str(describe(table(was), [Change(Kind.ROUTE, "orders", becomes)])[0])
+
+    where = "route orders: comparison.rules"
+    assert told(rules[:6], rules) == f"{where} with ignore $.field7 (r7)"
+    assert told(rules, rules[1:]) == f"{where} without ignore $.field1 (r1)"
+    assert told([], rules[:2]) == f"{where} with ignore $.field1 (r1), with ignore $.field2 (r2)"
+    assert told(rules, rules[::-1]) == f"{where} in another order"
+    other = replace(rules[0], target="$.other")
+    changed = told(rules[:1], [other])
+    assert changed.startswith(f"{where} r1 {{")
+    assert "$.field1" in changed
+    assert "$.other" in changed
+
+
 @pytest.mark.parametrize(
     ("stage", "weight", "expected"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from figway.rollout.conditions import CONDITIONS
-from figway.rollout.machine import TABLE
+from figway.rollout.machine import TABLE, begin
 from figway.rollout.observation import CallCounts, ParityCounts
 from figway.rollout.state import (
     EventKind,
@@ -88,7 +88,7 @@ def test_no_traffic_at_all_holds() -> None:
     """Nothing compared, nothing served: it waits for data and says how much."""
     there = Installation(plan_of())
     there.walk_to("1%")
-    there.route = {"parity": ParityCounts()}
+    there.route = {"parity": ParityCounts(pairs_now_per_s=0.0)}
     outcome = there.tick(90 * 24 * 60 * MINUTE)
     assert (outcome.move, outcome.state.waiting_for) == (None, "data")
     assert "needs 946 more pairs; none arrive now" in outcome.reasons[0].text
@@ -415,6 +415,35 @@ def test_whoever_started_it_cannot_approve() -> None:
     there.walk_to("5%")
     for _ in range(5):
         assert there.tick().state.waiting_for == "approval"
+
+
+def test_a_second_key_makes_no_second_person() -> None:
+    """Whoever started it approves neither with another key of theirs, nor past the gates."""
+    steps = [{"stage": "shadow"}, {"weight": "1%", "approve": True}, {"stage": "new"}]
+    there = Installation(plan_of(steps=steps))
+    there.state = begin(there.plan, there.look(), "Ann Lee (ab12)")
+    there.walk_to("1%")
+    there.tick()
+    for actor in ("Ann Lee (cd34)", "ann lee (ab12)", "Ann Lee"):
+        for kind in (EventKind.APPROVE, EventKind.PROMOTE):
+            with pytest.raises(RolloutRefusal, match=r"started|another person"):
+                there.tell(kind, actor)
+    there.tell(EventKind.APPROVE, "Ann (ab12)")
+    assert there.state.approved_by == "Ann (ab12)"
+
+
+@pytest.mark.parametrize("kind", [EventKind.PROMOTE, EventKind.PROMOTE_FULL])
+def test_nobody_is_served_what_is_known_to_be_wrong(kind: EventKind) -> None:
+    """Promoted out of the shadow with agreement refuted, users met new until the next look."""
+    there = Installation(plan_of())
+    there.walk_to("shadow")
+    there.route["parity"] = replace(PROVEN, differing=1_900, fields=("$.total|changed",))
+    with pytest.raises(RolloutRefusal, match=r"would be breached at once: 1900 of 2000 .*total"):
+        there.tell(kind)
+    assert there.placement == at("shadow")
+    there.route["parity"] = ParityCounts()  # nothing is known: a person may say so
+    there.tell(kind)
+    assert there.placement.serves
 
 
 def test_the_starter_cannot_promote_past_an_approval() -> None:

@@ -232,3 +232,18 @@ def test_doubt_agrees_with_decoding(path: bytes) -> None:
 def test_literals_that_never_match(literal: bytes, words: str) -> None:
     assert words in never_matches(literal)
     assert never_matches(b"a%20b") == never_matches(b"") == ""
+
+
+@pytest.mark.parametrize(
+    ("template", "hint"),
+    [
+        ("orders/{id}", "write /orders/{id}"),
+        ("pay/{id", "write /orders/{id}, or "),
+        ("", "write /"),
+    ],
+)
+def test_what_a_hint_says_to_write_is_a_template(template: str, hint: str) -> None:
+    """`pay/{id` was told to be written `/pay/{id`, which is refused as well."""
+    with pytest.raises(PatternError) as told:
+        parse(template)
+    assert told.value.resolution.startswith(hint)
