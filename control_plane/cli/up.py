@@ -196,9 +196,15 @@ async def start_figway(group: Group, place: Place, legacy: str, workers: int, **
             ),
             ready=answers(f"{place.private}/ready"),
         )
-    except BaseException:
+    except BaseException as error:
         if fresh and place.database.exists():  # it may count already, and nothing else shows it
             console.print(f"[bold]Admin key, shown once[/bold]  {fresh}")
+        if isinstance(error, ProcessFailed):
+            raise CliError(
+                str(error),
+                hint=f"Logs: {place.state / 'logs'}. Where what is kept in {place.state} cannot be "
+                "read, put it right, or start afresh in another folder: --state FOLDER",
+            ) from None
         raise
     return fresh
 

@@ -158,6 +158,15 @@ def test_a_used_port_is_named(figway: Installation, option: str) -> None:
     refused(figway, Exit.USAGE, "is not host:port")
 
 
+def test_a_database_that_is_none_is_told_with_its_folder(figway: Installation) -> None:
+    """The message named a setting alone that nobody who types `figway up` has."""
+    control = figway.state / "control"
+    control.mkdir(parents=True)
+    (control / "figway.sqlite3").write_bytes(b"no database " * 500)
+    figway.begin()
+    refused(figway, Exit.FAILED, "file is not a database", "--state FOLDER")
+
+
 def test_a_database_of_a_newer_release_is_left_alone(figway: Installation) -> None:
     """One line, and everything in it is as it was."""
     database = figway.state / "control" / "figway.sqlite3"
