@@ -18,6 +18,7 @@ from figway.model.policies import Maintenance, RoutePolicies
 from figway.model.table import Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from figway.routing.compile import CompiledTable, compile_table
+from figway.routing.match import is_preflight
 from figway.routing.readings import MAX_READINGS, MAX_SEGMENTS, readings
 from proxy.wire.client_head import RequestHead, parse
 from tests.support.thorough import examples
@@ -153,6 +154,24 @@ def test_a_preflight_asks_for_no_other_method_in_any_spelling() -> None:
     for line in (b"X_HTTP_Method_Override: GET", b"X-Method_Override: get"):
         head = head_of(b"/a", *preflight, line, method=b"OPTIONS")
         assert refusal(head, gets) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Content-Length: 2",
+        b"Transfer-Encoding: chunked",
+        b"Cookie: a=1",
+        b"Authorization: Basic eDp5",
+        b"Upgrade: tcp",
+        b"X-HTTP-Method: GET",
+    ],
+)
+def test_what_is_no_preflight(line: bytes) -> None:
+    """W24: it has neither body nor credentials, and asks for no other method or protocol."""
+    preflight = (b"Origin: https://a.example", b"Access-Control-Request-Method: PUT")
+    assert is_preflight(head_of(b"/a", *preflight, b"Content-Length: 0", method=b"OPTIONS"))
+    assert not is_preflight(head_of(b"/a", *preflight, line, method=b"OPTIONS"))
 
 
 # -- against programs that read ------------------------------------------------------------------

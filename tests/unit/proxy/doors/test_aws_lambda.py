@@ -428,6 +428,21 @@ def test_an_address_that_is_none_is_not_written(source: str) -> None:
     assert incoming.peer == ""
 
 
+@pytest.mark.parametrize("kind", ["alb", "alb-multi"])
+def test_a_client_that_is_not_known_is_called_unknown(kind: str) -> None:
+    """W13: a load balancer's own health check has no client; no field is written empty."""
+    event = make_event(kind, "GET", b"/", [HOST])
+    for fields in (event.get("headers"), event.get("multiValueHeaders")):
+        if fields:
+            fields.pop("x-forwarded-for", None)
+    setting = Setting()
+    assert run(setting.ask(event))["statusCode"] == 200
+    sent = dict(setting.legacy.requests[0].headers)
+    assert sent[b"Forwarded"].startswith(b"for=unknown;")
+    assert b"X-Forwarded-For" not in sent
+    assert all(sent.values())
+
+
 MAPS = ("headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters")
 
 
