@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
+from math import nan
 from typing import Any, TypeVar
 
 from proxy.request.runtime import FacadeSettings
@@ -94,34 +95,40 @@ def load(environ: Mapping[str, str] | None = None) -> LambdaSettings:
             lines.append(f"{PREFIX}{name}: {error}, found {value!r}.")
             return default
 
+    def secret(name: str) -> str:
+        value = text(name).strip()
+        if not value.isascii() or not all("!" <= letter <= "~" for letter in value):
+            lines.append(f"{PREFIX}{name}: holds a character that no key has.")
+        return value
+
     facade = FacadeSettings(
         trusted_proxies=read("TRUSTED_PROXIES", _networks, ()),
         force_secret=text("FORCE_SECRET").encode(),
-        max_fields=read("MAX_HEADERS", int, 200),
-        max_line=read("MAX_LINE_BYTES", int, 16_384),
-        max_body=read("MAX_BODY_BYTES", int, 0),
+        max_fields=read("MAX_HEADERS", _whole(8, 10_000), 200),
+        max_line=read("MAX_LINE_BYTES", _whole(256, 1_048_576), 16_384),
+        max_body=read("MAX_BODY_BYTES", _whole(0, 2**40), 0),
         secure=read("SECURE", _flag, False),
     )
     values: dict[str, Any] = {
         "control_url": read("CONTROL_URL", _url, ""),
-        "control_key": text("CONTROL_KEY"),
+        "control_key": secret("CONTROL_KEY"),
         "control_key_secret": text("CONTROL_KEY_SECRET"),
         "table_url": read("TABLE_URL", _object_url, ""),
         "table_file": text("TABLE_FILE"),
         "legacy_url": read("LEGACY_URL", _url, ""),
-        "table_max_age_s": read("TABLE_MAX_AGE_S", float, 5.0),
-        "init_wait_ms": read("INIT_WAIT_MS", int, -1),
-        "settle_ms": read("SETTLE_MS", int, 100),
+        "table_max_age_s": read("TABLE_MAX_AGE_S", _between(0, 3_600), 5.0),
+        "init_wait_ms": read("INIT_WAIT_MS", _whole(0, 60_000), -1),
+        "settle_ms": read("SETTLE_MS", _whole(0, 60_000), 100),
         "queue_url": read("SHADOW_QUEUE_URL", _url, ""),
         "worker_function": text("SHADOW_FUNCTION"),
         "bucket": text("SHADOW_BUCKET"),
         "base_path": text("BASE_PATH"),
         "installation": text("INSTALLATION"),
         "kill": read("KILL", _flag, False),
-        "sandboxes": max(1, read("SANDBOXES", int, 10)),
-        "report_s": read("REPORT_S", float, 10.0),
-        "log": text("LOG") != "off",
-        "log_sample": read("LOG_SAMPLE", float, 1.0),
+        "sandboxes": read("SANDBOXES", _whole(1, 100_000), 10),
+        "report_s": read("REPORT_S", _between(0, 3_600), 10.0),
+        "log": read("LOG", _logs, True),
+        "log_sample": read("LOG_SAMPLE", _between(0, 1), 1.0),
         "log_query": read("LOG_QUERY", _flag, False),
         "namespace": env.get(PREFIX + "METRICS_NAMESPACE", "Figway"),
         "instance": text("INSTANCE") or _instance(env),
@@ -151,6 +158,40 @@ def _object_url(value: str) -> str:
             raise ValueError("must name a bucket and a key: s3://bucket/key")
         return value
     return _url(value)
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    """A number within bounds; infinity and what is no number are none."""
+
+    def read(value: str) -> float:
+        try:
+            found = float(value)
+        except ValueError:
+            found = nan
+        if not low <= found <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
+        return found
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A whole number within bounds."""
+    within = _between(low, high)
+
+    def read(value: str) -> int:
+        found = within(value)
+        if not found.is_integer():
+            raise ValueError("must be a whole number")
+        return int(found)
+
+    return read
+
+
+def _logs(value: str) -> bool:
+    if value not in ("json", "off"):
+        raise ValueError("must be json or off")
+    return value == "json"
 
 
 def _flag(value: str) -> bool:

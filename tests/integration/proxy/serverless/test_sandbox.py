@@ -205,6 +205,24 @@ def test_settings_that_cannot_be_used_are_named() -> None:
         load({"FIGWAY_LEGACY_URL": "http://a", "FIGWAY_KILL": "x", "FIGWAY_SETTLE_MS": "soon"})
 
 
+@pytest.mark.parametrize(
+    "variable", ["TABLE_MAX_AGE_S", "INIT_WAIT_MS", "SETTLE_MS", "SANDBOXES", "REPORT_S",
+                 "LOG_SAMPLE", "MAX_HEADERS", "MAX_LINE_BYTES", "MAX_BODY_BYTES"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "1e999", "9" * 400, "soon"])
+def test_numbers_that_cannot_be_are_refused(variable: str, value: str) -> None:
+    """B1: with FIGWAY_TABLE_MAX_AGE_S=inf a sandbox never asked again, nor heard of the switch."""
+    with pytest.raises(SettingsError, match=f"FIGWAY_{variable}: must be a"):
+        load({"FIGWAY_LEGACY_URL": "http://a", f"FIGWAY_{variable}": value})
+
+
+def test_a_key_that_no_header_can_hold_is_not_shown() -> None:
+    given = {"FIGWAY_CONTROL_URL": "https://a", "FIGWAY_CONTROL_KEY": "fgw_a\nb"}
+    with pytest.raises(SettingsError, match="FIGWAY_CONTROL_KEY: holds") as told:
+        load(given)
+    assert "fgw_" not in str(told.value)
+
+
 def test_the_line_of_a_request_is_log_and_metric(backend: RawBackend) -> None:
     """CloudWatch's embedded metric format beside the fields of the log, in one line."""
     sandbox = Sandbox({"FIGWAY_METRICS_NAMESPACE": "Figway"}, table_of(backend.port))
