@@ -74,8 +74,10 @@ def test_a_body_beside_an_upgrade_arrives_whole(
     assert b"h2c" not in b"".join(legacy.requests[0].all(b"upgrade"))
 
 
-def test_a_switch_after_a_body(facade: Facade, legacy: RawBackend) -> None:
-    """W32: the body first, then the other protocol (RFC 9110, 7.8), as `docker exec` does it."""
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_switch_after_a_body(facade: Facade, legacy: RawBackend, kept: bool) -> None:
+    """W32: the body first, then the other protocol (RFC 9110, 7.8), as `docker exec` does it; over
+    a connection that is open already as well."""
 
     def play(peer: Peer, request: Message) -> bool:
         peer.send(SWITCH)
@@ -83,8 +85,9 @@ def test_a_switch_after_a_body(facade: Facade, legacy: RawBackend) -> None:
         peer.send(b"pong")
         return False
 
-    legacy.play = play
     with facade.connect() as client:
+        assert not kept or client.get().status == 200
+        legacy.play = play
         client.send(
             b"POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
             b"Content-Type: application/json\r\nContent-Length: 13\r\n\r\n" + b'{"Tty":false}'

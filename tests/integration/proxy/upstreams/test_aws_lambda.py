@@ -19,6 +19,7 @@ from proxy.upstreams.lambda_event import MAX_PAYLOAD
 from proxy.wire.message import OutboundRequest
 from proxy.wire.sigv4 import Credentials
 from tests.support.peer import Peer, Script, Server, Sink, get, post
+from tests.support.until import until
 
 ARN = "arn:aws:lambda:eu-central-1:123456789012:function:orders:live"
 
@@ -290,24 +291,33 @@ async def test_an_answer_that_trickles_is_none_in_time() -> None:
 
 
 async def test_a_request_without_a_deadline_gives_the_function_none() -> None:
-    """W30: where legacy is a function, and no route names the request."""
-    asked, go = asyncio.Event(), asyncio.Event()
+    """W30: where legacy is a function, and no route names the request; neither for the head nor
+    between two pieces."""
+    asked, go, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def script(peer: Peer) -> None:
         await peer.head()
         asked.set()
         await go.wait()
-        await peer.answer(b"{}")
+        await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{")
+        await end.wait()
+        await peer.say(b"}")
 
-    async with invoking(script, timeouts=Timeouts(head_ms=1_000)) as upstream:
+    async with invoking(script, timeouts=Timeouts(head_ms=1_000, idle_ms=1_000)) as upstream:
         sink, request = Sink(), get()
         request.head_ms = request.idle_ms = 0
-        upstream.send(request, sink).end()
-        await asked.wait()
+        sending: Any = upstream.send(request, sink)
+        sending.end()
         timer = upstream.http.pool.timer
-        assert min(entry.deadline - timer.now for entry in timer._entries) > 24 * 3_600_000
+        waits = []
+        await asked.wait()
+        waits.append(min(entry.deadline - timer.now for entry in timer._entries))
         go.set()
+        await until(lambda: bool(sending._payload))
+        waits.append(min(entry.deadline - timer.now for entry in timer._entries))
+        end.set()
         await sink.done.wait()
+    assert min(waits) > 24 * 3_600_000
 
 
 @pytest.mark.parametrize("announced", [True, False])
