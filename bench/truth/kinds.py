@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.truth.amid_noise import AMID_NOISE, FURTHER_NOISE
 from bench.truth.answers import Asking, browser
 from bench.truth.applications import APPLICATIONS
 from bench.truth.causes import CAUSES, Cause
+from bench.truth.clocks import CLOCK_NOISE, CLOCKS_OFF
 from bench.truth.differences import DIFFERENCES
 from bench.truth.habits import HABITS
 from bench.truth.noise import NOISE, Answer
@@ -47,7 +49,7 @@ def kinds() -> list[Kind]:
         *(Kind(name, answer, False, answer) for name, answer in NOISE.items()),
         *(
             Kind(name, answer, False, answer, of_applications=True)
-            for name, answer in HABITS.items()
+            for name, answer in {**HABITS, **FURTHER_NOISE, **CLOCK_NOISE}.items()
         ),
         *(
             Kind(name, found.answer(name), True, found.base, found.asking)
@@ -63,7 +65,7 @@ def kinds() -> list[Kind]:
                 of_applications=True,
                 cause=_CAUSES.get(name, ""),
             )
-            for name, found in APPLICATIONS.items()
+            for name, found in {**APPLICATIONS, **AMID_NOISE, **CLOCKS_OFF}.items()
         ),
         *(_caused(name, cause) for name, cause in CAUSES.items()),
     ]

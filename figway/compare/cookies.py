@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from figway.compare.answer import Context
 from figway.compare.differences import DifferenceKind
@@ -17,8 +18,20 @@ from figway.compare.tokens import describe, same_form
 _CASELESS_ATTRIBUTES = frozenset({"samesite", "priority"})
 _MOST_COOKIES = 100
 
-Report = Callable[[DifferenceKind, str | None, str | None, str], None]
-"""(kind, legacy's value, new's value, path)."""
+
+class Report(Protocol):
+    """Takes a difference; `values` are what it is judged by where the others describe them."""
+
+    def __call__(
+        self,
+        kind: DifferenceKind,
+        legacy: str | None,
+        new: str | None,
+        path: str,
+        values: tuple[str, str] | None = None,
+    ) -> None: ...
+
+
 OwnValue = Callable[[str, str, str], None]
 """(path, legacy's value, new's value) of a token that each side makes for itself."""
 
@@ -80,7 +93,8 @@ class CookieComparison:
             else:
                 here, there = describe(legacy.value), describe(new.value)
                 same = here == there
-                self._report("changed", here, f"another of {there}" if same else there, path)
+                other = f"another of {there}" if same else there
+                self._report("changed", here, other, path, (legacy.value, new.value))
         here_attributes, there_attributes = dict(legacy.attributes), dict(new.attributes)
         for name in sorted(here_attributes.keys() | there_attributes.keys()):
             one, other = here_attributes.get(name), there_attributes.get(name)

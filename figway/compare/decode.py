@@ -204,6 +204,7 @@ def to_bytes(text: str, family: Family, charset: str) -> bytes:
     return text.encode(codec or "utf-8")
 
 
+_MARKED: frozenset[Family] = frozenset({"html", "xml", "text", "csv"})
 _IN_UTF8: frozenset[Family] = frozenset({"json", "json-lines", "json-sequence", "xml", "events"})
 
 
@@ -215,6 +216,8 @@ def to_text(body: bytes, family: Family, charset: str) -> str:
     different broken bytes differ, and a body equals itself.
     """
     codec = _CHARSETS.get(charset)
+    if codec is None and family in _MARKED:
+        codec = next((name for mark, name in _BOMS if body.startswith(mark)), None)
     if codec is None and family == "html" and (meta := _META_CHARSET.search(body[:2048])):
         codec = _CHARSETS.get(meta[1].decode("ascii", "replace").lower())
     if codec is None and family == "xml" and (named := _XML_ENCODING.search(body[:512])):

@@ -134,8 +134,10 @@ class Findings:
         exact: str,
         name: str,
         ignored_by: str | None = None,
+        values: tuple[Value, Value] | None = None,
     ) -> None:
-        """One differing pair of values."""
+        """One differing pair of values; `values` are those to judge by where `legacy` and `new`
+        only describe them."""
         self._budget.spend(10 + (_length(legacy) + _length(new)) // 64)
         self.total += 1
         place = Place(path, name, self._context.backend_hosts, self._context.facade)
@@ -152,14 +154,16 @@ class Findings:
         )
         if difference.field in self._context.noise:
             difference = replace(difference, noise=True)
-        self._keep(difference, legacy, new)
+        self._keep(difference, legacy, new, values or (legacy, new))
 
     def own_value(self, exact: str, legacy: str, new: str) -> None:
         """A value that is not compared, as each server makes its own: kept to be watched."""
         if len(self.own_values) < self._context.limits.places:
             self.own_values.append(DifferencePlace(exact, legacy, new))
 
-    def _keep(self, difference: Difference, legacy: Value, new: Value) -> None:
+    def _keep(
+        self, difference: Difference, legacy: Value, new: Value, values: tuple[Value, Value]
+    ) -> None:
         key = (difference.field, difference.ignored_by)
         group = self._groups.get(key)
         if group is None:
@@ -176,7 +180,7 @@ class Findings:
             )
         group.count += 1
         if len(group.places) < self._context.limits.places:
-            group.places.append(DifferencePlace(difference.exact, legacy, new))
+            group.places.append(DifferencePlace(difference.exact, *values))
 
     def _excerpt(self, path: str, value: Value) -> Any:
         kept = _prune(value, _MOST_LEVELS)

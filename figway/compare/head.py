@@ -169,9 +169,15 @@ class HeadComparison:
         return urlunsplit(parts._replace(path=parts.path or "/"))
 
     def report(
-        self, kind: DifferenceKind, legacy: str | int | None, new: str | int | None, path: str
+        self,
+        kind: DifferenceKind,
+        legacy: str | int | None,
+        new: str | int | None,
+        path: str,
+        values: tuple[str, str] | None = None,
     ) -> None:
-        """Report one difference of the head; rules for the whole field cover its parts."""
+        """Report one difference of the head; rules for the whole field cover its parts. `values`
+        are what it is judged by where the others describe them."""
         rules = self._rules.outside(path)
         self._findings.add(
             kind,
@@ -181,6 +187,7 @@ class HeadComparison:
             exact=path,
             name=path.partition(":")[2],
             ignored_by=covered_by(rules, kind, legacy, new) if rules else None,
+            values=values,
         )
 
 

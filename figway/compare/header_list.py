@@ -18,7 +18,7 @@ NOT_COMPARED: dict[str, tuple[str, ...]] = {
         *("x-b3-parentspanid", "x-b3-sampled", "uber-trace-id", "sentry-trace", "baggage"),
         *("x-amzn-trace-id", "x-amzn-requestid", "x-amz-request-id", "x-amz-id-2"),
         *("x-amz-apigw-id", "apigw-requestid", "x-amz-cf-id", "x-amz-cf-pop", "cf-ray"),
-        *("x-cloud-trace-context", "x-datadog-trace-id", "x-datadog-parent-id"),
+        *("x-cloud-trace-context", "x-datadog-trace-id", "x-datadog-parent-id", "x-varnish"),
     ),
     "It belongs to one connection (RFC 9110 section 7.6.1)": (
         *("connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te"),

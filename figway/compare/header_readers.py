@@ -274,6 +274,7 @@ _READERS: dict[str, Reader] = {
         (
             *("vary", "access-control-allow-headers", "access-control-expose-headers", "trailer"),
             *("accept-ranges", "content-language", "clear-site-data", "accept-encoding"),
+            *("accept-ch", "critical-ch"),
         ),
         _names,
     ),

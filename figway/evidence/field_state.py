@@ -12,7 +12,7 @@ from figway.compare.rules import ComparisonRule, RuleSet
 from figway.evidence.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
 from figway.evidence.forms import GROWN, Form
 from figway.evidence.marks import Mark
-from figway.evidence.noise import DEEP, SETTLED_ENOUGH, PlaceLooks
+from figway.evidence.noise import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.seen import BEYOND, place_of_field
 from figway.evidence.sequential import log_evidence
 from figway.evidence.sketches import Odd, PlaceSketch, repeats_alone, varies_differently
@@ -21,8 +21,11 @@ from figway.evidence.window import BuildEvidence
 
 Outcome = Literal["excused", "form_alone", "counts", "stale", "opaque", "unconfirmed"]
 
-LATE_ENOUGH = 2
-"""Late looks at legacy that all said the same, for a settled token to be no slow noise."""
+SLOW_SHARE = 0.5
+"""Of the pairs that differ at a number, above which it may be noise that each side keeps."""
+LATE_AT_MOST = 3
+"""Times as often as it varied that legacy may have repeated itself later, where it keeps a value
+for a while."""
 ALONE_PAIRS = 20
 ALONE_LOOKS = 3
 STEADY_LOOKS = 20
@@ -35,6 +38,7 @@ SURELY_STEADY = 100
 """Looks at legacy alone after which what was not looked at counts as well."""
 _SURE = math.log(1 / 0.05)
 _CHOSEN = frozenset({"choice", "presence"})
+_ANEW_LATER = frozenset({"token", "instant", "counter", "text"})
 _ANEW = frozenset({"token", "counter", "number", "text", "mixed"})
 _ANY_INDEX = -1
 
@@ -74,6 +78,10 @@ class FieldState:
     """What the noise of both sides differs in."""
     steady: int = 0
     """Looks at legacy alone, if it never varied here; else 0."""
+    pairs: int = 0
+    """All pairs of the window."""
+    covered: bool = True
+    """Whether the form stands for all positions of the place."""
 
     @classmethod
     def of(
@@ -98,6 +106,8 @@ class FieldState:
             sketch,
             _odd(place, form, sketch),
             0 if form is not None or place in evidence.own.places else evidence.own.looks,
+            evidence.pairs,
+            known is None or "[*]" not in path or known.covers,
         )
 
     @property
@@ -123,14 +133,12 @@ class FieldState:
         return self._counted(mark) if mark is not Mark.YOUNG else "unconfirmed"
 
     def _counted(self, mark: Mark) -> Outcome:
-        looks = self.looks
         if mark in (Mark.BEYOND, Mark.AT_ONCE):
             return "counts"
         if mark is Mark.SETTLED:
             return "counts" if self.deep else "unconfirmed"
         if mark is Mark.SLOW:
-            sure = looks.late_same >= LATE_ENOUGH and not looks.late_varied
-            return "counts" if sure and self.deep else "unconfirmed"
+            return "counts" if self.lasting and self.deep else "unconfirmed"
         if mark is Mark.UNSTEADY:
             return "counts" if self.deep or self.wavers_more else "unconfirmed"
         if self.settled:
@@ -141,10 +149,30 @@ class FieldState:
         return "excused" if known else "form_alone"
 
     @property
+    def lasting(self) -> bool:
+        """Whether what differs is kept for longer than noise is.
+
+        A value that legacy gives to many requests may be one that it keeps for a while: there it
+        takes looks as late as they are made. A number that differs now and then is none.
+        """
+        looks, sketch = self.looks, self.sketch
+        same = looks.late_same >= LATE_ENOUGH and not looks.late_varied
+        if sketch is None or sketch.legacy.natures.keys() & VOLATILE:
+            return same and (looks.late_long > 0 or not self._shared)
+        return same or sketch.pairs <= SLOW_SHARE * self.pairs or not looks.of_the_time
+
+    @property
+    def _shared(self) -> bool:
+        return self.sketch is not None and self.sketch.often(0)
+
+    @property
     def deep(self) -> bool:
         """Whether one settled look is believed: there were enough of them, or legacy never varied
-        here in many looks at it alone."""
+        here in many looks at it alone. Where it varies in values that come again, two sides that
+        draw alike are settled by chance."""
         settled = self.looks.settled
+        if self.form is not None and not self.form.always and settled <= self.looks.varied:
+            return False
         known = self.steady >= STEADY_LOOKS and settled >= STEADY_SETTLED and not self._varied
         return settled >= DEEP or known
 
@@ -160,6 +188,8 @@ class FieldState:
             return False
         settled = self.looks.settled
         known = self.steady >= SURELY_STEADY and settled >= STEADY_SETTLED
+        if self.looks.slow and not self.lasting:
+            return False
         return settled >= SETTLED_ENOUGH or (known and not self.looks.unsteady)
 
     @property
@@ -179,7 +209,9 @@ class FieldState:
             return False
         kind = form.kind
         if kind in ("presence", "order"):
-            return True
+            return not self.looks.beyond
+        if not self.covered:
+            return False
         if kind == "choice":
             return not sketch.others[1] and all(
                 digest in form.values for digest, entry in sketch.values.items() if entry[1]
@@ -187,16 +219,19 @@ class FieldState:
         if kind == "number":
             near = within_jitter(form, sketch.farthest, sketch.relative) and form.looks >= GROWN
             return near and sketch.new.only(form.natures) and not is_below(form, sketch.lowest)
-        if kind in ("token", "instant"):
+        if kind in _ANEW_LATER:
             return self._slow_noise(form, sketch)
         return False
 
     def _slow_noise(self, form: Form, sketch: PlaceSketch) -> bool:
         """Legacy repeats its value for a while, and then gives another of this form."""
-        if not self.looks.late_varied or self.looks.late_same:
+        looks = self.looks
+        if LATE_AT_MOST * looks.late_varied <= looks.late_same:
             return False
         if not sketch.new.only(form.natures):
             return False
+        if form.kind in ("counter", "text"):
+            return not looks.beyond and not sketch.unlike and not is_below(form, sketch.lowest)
         if form.kind == "instant":
             offset = abs(sketch.offset_ms) / max(1, sketch.moments)
             return offset <= JITTER_TIMES * form.spread_ms + CLOCK_MS

@@ -8,7 +8,7 @@
 | counter  | an integer that goes one way likewise        | a text, a jump of orders            |
 | choice   | one of the values seen on legacy, at most 32 | any other                           |
 | presence | absence                                      | another value                       |
-| order    | the same elements                            | another element                     |
+| order    | the same elements, turned as far as legacy's | another element; all but the ties   |
 | text     | other slots in the same skeleton             | another skeleton                    |
 | mixed    | a value of one of the kinds seen, in bounds  | any other                           |
 | opaque   | nothing: the place cannot be compared        | -                                   |
@@ -19,9 +19,10 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from figway.evidence.forms import GROWN, Digest, Form, FormKind
+from figway.evidence.clocks import apart_s
+from figway.evidence.forms import GROWN, MOST_VALUES, Digest, Form, FormKind
 from figway.evidence.text_forms import read_part, slots
-from figway.evidence.values import NUMBERS, Reading, share_apart
+from figway.evidence.values import DECIMAL, NUMBERS, Reading, share_apart
 
 Fit = Literal["yes", "no", "young", "opaque"]
 """`young`: not within what was seen, and too little was seen to say that it is outside."""
@@ -33,9 +34,15 @@ CLOCK_MS = 2_000.0
 JITTER_TIMES = 3.0
 FAR = 20.0
 """Times the largest jitter that chance hardly leads to."""
+ORDER_TIMES, ORDER_MORE = 1.5, 0.1
+"""Beyond what legacy turned round in its own orders: one of ties alone excuses no other order."""
 SMALL_SHARE = 0.25
 """A jitter of more than this share of a number says nothing of numbers of another size."""
 _FREE_COUNTER = 1_000.0
+TRIMMED = 40
+"""Variations after which a fraction that always had one length is taken to have no other."""
+SURELY_CUT = 3
+"""Decimals that no zeros at the end hide."""
 
 
 def fit_of(
@@ -53,8 +60,10 @@ def fit_of(
     kind = form.kind
     if kind in ("opaque", "none"):
         return "opaque" if kind == "opaque" else "no"
-    if kind in ("presence", "order"):
-        return "yes"
+    if kind == "presence":
+        return _presence(form, new, digest)
+    if kind == "order":
+        return _grown(new.number <= ORDER_TIMES * form.absolute + ORDER_MORE, form.looks >= GROWN)
     if kind == "instant":
         return _instant(form, legacy, new, apart_ms, slack_ms)
     if kind == "token":
@@ -68,6 +77,14 @@ def fit_of(
     return _mixed(form, new, digest)
 
 
+def _presence(form: Form, new: Reading, digest: Digest) -> Fit:
+    """Absence, and of few values that come and go on legacy, one of these."""
+    few = len(form.values) <= MOST_VALUES
+    if new.nature in ("absent", "tree") or not few or digest(new.text) in form.values:
+        return "yes"
+    return _grown(False, 2 * form.looks >= DRAWS_A_VALUE * len(form.values))
+
+
 def _grown(fits: bool, enough: bool) -> Fit:
     return "yes" if fits else "no" if enough else "young"
 
@@ -75,11 +92,33 @@ def _grown(fits: bool, enough: bool) -> Fit:
 def _instant(form: Form, legacy: Reading, new: Reading, apart_ms: float, slack_ms: float) -> Fit:
     if new.nature != "instant" or legacy.nature != "instant":
         return "no"
-    if new.notation not in form.notations:
-        return _grown(False, form.looks >= 2)
-    way = (new.number - legacy.number) * 1_000
+    written = _written(form, new)
+    if written != "yes":
+        return written
+    way = apart_s(new.notation, legacy.number, new.number) * 1_000
     near = abs(way - apart_ms) <= JITTER_TIMES * form.spread_ms + CLOCK_MS + slack_ms
     return _grown(near, form.looks >= GROWN or form.spread_ms <= 5 * CLOCK_MS)
+
+
+def _written(form: Form, new: Reading) -> Fit:
+    """Whether legacy writes its moments so, also where it leaves out the last zeros of fractions.
+
+    Of a hundred moments of three decimals ten end in a zero, and one in two.
+    """
+    if new.notation in form.notations:
+        return "yes"
+    places = new.notation.count(DECIMAL)
+    base = _without_fraction(new.notation)
+    known = {note.count(DECIMAL) for note in form.notations if _without_fraction(note) == base}
+    if not known or places > max(known):
+        return _grown(False, form.looks >= 2)
+    if len(known) > 1:
+        return "yes"
+    return _grown(False, form.looks >= (TRIMMED if max(known) - places < SURELY_CUT else 2))
+
+
+def _without_fraction(notation: str) -> str:
+    return notation.replace(DECIMAL, "").replace(".", "")
 
 
 def _token(form: Form, new: Reading) -> Fit:
@@ -102,7 +141,7 @@ def _number(form: Form, kind: FormKind, legacy: Reading, new: Reading) -> Fit:
         return "yes" if 0 <= new.number <= most else "no"
     apart = abs(new.number - legacy.number)
     near = within_jitter(form, apart, share_apart(new.number, legacy.number))
-    return _grown(near, form.looks >= GROWN)
+    return _grown(near, form.looks >= form.grown)
 
 
 def is_below(form: Form, number: float) -> bool:
@@ -120,7 +159,10 @@ def within_jitter(form: Form, apart: float, relative: float) -> bool:
 def has_tails(form: Form) -> bool:
     """Whether its bounds are those of what was drawn so far, so that chance alone may lead
     beyond them."""
-    return form.kind in ("number", "choice")
+    kind = form.kind
+    if kind == "text":
+        return any(map(has_tails, form.slots.values()))
+    return kind in ("number", "choice", "mixed")
 
 
 def surely_beyond(form: Form, legacy: Reading, new: Reading) -> bool:

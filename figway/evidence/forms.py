@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from figway.evidence.clocks import apart_s
 from figway.evidence.text_forms import read_part, slots
 from figway.evidence.values import NUMBERS, Nature, Reading, alphabet, share_apart
 
@@ -36,6 +37,7 @@ MOST_WAYS = 128
 MOST_NOTATIONS = 8
 GROWN = 8
 """Variations after which the range of a number, of lengths or of moments is taken for whole."""
+LEAST_TOKEN = 4
 _LONGEST_PREFIX = 8
 _TELLING_PREFIX = 3
 _BASE62 = frozenset({"0-9", "a-f", "g-z", "A-F", "G-Z"})
@@ -121,7 +123,8 @@ class Form:
     spread_ms: float = 0.0
     """Most that the way between two moments differed from the time between the askings."""
     absolute: float = 0.0
-    """Most that a number and the next one were apart, and (`relative`) as a share of the larger."""
+    """Most that a number and the next one were apart, and (`relative`) as a share of the larger; of
+    orders, most of the pairs of elements that stood the other way round."""
     relative: float = 0.0
     low: float = 0.0
     high: float = 0.0
@@ -147,6 +150,8 @@ class Form:
         """Legacy gave `before`, and `after` so many milliseconds later."""
         self.looks += 1
         self.natures |= {before.nature, after.nature}
+        if self.order:
+            self.absolute = max(self.absolute, after.number)
         for reading in (before, after):
             if len(self.values) <= MOST_VALUES:
                 self.values |= {digest(reading.text)}
@@ -155,7 +160,7 @@ class Form:
             if reading.nature == "instant" and len(self.notations) < MOST_NOTATIONS:
                 self.notations |= {reading.notation}
         if before.nature == after.nature == "instant":
-            way = (after.number - before.number) * 1_000
+            way = apart_s(after.notation, before.number, after.number) * 1_000
             self.spread_ms = max(self.spread_ms, abs(way - apart_ms))
         if before.nature in NUMBERS and after.nature in NUMBERS:
             self._learn_numbers(before.number, after.number)
@@ -213,7 +218,7 @@ class Form:
         if natures == {"instant"}:
             return "instant"
         if natures == {"token"}:
-            return "token"
+            return "choice" if self.chosen else "token"
         if natures <= NUMBERS:
             return self._numeric()
         if natures <= {"boolean", "null"}:
@@ -223,11 +228,21 @@ class Form:
         return "mixed"
 
     def _numeric(self) -> FormKind:
-        if self.chosen:
+        if self.chosen and not (self.one_way and self.looks >= GROWN):
             return "choice"
+        return "counter" if self.one_way and self.looks >= self.grown else "number"
+
+    @property
+    def one_way(self) -> bool:
+        """Whether a number always rose, or always fell."""
+        return self.rising or self.falling
+
+    @property
+    def grown(self) -> int:
+        """Variations after which the range of a number is taken for whole: more while it may yet
+        be a counter of fractions, as of seconds of a processor."""
         whole = self.natures == {"integer"}
-        moves = self.rising or self.falling
-        return "counter" if whole and moves and self.looks >= GROWN else "number"
+        return GROWN if whole or not self.one_way else 2 * GROWN
 
     def _textual(self) -> FormKind:
         if self.slots and self.skeleton and "token" not in self.natures:
@@ -253,8 +268,10 @@ class Form:
 
     @property
     def always(self) -> bool:
-        """Whether the form gives another value each time: then one that legacy repeats is none."""
-        return self.kind in _ALWAYS
+        """Whether the form gives another value each time: then one that legacy repeats is none.
+        Tokens of a few characters repeat by chance."""
+        kind = self.kind
+        return kind in _ALWAYS and (kind != "token" or self.tokens.low >= LEAST_TOKEN)
 
     # -- merging and telling -----------------------------------------------------------------
 

@@ -38,6 +38,8 @@ LEAST_PAIRS = 100
 """Rated pairs below which nothing is said."""
 MOST_UNCONFIRMED = 0.05
 MOST_OPAQUE = 0.03
+MOST_WAITING, FEW_WAITING = 0.01, 3
+"""Pairs, as a share and at least, that may differ at one field without being told from noise."""
 LEAST_DISTINCT = 100
 MOST_OF_ONE = 0.5
 SHAPE_SHARE = 0.005
@@ -174,6 +176,10 @@ class _Sums:
     marks: dict[str, Counter[str]] = field(default_factory=dict)
     first: dict[str, int] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
+    waiting: Counter[str] = field(default_factory=Counter)
+    """By field, the pairs of which it is not known whether they differ by noise, though they are
+    no early ones of a form that is learned."""
+    waiting_last: dict[str, int] = field(default_factory=dict)
 
 
 def judge(evidence: BuildEvidence, now: Now | None = None) -> Judgement:
@@ -238,7 +244,11 @@ def _summed(evidence: BuildEvidence, known: Mapping[str, FieldState]) -> _Sums:
         for name, mark in entries:
             sums.pairs[name] += found.count
             by_outcome = sums.outcomes.setdefault(name, Counter())
-            by_outcome[known[name].outcome(Mark(mark))] += found.count
+            outcome = known[name].outcome(Mark(mark))
+            by_outcome[outcome] += found.count
+            if outcome == "unconfirmed" and Mark(mark) in _WAITS and ended == "unconfirmed":
+                sums.waiting[name] += found.count
+                sums.waiting_last[name] = max(sums.waiting_last.get(name, 0), found.last_ms)
             sums.marks.setdefault(name, Counter())[mark] += found.count
             sums.first[name] = min(sums.first.get(name, found.first_ms), found.first_ms)
             sums.last[name] = max(sums.last.get(name, 0), found.last_ms)
@@ -301,6 +311,7 @@ def _standing(
     return "ignored" if set(marks) == {Mark.COVERED.value} else "noise"
 
 
+_WAITS = (Mark.SLOW, Mark.NOT_LOOKED)
 _STEADY = (Mark.SETTLED, Mark.BEYOND, Mark.AT_ONCE, Mark.LOOKED_ONCE, Mark.SLOW, Mark.NOT_LOOKED)
 _BY_OUTCOME: tuple[tuple[Outcome, FieldStanding], ...] = (
     ("opaque", "not_comparable"),
@@ -350,6 +361,7 @@ def _reasons(
             "shape_missing", f"compared less than {SHAPE_PAIRS} times: {'; '.join(shapes)}"
         )
     yield from _share_reasons(evidence, now, sums, rated)
+    yield from _waiting_reasons(evidence, now, sums)
     for place, sketch in evidence.sketches.items():
         if place.endswith(OWN) and stands_still(sketch):
             path = place.removesuffix(OWN)
@@ -405,6 +417,18 @@ def _share_reasons(evidence: BuildEvidence, now: Now, sums: _Sums, rated: int) -
     if 2 * sums.form_alone > rated:
         text = f"{sums.form_alone} of {rated} pairs match by the form of a value alone"
         yield Reason("form_alone", text, keeps=False)
+
+
+def _waiting_reasons(evidence: BuildEvidence, now: Now, sums: _Sums) -> Iterable[Reason]:
+    """Fields that go on differing, and that nobody could tell from noise: too few pairs for the
+    share of all, and more than a goal bears."""
+    least = max(FEW_WAITING, MOST_WAITING * evidence.pairs)
+    middle = (evidence.first_ms + evidence.last_ms) / 2
+    for name, number in sums.waiting.items():
+        if number > least and sums.waiting_last[name] > middle:
+            path = name.rpartition("|")[0]
+            text = f"{path} differs in {number} pairs, and nothing tells yet whether that is noise"
+            yield Reason("unconfirmed", f"{text}: {_what_helps(evidence, now)}", path)
 
 
 def _what_helps(evidence: BuildEvidence, now: Now) -> str:

@@ -19,13 +19,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from figway.evidence.form_fit import fit_of, has_tails, in_words, surely_beyond
-from figway.evidence.forms import Digest, Form
+from figway.evidence.forms import GROWN, Digest, Form
 from figway.evidence.marks import Mark
 from figway.evidence.seen import Changes, Seen, equal
-from figway.evidence.values import VOLATILE
+from figway.evidence.text_forms import differ_in_numbers, read_part, slots
+from figway.evidence.values import NUMBERS, VOLATILE
 
 MOST_PLACES = 500
 MOST_POSITIONS = 64
+FORMS = 2
+"""Which readings of values and texts forms are learned by."""
+MOST_OWN = 8
+"""Positions of one place that have a form of their own."""
 COVERING = 4
 """Elements of an array that legacy varied at, for the others to share their form."""
 SETTLED_ENOUGH = 20
@@ -35,6 +40,10 @@ DEEP = 5
 alike, three are settled before legacy is seen to vary in one of 27 cases, five in one of 243."""
 ESTABLISHED = 3
 """Variations after which a known form goes before `stale`."""
+LATE_MS = (2_000, 8_000, 30_000)
+"""When legacy is looked at once more where a settled value may be slow noise."""
+LATE_ENOUGH = 2
+"""Late looks at legacy that all said the same, for a settled value to be no slow noise."""
 NEW_KNOWN = 20
 """Looks at new alone after which one in twenty is enough."""
 _NOW_S = 86_400.0
@@ -50,14 +59,29 @@ class PlaceLooks:
     varied: int = 0
     beyond: int = 0
     stale: int = 0
+    slow: int = 0
+    """Of the settled ones, those of a form that legacy may draw anew from time to time."""
+    ups: int = 0
+    """Where numbers are: looks at legacy's that were at a larger one than the look before,
+    (`downs`) at a smaller, (`equals`) at the same one though another request was looked at."""
+    downs: int = 0
+    equals: int = 0
     late_same: int = 0
     """Legacy, looked at some time later, still said the same."""
+    late_long: int = 0
+    """Of these, the ones that were as late as looks are."""
     late_varied: int = 0
     new_same: int = 0
     """Where legacy could not be asked: new said the same again."""
     new_varied: int = 0
     new_agreed: int = 0
     """... and its second answer agreed with legacy's."""
+
+    @property
+    def of_the_time(self) -> bool:
+        """Whether legacy's numbers may be of the time of asking, as of a process that has run for
+        so long, and not of what was asked for: those go up and down from one to the next."""
+        return not (self.ups and self.downs) or self.equals >= self.ups + self.downs
 
     def add(self, other: PlaceLooks) -> None:
         """Sum."""
@@ -85,32 +109,50 @@ class PlaceForm:
     """Looks in which legacy repeated its value here although the form gives another each time."""
     uncovered: bool = False
     """Legacy repeated itself at one element while it varied at another."""
+    own: dict[str, Form] = field(default_factory=dict)
+    """Of the first positions, by digest, the form of each by itself."""
 
     def stands_for(self, seen: Seen, digest: Digest) -> bool:
         """Whether the form is that of this position."""
-        if not seen.in_set or digest(seen.exact) in self.positions:
-            return True
+        return not seen.in_set or self.covers or digest(seen.exact) in self.positions
+
+    @property
+    def covers(self) -> bool:
+        """Whether legacy varied at so many elements of an array that the others share the form."""
         return len(self.positions) >= COVERING and not self.uncovered
+
+    def at(self, seen: Seen, digest: Digest) -> Form:
+        """The form of this position: its own where lines of other kinds stand beside it."""
+        own = self.own.get(digest(seen.exact)) if seen.in_set else None
+        if own is None or (own.looks < GROWN and self.covers):
+            return self.form
+        return own
 
     def to_data(self) -> dict[str, Any]:
         """The JSON form."""
-        data = self.form.to_data()
+        data = {"v": FORMS, **self.form.to_data()}
         if self.positions:
             data["positions"] = sorted(self.positions)
         if self.repeated:
             data["repeated"] = self.repeated
         if self.uncovered:
             data["uncovered"] = True
+        if self.own:
+            data["own"] = {key: form.to_data() for key, form in self.own.items()}
         return data
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> PlaceForm:
-        """Read the JSON form. Raises KeyError, TypeError or ValueError."""
+        """Read the JSON form; what was learned by other readings than those of now is learned
+        anew. Raises KeyError, TypeError or ValueError."""
+        if data.get("v") != FORMS:
+            return cls()
         return cls(
             Form.from_data(data),
             set(map(str, data.get("positions", ()))),
             int(data.get("repeated", 0)),
             bool(data.get("uncovered", False)),
+            {str(key): Form.from_data(form) for key, form in data.get("own", {}).items()},
         )
 
     def merge(self, other: PlaceForm) -> None:
@@ -120,6 +162,9 @@ class PlaceForm:
         self.positions |= set(sorted(other.positions - self.positions)[: max(0, room)])
         self.repeated = max(self.repeated, other.repeated)
         self.uncovered |= other.uncovered
+        for key, form in other.own.items():
+            if key in self.own or len(self.own) < MOST_OWN:
+                self.own.setdefault(key, Form()).merge(form)
 
 
 class LegacyForms:
@@ -128,6 +173,8 @@ class LegacyForms:
     def __init__(self, digest: Digest) -> None:
         self.by_place: dict[str, PlaceForm] = {}
         self.changed: set[str] = set()
+        self._own = 0
+        """Forms of positions, of all places."""
         self._digest = digest
 
     def learn(self, changes: Changes, apart_ms: float) -> None:
@@ -143,14 +190,27 @@ class LegacyForms:
             if len(self.by_place) >= MOST_PLACES:
                 return
             known = self.by_place[place] = PlaceForm()
-        form = known.form
-        form.presence |= place.endswith("|presence")
+        self._take_in(known.form, seen, apart_ms)
+        if seen.in_set:
+            self._learn_position(known, seen, apart_ms)
+        self.changed.add(place)
+
+    def _take_in(self, form: Form, seen: Seen, apart_ms: float) -> None:
+        form.presence |= seen.place.endswith("|presence")
         form.order |= seen.kind == "order"
         form.whole |= seen.whole
         form.learn(*seen.readings, apart_ms, self._digest)
-        if seen.in_set and len(known.positions) < MOST_POSITIONS:
-            known.positions.add(self._digest(seen.exact))
-        self.changed.add(place)
+
+    def _learn_position(self, known: PlaceForm, seen: Seen, apart_ms: float) -> None:
+        position = self._digest(seen.exact)
+        if len(known.positions) < MOST_POSITIONS:
+            known.positions.add(position)
+        if position not in known.own:
+            if len(known.own) >= MOST_OWN or self._own >= MOST_PLACES:
+                return
+            self._own += 1
+            known.own[position] = Form()
+        self._take_in(known.own[position], seen, apart_ms)
 
     def find(self, seen: Seen) -> PlaceForm | None:
         """The form that stands for a position."""
@@ -208,6 +268,8 @@ class Look:
     """Both second answers against each other; only where something moved."""
     before: bool = False
     """Legacy's other answer is an earlier one: it cannot tell that nothing moved since."""
+    apart_ms: float = 0.0
+    """Between legacy's two answers."""
 
 
 class Knowledge:
@@ -219,6 +281,8 @@ class Knowledge:
         """All that is known."""
         self.fresh: dict[str, PlaceLooks] = {}
         """What was learned since it was told last."""
+        self._last: dict[str, tuple[Seen, float]] = {}
+        """By place, what was looked at last, and legacy's number there."""
         self._digest = digest
 
     # -- what is known without a look ----------------------------------------------------------
@@ -232,10 +296,11 @@ class Knowledge:
             return Mark.COVERED
         known = self.forms.find(seen)
         if known is not None:
-            fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
+            form = known.at(seen, self._digest)
+            fit = fit_of(form, *seen.readings, apart_ms, self._digest, slack_ms)
             if fit == "opaque":
                 return Mark.OPAQUE
-            if fit == "yes" and not known.repeated:
+            if fit == "yes" and not (known.repeated and form.always):
                 return Mark.FORM
             return None
         return Mark.AT_ONCE if self.settled(seen.place) else None
@@ -247,6 +312,7 @@ class Knowledge:
             looks is not None
             and looks.settled >= SETTLED_ENOUGH
             and not (looks.varied or looks.stale or looks.late_varied)
+            and not (looks.slow and looks.late_same < LATE_ENOUGH and looks.of_the_time)
             and place not in self.forms.by_place
         )
 
@@ -287,21 +353,38 @@ class Knowledge:
         else:
             mark = self._legacy_same(seen, look, apart_ms, now_s, slack_ms)
         self._count(seen.place, mark)
+        if mark is Mark.SLOW:
+            self._follow(seen)
+        if look.apart_ms >= LATE_MS[0]:
+            self._late(seen, look, mark)
         return mark
+
+    def _late(self, seen: Seen, look: Look, mark: Mark) -> None:
+        """A user's repeat is as late as a late look."""
+        assert look.legacy is not None
+        if mark is Mark.SLOW or (look.legacy.at(seen) is not None and self._is_slow(seen.place)):
+            self.late(seen, look.legacy, last=look.apart_ms >= LATE_MS[-1])
+
+    def _is_slow(self, place: str) -> bool:
+        looks = self.looks.get(place)
+        return looks is not None and looks.slow > 0
 
     def _legacy_same(
         self, seen: Seen, look: Look, apart_ms: float, now_s: float, slack_ms: float
     ) -> Mark:
         known = self.forms.find(seen)
         if known is not None:
-            fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
+            form = known.at(seen, self._digest)
+            fit = fit_of(form, *seen.readings, apart_ms, self._digest, slack_ms)
             if fit == "opaque":
                 return Mark.OPAQUE
-            instant = known.form.kind == "instant"
-            if fit == "yes" and (instant or not known.form.always):
+            instant = form.kind == "instant"
+            if fit == "yes" and (instant or not form.always):
                 return Mark.FORM
             if fit == "no" and instant:
                 return Mark.BEYOND  # a clock that stood still between two looks is one all the same
+            if fit == "no" and not has_tails(form) and _said_again(seen, look.new):
+                return Mark.BEYOND  # what legacy never says, it does not say now either
             if look.legacy is not None:
                 self.forms.repeated(seen, look.legacy)
         if look.new is None or (look.before and self._moves(seen.place)):
@@ -322,13 +405,14 @@ class Knowledge:
             return self._varied_otherwise(seen, change, look, apart_ms, slack_ms)
         if known is None:  # no room to learn
             return Mark.NOT_LOOKED
-        fit = fit_of(known.form, *seen.readings, apart_ms, self._digest, slack_ms)
-        if fit == "yes" and (known.form.looks > ESTABLISHED or known.form.kind == "presence"):
+        form = known.at(seen, self._digest)
+        fit = fit_of(form, *seen.readings, apart_ms, self._digest, slack_ms)
+        if fit == "yes" and (form.looks > ESTABLISHED or form.kind == "presence"):
             return Mark.FORM
-        drawn = known.form.looks > ESTABLISHED and known.form.kind == "choice"
+        drawn = form.looks > ESTABLISHED and form.kind == "choice"
         if _followed(seen, change, look.new, first_alone=drawn):
             return Mark.STALE
-        if fit == "no" and self._by_chance(seen, change, known.form, look, apart_ms):
+        if fit == "no" and self._by_chance(seen, change, form, look, apart_ms):
             return Mark.YOUNG
         return _BY_FIT[fit]
 
@@ -373,6 +457,8 @@ class Knowledge:
         again = look.new.at(seen)
         if again is None:
             return Mark.BEYOND
+        if not seen.alone:
+            return Mark.YOUNG  # elements that vary on both sides are held against others each time
         here, _ = seen.readings
         second = fit_of(known.form, here, again.readings[1], apart_ms, self._digest, slack_ms)
         return Mark.UNSTEADY if second == "yes" else Mark.BEYOND
@@ -389,17 +475,36 @@ class Knowledge:
             self._known(seen.place).add(_difference_of(change, seen))
         return Mark.NOT_LOOKED
 
-    def late(self, seen: Seen, legacy: Changes) -> None:
-        """Legacy was looked at once more, some time later."""
-        name = "late_varied" if _touched(legacy, seen) else "late_same"
+    def late(self, seen: Seen, legacy: Changes, *, last: bool = False) -> None:
+        """Legacy was looked at once more, some time later; `last`: as late as looks are."""
+        same = not _touched(legacy, seen)
         for looks in (self._fresh(seen.place), self._known(seen.place)):
-            setattr(looks, name, getattr(looks, name) + 1)
+            looks.late_same += same
+            looks.late_long += same and last
+            looks.late_varied += not same
 
     def _count(self, place: str, mark: Mark) -> None:
         name = _COUNTED.get(mark)
         if name is not None:
             for looks in (self._fresh(place), self._known(place)):
                 setattr(looks, name, getattr(looks, name) + 1)
+                looks.slow += mark is Mark.SLOW
+
+    def _follow(self, seen: Seen) -> None:
+        """Whether legacy's numbers go one way from one request to the next."""
+        number, place = _number_of(seen), seen.place
+        if number is None or (place not in self._last and len(self._last) >= MOST_PLACES):
+            return
+        before = self._last.get(place)
+        if before is not None and before[0] is seen:
+            return
+        self._last[place] = seen, number
+        if before is None:
+            return
+        for looks in (self._fresh(place), self._known(place)):
+            looks.ups += number > before[1]
+            looks.downs += number < before[1]
+            looks.equals += number == before[1]
 
     def _known(self, place: str) -> PlaceLooks:
         return _entry(self.looks, place)
@@ -452,11 +557,29 @@ def _followed(seen: Seen, change: Seen, new: Changes | None, *, first_alone: boo
     return again is not None and equal(again.other, change.other)
 
 
+def _number_of(seen: Seen) -> float | None:
+    """Legacy's number, or the first one that differs in a text."""
+    left, right = seen.readings
+    if left.nature in NUMBERS:
+        return left.number
+    found = slots(left.text, right.text) if left.nature in ("text", "word") else None
+    return read_part(found[0][1]).number if found else None
+
+
+def _said_again(seen: Seen, new: Changes | None) -> bool:
+    return new is not None and new.at(seen) is None and not new.near(seen)
+
+
 def _may_be_slow(seen: Seen, now_s: float) -> bool:
-    """Whether both values could be drawn anew from time to time: tokens, or moments of today."""
+    """Whether both values could be drawn anew from time to time: tokens, moments of today, numbers,
+    and texts that differ in these alone."""
     if seen.kind != "changed":
         return False
     left, right = seen.readings
+    if left.nature in NUMBERS and right.nature in NUMBERS:
+        return True
+    if {left.nature, right.nature} <= {"text", "word"}:
+        return differ_in_numbers(left.text, right.text)
     if left.nature not in VOLATILE or right.nature != left.nature:
         return False
     if left.nature == "token":

@@ -14,17 +14,24 @@ MOST_SEEN = 400
 def occurrences(comparison: Comparison) -> Iterator[Seen]:
     """All differences of a comparison, place by place; at most `MOST_SEEN`."""
     number = 0
+    sides = {(item.path, item.kind) for item in comparison.differences if item.kind in _OTHER}
     for item in comparison.differences:
-        for seen in _places(item):
+        alone = (item.path, _OTHER.get(item.kind)) not in sides
+        for seen in _places(item, alone):
             yield seen
             number += 1
             if number >= MOST_SEEN:
                 return
 
 
-def _places(item: Difference) -> Iterator[Seen]:
+_OTHER = {"missing": "added", "added": "missing"}
+
+
+def _places(item: Difference, alone: bool) -> Iterator[Seen]:
     for at in item.places:
-        yield Seen(at.exact, item.path, item.kind, item.field, at.legacy, at.new, item.ignored_by)
+        yield Seen(
+            at.exact, item.path, item.kind, item.field, at.legacy, at.new, item.ignored_by, alone
+        )
 
 
 def changes(comparison: Comparison) -> Changes:

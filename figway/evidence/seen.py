@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from figway.compare.canonical_json import Value, same
-from figway.evidence.values import ABSENT, Reading, read
+from figway.compare.canonical_json import Value, fingerprint, same
+from figway.evidence.values import ABSENT, Reading, read, read_header
 
+MOST_ORDERED = 60
 BEYOND = "(more)"
 """Stands for what found no room."""
 _BYTES = re.compile(r"[0-9]+ bytes, sha256 [0-9a-f]{64}")
 _SIDES = frozenset({"missing", "added"})
+_WHOLE = frozenset({"missing", "added", "type"})
 
 
 def place_of(path: str, kind: str) -> str:
@@ -44,6 +46,9 @@ class Seen:
     """What the first answer has there; None where it has nothing."""
     other: Value
     ignored_by: str | None = None
+    alone: bool = True
+    """Of a value that one side lacks: no other stands in its stead, as where elements that differ
+    on both sides are held against each other."""
 
     @property
     def place(self) -> str:
@@ -64,9 +69,27 @@ class Seen:
     @property
     def readings(self) -> tuple[Reading, Reading]:
         """Both values as they read by themselves."""
-        left = ABSENT if self.kind == "added" else read(self.one)
-        right = ABSENT if self.kind == "missing" else read(self.other)
+        if self.kind == "order":
+            return read(self.one), Reading("tree", number=inverted_share(self.one, self.other))
+        read_one = read_header if self.path.startswith("header:") else read
+        left = ABSENT if self.kind == "added" else read_one(self.one)
+        right = ABSENT if self.kind == "missing" else read_one(self.other)
         return left, right
+
+
+def inverted_share(one: Value, other: Value) -> float:
+    """Of the pairs of elements of a list, the share that stands the other way round in another
+    order of it; of the first `MOST_ORDERED` elements."""
+    if not isinstance(one, list) or not isinstance(other, list):
+        return 0.0
+    places: dict[str, list[int]] = {}
+    for at in range(len(other) - 1, -1, -1):
+        places.setdefault(fingerprint(other[at]), []).append(at)
+    turned = [places.get(fingerprint(item), [0]) for item in one[:MOST_ORDERED]]
+    there = [at.pop() if len(at) > 1 else at[0] for at in turned]
+    number = len(there) * (len(there) - 1) // 2
+    inverted = sum(a > b for at, a in enumerate(there) for b in there[at + 1 :])
+    return inverted / number if number else 0.0
 
 
 class Changes:
@@ -92,12 +115,16 @@ class Changes:
         return Changes(turned, whole=self.whole)
 
     def near(self, seen: Seen) -> bool:
-        """Whether something above or below the place has changed, so that it moved."""
+        """Whether something above or below the place has changed, so that it moved.
+
+        What one side lacks, or has as another type, is not moved by what varies within it.
+        """
         exact = seen.exact
         if not self.whole or ("status" in self.by_exact and exact != "status"):
             return exact not in self.by_exact
+        within = seen.kind not in _WHOLE or not seen.alone
         return any(
-            other != exact and (_above(other, exact) or _above(exact, other))
+            other != exact and (_above(other, exact) or (within and _above(exact, other)))
             for other in self.by_exact
         )
 

@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from figway.evidence.clocks import apart_s
 from figway.evidence.forms import Digest
 from figway.evidence.sequential import log_evidence
+from figway.evidence.text_forms import slots
 from figway.evidence.values import NUMBERS, Nature, Reading, share_apart
 
 MOST_VALUES = 64
 MOST_WAYS = 16
+_TEXTS: frozenset[Nature] = frozenset({"text", "word"})
 _NEW_EACH_TIME: frozenset[Nature] = frozenset({"token", "instant", "decimal", "tree"})
 ALPHA = 0.025
 LEAST_ODD = 8
@@ -77,6 +80,8 @@ class PlaceSketch:
     the same values, and do not just move on."""
     ways: set[str] = field(default_factory=set, compare=False)
     """Which values legacy and new gave, until they turned."""
+    unlike: int = 0
+    """Pairs of texts that differ in more than slots."""
 
     def count(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> None:
         """Take in one differing pair of values."""
@@ -90,9 +95,12 @@ class PlaceSketch:
             (self.others if entry is None else entry)[side] += 1
         if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
             self._went({f"{digest(legacy.text)}>{digest(new.text)}"})
+        if {legacy.nature, new.nature} <= _TEXTS:
+            self.unlike += slots(legacy.text, new.text) is None
         if legacy.nature == new.nature == "instant":
             self.moments += 1
-            self.offset_ms += (new.number - legacy.number) * 1_000 - apart_ms
+            way = apart_s(new.notation, legacy.number, new.number)
+            self.offset_ms += way * 1_000 - apart_ms
         elif legacy.nature in NUMBERS and new.nature in NUMBERS:
             self.farthest = max(self.farthest, abs(new.number - legacy.number))
             self.relative = max(self.relative, share_apart(new.number, legacy.number))
@@ -128,10 +136,15 @@ class PlaceSketch:
         self.farthest = max(self.farthest, other.farthest)
         self.relative = max(self.relative, other.relative)
         self.lowest = min(self.lowest, other.lowest)
+        self.unlike += other.unlike
 
     def distinct(self, side: int) -> int:
         """How many different values a side gave, at least; `side` is 0 for legacy, 1 for new."""
         return sum(1 for entry in self.values.values() if entry[side]) + bool(self.others[side])
+
+    def often(self, side: int) -> bool:
+        """Whether a side gave one value to many of the pairs."""
+        return any(entry[side] > max(3, self.pairs // 10) for entry in self.values.values())
 
     def text(self, side: int) -> str:
         """`412 values in 412 answers`."""
@@ -152,6 +165,7 @@ class PlaceSketch:
             "farthest": self.farthest,
             "relative": self.relative,
             **({"lowest": self.lowest} if self.lowest else {}),
+            **({"unlike": self.unlike} if self.unlike else {}),
             **({"turned": True} if self.turned else {}),
             **({"ways": sorted(self.ways)} if self.ways else {}),
         }
@@ -174,6 +188,7 @@ class PlaceSketch:
             farthest=float(data["farthest"]),
             relative=float(data["relative"]),
             lowest=float(data.get("lowest", 0.0)),
+            unlike=int(data.get("unlike", 0)),
             turned=bool(data.get("turned", False)),
             ways=set(map(str, data.get("ways", ())[:MOST_WAYS])),
         )

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from figway.compare.moments import moment
+from figway.evidence.clocks import counted, holds_moment, written
 
 Nature = Literal[
     "absent", "null", "boolean", "integer", "decimal", "instant", "token", "word", "text", "tree"
@@ -23,6 +24,8 @@ Nature = Literal[
 VOLATILE: frozenset[Nature] = frozenset({"instant", "token"})
 NUMBERS: frozenset[Nature] = frozenset({"integer", "decimal"})
 
+FINE = 1e15
+"""Numbers below count no moments finer than milliseconds."""
 LONGEST = 4_096
 """Characters of a string that are looked at; a longer one is a tree: too much for one value."""
 
@@ -32,9 +35,12 @@ _JWT = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _HEX = re.compile(r"[0-9a-f]{16,}|[0-9A-F]{16,}")
 _OPAQUE = re.compile(r"[A-Za-z0-9+/_=.~:%-]{12,}")
 _SPACE = re.compile(r"\s")
+_COUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?")
 _DIGIT = re.compile(r"[0-9]")
 _FRACTION = re.compile(r"[.,][0-9]+")
 _NEEDS_CLOCK = re.compile(r"[0-9]:[0-9]{2}")
+DECIMAL = "%"
+"""Stands for a digit of a fraction of a second in a moment's notation."""
 
 TOKEN_KINDS = ("uuid", "ulid", "jwt", "hex", "token")
 
@@ -68,6 +74,14 @@ def read(value: object) -> Reading:
     return Reading("tree")
 
 
+def read_header(value: object) -> Reading:
+    """Read the value of a header field, where numbers are written as texts."""
+    found = read(value)
+    if found.nature == "word" and _COUNT.fullmatch(found.text):
+        return Reading("decimal" if "." in found.text else "integer", found.text, float(found.text))
+    return found
+
+
 def _number(value: float) -> Reading:
     try:
         number = float(value)
@@ -78,6 +92,8 @@ def _number(value: float) -> Reading:
     found = moment(value)
     if found is not None:
         return Reading("instant", repr(value), found[1], f"{found[0]}{_places(value)}")
+    if number >= FINE and (fine := counted(number)) is not None:
+        return Reading("instant", repr(value), fine[1], fine[0])
     return Reading("integer" if number.is_integer() else "decimal", repr(value), number)
 
 
@@ -90,8 +106,10 @@ def _read_text(text: str) -> Reading:
     found = moment(text)
     if found is not None and (_NEEDS_CLOCK.search(text) or text.isdigit()):
         return Reading("instant", text, found[1], _notation(text))
+    if (other := written(text)) is not None:
+        return Reading("instant", text, other[1], other[0])
     kind = token_kind(text)
-    if kind:
+    if kind and not (kind == "token" and holds_moment(text)):
         return Reading("token", text, notation=kind)
     return Reading("text" if _SPACE.search(text.strip()) else "word", text)
 
@@ -101,7 +119,7 @@ def _notation(text: str) -> str:
     body, offset = text, ""
     if found := re.search(r"([+-][0-9]{2}:?[0-9]{2})$", text):
         body, offset = text[: found.start()], found[1]
-    body = _FRACTION.sub(lambda part: f".{len(part[0]) - 1}f", body)
+    body = _FRACTION.sub(lambda part: "." + DECIMAL * (len(part[0]) - 1), body)
     if "," in text:  # an HTTP date: its names of days and months are digits of another kind
         body = re.sub(r"[A-Za-z]{3,}(?<!GMT)", "a", body)
     return _DIGIT.sub("#", body) + offset

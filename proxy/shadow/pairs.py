@@ -243,8 +243,10 @@ class Pairs:
         orders = compared.state.knowledge.forms.orders
         if not orders:
             return
-        elements = {item.path for item in pair.comparison.differences}
-        pair.unordered = frozenset(path for path in orders if f"{path}[*]" in elements)
+        elements = [item.path for item in pair.comparison.differences]
+        pair.unordered = frozenset(
+            path for path in orders if any(one.startswith(f"{path}[*]") for one in elements)
+        )
         if pair.unordered:
             legacy, new = pair.legacy, pair.new
             work = partial(compared.comparer.compare, pair.captured, legacy, new, pair.unordered)

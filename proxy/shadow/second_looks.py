@@ -21,7 +21,7 @@ from figway.compare.answer import Answer
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import repeat_key
-from figway.evidence.noise import Look
+from figway.evidence.noise import LATE_MS, Look
 from figway.evidence.occurrences import changes, occurrences
 from figway.evidence.recent import Kept, RecentAnswers
 from figway.evidence.seen import Changes, Seen
@@ -44,8 +44,6 @@ DEPTH = 4
 """Further looks at a pair at a place that was never settled before."""
 AUDIT = WEIGHT_SCALE // 20
 """Share of the pairs that need no look, and get one all the same."""
-LATE_MS = (2_000, 8_000, 30_000)
-"""When legacy is looked at once more where a settled value may be slow noise."""
 LATE_PAIRS = 3
 MOST_LATE = 64
 _LASTING = frozenset({Mark.SETTLED, Mark.SLOW})
@@ -89,6 +87,14 @@ class PairEnds(Protocol):
 
     async def guarded(self, pair: Pair, work: Coroutine[Any, Any, None]) -> None:
         """Do work on it; a fault of ours ends the pair, and not the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """How legacy's answer differs from the one that it gave to an equal request before."""
+
+    changes: Changes
+    apart_ms: float
 
 
 @dataclass(slots=True)
@@ -161,7 +167,7 @@ class SecondLooks:
         return wanted and compared.state.reads.spend()
 
     async def _without_asking(
-        self, compared: ComparedRoute, pair: Pair, before: Changes | None
+        self, compared: ComparedRoute, pair: Pair, before: _Before | None
     ) -> bool:
         """Legacy cannot be asked now: a natural repeat, new alone, or waiting."""
         if pair.refusal:
@@ -171,8 +177,9 @@ class SecondLooks:
             if before is not None or not known or secrets.randbelow(20) == 0:
                 new = await self._asking.again(compared, pair.captured, Side.NEW)
                 self._tally.reads(compared, pair.captured, "new", new is not None)
-                turned = None if before is None else before.reversed()
-                await self._apply(compared, pair, turned, new, before=True)
+                turned = None if before is None else before.changes.reversed()
+                apart = 0.0 if before is None else before.apart_ms
+                await self._apply(compared, pair, turned, new, before=True, apart_ms=apart)
             if not compared.state.natural:
                 pair.settle(Mark.NOT_LOOKED)
         else:
@@ -187,7 +194,7 @@ class SecondLooks:
 
     # -- natural repeats -----------------------------------------------------------------------
 
-    async def _natural(self, compared: ComparedRoute, pair: Pair) -> Changes | None:
+    async def _natural(self, compared: ComparedRoute, pair: Pair) -> _Before | None:
         """Compare legacy with its answer to an equal request before; None where there is none."""
         captured = pair.captured
         if not is_read(captured.method, compared.plan.reads):
@@ -205,7 +212,7 @@ class SecondLooks:
             return None
         return await self._own(compared, pair, known)
 
-    async def _own(self, compared: ComparedRoute, pair: Pair, known: Kept[Pair]) -> Changes | None:
+    async def _own(self, compared: ComparedRoute, pair: Pair, known: Kept[Pair]) -> _Before | None:
         state, before = compared.state, known.value
         differs = pair.comparison.verdict == "mismatch"
         if not differs and state.natural >= NATURAL_ALL and secrets.randbelow(10):
@@ -218,7 +225,7 @@ class SecondLooks:
         apart = float(pair.captured.at_ms - before.captured.at_ms)
         state.knowledge.learn(found, apart)
         self._tally.own(compared, pair.captured, own, natural=True)
-        return found
+        return _Before(found, apart)
 
     async def _repeated(self, waiting: Pair, repeat: Pair) -> None:
         """A user made the request of a waiting pair once more."""
@@ -229,10 +236,10 @@ class SecondLooks:
         new = await self._asking.again(compared, waiting.captured, Side.NEW)
         self._tally.reads(compared, waiting.captured, "new", new is not None)
         found = await self._changes(compared, waiting, waiting.legacy, repeat.legacy)
+        apart = float(repeat.captured.at_ms - waiting.captured.at_ms)
         if found is not None:
-            apart = float(repeat.captured.at_ms - waiting.captured.at_ms)
             compared.state.knowledge.learn(found, apart)
-        await self._apply(compared, waiting, found, new, legacy_now=repeat.legacy)
+        await self._apply(compared, waiting, found, new, legacy_now=repeat.legacy, apart_ms=apart)
         waiting.settle(Mark.NOT_LOOKED)
         await self._ends.finish(compared, waiting)
 
@@ -281,6 +288,7 @@ class SecondLooks:
         *,
         legacy_now: Answer | None = None,
         before: bool = False,
+        apart_ms: float = 0.0,
         places: Iterable[int] | None = None,
     ) -> None:
         """Mark what differs by what the second answers say."""
@@ -291,7 +299,7 @@ class SecondLooks:
         moved = legacy is not None and any(legacy.near(seen) for seen in pair.seen)
         if moved and legacy_now is not None and new is not None:
             now = await self._changes(compared, pair, legacy_now, new)
-        look = Look(legacy, again, now, before)
+        look = Look(legacy, again, now, before, apart_ms)
         for at in range(len(pair.seen)) if places is None else places:
             if pair.marks[at] is not Mark.COVERED:
                 pair.marks[at] = self._second(compared, pair, pair.seen[at], look)
@@ -411,9 +419,10 @@ class SecondLooks:
             if own.verdict in COMPARED:
                 found = changes(own)
                 compared.state.knowledge.learn(found, _since(pair))
+                last = late.turn == len(LATE_MS) - 1
                 for seen, mark in pair.found:
                     if mark is Mark.SLOW:
-                        compared.state.knowledge.late(seen, found)
+                        compared.state.knowledge.late(seen, found, last=last)
                 self._tally.learned(compared, pair.captured)
         late.turn += 1
         if late.turn < len(LATE_MS):

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import pytest
 
 from figway.evidence.field_state import FieldState
-from figway.evidence.form_fit import Fit, fit_of, surely_beyond
+from figway.evidence.form_fit import Fit, fit_of, has_tails, surely_beyond
 from figway.evidence.forms import Form
 from figway.evidence.noise import PlaceLooks
 from figway.evidence.sketches import PlaceSketch
-from figway.evidence.values import read
+from figway.evidence.values import ABSENT, read, read_header
 
 
 def digest(text: str) -> str:
@@ -247,3 +247,88 @@ def test_numbers_on_both_sides_of_zero_reach_as_far_on_both() -> None:
             "$.x|value", "$.x", "value", "$.x", None, "", False, PlaceLooks(), form, sketch, None
         )
         assert state.explained is near
+
+
+# -- words, numbers and their slots ----------------------------------------------------------------
+
+
+def test_few_names_that_look_drawn_are_a_choice() -> None:
+    """Pods are named by a lot that was drawn once: three names that come again and again."""
+    pods = ["web-7f9c4b5d8-x2k9p", "web-7f9c4b5d8-qq1zd", "web-7f9c4b5d8-8hw2m"]
+    form = learned(lambda: CHANCE.choice(pods), looks=20)
+    assert form.kind == "choice"
+    assert fit(form, pods[0], pods[1]) == "yes"
+    assert fit(form, pods[0], "api-5c6d7e8f9-zzzzz") == "no"
+
+
+def test_a_token_of_few_characters_may_repeat_by_chance() -> None:
+    assert learned(lambda: hexadecimal(8), looks=40).always
+    assert not learned(lambda: f"{CHANCE.randrange(10, 60)}x", looks=60).always
+
+
+def test_a_text_of_numbers_alone_has_slots() -> None:
+    form = learned(lambda: f"{CHANCE.randrange(9)}, {CHANCE.randrange(90)}", looks=60)
+    assert form.kind == "text"
+    assert fit(form, "1, 20", "2, 31") == "yes"
+    assert fit(form, "1, 20", "1; 20") == "no"
+    assert fit(form, "1, 20", "1, many") == "no"
+
+
+def test_thousands_are_set_apart_within_one_number() -> None:
+    count = iter(range(990, 9_000))
+    form = learned(lambda: f"You are number {next(count):,}.", looks=20)
+    assert fit(form, "You are number 1,020.", "You are number 7.") == "yes"
+    assert fit(form, "You are number 1,020.", "You are number none.") == "no"
+
+
+def test_a_value_of_a_query_is_one_slot_by_its_name() -> None:
+    """A signature holds signs that else stand between words; another expiry is none of it."""
+
+    def signed(until: int = 900, path: str = "a") -> str:
+        drawn = "".join(CHANCE.choice("abXY019-_~") for _ in range(40)) + "x9Y"
+        return f"https://cdn.example/{path}?Expires={until}&Signature={drawn}&Key-Pair-Id=K2JCJM"
+
+    form = learned(signed, looks=20)
+    assert form.kind == "text"
+    assert fit(form, signed(), signed()) == "yes"
+    assert fit(form, signed(), signed(until=9_000)) == "no"
+    assert fit(form, signed(), signed(path="b")) == "no"
+
+
+def test_a_fraction_that_grows_is_a_counter() -> None:
+    """Seconds of a processor: each side began at another time."""
+    count = iter(range(7_000, 9_000))
+    form = learned(lambda: next(count) * 0.0137, looks=20)
+    assert form.kind == "counter"
+    assert fit(form, 101.2, 0.4) == "yes"
+    young = learned(lambda: next(count) * 0.0137, looks=10)
+    assert fit(young, 101.2, 0.4) == "young"
+
+
+def test_what_the_slots_of_a_text_drew_so_far_has_tails() -> None:
+    form = learned(lambda: f"took {CHANCE.randrange(40)} ms", looks=12)
+    assert has_tails(form)
+    assert not has_tails(learned(lambda: hexadecimal(32)))
+
+
+def test_numbers_of_headers_are_numbers() -> None:
+    assert read_header("42").nature == "integer"
+    assert read_header("0.125").nature == "decimal"
+    for text in ("007", "4e5", "12345678901", "v2"):
+        assert read_header(text).nature != "integer", text
+
+
+def test_what_comes_and_goes_is_one_of_the_values_that_do() -> None:
+    form = Form(presence=True)
+    for at in range(12):
+        value = read(("10 % off", "free of charge")[at % 2])
+        form.learn(ABSENT, value, 20.0, digest)
+        form.learn(value, ABSENT, 20.0, digest)
+    here = fit_of(form, ABSENT, read("10 % off"), 20.0, digest)
+    gone = fit_of(form, read("10 % off"), ABSENT, 20.0, digest)
+    other = fit_of(form, ABSENT, read("20 % off"), 20.0, digest)
+    assert (here, gone, other) == ("yes", "yes", "no")
+    single = Form(presence=True)
+    for at in range(12):
+        single.learn(ABSENT, read(f"of request {at}"), 20.0, digest)
+    assert fit_of(single, ABSENT, read("of request 99"), 20.0, digest) == "young"
