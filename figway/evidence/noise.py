@@ -80,8 +80,10 @@ class PlaceLooks:
     @property
     def of_the_time(self) -> bool:
         """Whether legacy's numbers may be of the time of asking, as of a process that has run for
-        so long, and not of what was asked for: those go up and down from one to the next."""
-        return not (self.ups and self.downs) or self.equals >= self.ups + self.downs
+        so long, and not of what was asked for: those go up and down from one to the next, or are
+        the same for all."""
+        moves = self.ups + self.downs
+        return moves > 0 and (not (self.ups and self.downs) or self.equals >= moves)
 
     def add(self, other: PlaceLooks) -> None:
         """Sum."""

@@ -39,6 +39,13 @@ class Side:
         }  # fmt: skip
 
 
+class _Server(ThreadingHTTPServer):
+    """With room for the connections of a shadow: five in line are too few on a busy machine, and
+    one that is turned away comes back a second later, which looks like a backend that is slow."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def served(side: Side) -> Iterator[Side]:
     """Run it."""
@@ -57,7 +64,7 @@ def served(side: Side) -> Iterator[Side]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -116,11 +123,17 @@ def test_from_shadow_to_replay(tmp_path: Path) -> None:
             answer = requests.get(f"{figway.facade}/orders/{number}", timeout=10)
             assert answer.json()["items"][0]["price"] == round(number * 1.2, 2)
         seen = _until(
-            lambda: _evidence(figway), lambda e: e["captured"] >= 120 and not e.get("pending", 1)
+            lambda: _evidence(figway),
+            # Prices rise from one request to the next: that they are not of the time of asking
+            # shows when legacy is looked at once more, two seconds later.
+            lambda e: (
+                e["captured"] >= 120
+                and not e.get("pending", 1)
+                and e["verdicts"].get("mismatch", 0) >= 100
+            ),
         )
         counted = sum(seen["verdicts"].values()) + sum(seen["dropped"].values())
         assert counted == seen["captured"] == 120
-        assert seen["verdicts"]["mismatch"] >= 100
         fields = _data(figway, "compare", "top", "orders", "--noise")["items"]
         stands = {path["path"]: path["standing"] for path in fields}
         assert stands["$.items[*].price"] == "real"
