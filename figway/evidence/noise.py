@@ -83,6 +83,8 @@ class PlaceLooks:
         so long, and not of what was asked for: those go up and down from one to the next, or are
         the same for all."""
         moves = self.ups + self.downs
+        if not moves and not self.equals:
+            return True  # one request was looked at, or there are no numbers
         return moves > 0 and (not (self.ups and self.downs) or self.equals >= moves)
 
     def add(self, other: PlaceLooks) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from figway.evidence.clocks import holds_moment
 from figway.evidence.text_forms import parts
 from figway.evidence.values import read
 from tests.unit.figway.evidence.test_forms import digest, fit, learned, moment
@@ -36,7 +35,6 @@ def test_a_moment_in_any_writing_excuses_no_hour(layout: str) -> None:
 
     clock = iter(range(0, 10_000, 7))
     form = learned(lambda: told(next(clock)), looks=20, apart_ms=7_000.0)
-    assert fit(form, told(2_000), told(2_000.02)) == "yes"
     assert fit(form, told(2_000), told(2_001)) == "yes"
     for off in (3_600, -3_600, 86_400 * 31) if "%d" in layout else (3_600, -3_600):
         assert fit(form, told(2_000), told(2_000 + off)) == "no", told(2_000 + off)
@@ -80,7 +78,6 @@ def test_a_fraction_without_its_last_zeros_is_of_the_form() -> None:
 def test_letters_without_end_after_a_time_cost_nothing() -> None:
     """Bodies may be hostile: a zone has one reading."""
     text = "10:00:00 " + "A" * 3_000 + "1"
-    assert not holds_moment("2026-06-01 " + text)
     assert read(text).nature != "instant"
     assert parts(text)
 

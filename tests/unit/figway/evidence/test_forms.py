@@ -143,7 +143,7 @@ def test_a_choice_of_many_takes_long_to_know() -> None:
     names = [f"quote number {n}" for n in "abcdefghijklmnopqrst"]
     form = learned(lambda: CHANCE.choice(names), looks=8)
     assert fit(form, names[0], "quote number z") in ("young", "yes", "no")
-    unseen = [name for name in names if digest(name) not in form.values]
+    unseen = [name for name in names[1:] if digest(name) not in form.values]
     assert {fit(form, names[0], name) for name in unseen} <= {"young", "yes"}
 
 
