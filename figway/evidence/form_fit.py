@@ -20,7 +20,7 @@ import math
 from typing import Literal
 
 from figway.evidence.clocks import apart_s
-from figway.evidence.forms import GROWN, MOST_VALUES, Digest, Form, FormKind
+from figway.evidence.forms import GROWN, Digest, Form, FormKind
 from figway.evidence.text_forms import read_part, slots
 from figway.evidence.values import DECIMAL, NUMBERS, Reading, share_apart
 
@@ -79,8 +79,8 @@ def fit_of(
 
 def _presence(form: Form, new: Reading, digest: Digest) -> Fit:
     """Absence, and of few values that come and go on legacy, one of these."""
-    few = len(form.values) <= MOST_VALUES
-    if new.nature in ("absent", "tree") or not few or digest(new.text) in form.values:
+    again = form.chosen and new.nature not in ("absent", "tree")
+    if not again or digest(new.text) in form.values:
         return "yes"
     return _grown(False, 2 * form.looks >= DRAWS_A_VALUE * len(form.values))
 

@@ -218,7 +218,7 @@ class Form:
         if natures == {"instant"}:
             return "instant"
         if natures == {"token"}:
-            return "choice" if self.chosen else "token"
+            return "choice" if self.chosen and self.turned else "token"
         if natures <= NUMBERS:
             return self._numeric()
         if natures <= {"boolean", "null"}:
@@ -228,7 +228,7 @@ class Form:
         return "mixed"
 
     def _numeric(self) -> FormKind:
-        if self.chosen and not (self.one_way and self.looks >= GROWN):
+        if self.chosen and (self.turned or self.looks < GROWN):  # else it is kept for a while
             return "choice"
         return "counter" if self.one_way and self.looks >= self.grown else "number"
 

@@ -85,7 +85,9 @@ class PlaceLooks:
         moves = self.ups + self.downs
         if not moves and not self.equals:
             return True  # one request was looked at, or there are no numbers
-        return moves > 0 and (not (self.ups and self.downs) or self.equals >= moves)
+        if not moves:
+            return self.equals < SETTLED_ENOUGH
+        return not (self.ups and self.downs) or self.equals >= moves
 
     def add(self, other: PlaceLooks) -> None:
         """Sum."""
