@@ -171,7 +171,8 @@ class FieldState:
         here in many looks at it alone. Where it varies in values that come again, two sides that
         draw alike are settled by chance."""
         settled = self.looks.settled
-        if self.form is not None and not self.form.always and settled <= self.looks.varied:
+        again = self.form is not None and self.covered and not self.form.always
+        if again and settled <= self.looks.varied:
             return False
         known = self.steady >= STEADY_LOOKS and settled >= STEADY_SETTLED and not self._varied
         return settled >= DEEP or known
@@ -228,10 +229,11 @@ class FieldState:
         looks = self.looks
         if LATE_AT_MOST * looks.late_varied <= looks.late_same:
             return False
-        if not sketch.new.only(form.natures):
+        if not sketch.new.only(form.natures) or (form.kind != "instant" and sketch.follows):
             return False
         if form.kind in ("counter", "text"):
-            return not looks.beyond and not sketch.unlike and not is_below(form, sketch.lowest)
+            alike = not sketch.unlike and not is_below(form, sketch.lowest)
+            return alike and looks.of_the_time and not looks.beyond
         if form.kind == "instant":
             offset = abs(sketch.offset_ms) / max(1, sketch.moments)
             return offset <= JITTER_TIMES * form.spread_ms + CLOCK_MS

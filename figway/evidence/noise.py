@@ -83,9 +83,7 @@ class PlaceLooks:
         so long, and not of what was asked for: those go up and down from one to the next, or are
         the same for all."""
         moves = self.ups + self.downs
-        if not moves and not self.equals:
-            return True  # one request was looked at, or there are no numbers
-        if not moves:
+        if not moves:  # none where one request was looked at, or there are no numbers
             return self.equals < SETTLED_ENOUGH
         return not (self.ups and self.downs) or self.equals >= moves
 

@@ -146,6 +146,12 @@ class PlaceSketch:
         """Whether a side gave one value to many of the pairs."""
         return any(entry[side] > max(3, self.pairs // 10) for entry in self.values.values())
 
+    @property
+    def follows(self) -> bool:
+        """Whether new says what legacy said before: it lags, and draws nothing of its own."""
+        both = sum(1 for legacy, new in self.values.values() if legacy and new)
+        return 4 * both > len(self.values)
+
     def text(self, side: int) -> str:
         """`412 values in 412 answers`."""
         more = "more than " if self.others[side] else ""

@@ -109,6 +109,30 @@ def test_a_token_kept_for_many_requests_takes_the_last_late_look() -> None:
     assert kept(late_same=4, late_long=1).outcome(Mark.SLOW) == "counts"
 
 
+@pytest.mark.parametrize(("lag", "outcome"), [(1, "unconfirmed"), (900, "excused")])
+def test_one_that_says_what_legacy_said_before_is_behind_and_no_noise(
+    lag: int, outcome: str
+) -> None:
+    """Two processes that run for so long share no numbers; a cache that is a version behind has
+    legacy's."""
+    known = number_place(range(5_000, 5_060), -lag)
+    known.looks.late_varied = 6
+    assert known.sketch is not None
+    assert known.sketch.follows is (lag == 1)
+    form = learned(iter(range(7_000, 9_000)).__next__)
+    assert replace(known, form=form).outcome(Mark.SLOW) == outcome
+
+
+def test_a_line_that_never_varies_is_settled_beside_lines_that_do() -> None:
+    form = learned(lambda: f"took {CHANCE.randrange(40)} ms", looks=60)
+    looks = PlaceLooks(settled=6, varied=50)
+    state = FieldState(
+        "$[*]|changed", "$[*]", "changed", "$[*]|value", None, "", False, looks, form,
+        PlaceSketch(pairs=60), None, covered=False,
+    )  # fmt: skip
+    assert state.outcome(Mark.SETTLED) == "counts"
+
+
 def test_what_may_be_slow_noise_never_counts_at_once() -> None:
     knowledge = Knowledge(digest)
     seen = Seen("$.t", "$.t", "changed", "$.t|changed", hexadecimal(32), hexadecimal(32))
