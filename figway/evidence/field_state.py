@@ -12,7 +12,7 @@ from figway.compare.rules import ComparisonRule, RuleSet
 from figway.evidence.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
 from figway.evidence.forms import GROWN, Form
 from figway.evidence.marks import Mark
-from figway.evidence.noise import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
+from figway.evidence.place_looks import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.seen import BEYOND, place_of_field
 from figway.evidence.sequential import log_evidence
 from figway.evidence.sketches import Odd, PlaceSketch, repeats_alone, varies_differently

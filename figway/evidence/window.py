@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from figway.evidence.legacy_forms import MOST_PLACES, PlaceForm
 from figway.evidence.marks import Mark, ending
-from figway.evidence.noise import MOST_PLACES, PlaceForm, PlaceLooks
+from figway.evidence.place_looks import PlaceLooks
 from figway.evidence.requests import Distinct, Frequent, Shapes
 from figway.evidence.seen import BEYOND
 from figway.evidence.sketches import PlaceSketch

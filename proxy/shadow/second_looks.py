@@ -21,8 +21,9 @@ from figway.compare.answer import Answer
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import repeat_key
-from figway.evidence.noise import LATE_MS, Look
+from figway.evidence.noise import Look
 from figway.evidence.occurrences import changes, occurrences
+from figway.evidence.place_looks import LATE_MS
 from figway.evidence.recent import Kept, RecentAnswers
 from figway.evidence.seen import Changes, Seen
 from figway.message.http import is_read

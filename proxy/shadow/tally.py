@@ -11,9 +11,9 @@ from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.histogram import bucket_of
+from figway.evidence.legacy_forms import MOST_PLACES
 from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import signed_in
-from figway.evidence.noise import MOST_PLACES
 from figway.evidence.occurrences import changes
 from figway.evidence.requests import Shape, request_hash, shape_of
 from figway.evidence.seen import Seen

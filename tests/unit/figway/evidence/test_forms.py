@@ -13,7 +13,7 @@ import pytest
 from figway.evidence.field_state import FieldState
 from figway.evidence.form_fit import Fit, fit_of, has_tails, surely_beyond
 from figway.evidence.forms import Form
-from figway.evidence.noise import PlaceLooks
+from figway.evidence.place_looks import PlaceLooks
 from figway.evidence.sketches import PlaceSketch
 from figway.evidence.values import ABSENT, read, read_header
 

@@ -15,9 +15,11 @@ from figway.evidence.field_state import FieldState
 from figway.evidence.form_fit import Fit, fit_of
 from figway.evidence.forms import Form
 from figway.evidence.judgement import judge
+from figway.evidence.legacy_forms import LegacyForms, PlaceForm
 from figway.evidence.marks import Mark
-from figway.evidence.noise import Knowledge, LegacyForms, Look, PlaceForm, PlaceLooks
+from figway.evidence.noise import Knowledge, Look
 from figway.evidence.occurrences import occurrences
+from figway.evidence.place_looks import PlaceLooks
 from figway.evidence.seen import Changes, Seen
 from figway.evidence.sketches import PlaceSketch
 from figway.evidence.values import read

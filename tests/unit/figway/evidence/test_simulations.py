@@ -9,7 +9,8 @@ import pytest
 
 from figway.evidence.judgement import Now, judge
 from figway.evidence.marks import Mark
-from figway.evidence.noise import DEEP, Knowledge, Look
+from figway.evidence.noise import Knowledge, Look
+from figway.evidence.place_looks import DEEP
 from figway.evidence.seen import Changes, Seen
 from figway.evidence.sequential import at_most, gate_prior
 from figway.evidence.sketches import PlaceSketch
