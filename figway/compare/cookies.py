@@ -93,8 +93,8 @@ class CookieComparison:
             else:
                 here, there = describe(legacy.value), describe(new.value)
                 same = here == there
-                other = f"another of {there}" if same else there
-                self._report("changed", here, other, path, (legacy.value, new.value))
+                shown = f"another of {there}" if same else there
+                self._report("changed", here, shown, path, (legacy.value, new.value))
         here_attributes, there_attributes = dict(legacy.attributes), dict(new.attributes)
         for name in sorted(here_attributes.keys() | there_attributes.keys()):
             one, other = here_attributes.get(name), there_attributes.get(name)

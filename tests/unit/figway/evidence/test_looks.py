@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from figway.compare.answer import Answer
+from figway.compare.canonical_json import Value
 from figway.compare.verdict import compare
 from figway.evidence.field_state import FieldState
 from figway.evidence.form_fit import Fit, fit_of
@@ -29,7 +30,7 @@ from tests.unit.figway.evidence.test_forms import CHANCE, digest, hexadecimal, l
 # -- positions ------------------------------------------------------------------------------------
 
 
-def line(number: int, one: object, other: object) -> Seen:
+def line(number: int, one: str, other: str) -> Seen:
     return Seen(f"$[{number}]", "$[*]", "changed", "$[*]|changed", one, other)
 
 
@@ -182,7 +183,7 @@ def test_settled_by_chance_is_not_deep_where_values_come_again() -> None:
 def test_an_element_that_is_missing_is_not_moved_by_what_varies_within_it() -> None:
     """Each item has a token; new lost an item: legacy's has another token by now, and is there."""
     knowledge = Knowledge(digest)
-    item = {"sku": "S1", "token": hexadecimal(24)}
+    item: Value = {"sku": "S1", "token": hexadecimal(24)}
     seen = Seen("$.items[2]", "$.items[*]", "missing", "$.items[*]|missing", item, None)
     token = Seen("$.items[2].token", "$.items[*].token", "changed", "", "a1", "b2")
     look = Look(Changes([token]), Changes(()))
@@ -207,7 +208,9 @@ def answer(data: object) -> Answer:
 
 
 def order(one: list[str], other: list[str]) -> Seen:
-    return Seen("$.list", "$.list", "order", "$.list|order", one, other)
+    here: list[Value] = [*one]
+    there: list[Value] = [*other]
+    return Seen("$.list", "$.list", "order", "$.list|order", here, there)
 
 
 def fit_order(looks: Iterable[list[str]], other: list[str]) -> Fit:
