@@ -68,15 +68,14 @@ class PlaceForm:
     def from_data(cls, data: Mapping[str, Any]) -> PlaceForm:
         """Read the JSON form; what was learned by other readings than those of now is learned
         anew. Raises KeyError, TypeError or ValueError."""
-        if data.get("v") != FORMS:
-            return cls()
-        return cls(
+        found = cls(
             Form.from_data(data),
             set(map(str, data.get("positions", ()))),
             int(data.get("repeated", 0)),
             bool(data.get("uncovered", False)),
             {str(key): Form.from_data(form) for key, form in data.get("own", {}).items()},
         )
+        return found if data.get("v") == FORMS else cls()
 
     def merge(self, other: PlaceForm) -> None:
         """Union."""
