@@ -62,6 +62,7 @@ def pages(target: Target, pair: str, cursor: str) -> list[tuple[str, str]]:
         "explain, what if": "/console/explain?request=/shop/part-77/5/items&percent=25",
         "explain, old revision":
             f"/console/explain?request=/shop/part-77/5/items&revision={size.revisions // 2}",
+        "operations": "/console/operations",
         "backends": "/console/backends", "form, new route": "/console/new/routes",
         "form, edit route": f"/console/edit/routes/{busy}",
         "form, edit backend": "/console/edit/backends/fn-3",

@@ -13,9 +13,9 @@ SETTINGS = (ROOT / "proxy" / "serverless" / "settings.py").read_text("utf-8")
 
 
 def test_every_setting_is_in_the_manual_and_no_other() -> None:
-    read = {"FIGWAY_" + name for name in re.findall(r'(?:read|text)\(\s*"([A-Z_]+)"', SETTINGS)} | {
-        "FIGWAY_METRICS_NAMESPACE"
-    }
+    read = {
+        "FIGWAY_" + name for name in re.findall(r'(?:read|text|secret)\(\s*"([A-Z_]+)"', SETTINGS)
+    } | {"FIGWAY_METRICS_NAMESPACE"}
     assert len(read) > len(LambdaSettings.__dataclass_fields__)
     table = MANUAL.partition("## Settings")[2].partition("## What")[0]
     rows = "".join(line for line in table.splitlines() if line.startswith("|"))

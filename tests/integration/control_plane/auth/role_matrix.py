@@ -56,6 +56,7 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("POST", "/fleet/acks"): Role.PROXY,
     ("GET", "/fleet"): Role.VIEWER,
     ("POST", "/reports"): Role.PROXY,
+    ("GET", "/operations"): Role.VIEWER,
     ("GET", "/traffic"): Role.VIEWER,
     ("GET", "/traffic/summary"): Role.VIEWER,
     ("GET", "/events"): Role.VIEWER,

@@ -44,6 +44,7 @@ VIEWS = {
         ("GET /comparisons/routes/{route_id}/export", "compare export"),
     ),
     "GET /explain": (("POST /explain", "explain"),),
+    "GET /operations": (("GET /operations", "operations"),),
     "GET /rollouts": (("GET /rollouts", "rollout list"),),
     "GET /rollouts/{rollout}": (
         ("GET /rollouts/{rollout}", "rollout get"),

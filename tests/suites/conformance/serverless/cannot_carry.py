@@ -154,6 +154,8 @@ CANNOT_CARRY: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ),
     ("test_bodies_are_finite_where_a_limit_is_set*", ALL, _PLATFORM_PARSES),
     ("test_the_proxy_protocol_is_refused*", ALL, _PLATFORM_PARSES),
+    ("test_a_stream_answers_202_and_logs_in_by_reference*", ALL, _NOT_ON_THE_WIRE),
+    ("test_a_stream_whose_secret_is_missing*", ALL, _NOT_ON_THE_WIRE),
     ("test_a_tls_proxy_that_nobody_named*", ALL, _NOT_ON_THE_WIRE),
     ("test_a_proxy_that_is_trusted_or_speaks_http*", ALL, _NOT_ON_THE_WIRE),
     (
