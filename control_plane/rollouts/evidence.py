@@ -83,6 +83,7 @@ def parity_of(judged: Judged) -> ParityCounts:
         distinct=found.distinct,
         distinct_known=found.distinct if all_known else None,
         top_share=found.top_share,
+        shapes_done=found.shapes - len(found.shapes_missing),
         shapes_missing=found.shapes_missing,
         obstacles=tuple(
             reason.text

@@ -11,7 +11,7 @@ at least a goal is proven by a confidence sequence, which holds however often so
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -146,6 +146,8 @@ class Judgement:
     distinct: int
     top_share: float
     """Share of the most frequent request."""
+    shapes: int
+    """Shapes that occur often enough to ask for."""
     shapes_missing: tuple[str, ...]
 
     @property
@@ -194,7 +196,8 @@ def judge(evidence: BuildEvidence, now: Now | None = None) -> Judgement:
     match, mismatch = endings["match"], endings["mismatch"]
     match += sum(evidence.equal_faults.values())
     bad, rated = mismatch + new_failed, match + mismatch + new_failed
-    shapes = tuple(_missing(evidence))
+    often = _often(evidence)
+    shapes = tuple(_missing(evidence, often))
     reasons = tuple(_reasons(evidence, now, sums, fields, rated, shapes))
     held = any(reason.keeps for reason in reasons)
     differing = goal_interval(bad, rated)
@@ -216,6 +219,7 @@ def judge(evidence: BuildEvidence, now: Now | None = None) -> Judgement:
         fields,
         evidence.distinct.number,
         top_share(evidence),
+        len(often),
         shapes,
     )
 
@@ -442,15 +446,15 @@ def _what_helps(evidence: BuildEvidence, now: Now) -> str:
     return "compare more pairs, or write a rule"
 
 
-def _missing(evidence: BuildEvidence) -> Iterable[str]:
-    total = evidence.seen_shapes.total
-    for shape, number in _often(evidence, total):
+def _missing(evidence: BuildEvidence, often: Sequence[tuple[Shape, int]]) -> Iterable[str]:
+    for shape, number in often:
         if evidence.shapes.counts.get(shape, 0) < SHAPE_PAIRS:
             done = evidence.shapes.counts.get(shape, 0)
             yield f"{shape_text(shape)} ({done} of {number})"
 
 
-def _often(evidence: BuildEvidence, total: int) -> list[tuple[Shape, int]]:
+def _often(evidence: BuildEvidence) -> list[tuple[Shape, int]]:
+    total = evidence.seen_shapes.total
     found = [
         (shape, number)
         for shape, number in evidence.seen_shapes.counts.items()

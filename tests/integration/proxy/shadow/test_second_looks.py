@@ -281,7 +281,9 @@ async def test_a_shape_that_was_never_compared_is_named() -> None:
         for number in range(5):
             w.serve(f"/r/{number}?sort=name")
         await w.end()
-        assert w.judged().shapes_missing == ("200 application/json with sort (5 of 5)",)
+        judged = w.judged()
+        assert judged.shapes_missing == ("200 application/json with sort (5 of 5)",)
+        assert judged.shapes == 2
 
 
 async def searched(world: EngineWorld, pairs: int) -> None:

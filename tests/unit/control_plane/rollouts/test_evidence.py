@@ -10,7 +10,7 @@ import pytest
 
 from control_plane.comparisons.judged import Judged
 from control_plane.rollouts.evidence import ComparedEvidence, PairRate, parity_of
-from figway.evidence.judgement import Now, judge
+from figway.evidence.judgement import SHAPE_PAIRS, Now, judge
 from figway.evidence.window import BuildEvidence
 
 MINUTE_MS = 60_000
@@ -42,6 +42,19 @@ def test_a_route_of_few_requests_is_compared_whole(
 ) -> None:
     """Fifty different requests were asked of a route that has 22: its rollout never went on."""
     assert parity_of(_judged(requests, pairs)).distinct_known == known
+
+
+def test_shapes_that_were_compared_are_counted_beside_those_that_were_not() -> None:
+    """A rollout's gate says how many of all are done."""
+    evidence = BuildEvidence("7")
+    for status, compared in ((200, SHAPE_PAIRS), (201, SHAPE_PAIRS), (404, SHAPE_PAIRS - 1)):
+        shape = ("GET", status, "text/html", (), False)
+        evidence.seen_shapes.add(shape, 100)
+        evidence.shapes.add(shape, compared)
+    judged = SimpleNamespace(judgement=judge(evidence, Now()), first_ms=0, last_ms=1, build="7")
+    counted = parity_of(cast(Judged, judged))
+    assert counted.shapes_done == 2
+    assert counted.shapes_missing == ("404 text/html (19 of 100)",)
 
 
 def test_the_rate_is_that_of_the_last_minutes() -> None:
