@@ -4,8 +4,7 @@ documents. It has no StartSyncExecution: a scripted peer plays that."""
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,10 +18,9 @@ from figway.model.backend import (
     WorkflowMode,
 )
 from figway.model.words import Side
-from proxy.loop.deadlines import DeadlineTimer
-from proxy.upstreams.factory import open_upstream
 from proxy.upstreams.port import Upstream
 from proxy.wire.message import OutboundRequest, RequestPlace
+from tests.support.handing_on import opened
 from tests.support.peer import Sink
 from tests.support.serverless.cloud import CREDENTIALS, Cloud, cloud
 
@@ -40,18 +38,6 @@ def aws() -> Iterator[Cloud]:
 def role(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-
-
-@asynccontextmanager
-async def opened(backend: Backend) -> AsyncIterator[Upstream]:
-    timer = DeadlineTimer(10)
-    timer.start()
-    upstream = open_upstream(backend, timer)
-    try:
-        yield upstream
-    finally:
-        await upstream.close()
-        timer.stop()
 
 
 async def ask(
