@@ -11,7 +11,7 @@ from typing import Literal
 
 from control_plane.comparisons.batches import AnswerIn, ExampleIn
 from control_plane.console.sanitise import clip
-from figway.compare.header_list import NOT_COMPARED
+from figway.compare.headers.not_compared import NOT_COMPARED
 
 MOST_LINES = 800
 _MOST_CHARACTERS = 400_000

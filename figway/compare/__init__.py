@@ -6,15 +6,12 @@ The modules, in the order that a pair flows through them:
     answer         what comes in: two `Answer`s and the `Context` around them
     limits         what one comparison may cost
     head           status, Content-Type, cookies, every other end-to-end field
-                   (header_fields, header_readers, header_list, cookies, charsets)
+                   (headers/, cookies, charsets)
     faults         answers that say "no" in the words of SOAP, GraphQL or JSON-RPC
     decode         content codings, media types, charsets: bytes to text
     bodies         two bodies to differences, the cheap ways first
     formats        which form fits a body
-    trees, canonical_*
-                   text or bytes to a tree of values, a module a format; XML and HTML end in the
-                   same kind of tree (elements; html_tokens, html_spacing, html_views), binary
-                   formats share binary_reader
+    trees          text or bytes to a tree of values, by a reader of canonical/, a module a format
     embedded       documents inside strings
     paths          where in a tree: JSONPath, exact and as a template
     walk           two trees to differences

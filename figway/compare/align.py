@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from figway.compare.align_content import matches
-from figway.compare.canonical_json import Value, fingerprint
+from figway.compare.canonical.json import Value, fingerprint
 from figway.compare.limits import Budget
 
 _IDENTITIES = ("id", "_id", "uuid", "key", "code", "sku", "slug", "reference", "ref", "name", "@id")

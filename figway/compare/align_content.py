@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from figway.compare.canonical_json import Value, fingerprint
+from figway.compare.canonical.json import Value, fingerprint
 from figway.compare.limits import Budget
 
 MOST_EDITS = 64

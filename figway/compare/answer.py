@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 from figway.compare.limits import Budget, Limits
 from figway.model.operations import FaultKind
 from figway.model.words import HtmlView
@@ -58,7 +58,7 @@ class Context:
     path: str = "/"
     """Path of the request, against which a relative Location is resolved."""
     headers: tuple[str, ...] = ()
-    """Lower-case names to compare although `header_list` leaves them out, and validators, such as
+    """Lower-case names to compare although `headers.not_compared` leaves them out, and validators, such as
     `etag`, to compare by their value."""
     build_header: str = ""
     """Lower-case name of the header that names the build of new: another build is no difference."""

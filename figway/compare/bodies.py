@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from figway.compare.answer import Context
-from figway.compare.canonical_csv import DELIMITER, delimiter_of, has_header, parse_rows, table
-from figway.compare.canonical_json import (
+from figway.compare.canonical.csv import DELIMITER, delimiter_of, has_header, parse_rows, table
+from figway.compare.canonical.json import (
     Blob,
     NotThisFormat,
     Value,
@@ -17,7 +17,7 @@ from figway.compare.canonical_json import (
     parse_json,
     surely_same,
 )
-from figway.compare.canonical_text import (
+from figway.compare.canonical.text import (
     BOM,
     LAST_NEWLINE,
     LINE_ENDS,
@@ -25,7 +25,7 @@ from figway.compare.canonical_text import (
     line_ends,
     parse_text,
 )
-from figway.compare.canonical_wrapped import looks_like_json, unwrapped
+from figway.compare.canonical.wrapped import looks_like_json, unwrapped
 from figway.compare.decode import MediaType, content_codings, has_bom, to_text, undo_codings
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.formats import MAYBE_JSON, TEXTS, Family

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from figway.compare.answer import Context
 from figway.compare.differences import DifferenceKind
-from figway.compare.header_list import OWN_COOKIES
+from figway.compare.headers.not_compared import OWN_COOKIES
 from figway.compare.moments import moment
 from figway.compare.tokens import describe, same_form
 

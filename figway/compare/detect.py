@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from figway.compare.asset_names import hash_pattern
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 from figway.compare.moments import HTTP_DATE_PATTERN, ISO_PATTERN, layout, moment
 from figway.compare.rules import ComparisonRule, RuleError, read_rule
 from figway.compare.tokens import JWT_PATTERN as JWT_PATTERN

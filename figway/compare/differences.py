@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from figway.compare.answer import Context
-from figway.compare.canonical_json import Blob, Constant, LongInteger, Order, Value
-from figway.compare.canonical_text import describe_binary
+from figway.compare.canonical.json import Blob, Constant, LongInteger, Order, Value
+from figway.compare.canonical.text import describe_binary
 from figway.compare.detect import HARD_SHAPES, Place, detect
 from figway.compare.limits import Budget
 from figway.compare.propose import excuses

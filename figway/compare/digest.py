@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 
 from figway.compare.answer import Context, Decoder, RawHeader, header_values
-from figway.compare.canonical_json import NotThisFormat, fingerprint
+from figway.compare.canonical.json import NotThisFormat, fingerprint
 from figway.compare.decode import MediaType, content_codings, undo_codings
 from figway.compare.formats import Family
 from figway.compare.limits import Budget, CompareError

@@ -10,8 +10,8 @@ import binascii
 import re
 import zlib
 
-from figway.compare.canonical_json import NotThisFormat, Value, check_depth, parse_json
-from figway.compare.canonical_xml import parse_xml
+from figway.compare.canonical.json import NotThisFormat, Value, check_depth, parse_json
+from figway.compare.canonical.xml import parse_xml
 from figway.compare.limits import Budget, CompareError
 
 MOST_NESTED = 2

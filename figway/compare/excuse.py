@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from figway.compare.canonical_json import Value, same_scalar
+from figway.compare.canonical.json import Value, same_scalar
 from figway.compare.moments import moment
 from figway.compare.patterns import matches_whole, substitute
 from figway.compare.rules import ComparisonRule

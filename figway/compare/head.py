@@ -10,8 +10,8 @@ from figway.compare.cookies import CookieComparison
 from figway.compare.decode import MediaType
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.excuse import covered_by
-from figway.compare.header_list import LEFT_OUT, compared_names
-from figway.compare.header_readers import (
+from figway.compare.headers.not_compared import LEFT_OUT, compared_names
+from figway.compare.headers.readers import (
     OWN_VALUES,
     AnswerContext,
     HeaderValue,

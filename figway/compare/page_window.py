@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from figway.compare.align import Alignment
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 
 _TOTAL = re.compile(
     r"(?!.*[Pp]age)(?:total|.*(?:_t|T)otal|total.*|count|.*(?:_c|C)ount|hits|num_?[Ff]ound|num_?[Rr]esults)"

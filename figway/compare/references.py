@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from figway.compare.canonical_json import Value, fingerprint
+from figway.compare.canonical.json import Value, fingerprint
 from figway.compare.limits import Budget
 from figway.compare.paths import PathError, Step, parse_path
 

@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from figway.compare.answer import Context
-from figway.compare.canonical_archive import gzip_name, parse_tar, parse_zip
-from figway.compare.canonical_cbor import parse_cbor
-from figway.compare.canonical_csv import delimiter_of, has_header, parse_rows, table
-from figway.compare.canonical_form import parse_form
-from figway.compare.canonical_html import parse_html
-from figway.compare.canonical_http import MEDIA_TYPE, parse_http
-from figway.compare.canonical_json import Blob, NotThisFormat, Value, check_depth, parse_json
-from figway.compare.canonical_lines import parse_events, parse_json_lines, parse_json_sequence
-from figway.compare.canonical_msgpack import parse_msgpack
-from figway.compare.canonical_multipart import parse_multipart
-from figway.compare.canonical_protobuf import parse_protobuf
-from figway.compare.canonical_text import parse_text
-from figway.compare.canonical_xml import parse_xml
+from figway.compare.canonical.archive import gzip_name, parse_tar, parse_zip
+from figway.compare.canonical.cbor import parse_cbor
+from figway.compare.canonical.csv import delimiter_of, has_header, parse_rows, table
+from figway.compare.canonical.form import parse_form
+from figway.compare.canonical.html import parse_html
+from figway.compare.canonical.html_views import view_html
+from figway.compare.canonical.http import MEDIA_TYPE, parse_http
+from figway.compare.canonical.json import Blob, NotThisFormat, Value, check_depth, parse_json
+from figway.compare.canonical.lines import parse_events, parse_json_lines, parse_json_sequence
+from figway.compare.canonical.msgpack import parse_msgpack
+from figway.compare.canonical.multipart import parse_multipart
+from figway.compare.canonical.protobuf import parse_protobuf
+from figway.compare.canonical.text import parse_text
+from figway.compare.canonical.xml import parse_xml
 from figway.compare.decode import MediaType, to_text, undo_codings
 from figway.compare.formats import TEXTS, Family, family_named
-from figway.compare.html_views import view_html
 from figway.compare.limits import Budget
 
 _MOST_NESTED = 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from figway.compare import align
 from figway.compare.align import Alignment
-from figway.compare.canonical_json import (
+from figway.compare.canonical.json import (
     Order,
     Repeated,
     Value,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from figway.compare.canonical_json import Value, fingerprint, same
+from figway.compare.canonical.json import Value, fingerprint, same
 from figway.evidence.values import ABSENT, Reading, read, read_header
 
 MOST_ORDERED = 60

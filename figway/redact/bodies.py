@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from figway.compare.answer import Decoder, RawHeader, header_values
-from figway.compare.canonical_csv import delimiter_of, parse_rows
-from figway.compare.canonical_json import (
+from figway.compare.canonical.csv import delimiter_of, parse_rows
+from figway.compare.canonical.json import (
     Constant,
     LongInteger,
     NotThisFormat,
@@ -23,7 +23,7 @@ from figway.compare.canonical_json import (
     check_depth,
     parse_json,
 )
-from figway.compare.canonical_text import ends_in_newline
+from figway.compare.canonical.text import ends_in_newline
 from figway.compare.decode import MediaType, content_codings, has_bom, to_text, undo_codings
 from figway.compare.formats import TEXTS, Family
 from figway.compare.limits import CompareError, Limits

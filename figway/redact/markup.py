@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from figway.compare.html_tokens import Token, tokens
+from figway.compare.canonical.html_tokens import Token, tokens
 from figway.redact.redactor import Redactor
 
 _VALUES = ("value", "content")

@@ -8,7 +8,7 @@ import warnings
 
 from PIL import Image, ImageSequence
 
-from figway.compare.canonical_json import NotThisFormat, Value
+from figway.compare.canonical.json import NotThisFormat, Value
 from figway.compare.limits import Budget, CompareError
 
 MOST_PIXELS = 8_000_000

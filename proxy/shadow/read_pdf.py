@@ -26,8 +26,8 @@ from pypdf.generic import (
     TextStringObject,
 )
 
-from figway.compare.canonical_json import Blob, NotThisFormat, Value
-from figway.compare.canonical_text import parse_text
+from figway.compare.canonical.json import Blob, NotThisFormat, Value
+from figway.compare.canonical.text import parse_text
 from figway.compare.limits import Budget, CompareError
 
 MOST_BYTES = 2_000_000

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 
 from figway.compare.answer import BodyReader
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 from figway.compare.limits import Budget
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from figway.compare.align import by_content
 from figway.compare.align_content import MOST_EDITS, matches
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 from figway.compare.limits import Budget, Limits
 from tests.support.answers import compare_json
 

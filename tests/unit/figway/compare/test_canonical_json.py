@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figway.compare.answer import Context
-from figway.compare.canonical_json import fingerprint, parse_json, same
+from figway.compare.canonical.json import fingerprint, parse_json, same
 from figway.compare.verdict import compare
 from tests.support.answers import answer, compare_json, found, json_answer
 from tests.support.thorough import examples

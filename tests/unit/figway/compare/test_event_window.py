@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from figway.compare.answer import Answer, Context
-from figway.compare.canonical_lines import parse_events
+from figway.compare.canonical.lines import parse_events
 from figway.compare.event_window import EventCount, count, first, is_followed
 from figway.compare.verdict import compare
 

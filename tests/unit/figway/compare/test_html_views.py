@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from figway.compare.answer import Answer, Context
-from figway.compare.html_views import plain_target
+from figway.compare.canonical.html_views import plain_target
 from figway.compare.verdict import Comparison, compare
 from figway.model.words import HtmlView
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from figway.compare.header_list import LEFT_OUT, NOT_COMPARED
+from figway.compare.headers.not_compared import LEFT_OUT, NOT_COMPARED
 
 PAGE = (Path(__file__).parents[4] / "docs/concepts/agreement.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from figway.compare.html_tokens import tokens
+from figway.compare.canonical.html_tokens import tokens
 from figway.compare.verdict import compare
 from tests.support.answers import answer, found
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from figway.compare.answer import Answer
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 from figway.compare.verdict import compare
 from figway.evidence.field_state import FieldState
 from figway.evidence.form_fit import Fit, fit_of

@@ -10,8 +10,8 @@ import io
 import zlib
 from collections.abc import Callable
 
-from figway.compare.canonical_json import Blob, NotThisFormat, Order, Value, members
-from figway.compare.elements import ORDER
+from figway.compare.canonical.elements import ORDER
+from figway.compare.canonical.json import Blob, NotThisFormat, Order, Value, members
 from figway.compare.limits import Budget, CompareError
 
 _MOST_MEMBERS = 2000

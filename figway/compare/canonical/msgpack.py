@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from figway.compare.binary_reader import BinaryReader, member_name
-from figway.compare.canonical_json import Blob, Value
+from figway.compare.canonical.binary_reader import BinaryReader, member_name
+from figway.compare.canonical.json import Blob, Value
 from figway.compare.limits import Budget
 
 _NUMBERS = {

@@ -8,8 +8,8 @@ for itself are refused: they are how a small document becomes a large one, and h
 
 from __future__ import annotations
 
-from figway.compare.canonical_json import NotThisFormat, Value
-from figway.compare.elements import Element, ElementBuilder
+from figway.compare.canonical.elements import Element, ElementBuilder
+from figway.compare.canonical.json import NotThisFormat, Value
 from figway.compare.limits import Budget, CompareError
 
 DOCTYPE = "doctype()"

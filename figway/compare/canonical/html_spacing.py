@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from figway.compare.elements import Element
+from figway.compare.canonical.elements import Element
 
 KEEP_SPACE = frozenset({"pre", "textarea", "listing"})
 _BLOCKS = frozenset(

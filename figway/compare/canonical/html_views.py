@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from figway.compare.answer import Context
 from figway.compare.asset_names import without_hashes
-from figway.compare.canonical_json import Value
-from figway.compare.html_tokens import Token, tokens
+from figway.compare.canonical.html_tokens import Token, tokens
+from figway.compare.canonical.json import Value
 from figway.compare.limits import Budget
 from figway.model.words import HtmlView
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from figway.compare.canonical_json import Value
+from figway.compare.canonical.json import Value
 
 BOM = "bom()"
 LINE_ENDS = "line-ends()"

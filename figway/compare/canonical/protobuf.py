@@ -8,8 +8,8 @@ keeps a field's values together.
 
 from __future__ import annotations
 
-from figway.compare.binary_reader import BinaryReader
-from figway.compare.canonical_json import Blob, NotThisFormat, Value
+from figway.compare.canonical.binary_reader import BinaryReader
+from figway.compare.canonical.json import Blob, NotThisFormat, Value
 from figway.compare.limits import Budget
 
 _DEEPEST = 32

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from figway.compare.header_fields import assignment, collected, extended, split, unquoted
+from figway.compare.headers.fields import assignment, collected, extended, split, unquoted
 from figway.compare.moments import moment
 
 HeaderValue = str | dict[str, str]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from figway.compare.canonical_json import Order, Value
+from figway.compare.canonical.json import Order, Value
 
 TEXT = "text()"
 ORDER = "order()"

@@ -4,7 +4,7 @@ server-sent events.
 
 from __future__ import annotations
 
-from figway.compare.canonical_json import NotThisFormat, Value, parse_json
+from figway.compare.canonical.json import NotThisFormat, Value, parse_json
 
 
 def parse_json_lines(text: str) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from figway.compare.canonical_json import NotThisFormat, Value, fingerprint, members
+from figway.compare.canonical.json import NotThisFormat, Value, fingerprint, members
 from figway.compare.limits import Budget, CompareError
 
 

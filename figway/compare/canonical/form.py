@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from figway.compare.canonical_json import NotThisFormat, Value
+from figway.compare.canonical.json import NotThisFormat, Value
 
 MOST_FIELDS = 10_000
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from figway.compare.canonical_json import NotThisFormat, Value, members
+from figway.compare.canonical.json import NotThisFormat, Value, members
 from figway.compare.decode import MediaType
-from figway.compare.header_fields import assignment, split
-from figway.compare.header_readers import AnswerContext, read
+from figway.compare.headers.fields import assignment, split
+from figway.compare.headers.readers import AnswerContext, read
 
 _MOST_PARTS = 1000
 _BREAK = re.compile(rb"\r?\n\r?\n")

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from figway.compare.canonical_json import NotThisFormat, Value
-from figway.compare.canonical_multipart import ReadPart, described, headed
+from figway.compare.canonical.json import NotThisFormat, Value
+from figway.compare.canonical.multipart import ReadPart, described, headed
 from figway.compare.decode import MediaType
-from figway.compare.header_list import compared_names
+from figway.compare.headers.not_compared import compared_names
 
 MEDIA_TYPE = "application/http"
 _STATUS = re.compile(rb"HTTP/[0-9.]{1,5} +([0-9]{3})(?: [^\r\n]*)?\Z")

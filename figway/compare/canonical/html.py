@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 
-from figway.compare.canonical_json import NotThisFormat, Value, parse_json
-from figway.compare.canonical_xml import DOCTYPE
-from figway.compare.elements import TEXT, Element, ElementBuilder
-from figway.compare.html_spacing import Spacing
-from figway.compare.html_tokens import Token, tokens
+from figway.compare.canonical.elements import TEXT, Element, ElementBuilder
+from figway.compare.canonical.html_spacing import Spacing
+from figway.compare.canonical.html_tokens import Token, tokens
+from figway.compare.canonical.json import NotThisFormat, Value, parse_json
+from figway.compare.canonical.xml import DOCTYPE
 from figway.compare.limits import Budget
 
 _VOID = frozenset(

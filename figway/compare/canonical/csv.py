@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 
-from figway.compare.canonical_json import NotThisFormat, Order, Value
+from figway.compare.canonical.json import NotThisFormat, Order, Value
 
 COLUMNS = "columns()"
 DELIMITER = "delimiter()"
