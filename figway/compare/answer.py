@@ -58,8 +58,8 @@ class Context:
     path: str = "/"
     """Path of the request, against which a relative Location is resolved."""
     headers: tuple[str, ...] = ()
-    """Lower-case names to compare although `headers.not_compared` leaves them out, and validators, such as
-    `etag`, to compare by their value."""
+    """Lower-case names to compare although `headers.not_compared` leaves them out, and validators,
+    such as `etag`, to compare by their value."""
     build_header: str = ""
     """Lower-case name of the header that names the build of new: another build is no difference."""
     decoders: Mapping[str, Decoder] = field(default_factory=dict)
