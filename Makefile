@@ -54,7 +54,7 @@ WHOLE := tests/architecture tests/unit tests/integration tests/suites/api tests/
 # command line, both sides of the shop, supervisor and kill switch, a backend that refuses or hangs.
 PART := tests/system/test_readme.py tests/system/legacy_stub/test_pages.py tests/system/new_services/test_signature.py \
 	tests/system/control_plane/test_server.py tests/system/control_plane/cli/test_cli.py::test_a_route_moves_and_comes_back \
-	tests/system/proxy/tables/test_kill_switch.py tests/system/proxy/processes/test_supervisor.py \
+	tests/system/proxy/kill/test_kill_switch.py tests/system/proxy/processes/test_supervisor.py \
 	tests/suites/faults/test_refuses.py tests/suites/faults/test_hangs_before_head.py
 PART_BROWSER := tests/suites/browser/test_screens.py tests/suites/browser/test_actions.py::test_a_flip_by_keyboard_reaches_the_facade \
 	tests/suites/browser/test_actions.py::test_the_kill_switch
@@ -85,7 +85,7 @@ unit-rest: $(VENV)/.dev
 # The compiled build in the place of the sources, for the tests and for the processes they start.
 AS_COMPILED := FIGWAY_COMPILE=1 PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/build/compiled:$(CURDIR)
 WIRE := tests/suites/conformance tests/integration/proxy/upstreams/test_port.py \
-	tests/unit/proxy/wire tests/unit/proxy/request tests/unit/figway/serving/test_exchange.py tests/unit/figway/serving/test_exchange_life.py
+	tests/unit/proxy/wire tests/unit/proxy/request tests/unit/figway/serving/attempts
 
 test-wire-compiled: ## What goes over the wire, on the compiled build, where there is a C compiler
 	@if command -v cc >/dev/null; then $(MAKE) --no-print-directory test-compiled ARGS="$(WIRE) --ignore tests/suites/conformance/serverless -k 'not asgi'"; \

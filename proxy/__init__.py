@@ -6,7 +6,7 @@ One request, in the order that data flows:
     the flow reads the table once (tables/), matches and decides (figway.routing); where the route
         depends on the operation that a body names, it waits for the body's first bytes
         (request/peek);
-    the exchange (figway.serving.exchange) says which backend is tried, and what after a failure;
+    the exchange (figway.serving.attempts) says which backend is tried, and what after a failure;
     an upstream (upstreams/) sends it, over connections that speak HTTP/1.1 as bytes (wire/);
     the answer goes back through the flow to the door;
     one record of it goes to metrics, log and report (telemetry/), and, where the route is
@@ -29,5 +29,5 @@ control plane, no log and no shadow. Folders import downwards only; pyproject.to
 layers:
 
     processes, serverless > shadow > doors, capture, telemetry > request, aws
-        > upstreams, policies, tables > wire > loop, control, private > settings
+        > upstreams, policies, kill > tables > wire > loop, control, private > settings
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from figway.rollout.machine import TABLE
 from figway.rollout.state import ENDED, EventKind, RolloutPhase
-from figway.serving.exchange import TRANSITIONS, Do, State
+from figway.serving.attempts.exchange import TRANSITIONS, Do, State
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "concepts"
 END = "<!-- End of what is made. -->\n"
@@ -67,7 +67,7 @@ def rollout_diagram() -> str:
 
 
 MADE = (
-    ("architecture.md", "figway/serving/exchange.py", request_diagram),
+    ("architecture.md", "figway/serving/attempts/exchange.py", request_diagram),
     ("rollouts.md", "figway/rollout/machine.py", rollout_diagram),
 )
 

@@ -185,7 +185,7 @@ class SignatureIn(Described, BaseModel):
         list[tuple[Annotated[str, Field(max_length=2_300)], Annotated[str, Field(max_length=1)]]],
         Field(max_length=100),
     ]
-    """Field and mark (`figway.evidence.marks`), sorted; none where nothing differs."""
+    """Field and mark (`figway.evidence.noise.marks`), sorted; none where nothing differs."""
     count: Count
     first_ms: Count = 0
     last_ms: Count = 0

@@ -10,9 +10,9 @@ from control_plane.comparisons.records import FieldRecord, WindowRecord
 from control_plane.comparisons.tallies import Tallies
 from figway.evidence.field_state import FieldState
 from figway.evidence.judgement import FieldJudgement, Judgement, Now, Reason, judge
-from figway.evidence.legacy_forms import PlaceForm
-from figway.evidence.marks import Mark
-from figway.evidence.seen import BEYOND
+from figway.evidence.noise.legacy_forms import PlaceForm
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.seen import BEYOND
 from figway.evidence.window import NO_DIFFERENCE, BuildEvidence, Entries
 
 _AT_ONCE_MS = 60_000

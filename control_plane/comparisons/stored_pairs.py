@@ -15,9 +15,9 @@ from control_plane.comparisons.wording import MARKS, OUTCOMES
 from control_plane.db.engine import Database
 from control_plane.http.problems import ApiProblem, not_found
 from figway.evidence.field_state import FieldState
-from figway.evidence.form_fit import in_words
 from figway.evidence.judgement import outcome_of
-from figway.evidence.marks import Mark
+from figway.evidence.noise.form_fit import in_words
+from figway.evidence.noise.marks import Mark
 
 _MOST_SCANNED = 5_000
 """Stored pairs that are looked through for one page."""

@@ -8,8 +8,8 @@ from control_plane.comparisons.judged import Judged
 from control_plane.comparisons.schemas import FieldStanding
 from figway.evidence.field_state import Outcome
 from figway.evidence.judgement import FieldJudgement
-from figway.evidence.marks import Mark
-from figway.evidence.place_looks import PlaceLooks
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import PlaceLooks
 
 STANDINGS: Mapping[FieldStanding, str] = {
     "real": "the sides differ here, and legacy said the same again",

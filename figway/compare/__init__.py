@@ -17,7 +17,7 @@ The modules, in the order that a pair flows through them:
     walk           two trees to differences
     align          which element of one array belongs to which of the other (align_content)
     rules          what a person has written about places that may differ
-    excuse         whether one rule covers one pair of values
+    rule_covers    whether one rule covers one pair of values
                    (patterns, moments, name_style, references, tokens)
     differences    grouping, excerpts, the signature
     detect, propose

@@ -9,7 +9,6 @@ from figway.compare.charsets import label_counts
 from figway.compare.cookies import CookieComparison
 from figway.compare.decode import MediaType
 from figway.compare.differences import DifferenceKind, Findings
-from figway.compare.excuse import covered_by
 from figway.compare.headers.not_compared import LEFT_OUT, compared_names
 from figway.compare.headers.readers import (
     OWN_VALUES,
@@ -19,6 +18,7 @@ from figway.compare.headers.readers import (
     read,
 )
 from figway.compare.moments import moment
+from figway.compare.rule_covers import covered_by
 from figway.compare.rules import RuleSet
 
 Headers = dict[str, list[str]]

@@ -17,13 +17,13 @@ from figway.compare.canonical.json import (
 )
 from figway.compare.differences import DifferenceKind, Findings
 from figway.compare.embedded import MOST_NESTED, opened
-from figway.compare.excuse import covered_by
 from figway.compare.limits import Budget
 from figway.compare.moments import notations
 from figway.compare.name_style import restyled
 from figway.compare.page_window import same_total, shift
 from figway.compare.paths import Trail, exact, last_name, template
 from figway.compare.references import References
+from figway.compare.rule_covers import covered_by
 from figway.compare.rules import (
     NO_RULES,
     ComparisonRule,

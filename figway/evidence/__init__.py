@@ -5,17 +5,11 @@ again (a second look), what legacy varies in is learned as a form, and a share o
 claimed by a bound that holds however often somebody looks. The modules, in the order of the flow:
 
     comparing       from the policy of a route to what compares and redacts
-    occurrences, seen
-                    a comparison as single differences, and what each is known by
+    occurrences     a comparison as single differences
     may_ask_legacy  whether a user's read may be sent to legacy once more
     recent          repeats that users make anyway, which cost no read
-    noise           what is known of one window, and what it says of a difference: the place where
+    noise/          what is known of one window, and what it says of a difference: the place where
                     a mismatch becomes noise
-    forms, text_forms, values
-                    the forms in which legacy varies at a place
-    form_fit        whether what new says lies within such a form
-    sketches        both sides of a place beside each other: do they vary alike
-    marks           what is said of one difference, and what that makes of the pair
     window          counts of one route and one build of new, by what differed
     requests        how many different requests those were, and of which shapes
     field_state     what the marks on one field come to, by the rules, words and forms of now

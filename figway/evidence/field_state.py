@@ -9,14 +9,14 @@ from typing import Literal
 
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import ComparisonRule, RuleSet
-from figway.evidence.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
-from figway.evidence.forms import GROWN, Form
-from figway.evidence.marks import Mark
-from figway.evidence.place_looks import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
-from figway.evidence.seen import BEYOND, place_of_field
+from figway.evidence.noise.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
+from figway.evidence.noise.forms import GROWN, Form
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
+from figway.evidence.noise.seen import BEYOND, place_of_field
+from figway.evidence.noise.sketches import Odd, PlaceSketch, repeats_alone, varies_differently
+from figway.evidence.noise.values import VOLATILE
 from figway.evidence.sequential import log_evidence
-from figway.evidence.sketches import Odd, PlaceSketch, repeats_alone, varies_differently
-from figway.evidence.values import VOLATILE
 from figway.evidence.window import BuildEvidence
 
 Outcome = Literal["excused", "form_alone", "counts", "stale", "opaque", "unconfirmed"]

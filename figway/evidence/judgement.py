@@ -17,8 +17,9 @@ from typing import Literal
 
 from figway.compare.rules import RuleSet
 from figway.evidence.field_state import FieldState, Outcome, states
-from figway.evidence.form_fit import in_words
-from figway.evidence.marks import Mark
+from figway.evidence.noise.form_fit import in_words
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.sketches import stands_still
 from figway.evidence.requests import Shape, shape_text
 from figway.evidence.sequential import (
     Interval,
@@ -29,7 +30,6 @@ from figway.evidence.sequential import (
     guard_prior,
     needs_more,
 )
-from figway.evidence.sketches import stands_still
 from figway.evidence.window import OWN, BuildEvidence, Entries
 
 GOALS = (0.99, 0.995, 0.999)

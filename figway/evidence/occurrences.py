@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from figway.compare.differences import Difference
 from figway.compare.verdict import Comparison
-from figway.evidence.seen import Changes, Seen
+from figway.evidence.noise.seen import Changes, Seen
 
 MOST_SEEN = 400
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.evidence.legacy_forms import MOST_PLACES, PlaceForm
-from figway.evidence.marks import Mark, ending
-from figway.evidence.place_looks import PlaceLooks
+from figway.evidence.noise.legacy_forms import MOST_PLACES, PlaceForm
+from figway.evidence.noise.marks import Mark, ending
+from figway.evidence.noise.place_looks import PlaceLooks
+from figway.evidence.noise.seen import BEYOND
+from figway.evidence.noise.sketches import PlaceSketch
 from figway.evidence.requests import Distinct, Frequent, Shapes
-from figway.evidence.seen import BEYOND
-from figway.evidence.sketches import PlaceSketch
 
 MOST_SIGNATURES = 2_000
 MOST_ENTRIES = 100

@@ -24,9 +24,9 @@ from figway.routing.decide import Decision, decide, sticky_key
 from figway.routing.match import effective_method
 from figway.routing.pattern import is_ambiguous, parse
 from figway.routing.shadow import Skip, why_not_copied
-from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Exchange
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.exchange import Exchange
+from figway.serving.attempts.failures import FailureKind, Sent
 
 _REFUSALS = {
     "method": "it does not list the method",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from proxy.control.client import ControlPlane
 from proxy.control.http import Client, control_client
-from proxy.control.kill_watch import KillWatch
+from proxy.kill.file import KillFile
+from proxy.kill.watch import KillWatch
 from proxy.loop.events import EventLog
 from proxy.loop.last_resort import end_within
 from proxy.private.responder import Responder
@@ -28,7 +29,6 @@ from proxy.processes.worker_settings import WorkerSettings
 from proxy.request.runtime import FacadeSettings
 from proxy.settings import LogMode, Settings, split_address
 from proxy.tables.check import Checker
-from proxy.tables.kill_file import KillFile
 from proxy.tables.last_good import LastGood
 
 END_S = 2.0

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 
-from figway.serving.load import ROW, Load
+from figway.serving.attempts.load import ROW, Load
 
 BACKENDS = 256
 """Places; a backend beyond them counts for each worker alone."""

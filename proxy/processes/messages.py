@@ -217,7 +217,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the control plane knows of the present windows: see `figway.evidence.noise`."""
+    """What the control plane knows of the present windows: see `figway.evidence.noise.decide`."""
 
     windows: list[Row]
 

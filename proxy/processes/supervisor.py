@@ -19,7 +19,9 @@ from functools import partial
 from typing import Any
 
 from proxy.control.client import ControlError, ControlPlane
-from proxy.control.kill_watch import ASK_S, KillWatch
+from proxy.kill.file import KillFile
+from proxy.kill.switch import KillSwitch
+from proxy.kill.watch import ASK_S, KillWatch
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.processes.acknowledge import Acknowledger, acknowledgement
@@ -52,8 +54,6 @@ from proxy.shadow.settings import ShadowSettings, redaction_key
 from proxy.tables.check import Checker
 from proxy.tables.follow import Follower
 from proxy.tables.installation import Allegiance
-from proxy.tables.kill_file import KillFile
-from proxy.tables.kill_switch import KillSwitch
 from proxy.tables.last_good import LastGood
 from proxy.telemetry.carried import Carried
 from proxy.telemetry.report import Reporter

@@ -21,13 +21,14 @@ from typing import Any, Protocol
 
 from figway.model.backend import Backend
 from figway.routing.compile import CompiledTable
-from figway.serving.breaker import BreakerState
-from figway.serving.load import Load
+from figway.serving.attempts.breaker import BreakerState
+from figway.serving.attempts.load import Load
 from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.capture.capture import ShadowCapture
 from proxy.capture.counts import CountBook
 from proxy.capture.queue import SocketQueue
 from proxy.doors.server import NativeDoor
+from proxy.kill.file import LOOK_MS, KillFile
 from proxy.loop.channel import Channel
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
@@ -66,7 +67,6 @@ from proxy.processes.messages import (
 )
 from proxy.processes.worker_settings import WorkerSettings
 from proxy.request.runtime import Runtime
-from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.worker_table import TableState, Unusable
 from proxy.telemetry.backends import BackendBook
 from proxy.telemetry.recorder import WorkerRecorder

@@ -18,7 +18,8 @@ from figway.model.words import Side
 from figway.routing.compile import Plan
 from figway.routing.decide import Decision, Why, cookie_value, decide
 from figway.routing.spelling import Guarded
-from figway.serving.exchange import Exchange
+from figway.serving.attempts.exchange import Exchange
+from proxy.request.body_limit import TOO_LARGE, is_over
 from proxy.request.client import ClientPort
 from proxy.request.ids import fresh_id
 from proxy.request.live import LiveRoute
@@ -29,7 +30,6 @@ from proxy.wire.client_head import RequestHead
 _UNDECIDED: Final = Decision(Side.LEGACY, Why.NO_ROUTE)
 _NEW: Final = Side.NEW
 _LOOP: Final = Problem(508, "loop", "The request went through too many facades")
-TOO_LARGE: Final = Problem(413, "body_too_large", "The request body is too large")
 _NO_LOGIN: Final = Problem(
     501,
     "connection_login",
@@ -104,8 +104,7 @@ class Choice:
         guard = route.guard
         if guard is not None and (refusal := guard.refuses(head, started)) is not None:
             return refusal
-        limit = route.max_body
-        if limit and head.content_length is not None and head.content_length > limit:
+        if route.max_body and is_over(route.max_body, head.content_length):
             return TOO_LARGE
         return None
 

@@ -1,8 +1,8 @@
 """One request on its way through the facade: from the door to a backend, and back.
 
 A door makes a `Flow` for each request head and tells it what the client does; the flow asks the
-table, drives `figway.serving.exchange`, and is itself the sink of each attempt. Its phases, and
-what ends them:
+table, drives the exchange (`figway.serving.attempts`), and is itself the sink of each attempt. Its
+phases, and what ends them:
 
     DECIDING         a side is chosen -> TRYING; a refusal -> DONE; only the body tells -> PEEKING
     PEEKING          enough of the body, or all of it -> as DECIDING; the client leaves -> DONE
@@ -28,17 +28,18 @@ from figway.message.http import Headers, is_read
 from figway.message.problem import Problem
 from figway.operation.operation import BodyNeeded
 from figway.routing.compile import Plan
-from figway.serving.exchange import Action, Do, Exchange
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.exchange import Action, Do, Exchange
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.loop.record import RequestRecord
-from proxy.request.body import ReplayBody
+from proxy.request.body_limit import TOO_LARGE, is_over
 from proxy.request.capture_port import CaptureTap
-from proxy.request.choice import TOO_LARGE, Choice, choose, stand_in
+from proxy.request.choice import Choice, choose, stand_in
 from proxy.request.client import NOBODY, ClientPort, problem_answer
 from proxy.request.forwarding import outbound, relayed
 from proxy.request.live import LiveBackend, LiveRoute, side_of
 from proxy.request.peek import LIMIT, Peeked, choose_read
+from proxy.request.replay_body import ReplayBody
 from proxy.request.runtime import Runtime
 from proxy.upstreams.port import Failure, Sending
 from proxy.wire.client_head import RequestHead
@@ -164,7 +165,7 @@ class Flow:
             self._tap.request_body(data)
         body = self._replay_body()
         limit = self._route.max_body
-        if limit and self._body_size > limit and (phase is _TRYING or phase is _RELAYING):
+        if limit and is_over(limit, self._body_size) and (phase is _TRYING or phase is _RELAYING):
             self.refuse(TOO_LARGE)
             return
         if phase is not _TRYING:
@@ -366,8 +367,7 @@ class Flow:
             self._broke("operation", error)
             return
         self._take(choice)
-        limit = self._route.max_body
-        if limit and body is not None and body.size > limit:
+        if body is not None and is_over(self._route.max_body, body.size):
             self._answer(TOO_LARGE)
             return
         try:

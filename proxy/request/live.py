@@ -15,10 +15,11 @@ from figway.model.words import Side
 from figway.routing.compile import Plan
 from figway.routing.match import names_that_decide
 from figway.routing.policy import Edits
-from figway.serving.breaker import Breaker
-from figway.serving.budget import FallbackBudget
+from figway.serving.attempts.breaker import Breaker
+from figway.serving.attempts.budget import FallbackBudget
 from proxy.policies.credentials import Credentials
 from proxy.policies.guard import Guard
+from proxy.request.body_limit import stricter
 from proxy.upstreams.barred import BarredUpstream
 from proxy.upstreams.port import Upstream
 
@@ -119,7 +120,7 @@ class LiveRoute:
         if policy_plan is not None:
             self.edits_response = policy_plan.response
             own = policy_plan.policies.body.max_bytes
-            self.max_body = min(own, max_body) if own and max_body else own or max_body
+            self.max_body = stricter(own, max_body)
         self.head_ms = self.idle_ms = -1
         if plan.route is None:
             self.head_ms, self.idle_ms = _patience(plan.legacy.timeouts, unrouted_ms)

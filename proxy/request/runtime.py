@@ -20,9 +20,9 @@ from figway.message.problem import Problem
 from figway.model.backend import Backend, secret_references
 from figway.model.words import Side
 from figway.routing.compile import CompiledTable, Plan
-from figway.serving.breaker import Breaker, BreakerState
-from figway.serving.budget import FallbackBudget
-from figway.serving.load import Load
+from figway.serving.attempts.breaker import Breaker, BreakerState
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.load import Load
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.operation_counts import OperationCounts
 from proxy.loop.record import Recorder, RequestRecord

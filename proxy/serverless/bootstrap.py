@@ -12,7 +12,7 @@ from typing import Any
 
 from figway.model.table import Table
 from figway.routing.compile import CompiledTable
-from figway.serving.breaker import BreakerState
+from figway.serving.attempts.breaker import BreakerState
 from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.doors.aws_lambda import LambdaDoor
 from proxy.loop.deadlines import DeadlineTimer

@@ -25,12 +25,12 @@ from figway.routing.compile import CompiledTable
 from proxy.aws.calls import Call, Origin, Reply
 from proxy.aws.secrets import AwsSecrets
 from proxy.control.notice import ADOPTS, INSTALLATION, KILL, NUMBER, Notice, of_headers
+from proxy.kill.switch import ControlSwitch
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.serverless.settings import LambdaSettings
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 from proxy.tables.installation import Allegiance
-from proxy.tables.kill_switch import ControlSwitch
 
 Done = Callable[[Reply], None]
 RETRY_S = (1.0, 30.0)

@@ -13,6 +13,7 @@ supervisor's side of it, are in `proxy.processes.shadow`; in Lambda they are
     read_throttle  reading stops for a moment where most of what is read must be dropped
     asking, sender one request to one side, and its answer
     comparer       what compares and redacts the answers of one route
+    stored_pair    a pair as it is stored: where its secrets are removed
     decoders, readers, read_image, read_pdf
                    content codings and bodies that take a library
     thread         comparing and redacting, on a thread of their own

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from figway.compare.answer import Answer, BodyReader, Context, Decoder, RawHeader
-from figway.compare.digest import body_digest
+from figway.compare.answer import Answer, BodyReader, Context, Decoder
 from figway.compare.limits import Limits
 from figway.compare.rules import ComparisonRule, RuleKind, RuleSet
-from figway.compare.verdict import COMPARED, Comparison, compare
+from figway.compare.verdict import Comparison, compare
 from figway.evidence.comparing import compared_headers, redaction_policy, rule_set
-from figway.evidence.window import NO_DIFFERENCE, signature_hash
 from figway.model.comparison import ComparisonPolicy
 from figway.model.operations import FaultKind
 from figway.model.words import HtmlView
-from figway.redact.bodies import redact_body
 from figway.redact.redactor import Redactor
 from proxy.capture.message import Captured
 from proxy.shadow.pair import Pair
 from proxy.shadow.readers import readers
+from proxy.shadow.stored_pair import answer_to_store, pair_to_store
 
-LONGEST_BODY = 262_144
-"""Characters of a redacted body that an example keeps; a longer one is left out."""
 LIMITS = Limits()
 LEARNED = "(learned) "
 """Begins the name of what no person wrote."""
@@ -113,45 +108,11 @@ class RouteComparer:
 
     def example(self, pair: Pair, ended: str, build: str) -> dict[str, Any]:
         """The pair without its secrets, as it is stored."""
-        captured, comparison, redactor = pair.captured, pair.comparison, self.redactor
-        entries = pair.entries if comparison.verdict in COMPARED else NO_DIFFERENCE
-        return {
-            "id": str(uuid.uuid4()),
-            "at_ms": captured.at_ms,
-            "verdict": ended,
-            "signature": signature_hash(entries),
-            "marks": [list(entry) for entry in entries],
-            "build": build,
-            "reason": comparison.reason[:80],
-            "served": captured.side,
-            "revision": captured.revision,
-            "request": {
-                "method": captured.method,
-                "target": redactor.url(captured.target.decode("latin-1")),
-                "headers": redactor.headers(captured.headers),
-                **self._body(tuple(captured.headers), captured.body),
-            },
-            "legacy": self.redacted(pair.legacy),
-            "new": self.redacted(pair.new),
-            "differences": differences_data(pair),
-        }
+        return pair_to_store(pair, ended, build, self.redactor, self.decoders, LIMITS)
 
     def redacted(self, answer: Answer) -> dict[str, Any]:
-        digest = body_digest(answer.headers, answer.body, self.decoders)
-        return {
-            "status": answer.status,
-            "headers": self.redactor.headers(answer.headers),
-            **self._body(answer.headers, answer.body),
-            **({"digest": digest} if digest else {}),
-            "elapsed_ms": round(answer.elapsed_ms, 3),
-            "failure": answer.failure,
-        }
-
-    def _body(self, headers: tuple[RawHeader, ...], body: bytes) -> dict[str, Any]:
-        text = redact_body(headers, body, self.redactor, self.decoders, LIMITS)
-        if not text or len(text) > LONGEST_BODY:
-            return {"body": None, "body_kind": "none"}
-        return {"body": text, "body_kind": "text"}
+        """An answer without its secrets, as it is stored."""
+        return answer_to_store(answer, self.redactor, self.decoders, LIMITS)
 
 
 def _without_order(found: Comparison) -> Comparison:
@@ -159,12 +120,3 @@ def _without_order(found: Comparison) -> Comparison:
         item for item in found.differences if not (item.ignored_by or "").startswith(LEARNED)
     )
     return replace(found, differences=kept)
-
-
-def differences_data(pair: Pair) -> list[dict[str, Any]]:
-    """The differences of a pair as they are told, noise marked as such."""
-    excused = pair.excused
-    return [
-        {**item.to_dict(), "noise": item.ignored_by is None and item.field in excused}
-        for item in pair.comparison.differences
-    ]

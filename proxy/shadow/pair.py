@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from figway.compare.answer import Answer
 from figway.compare.verdict import Comparison
-from figway.evidence.marks import Mark
-from figway.evidence.seen import Seen
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.seen import Seen
 from figway.evidence.window import MORE, Entries, entries_of
 from proxy.capture.message import Captured
 

@@ -22,20 +22,20 @@ from typing import Any
 from figway.compare.answer import Answer
 from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import COMPARED
-from figway.evidence.marks import Mark
-from figway.evidence.noise import Look
+from figway.evidence.noise.decide import Look
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.seen import Seen
 from figway.evidence.occurrences import occurrences
-from figway.evidence.seen import Seen
 from figway.evidence.window import signature_hash, told
 from figway.message.http import Headers, is_read
 from figway.model.backend import HANDED_ON
 from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
-from proxy.shadow.comparer import differences_data
 from proxy.shadow.pair import Pair
 from proxy.shadow.second_looks import changes_between, mark_at_once
 from proxy.shadow.sender import ask
+from proxy.shadow.stored_pair import differences_data
 from proxy.shadow.table import ComparedRoute, ShadowTable
 from proxy.shadow.thread import CompareThread
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from figway.evidence.seen import BEYOND
+from figway.evidence.noise.seen import BEYOND
 from figway.evidence.window import BuildEvidence, add_counts
 
 MAX_FIELDS = 500

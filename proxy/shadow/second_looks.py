@@ -19,13 +19,13 @@ from typing import Any, Protocol
 
 from figway.compare.answer import Answer
 from figway.compare.verdict import COMPARED, Comparison
-from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import repeat_key
-from figway.evidence.noise import Look
+from figway.evidence.noise.decide import Look
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import LATE_MS
+from figway.evidence.noise.seen import Changes, Seen
 from figway.evidence.occurrences import changes, occurrences
-from figway.evidence.place_looks import LATE_MS
 from figway.evidence.recent import Kept, RecentAnswers
-from figway.evidence.seen import Changes, Seen
 from figway.message.http import is_read
 from figway.model.words import WEIGHT_SCALE, Side
 from proxy.shadow.asking import Asking, raw_headers

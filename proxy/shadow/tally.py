@@ -11,13 +11,13 @@ from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.histogram import bucket_of
-from figway.evidence.legacy_forms import MOST_PLACES
-from figway.evidence.marks import Mark
 from figway.evidence.may_ask_legacy import signed_in
+from figway.evidence.noise.legacy_forms import MOST_PLACES
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.seen import Seen
+from figway.evidence.noise.sketches import PlaceSketch
 from figway.evidence.occurrences import changes
 from figway.evidence.requests import Shape, request_hash, shape_of
-from figway.evidence.seen import Seen
-from figway.evidence.sketches import PlaceSketch
 from figway.evidence.window import OWN, BuildEvidence, add_counts
 from proxy.capture.message import Captured
 from proxy.shadow.pair import Pair

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from figway.compare.answer import Answer
-from figway.evidence.forms import Digest
-from figway.evidence.noise import Knowledge
+from figway.evidence.noise.decide import Knowledge
+from figway.evidence.noise.forms import Digest
 from figway.model.backend import Backend
 from proxy.capture.message import Captured
 from proxy.shadow.extra_reads import ExtraReads

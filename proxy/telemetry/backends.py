@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from figway.serving.members import Members, MemberState
+from figway.serving.attempts.members import Members, MemberState
 from proxy.request.runtime import Runtime
 
 

@@ -1,7 +1,7 @@
 """The most that each legacy backend carried in a second, remembered over days and restarts.
 
 It is what legacy is known to bear, and so what fallback may put on it in any case: see
-`figway.serving.budget`. Only requests in its own right count, so that no outage raises it.
+`figway.serving.attempts.budget`. Only requests in its own right count, so that no outage raises it.
 """
 
 from __future__ import annotations

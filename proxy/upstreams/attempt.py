@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.upstreams.logins import ClientConnection
 from proxy.upstreams.port import Failure, ResponseSink

@@ -12,7 +12,7 @@ import re
 
 import orjson
 
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.port import Failure
 
 _THROTTLED = frozenset(

@@ -19,7 +19,7 @@ import orjson
 
 from figway.message.http import Headers
 from figway.model.backend import Backend, BackendKind, timeouts_of
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_endpoint import (

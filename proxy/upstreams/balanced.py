@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from figway.message.http import Headers
 from figway.model.backend import Backend, HealthPolicy
-from figway.serving.failures import FailureKind
-from figway.serving.members import Member, Members
+from figway.serving.attempts.failures import FailureKind
+from figway.serving.attempts.members import Member, Members
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.logins import ClientConnection
 from proxy.upstreams.mending import Mending

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.upstreams.port import ResponseSink, Sending
 from proxy.upstreams.refused import RefusedSending
 from proxy.wire.message import OutboundRequest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.port import Failure, ResponseSink, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
 

@@ -20,7 +20,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, cast
 
 from figway.message.http import Headers
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.loop.deadlines import NEVER
 from proxy.upstreams.attempt import HOLD, Attempt
 from proxy.upstreams.logins import ClientConnection, is_challenge

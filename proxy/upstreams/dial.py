@@ -17,7 +17,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from figway.model.backend import Backend
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from figway.validate.address import is_link_local
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.pool import DialError

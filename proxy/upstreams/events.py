@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import orjson
 
 from figway.model.backend import Backend, is_topic
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.aws_endpoint import AwsEndpoint, CredentialSource, origin_of, region_of
 from proxy.upstreams.aws_failures import failure_named, failure_of
 from proxy.upstreams.handed_message import Handed

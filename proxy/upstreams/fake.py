@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from figway.message.http import Headers
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.port import Failure, ResponseSink, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
 

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from figway.message.http import Headers
 from figway.model.backend import AwsResource, Backend, BackendKind, timeouts_of
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_endpoint import (

@@ -7,7 +7,7 @@ decompression, no proxies from the environment; header fields go out as they are
 from __future__ import annotations
 
 from figway.model.backend import Backend, timeouts_of
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.attempt import Attempt

@@ -16,7 +16,7 @@ from typing import Final
 
 from figway.message.http import REPEATABLE_METHODS
 from figway.model.backend import ConnectionLimits, Timeouts
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.loop.piece_budget import PieceBudget
 from proxy.upstreams.attempt import HOLD, Attempt

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from figway.message.http import Headers
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.wire.message import OutboundRequest, ResponseHead
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import cast
 
 from figway.model.backend import ConnectionLimits, Timeouts
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER, DeadlineTimer
 from proxy.upstreams.attempt import HOLD
 from proxy.upstreams.dial import Dialer

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from figway.model.backend import Backend, BackendKind, timeouts_of
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.dial import Dialer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.port import Failure, ResponseSink
 
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from figway.message.http import Headers
 from figway.model.backend import Backend
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.files import ReadFile, read_regular
 from proxy.upstreams.aws_endpoint import (

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from figway.model.backend import Backend, WorkflowMode
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.aws_endpoint import AwsEndpoint, CredentialSource, origin_of, region_of
 from proxy.upstreams.aws_failures import error_name, failure_of
 from proxy.upstreams.handed_message import Handed

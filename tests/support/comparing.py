@@ -12,8 +12,8 @@ from figway.compare.answer import Answer, Context
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import compare
 from figway.evidence.histogram import bucket_of
-from figway.evidence.place_looks import PlaceLooks
-from figway.evidence.seen import place_of_field
+from figway.evidence.noise.place_looks import PlaceLooks
+from figway.evidence.noise.seen import place_of_field
 from figway.evidence.window import BuildEvidence
 from tests.support.control import Control
 

@@ -20,7 +20,7 @@ from figway.model.comparison import ComparisonPolicy, LegacyReads, ShadowPolicy
 from figway.model.table import Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from figway.routing.compile import compile_table
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.capture.message import Captured
 from proxy.shadow.engine import ShadowEngine
 from proxy.shadow.settings import ShadowSettings

@@ -15,10 +15,10 @@ _ROOTS = (
     "figway.compare.verdict",
     "figway.compare.rules",
     "figway.compare.digest",
-    "figway.evidence.form_fit",
-    "figway.evidence.forms",
-    "figway.evidence.seen",
-    "figway.evidence.values",
+    "figway.evidence.noise.form_fit",
+    "figway.evidence.noise.forms",
+    "figway.evidence.noise.seen",
+    "figway.evidence.noise.values",
 )
 _WIDTH = 100
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same modules make the same text

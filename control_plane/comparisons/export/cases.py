@@ -19,7 +19,7 @@ from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import RuleSet, rule_data
 from figway.compare.verdict import failure_of
 from figway.evidence.field_state import FieldState
-from figway.evidence.marks import COUNTING, Mark
+from figway.evidence.noise.marks import COUNTING, Mark
 from figway.message.http import is_read
 from figway.model.operations import FaultKind
 

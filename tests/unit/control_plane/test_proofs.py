@@ -6,7 +6,7 @@ import pytest
 
 from control_plane.proofs import proof_of
 from figway.evidence.judgement import Now, judge
-from figway.evidence.marks import Mark
+from figway.evidence.noise.marks import Mark
 from figway.evidence.window import BuildEvidence
 
 

@@ -297,11 +297,11 @@ def comparer() -> Any:
     from figway.compare.digest import body_digest
     from figway.compare.rules import RuleSet, read_rule
     from figway.compare.verdict import compare
-    from figway.evidence.form_fit import fit_of
-    from figway.evidence.forms import Form
-    from figway.evidence.seen import place_of_field
-    from figway.evidence.text_forms import read_part, slots
-    from figway.evidence.values import read as read_value
+    from figway.evidence.noise.form_fit import fit_of
+    from figway.evidence.noise.forms import Form
+    from figway.evidence.noise.seen import place_of_field
+    from figway.evidence.noise.text_forms import read_part, slots
+    from figway.evidence.noise.values import read as read_value
     from figway.model.operations import FaultKind
     from figway.model.words import HtmlView
 

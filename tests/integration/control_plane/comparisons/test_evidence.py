@@ -9,10 +9,10 @@ from control_plane.auth.keys import generate
 from control_plane.auth.roles import Role
 from control_plane.clock import now_ms
 from figway.evidence.comparing import evidence_window
-from figway.evidence.forms import Form
-from figway.evidence.legacy_forms import PlaceForm
-from figway.evidence.place_looks import PlaceLooks
-from figway.evidence.values import read
+from figway.evidence.noise.forms import Form
+from figway.evidence.noise.legacy_forms import PlaceForm
+from figway.evidence.noise.place_looks import PlaceLooks
+from figway.evidence.noise.values import read
 from figway.routing.compile import compile_table
 from tests.support.comparing import batch, evidence, evidenced, example, field, request, route, send
 from tests.support.control import Control, control_plane

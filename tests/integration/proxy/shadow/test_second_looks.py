@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from figway.compare.rules import ComparisonRule
-from figway.evidence.form_fit import fit_of
-from figway.evidence.forms import Form
 from figway.evidence.judgement import Judgement
-from figway.evidence.values import read
+from figway.evidence.noise.form_fit import fit_of
+from figway.evidence.noise.forms import Form
+from figway.evidence.noise.values import read
 from figway.model.comparison import LegacyReads, NoiseOverrule, NoiseWord, RuleKind
 from figway.model.words import Side
 from tests.support.shadow_engine import (

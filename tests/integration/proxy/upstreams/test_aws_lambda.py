@@ -12,7 +12,7 @@ import pytest
 
 from figway.model.backend import Backend, BackendKind, Timeouts
 from figway.model.words import Side
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import FunctionAddress, LambdaUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD

@@ -13,7 +13,7 @@ import trustme
 
 from figway.model.backend import Backend, Timeouts
 from figway.model.words import Side
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.upstreams.dial import Dialer
 from tests.support.peer import Client, Peer, Script, Server, against, client_for, get, post
 from tests.support.until import until

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from figway.model.backend import ConnectionLimits
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from tests.support.peer import Peer, against, get, post
 from tests.support.until import until

@@ -13,7 +13,7 @@ import pytest
 from figway.message.http import Headers
 from figway.model.backend import Backend, BackendKind
 from figway.model.words import Side
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.aws_lambda import LambdaUpstream
 from proxy.upstreams.factory import open_upstream

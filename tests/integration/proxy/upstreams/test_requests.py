@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from tests.support.peer import Peer, against, get, post
 from tests.support.until import until
 

@@ -7,8 +7,8 @@ import pytest
 from control_plane.comparisons.wording import standing_text
 from figway.evidence.field_state import FieldState
 from figway.evidence.judgement import FieldJudgement
-from figway.evidence.marks import Mark
-from figway.evidence.place_looks import PlaceLooks
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import PlaceLooks
 
 
 def field(mark: Mark) -> FieldJudgement:

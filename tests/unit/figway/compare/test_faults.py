@@ -16,10 +16,10 @@ from figway.model.backend import FallbackBudgetPolicy
 from figway.model.operations import FaultKind, OperationKind, OperationMatch
 from figway.model.table import BreakerPolicy, FallbackPolicy, Route, RouteMatch
 from figway.model.words import Side
-from figway.serving.breaker import Breaker, BreakerState
-from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Exchange
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.breaker import Breaker, BreakerState
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.exchange import Exchange
+from figway.serving.attempts.failures import FailureKind, Sent
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP12 = "http://www.w3.org/2003/05/soap-envelope"

@@ -8,12 +8,12 @@ import random
 import pytest
 
 from figway.evidence.judgement import Now, judge
-from figway.evidence.marks import Mark
-from figway.evidence.noise import Knowledge, Look
-from figway.evidence.place_looks import DEEP
-from figway.evidence.seen import Changes, Seen
+from figway.evidence.noise.decide import Knowledge, Look
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import DEEP
+from figway.evidence.noise.seen import Changes, Seen
+from figway.evidence.noise.sketches import PlaceSketch
 from figway.evidence.sequential import at_most, gate_prior
-from figway.evidence.sketches import PlaceSketch
 from figway.evidence.window import BuildEvidence, entries_of
 
 FIELD = "$.variant|changed"

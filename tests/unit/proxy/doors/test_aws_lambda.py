@@ -160,7 +160,7 @@ def test_an_answer_that_breaks_off_is_no_answer() -> None:
         )
         await asyncio.sleep(0.01)
         setting.timer.stop()
-        from figway.serving.failures import FailureKind, Sent
+        from figway.serving.attempts.failures import FailureKind, Sent
         from proxy.upstreams.port import Failure
 
         sinks[0].response_failed(Failure(FailureKind.RESET, Sent.SOME))

@@ -15,7 +15,7 @@ from figway.model.operations import OperationKind, OperationMatch
 from figway.model.table import BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
 from figway.routing.compile import compile_table
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.request.runtime import Runtime
 from proxy.upstreams.fake import FakeAttempt, FakeUpstream

@@ -14,8 +14,8 @@ from figway.message.headers import Arrival
 from figway.model.table import BreakerPolicy, Route, Stage
 from figway.routing.compile import Plan, compile_table
 from figway.routing.decide import Decision
-from figway.serving.breaker import BreakerState
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.breaker import BreakerState
+from figway.serving.attempts.failures import FailureKind, Sent
 from proxy.loop.deadlines import NEVER
 from proxy.loop.record import RequestRecord
 from proxy.request.ids import TraceParents

@@ -13,8 +13,8 @@ from figway.model.backend import Backend
 from figway.model.codec import table_hash, to_data
 from figway.model.table import Table
 from figway.model.words import Side
+from proxy.kill.file import LOOK_MS, KillFile
 from proxy.settings import SettingsError, load, reference
-from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.last_good import CorruptTable, LastGood, Stored
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figway.model.backend import ConnectionLimits, Timeouts
-from figway.serving.failures import FailureKind
+from figway.serving.attempts.failures import FailureKind
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.upstreams.attempt import Attempt
 from proxy.upstreams.connection import Connection

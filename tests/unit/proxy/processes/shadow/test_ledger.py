@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from figway.evidence.seen import BEYOND
+from figway.evidence.noise.seen import BEYOND
 from proxy.processes.shadow.ledger import LOST, Ledger
 from proxy.shadow.rows import MAX_EXAMPLES, MAX_FIELDS, RouteRow, RowSet
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Literal
 
 from figway.compare.moments import moment
-from figway.evidence.clocks import counted, holds_moment, written
+from figway.evidence.noise.clocks import counted, holds_moment, written
 
 Nature = Literal[
     "absent", "null", "boolean", "integer", "decimal", "instant", "token", "word", "text", "tree"

@@ -3,8 +3,7 @@
 A door drives it: it tells what happened (`start`, `response_head`, `failed`, `deadline`,
 `body_failed`, `finished`, `client_gone`) and does what the returned `Action` says. `TRANSITIONS`
 is the whole of where that may lead; docs/concepts/architecture.md is drawn from it. Whether a
-second attempt may follow is said in `figway.serving.fallback`, so every door treats a request
-alike.
+second attempt may follow is said in `fallback`, beside it, so every door treats a request alike.
 
 One case stays on the same side: a kept-alive connection that the backend closed just as it was
 reused is tried once more, under the same conditions on the method (RFC 9112, 9.3.1); and where a
@@ -21,10 +20,10 @@ from figway.message.http import REPEATABLE_METHODS
 from figway.message.problem import Problem
 from figway.model.table import FallbackPolicy
 from figway.model.words import Side
-from figway.serving.breaker import Admission, Breaker
-from figway.serving.budget import FallbackBudget
-from figway.serving.failures import ELSEWHERE, OVERSIZE, FailureKind, Sent, problem_of
-from figway.serving.fallback import NoFallback, barred_problem, budget_problem, may_repeat
+from figway.serving.attempts.breaker import Admission, Breaker
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.failures import ELSEWHERE, OVERSIZE, FailureKind, Sent, problem_of
+from figway.serving.attempts.fallback import NoFallback, barred_problem, budget_problem, may_repeat
 
 
 class Do(IntEnum):

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.evidence.clocks import apart_s
-from figway.evidence.forms import Digest
+from figway.evidence.noise.clocks import apart_s
+from figway.evidence.noise.forms import Digest
+from figway.evidence.noise.text_forms import slots
+from figway.evidence.noise.values import NUMBERS, Nature, Reading, share_apart
 from figway.evidence.sequential import log_evidence
-from figway.evidence.text_forms import slots
-from figway.evidence.values import NUMBERS, Nature, Reading, share_apart
 
 MOST_VALUES = 64
 MOST_WAYS = 16

@@ -1,7 +1,7 @@
 """The kill switch as the supervisor holds it: everything to legacy, whatever the table says.
 
 It is on while any of three says so: the file of this host (workers look for it by themselves, see
-`proxy.tables.kill_file`), a signal (turned into the file, and a wish that holds where the file
+`proxy.kill.file`), a signal (turned into the file, and a wish that holds where the file
 cannot be written), or the control plane. The last travels outside the table, by `Notice`, so it
 arrives and holds whatever the newest table is like. It is kept on disk: a restart without the
 control plane keeps the switch.
@@ -16,8 +16,8 @@ from math import inf
 from pathlib import Path
 
 from proxy.control.notice import Notice
+from proxy.kill.file import LOOK_MS, KillFile
 from proxy.loop.events import EventLog
-from proxy.tables.kill_file import LOOK_MS, KillFile
 from proxy.tables.state_file import read_json, write_json
 
 FILE = "kill-control.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.request.body import ReplayBody
+from proxy.request.replay_body import ReplayBody
 
 ROOM = 10
 

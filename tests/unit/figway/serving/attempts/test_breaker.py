@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from figway.model.table import BreakerForce, BreakerPolicy
-from figway.serving.breaker import HUNG_ROW, Admission, Breaker, BreakerState
+from figway.serving.attempts.breaker import HUNG_ROW, Admission, Breaker, BreakerState
 from tests.support.thorough import examples
 
 POLICY = BreakerPolicy(min_calls=20, failure_percent=50, open_ms=10_000, probes=3, ramp_ms=10_000)

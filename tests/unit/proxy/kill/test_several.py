@@ -9,10 +9,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from proxy.control import kill_watch
 from proxy.control.client import ControlError, ControlPlane
-from proxy.control.kill_watch import KillWatch
 from proxy.control.notice import Notice
+from proxy.kill import watch as kill_watch
+from proxy.kill.watch import KillWatch
 from proxy.settings import SettingsError, load
 from tests.support.until import until
 

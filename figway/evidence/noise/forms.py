@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from figway.evidence.clocks import apart_s
-from figway.evidence.text_forms import read_part, slots
-from figway.evidence.values import NUMBERS, Nature, Reading, alphabet, share_apart
+from figway.evidence.noise.clocks import apart_s
+from figway.evidence.noise.text_forms import read_part, slots
+from figway.evidence.noise.values import NUMBERS, Nature, Reading, alphabet, share_apart
 
 FormKind = Literal[
     "none",

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from figway.model.backend import FallbackBudgetPolicy
-from figway.serving.budget import FallbackBudget
-from figway.serving.load import ROW, Load
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.load import ROW, Load
 
 
 def granted(budget: FallbackBudget, now: int, wanted: int = 1_000) -> int:

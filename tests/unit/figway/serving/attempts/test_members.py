@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from figway.model.backend import Balance, HealthPolicy, OutlierPolicy
-from figway.serving.members import AVOID_MS, Member, Members
+from figway.serving.attempts.members import AVOID_MS, Member, Members
 
 POLICY = OutlierPolicy(failures=2, eject_ms=1_000, max_percent=50)
 

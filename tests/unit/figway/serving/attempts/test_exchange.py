@@ -10,12 +10,20 @@ import pytest
 from figway.model.backend import FallbackBudgetPolicy
 from figway.model.table import BreakerForce, BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
-from figway.serving.breaker import Breaker, BreakerState
-from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import NOTHING, TRANSITIONS, Action, Do, Event, Exchange, State
-from figway.serving.failures import FailureKind, Sent
-from figway.serving.fallback import NoFallback
-from figway.serving.load import ROW, Load
+from figway.serving.attempts.breaker import Breaker, BreakerState
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.exchange import (
+    NOTHING,
+    TRANSITIONS,
+    Action,
+    Do,
+    Event,
+    Exchange,
+    State,
+)
+from figway.serving.attempts.failures import FailureKind, Sent
+from figway.serving.attempts.fallback import NoFallback
+from figway.serving.attempts.load import ROW, Load
 
 NOTHING_SENT, SOME_SENT = Sent.NOTHING, Sent.SOME
 ALL_KINDS = [kind for kind in FailureKind if kind is not FailureKind.DEADLINE]

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from figway.evidence.form_fit import fit_of, has_tails, in_words, surely_beyond
-from figway.evidence.forms import Digest, Form
-from figway.evidence.legacy_forms import ESTABLISHED, MOST_PLACES, LegacyForms, PlaceForm
-from figway.evidence.marks import Mark
-from figway.evidence.place_looks import DEEP, LATE_ENOUGH, LATE_MS, SETTLED_ENOUGH, PlaceLooks
-from figway.evidence.seen import Changes, Seen, equal
-from figway.evidence.text_forms import differ_in_numbers, read_part, slots
-from figway.evidence.values import NUMBERS, VOLATILE
+from figway.evidence.noise.form_fit import fit_of, has_tails, in_words, surely_beyond
+from figway.evidence.noise.forms import Digest, Form
+from figway.evidence.noise.legacy_forms import ESTABLISHED, MOST_PLACES, LegacyForms, PlaceForm
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import DEEP, LATE_ENOUGH, LATE_MS, SETTLED_ENOUGH, PlaceLooks
+from figway.evidence.noise.seen import Changes, Seen, equal
+from figway.evidence.noise.text_forms import differ_in_numbers, read_part, slots
+from figway.evidence.noise.values import NUMBERS, VOLATILE
 
 NEW_KNOWN = 20
 """Looks at new alone after which one in twenty is enough."""

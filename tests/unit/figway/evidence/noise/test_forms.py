@@ -11,11 +11,11 @@ from collections.abc import Callable
 import pytest
 
 from figway.evidence.field_state import FieldState
-from figway.evidence.form_fit import Fit, fit_of, has_tails, surely_beyond
-from figway.evidence.forms import Form
-from figway.evidence.place_looks import PlaceLooks
-from figway.evidence.sketches import PlaceSketch
-from figway.evidence.values import ABSENT, read, read_header
+from figway.evidence.noise.form_fit import Fit, fit_of, has_tails, surely_beyond
+from figway.evidence.noise.forms import Form
+from figway.evidence.noise.place_looks import PlaceLooks
+from figway.evidence.noise.sketches import PlaceSketch
+from figway.evidence.noise.values import ABSENT, read, read_header
 
 
 def digest(text: str) -> str:

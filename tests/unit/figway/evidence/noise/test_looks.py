@@ -13,19 +13,19 @@ from figway.compare.answer import Answer
 from figway.compare.canonical.json import Value
 from figway.compare.verdict import compare
 from figway.evidence.field_state import FieldState
-from figway.evidence.form_fit import Fit, fit_of
-from figway.evidence.forms import Form
 from figway.evidence.judgement import judge
-from figway.evidence.legacy_forms import LegacyForms, PlaceForm
-from figway.evidence.marks import Mark
-from figway.evidence.noise import Knowledge, Look
+from figway.evidence.noise.decide import Knowledge, Look
+from figway.evidence.noise.form_fit import Fit, fit_of
+from figway.evidence.noise.forms import Form
+from figway.evidence.noise.legacy_forms import LegacyForms, PlaceForm
+from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.place_looks import PlaceLooks
+from figway.evidence.noise.seen import Changes, Seen
+from figway.evidence.noise.sketches import PlaceSketch
+from figway.evidence.noise.values import read
 from figway.evidence.occurrences import occurrences
-from figway.evidence.place_looks import PlaceLooks
-from figway.evidence.seen import Changes, Seen
-from figway.evidence.sketches import PlaceSketch
-from figway.evidence.values import read
 from figway.evidence.window import BuildEvidence
-from tests.unit.figway.evidence.test_forms import CHANCE, digest, hexadecimal, learned
+from tests.unit.figway.evidence.noise.test_forms import CHANCE, digest, hexadecimal, learned
 
 # -- positions ------------------------------------------------------------------------------------
 

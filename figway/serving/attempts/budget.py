@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Final
 
 from figway.model.backend import FallbackBudgetPolicy, RetryPolicy
-from figway.serving.load import ROW, Load
+from figway.serving.attempts.load import ROW, Load
 
 _WINDOW: Final = 10  # seconds over which legacy's own rate is taken
 

@@ -17,10 +17,10 @@ from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_MET
 from figway.model.backend import FallbackBudgetPolicy, RetryPolicy
 from figway.model.table import BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
-from figway.serving.breaker import Admission, Breaker, BreakerState
-from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Action, Do, Exchange, State
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.breaker import Admission, Breaker, BreakerState
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.exchange import Action, Do, Exchange, State
+from figway.serving.attempts.failures import FailureKind, Sent
 from tests.support.thorough import examples
 
 DEADLINE_MS = 4_000

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from figway.evidence.text_forms import parts
-from figway.evidence.values import read
-from tests.unit.figway.evidence.test_forms import digest, fit, learned, moment
+from figway.evidence.noise.text_forms import parts
+from figway.evidence.noise.values import read
+from tests.unit.figway.evidence.noise.test_forms import digest, fit, learned, moment
 
 WRITTEN = {
     "java": "%a %b %d %H:%M:%S UTC %Y",

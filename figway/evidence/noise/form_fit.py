@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from figway.evidence.clocks import apart_s
-from figway.evidence.forms import GROWN, Digest, Form, FormKind
-from figway.evidence.text_forms import read_part, slots
-from figway.evidence.values import DECIMAL, NUMBERS, Reading, share_apart
+from figway.evidence.noise.clocks import apart_s
+from figway.evidence.noise.forms import GROWN, Digest, Form, FormKind
+from figway.evidence.noise.text_forms import read_part, slots
+from figway.evidence.noise.values import DECIMAL, NUMBERS, Reading, share_apart
 
 Fit = Literal["yes", "no", "young", "opaque"]
 """`young`: not within what was seen, and too little was seen to say that it is outside."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from proxy.control.notice import Notice, of_event, of_headers
-from proxy.tables.kill_switch import SAID_S, ControlSwitch
+from proxy.kill.switch import SAID_S, ControlSwitch
 
 
 def test_a_restored_database_must_say_off_twice(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from figway.compare.detect import JWT_PATTERN, UUID_PATTERN
 from figway.compare.moments import HTTP_DATE_PATTERN, ISO_PATTERN
-from figway.evidence.clocks import IN_TEXT
-from figway.evidence.values import Reading, read
+from figway.evidence.noise.clocks import IN_TEXT
+from figway.evidence.noise.values import Reading, read
 
 MOST_PARTS = 2_000
 """Parts of a text that is looked into; a longer one varies as a whole."""

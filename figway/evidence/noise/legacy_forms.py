@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from figway.evidence.forms import GROWN, Digest, Form
-from figway.evidence.seen import Changes, Seen
+from figway.evidence.noise.forms import GROWN, Digest, Form
+from figway.evidence.noise.seen import Changes, Seen
 
 MOST_PLACES = 500
 MOST_POSITIONS = 64

@@ -10,10 +10,10 @@ from figway.message.http import IDEMPOTENT_METHODS, REPEATABLE_METHODS, SAFE_MET
 from figway.model.backend import FallbackBudgetPolicy
 from figway.model.table import BreakerForce, BreakerPolicy, FallbackPolicy
 from figway.model.words import Side
-from figway.serving.breaker import Breaker
-from figway.serving.budget import FallbackBudget
-from figway.serving.exchange import Action, Do, Exchange, State
-from figway.serving.failures import FailureKind, Sent
+from figway.serving.attempts.breaker import Breaker
+from figway.serving.attempts.budget import FallbackBudget
+from figway.serving.attempts.exchange import Action, Do, Exchange, State
+from figway.serving.attempts.failures import FailureKind, Sent
 from tests.support.thorough import examples
 
 ALL_KINDS = [kind for kind in FailureKind if kind is not FailureKind.DEADLINE]

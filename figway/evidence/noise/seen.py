@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from figway.compare.canonical.json import Value, fingerprint, same
-from figway.evidence.values import ABSENT, Reading, read, read_header
+from figway.evidence.noise.values import ABSENT, Reading, read, read_header
 
 MOST_ORDERED = 60
 BEYOND = "(more)"

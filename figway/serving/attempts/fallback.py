@@ -7,7 +7,7 @@
    Idempotency-Key that both sides honour (`may_repeat`).
 4. Otherwise the client gets the error, and the record says why no fallback ran (`NoFallback`).
 
-`figway.serving.exchange` applies them to the attempts of one request, together with what may rule a
+`exchange` applies them to the attempts of one request, together with what may rule a
 second attempt out: no route that allows it, a body that is not kept, the deadline, the budget.
 """
 

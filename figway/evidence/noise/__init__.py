@@ -1,0 +1,15 @@
+"""Where a mismatch becomes noise: legacy differs from itself in the same way.
+
+    decide          what is known of one window, and what it says of a difference: noise, or not
+    seen            the differences of one comparison, and what each is known by
+    place_looks     outcomes of second looks at one place: settled, wavering, varied
+    forms, text_forms, values, clocks
+                    the form in which legacy varies at a place, learned from legacy asked twice
+    legacy_forms    those forms by place, and the positions that each stands for
+    form_fit        whether what new says lies within such a form
+    sketches        both sides of a place beside each other: do they vary alike
+    marks           what is said of one difference, and what that makes of the pair
+
+A comparison rule that a person wrote is another thing: what it covers is told in
+`figway.compare`, before a difference ever gets here.
+"""
