@@ -78,6 +78,7 @@ from control_plane.webhooks.api import router as webhooks_router
 from control_plane.webhooks.delivery import Sender
 from control_plane.webhooks.service import WebhookService
 from control_plane.webhooks.watching import Watcher
+from figway.compare.plugin_names import plugin_names
 from figway.model.backend import Backend
 from figway.model.change import Change, Kind
 from figway.model.words import Side
@@ -115,6 +116,7 @@ def make_services(settings: Settings) -> Services:
     state = TableState()
     tables, live = Hub(settings.max_streams), Hub(settings.max_streams)
     publisher = Publisher(database, state, tables, live)
+    publisher.plugins = plugin_names(settings.compare_plugins)
     owner = uuid4().hex
     comparisons = make_comparisons(database, settings, state)
     webhooks, evidence = WebhookService(database), ComparedEvidence(comparisons.views)

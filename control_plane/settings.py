@@ -9,10 +9,17 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from control_plane.state_dir import default_state_dir
+from figway.compare.plugin_names import plugin_names
+
+
+def _plugins(text: str) -> str:
+    """Names of plugins. Raises ValueError."""
+    plugin_names(text)
+    return text
 
 
 class SettingsError(ValueError):
@@ -64,6 +71,9 @@ class Settings(BaseSettings):
     console_link: bool = True
     """Give a one-time log-in link for the console at each start: printed to a terminal, elsewhere
     in the file `console-link` of `state_dir`, which its owner alone reads."""
+    compare_plugins: Annotated[str, AfterValidator(_plugins)] = ""
+    """The comparison plugins that shadow workers were started with, as they are named there. A
+    route that names another gets a finding. The control plane loads none."""
     auth_failures: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """Failed attempts a minute from one address before the answer is 429."""
     max_body: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = 16 * 1024 * 1024

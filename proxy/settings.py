@@ -145,12 +145,19 @@ def _workers() -> int:
     return max(1, min(8, count))
 
 
+def _plugins(value: str) -> str:
+    from figway.compare.plugin_names import plugin_names
+
+    return ",".join(plugin_names(value))
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 Url = Annotated[str, AfterValidator(_http_url)]
 Urls = Annotated[str, AfterValidator(_http_urls)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)]
 Name = Annotated[str, AfterValidator(_name)]
+Plugins = Annotated[str, AfterValidator(_plugins)]
 Directory = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -264,6 +271,9 @@ class Settings(BaseSettings):
     """Seconds for the whole answer to a copy."""
     shadow_legacy_percent: int = Field(50, ge=0, le=300)
     """Extra reads of legacy (retries and noise samples) in per cent of the pairs compared."""
+    compare_plugins: Plugins = ""
+    """Comparison plugins that the shadow worker may run, `module:function`, separated by commas.
+    Other code that a table names is never loaded, and nothing but the shadow worker loads any."""
     redact_key: SecretStr = SecretStr("")
     """Keys the hashes of redacted values; made from the control key when empty."""
 

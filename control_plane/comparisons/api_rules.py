@@ -32,7 +32,7 @@ async def list_rules(route_id: str, _: Viewer, services: Svc) -> list[Comparison
     return list(rules.route_of(services.state.current, route_id).comparison.rules)
 
 
-@router.post("/routes/{route_id}/rules/preview", responses=documented(404))
+@router.post("/routes/{route_id}/rules/preview", responses=documented(404, 409))
 async def preview_rules(route_id: str, body: PreviewIn, _: Viewer, services: Svc) -> PreviewOut:
     """What rules, or the lack of some, would do to the stored examples. Nothing is changed.
 

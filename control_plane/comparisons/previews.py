@@ -15,7 +15,7 @@ from control_plane.comparisons.schemas_rules import PreviewIn, PreviewOut, Previ
 from control_plane.comparisons.stored_pairs import StoredPairs
 from control_plane.comparisons.views import EvidenceViews
 from control_plane.comparisons.wording import excuses, legacy_repeats
-from control_plane.http.problems import ApiProblem, invalid, not_found
+from control_plane.http.problems import ApiProblem, conflict, invalid, not_found
 from control_plane.publishing.state import TableState
 from figway.compare.rules import RuleError, RuleSet
 from figway.evidence.comparing import rule_set
@@ -38,6 +38,7 @@ class Previews:
     async def preview(self, route_id: str, body: PreviewIn) -> PreviewOut:
         """What rules would do to the stored pairs. Raises `ApiProblem` 404, 422, 429."""
         route = route_of(self._state.current, route_id)
+        refuse_plugin(route)
         before, after = rule_set(route.comparison), _changed(route, body)
         if self._running.locked():
             raise ApiProblem(
@@ -81,6 +82,16 @@ class Previews:
                 wanted = Wanted(route=route_id, verdict=verdict)
                 found += await self._pairs.whole(wanted, room, preview.MOST_BYTES)
         return found
+
+
+def refuse_plugin(route: Route) -> None:
+    """Raises `ApiProblem` 409 for a route whose bodies own code reads: no control plane runs it."""
+    if name := route.comparison.compare:
+        raise conflict(
+            f"the bodies of route {route.id!r} are read by the plugin {name}, which runs in shadow"
+            " workers alone",
+            "compared_by_plugin",
+        )
 
 
 def _changed(route: Route, body: PreviewIn) -> RuleSet:

@@ -239,6 +239,11 @@ def _route(table: Table) -> tuple[FormGroup, ...]:
                     "words",
                     hint="nothing but null",
                 ),
+                FormField(
+                    "comparison.compare",
+                    "Comparison plugin that reads the bodies",
+                    hint="module:function",
+                ),
             ),
         ),
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from control_plane.http.problems import FindingOut
 from figway.model.table import Table
+from figway.validate.plugins import unnamed_plugins
 from figway.validate.table import Finding, Severity, validate, validate_change
 
 
@@ -28,13 +29,16 @@ def errors(findings: Iterable[FindingOut]) -> list[FindingOut]:
     return [finding for finding in findings if finding.severity == Severity.ERROR.value]
 
 
-def check(before: Table, after: Table) -> tuple[list[FindingOut], list[FindingOut]]:
-    """What refuses the step from `before` to `after`, and what is worth a warning.
+def check(
+    before: Table, after: Table, plugins: Collection[str] = ()
+) -> tuple[list[FindingOut], list[FindingOut]]:
+    """What refuses the step from `before` to `after`, and what is worth a warning. `plugins` are
+    the comparison plugins that shadow workers run.
 
     An error that `before` has as well does not refuse: a table that an older release let through
     must not stand in the way of going back to legacy.
     """
-    found = shown(validate_change(before, after))
+    found = shown([*validate_change(before, after), *unnamed_plugins(after, plugins)])
     wrong = errors(found)
     if wrong:
         known = {(finding.code, finding.path) for finding in errors(shown(validate(before)))}

@@ -89,6 +89,8 @@ class Publisher:
         self._tables = tables
         self._live = live
         self._lock = asyncio.Lock()
+        self.plugins: tuple[str, ...] = ()
+        """The comparison plugins that shadow workers run."""
         self.policy: Policy | None = None
         """Asks for a word where new would serve more without proof."""
         self.checks: list[Check] = []
@@ -188,7 +190,7 @@ class Publisher:
             table = change.apply(before.table, changes)
         except UnknownItem as error:
             raise not_found(error.kind.value, error.id) from None
-        wrong, warnings = check(before.table, table)
+        wrong, warnings = check(before.table, table, self.plugins)
         if wrong:
             raise refused(wrong + warnings)
         etag = self._state.hasher.table(table)

@@ -23,6 +23,7 @@ from control_plane.services import Svc
 from control_plane.tables import documents
 from figway.model import change
 from figway.model.change import Change
+from figway.validate.plugins import unnamed_plugins
 from figway.validate.table import validate
 
 router = APIRouter(tags=["tables"], responses=documented(*COMMON))
@@ -91,7 +92,8 @@ async def validate_table(
     body, kind = await request.body(), request.headers.get("content-type", "")
     document = await asyncio.to_thread(documents.read, body, kind, current)
     table = documents.fitted(current, document.table, merge=merge, keep=False)
-    found = findings_shown(await asyncio.to_thread(validate, table))
+    wrong = await asyncio.to_thread(validate, table)
+    found = findings_shown([*wrong, *unnamed_plugins(table, services.publisher.plugins)])
     fields = change.describe(current, change.diff(current, table))
     plans: list[FieldChangeOut] = []
     if document.plans is not None:

@@ -40,7 +40,8 @@ class SeriesIn(Described, BaseModel):
     operations are read."""
     faulted: Counters = {}
     """Of these, `failed`: the server blames itself, and the status is below 500; `answered`: the
-    request is blamed, and the status is 5xx."""
+    request is blamed, and the status is 5xx. Beside them `unread`: answers that were not read for
+    faults, as they are over 64 KiB, or packed by a coding that the proxy cannot undo."""
     client_gone: Count = 0
     latency: Annotated[
         dict[Annotated[int, Field(ge=0, lt=1_000)], Count], Field(max_length=500)
@@ -131,7 +132,8 @@ class SideOut(Described, BaseModel):
     operations are read."""
     faulted: dict[str, int] = {}
     """Of these, `failed`: the server blames itself, and the status is below 500; `answered`: the
-    request is blamed, and the status is 5xx."""
+    request is blamed, and the status is 5xx. Beside them `unread`: answers that were not read for
+    faults, as they are over 64 KiB, or packed by a coding that the proxy cannot undo."""
     client_gone: int = 0
     request_bytes: int = 0
     response_bytes: int = 0

@@ -26,6 +26,22 @@ It raises `NotThisFormat` for a body that is none, and `CompareError` when a bou
 work is bounded, or spent from the budget piece by piece.
 """
 
+
+@dataclass(frozen=True, slots=True)
+class PlainBody:
+    """One side's body, its content coding undone, as own code reads it."""
+
+    headers: Mapping[str, list[str]]
+    """Values by lower-case name, in their order."""
+    body: bytes
+
+
+OwnReader = Callable[[PlainBody, PlainBody], tuple[Value, Value]]
+"""Own code that reads two bodies, legacy's and new's: the values to be compared in their place.
+
+It raises `CompareError` for whatever goes wrong, and its work is bounded.
+"""
+
 Redact = Callable[[str, object], object]
 """(exact path of the value, JSON-like value) -> the same with secrets replaced."""
 
@@ -66,6 +82,8 @@ class Context:
     """Codings beyond gzip and deflate, such as `br` and `zstd`, by lower-case name."""
     readers: Mapping[str, BodyReader] = field(default_factory=dict)
     """Formats that need a library, by family (`figway.compare.formats`)."""
+    own: OwnReader | None = None
+    """Reads bodies that differ, in place of every other reader."""
     noise: frozenset[str] = frozenset()
     """`Difference.field` keys that are learned noise: shown, not counted."""
     html: frozenset[HtmlView] = frozenset()

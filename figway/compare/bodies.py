@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from figway.compare.answer import Context
+from figway.compare.answer import Context, PlainBody
 from figway.compare.canonical.csv import DELIMITER, delimiter_of, has_header, parse_rows, table
 from figway.compare.canonical.json import (
     Blob,
@@ -96,6 +96,10 @@ class BodyComparison:
         left, right = self._plain(legacy, legacy_headers), self._plain(new, new_headers)
         head.charset((left.media_type, left.body), (right.media_type, right.body))
         if left.media_type.charset == right.media_type.charset and left.body == right.body:
+            return
+        if self._context.own is not None:
+            sides = PlainBody(legacy_headers, left.body), PlainBody(new_headers, right.body)
+            self._judge("json", list(self._context.own(*sides)), (None, None))
             return
         self._compare(left, right)
 

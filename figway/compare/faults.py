@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from xml.parsers import expat
 
-from figway.compare.answer import Answer, Decoder, header_values
+from figway.compare.answer import Answer, Decoder, RawHeader, header_values
 from figway.compare.decode import MediaType, content_codings, undo_codings
+from figway.compare.formats import Family
 from figway.compare.limits import CompareError, Limits
 from figway.model.operations import FaultKind
 
@@ -48,6 +49,10 @@ class Fault:
         return f"{self.kind.value} {self.code or 'fault'}"
 
 
+class FaultUnread(Exception):
+    """An answer could not be unpacked, so nobody knows whether it is a fault."""
+
+
 def fault_of(
     answer: Answer,
     kinds: Iterable[FaultKind],
@@ -58,22 +63,50 @@ def fault_of(
 
     Never raises for what an answer holds: what cannot be read is no fault.
     """
+    try:
+        return fault_in(answer, kinds, decoders, limits)
+    except FaultUnread:
+        return None
+
+
+def fault_in(
+    answer: Answer,
+    kinds: Iterable[FaultKind],
+    decoders: Mapping[str, Decoder] | None = None,
+    limits: Limits | None = None,
+) -> Fault | None:
+    """As `fault_of`. Raises `FaultUnread` for an answer of these protocols' media types whose
+    content coding cannot be undone, or which is longer than the limit once it is."""
     wanted = frozenset(kinds)
     if not wanted or answer.failure is not None or answer.truncated or not answer.body:
         return None
-    values = header_values(answer.headers)
-    media = MediaType.parse(values.get("content-type", [""])[-1])
+    values, media = header_values(answer.headers), _media(answer.headers)
+    codings = content_codings(values.get("content-encoding", []))
     try:
-        codings = content_codings(values.get("content-encoding", []))
         body = undo_codings(answer.body, codings, decoders or {}, limits or Limits())
-        family = media.family(body)
-        if family == "xml" and FaultKind.SOAP in wanted and b"Fault" in body:
-            return _soap(body)
-        if family == "json":
-            return _json(body, wanted)
-    except (CompareError, RecursionError, ValueError, expat.ExpatError):
+    except CompareError:
+        if may_be_fault(answer.headers):
+            raise FaultUnread from None
         return None
-    return None
+    try:
+        return _fault(media.family(body), body, wanted)
+    except (RecursionError, ValueError, expat.ExpatError):
+        return None
+
+
+def may_be_fault(headers: Iterable[RawHeader]) -> bool:
+    """Whether the media type is one that faults have."""
+    return _media(headers).family(b"") in ("xml", "json")
+
+
+def _media(headers: Iterable[RawHeader]) -> MediaType:
+    return MediaType.parse(header_values(headers).get("content-type", [""])[-1])
+
+
+def _fault(family: Family, body: bytes, wanted: frozenset[FaultKind]) -> Fault | None:
+    if family == "xml" and FaultKind.SOAP in wanted and b"Fault" in body:
+        return _soap(body)
+    return _json(body, wanted) if family == "json" else None
 
 
 # -- JSON --------------------------------------------------------------------------------------
@@ -85,13 +118,15 @@ def _json(body: bytes, wanted: frozenset[FaultKind]) -> Fault | None:
     if not graphql and not rpc:
         return None
     data = json.loads(body)
+    first = None
     for entry in data if isinstance(data, list) else (data,):
         if not isinstance(entry, dict):
             continue
         found = (_jsonrpc(entry) if rpc else None) or (_graphql(entry) if graphql else None)
-        if found is not None:
-            return found
-    return None
+        if found is not None and found.server:
+            return found  # of a batch, what the server blames on itself counts
+        first = first or found
+    return first
 
 
 def _graphql(message: dict[str, Any]) -> Fault | None:
@@ -110,7 +145,9 @@ def _code(error: dict[str, Any]) -> str:
 
 def _jsonrpc(message: dict[str, Any]) -> Fault | None:
     error = message.get("error")
-    if not isinstance(error, dict) or "message" not in error or "result" in message:
+    if not isinstance(error, dict) or "message" not in error:
+        return None
+    if message.get("result") is not None:  # JSON-RPC 1.0 has both members, one of them null
         return None
     code = error.get("code")
     if type(code) is not int:

@@ -111,6 +111,7 @@ def _window(route: Route | None, legacy: Backend | None, new: Backend | None) ->
             "headers": list(policy.headers),
             **_named_faults(route),
             **({"html": list(policy.html)} if policy.html else {}),
+            **({"compare": policy.compare} if policy.compare else {}),
             **({"null_equals": sorted(policy.null_equals)} if policy.null_equals else {}),
         }
     )

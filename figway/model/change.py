@@ -173,7 +173,7 @@ def _dated(before: Table, change: Change, revision: int) -> Change:
 def _what_is_compared(route: Route) -> tuple[object, ...]:
     rules = [rule for rule in route.comparison.rules if rule.kind is not RuleKind.IGNORE]
     policy = route.comparison
-    settings = policy.headers, policy.html, policy.null_equals, route.faults
+    settings = policy.headers, policy.html, policy.null_equals, policy.compare, route.faults
     return route.legacy, route.new, rules, settings
 
 

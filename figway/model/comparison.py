@@ -132,6 +132,9 @@ class ComparisonPolicy(Strict):
     null_equals: tuple[NullEquals, ...] = ()
     """What null equals everywhere in a body; nothing but null when empty. A rule of kind
     `null_absent` or `empty_null` says so for one place."""
+    compare: str = ""
+    """Own code that reads the bodies, `module:function`: a comparison plugin. It runs only in
+    shadow workers that were started with this name in `FIGWAY_COMPARE_PLUGINS`."""
     noise_sample: int = 200
     """Share of shadowed safe reads that legacy is asked twice, in basis points."""
     noise_overrules: tuple[NoiseOverrule, ...] = ()

@@ -103,6 +103,8 @@ CODES: Mapping[str, str] = MappingProxyType(
         "rule_duplicate": "Two comparison rules of a route have the same id.",
         "build_header_invalid": "The header that names new's build has no valid name.",
         "compared_header_invalid": "A compared header has no valid name, or stands twice.",
+        "compare_plugin_invalid": "A comparison plugin is not named `module:function`.",
+        "compare_plugin_unnamed": "No shadow worker is known to run the route's comparison plugin.",
         "noise_sample_range": "A noise sample is not between 0 and 10 000 basis points.",
         "overrule_invalid": "An overruled field is empty, or stands twice.",
         "redaction_invalid": "A redaction pattern or allowlist makes no sense.",

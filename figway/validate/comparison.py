@@ -7,6 +7,7 @@ from figway.evidence.comparing import redaction_policy
 from figway.model.comparison import PLAIN_COMPARISON, ComparisonPolicy
 from figway.redact.policy import PolicyError
 from figway.validate.findings import Findings
+from figway.validate.plugins import check_name
 from figway.validate.ranges import TOKEN, check_ranges, check_text
 from figway.validate.sizes import MAX_LIST
 
@@ -18,6 +19,7 @@ def check(policy: ComparisonPolicy, path: str, findings: Findings) -> None:
     check_ranges(policy, path, findings)
     _rules(policy, f"{path}.rules", findings)
     _headers(policy.headers, f"{path}.headers", findings)
+    check_name(policy.compare, f"{path}.compare", findings)
     _overrules(policy, f"{path}.noise_overrules", findings)
     try:
         redaction_policy(policy)

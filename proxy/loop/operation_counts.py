@@ -23,6 +23,8 @@ FAILED: Final = "failed"
 """A fault that the server blames on itself, in an answer whose status is no failure."""
 ANSWERED: Final = "answered"
 """A fault that blames the request, in an answer of class 5xx, as SOAP has it."""
+NOT_READ: Final = "unread"
+"""An answer that was not read for faults: too long, or packed by a coding unknown here."""
 _NUMBERS = ("requests", "errors", "faults", "head_us")
 _MOST_LABELS = 4_096
 _LONGEST_CODE = 40
@@ -95,9 +97,16 @@ class OperationCounts:
             code = "(more)"
         codes[code] = codes.get(code, 0) + 1
         if blamed is not (record.status >= 500):
-            weighed = series.setdefault("faulted", {})
-            word = FAILED if blamed else ANSWERED
-            weighed[word] = weighed.get(word, 0) + 1
+            self._weigh(record, FAILED if blamed else ANSWERED)
+
+    def answer_unread(self, record: RequestRecord) -> None:
+        """Count an answer that was not read for faults."""
+        self._weigh(record, NOT_READ)
+
+    def _weigh(self, record: RequestRecord, word: str) -> None:
+        series = self._faults.setdefault((record.route, record.side, record.backend), {})
+        weighed = series.setdefault("faulted", {})
+        weighed[word] = weighed.get(word, 0) + 1
 
     # -- handing on --------------------------------------------------------------------------
 

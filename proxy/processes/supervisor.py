@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from figway.compare.plugin_names import plugin_names
 from proxy.control.client import ControlError, ControlPlane
 from proxy.kill.file import KillFile
 from proxy.kill.switch import KillSwitch
@@ -421,6 +422,7 @@ class Supervisor:
                 concurrency=settings.shadow_concurrency,
                 timeout_ms=int(settings.shadow_timeout_s * 1000),
                 legacy_percent=settings.shadow_legacy_percent,
+                plugins=plugin_names(settings.compare_plugins),
             ),
             settings.instance_name,
             self.parts.boot,

@@ -8,7 +8,7 @@ the word that its protocol has for faults costs one search for that word.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from figway.model.table import Route
 from proxy.loop.record import RequestRecord
@@ -16,7 +16,22 @@ from proxy.request.capture_port import CaptureTap
 from proxy.wire.message import ResponseHead
 
 LIMIT: Final = 65_536
-"""Bytes of an answer that are held and, unpacked, read; a longer one counts as no fault."""
+"""Bytes of an answer that are held and, unpacked, read."""
+
+
+class AnswerRead(NamedTuple):
+    """What an answer says of itself."""
+
+    code: str = ""
+    """The code of the fault that it is; empty for none."""
+    blamed: bool = False
+    """The server blames itself."""
+    unread: bool = False
+    """It was not read: longer than `LIMIT`, or packed by a coding that cannot be undone here."""
+
+
+_NOTHING: Final = AnswerRead()
+_UNREAD: Final = AnswerRead(unread=True)
 
 
 class FaultWatch:
@@ -57,20 +72,28 @@ class FaultWatch:
         if self._inner is not None:
             self._inner.finished(record)
 
-    def fault(self, record: RequestRecord) -> tuple[str, bool]:
-        """The code of the fault that the answer is, empty for none; whether the server blames
-        itself."""
+    def fault(self, record: RequestRecord) -> AnswerRead:
+        """What the answer says of itself. One that failed says nothing."""
         answer, pieces = self._answer, self._pieces
-        if answer is None or not pieces or record.failure or record.problem or record.client_gone:
-            return "", False
+        if answer is None or record.failure or record.problem or record.client_gone:
+            return _NOTHING
+        if pieces is None:
+            from figway.compare.faults import may_be_fault
+
+            return _UNREAD if may_be_fault(tuple(answer.headers)) else _NOTHING
+        return self._read(answer, b"".join(pieces)) if pieces else _NOTHING
+
+    def _read(self, head: ResponseHead, body: bytes) -> AnswerRead:
         from figway.compare.answer import Answer  # only where operations are counted
-        from figway.compare.faults import fault_of
+        from figway.compare.faults import FaultUnread, fault_in
         from figway.compare.limits import Limits
         from figway.evidence.comparing import faults_of
+        from proxy.wire.decoders import decoders
 
-        found = fault_of(
-            Answer(answer.status, tuple(answer.headers), b"".join(pieces)),
-            faults_of(self._route),
-            limits=Limits(decoded_bytes=LIMIT),
-        )
-        return ("", False) if found is None else (str(found), found.server)
+        answer = Answer(head.status, tuple(head.headers), body)
+        limits = Limits(decoded_bytes=LIMIT)
+        try:
+            found = fault_in(answer, faults_of(self._route), decoders(), limits)
+        except FaultUnread:
+            return _UNREAD
+        return _NOTHING if found is None else AnswerRead(str(found), found.server)

@@ -15,10 +15,11 @@ from proxy.loop.operation_counts import OperationCounts
 from proxy.loop.record import RequestRecord
 from proxy.request.capture_port import CaptureTap
 from proxy.request.choice import Choice, choose
-from proxy.request.fault_watch import FaultWatch
+from proxy.request.fault_watch import AnswerRead, FaultWatch
 from proxy.request.runtime import Runtime
 from proxy.wire.client_head import RequestHead
 
+_NO_WATCH: Final = AnswerRead()
 LIMIT: Final = 65_536
 """Bytes of a body that are gathered; what they do not tell stays unread."""
 
@@ -45,8 +46,10 @@ class Peeked:
 
     def count(self, counts: OperationCounts, record: RequestRecord) -> None:
         """Count the request, which is over."""
-        code, blamed = ("", False) if self._watch is None else self._watch.fault(record)
-        counts.count(record, self.place, self.operations, code, blamed=blamed)
+        said = _NO_WATCH if self._watch is None else self._watch.fault(record)
+        counts.count(record, self.place, self.operations, said.code, blamed=said.blamed)
+        if said.unread:
+            counts.answer_unread(record)
 
 
 def choose_read(

@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 import orjson
 
+from figway.compare.plugin_names import plugin_names
 from figway.routing.compile import CompiledTable
 from proxy.aws.api import Service, fetch_secret, object_path, region_of
 from proxy.aws.calls import Origin, Reply, finished
@@ -361,6 +362,10 @@ async def open_worker(settings: LambdaSettings, environ: Mapping[str, str]) -> Q
     """
     if not settings.control_url:
         raise SettingsError("FIGWAY_CONTROL_URL: missing. Results are handed in there.")
+    try:
+        plugins = plugin_names(environ.get("FIGWAY_COMPARE_PLUGINS", ""))
+    except ValueError as error:
+        raise SettingsError(f"FIGWAY_COMPARE_PLUGINS: {error}") from None
     timer = DeadlineTimer()
     timer.start()
     try:
@@ -378,6 +383,7 @@ async def open_worker(settings: LambdaSettings, environ: Mapping[str, str]) -> Q
         concurrency=int(environ.get("FIGWAY_SHADOW_CONCURRENCY", "16")),
         timeout_ms=int(float(environ.get("FIGWAY_SHADOW_TIMEOUT_S", "10")) * 1_000),
         legacy_percent=int(environ.get("FIGWAY_SHADOW_LEGACY_PERCENT", "50")),
+        plugins=plugins,
     )
     worker = QueueWorker(settings, shadow, timer, keys)
     if worker.table.served is not None and worker.secrets.waits(worker.table.served.table):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from figway.compare.answer import Answer, BodyReader, Context, Decoder
+from figway.compare.answer import Answer, BodyReader, Context, Decoder, OwnReader
 from figway.compare.limits import Limits
 from figway.compare.rules import ComparisonRule, RuleKind, RuleSet
 from figway.compare.verdict import Comparison, compare
@@ -40,6 +40,7 @@ class RouteComparer:
     faults: frozenset[FaultKind] = frozenset()
     html: frozenset[HtmlView] = frozenset()
     build_header: str = ""
+    own: OwnReader | None = None
     loose: dict[frozenset[str], RuleSet] = field(default_factory=dict)
     """The rules with some lists in any order."""
 
@@ -52,13 +53,16 @@ class RouteComparer:
         decoders: Mapping[str, Decoder],
         faults: frozenset[FaultKind] = frozenset(),
         build_header: str = "",
+        own: OwnReader | None = None,
     ) -> RouteComparer:
         """Raises `RuleError` and `PolicyError` for a policy that validation would refuse."""
         redactor = Redactor(key, redaction_policy(policy))
         headers = compared_headers(policy)
         html = frozenset(policy.html)
         rules = rule_set(policy)
-        return cls(rules, headers, redactor, hosts, decoders, readers(), faults, html, build_header)
+        return cls(
+            rules, headers, redactor, hosts, decoders, readers(), faults, html, build_header, own
+        )
 
     def compare(
         self,
@@ -83,6 +87,7 @@ class RouteComparer:
             build_header=self.build_header,
             decoders=self.decoders,
             readers=self.readers,
+            own=self.own,
             faults=self.faults,
             html=self.html,
             redact=self.redactor.value,

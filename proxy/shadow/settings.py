@@ -20,6 +20,8 @@ class ShadowSettings:
     """For one whole answer."""
     legacy_percent: int
     """Reads that legacy may be asked once more, as a share of the pairs."""
+    plugins: tuple[str, ...] = ()
+    """Comparison plugins that may run, `module:function`."""
 
     def to_data(self) -> dict[str, Any]:
         """The JSON form. It holds the key: for the channel only."""
@@ -28,7 +30,8 @@ class ShadowSettings:
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> ShadowSettings:
         """Decode what `to_data` made."""
-        return cls(**{**data, "key": bytes.fromhex(data["key"])})
+        plugins = tuple(data.get("plugins", ()))
+        return cls(**{**data, "key": bytes.fromhex(data["key"]), "plugins": plugins})
 
 
 def redaction_key(own: str, control_key: str) -> bytes:

@@ -16,11 +16,12 @@ from proxy.policies.credentials import Credentials, Secrets
 from proxy.request.live import LiveBackend
 from proxy.shadow.backend_queue import BackendQueue, Work
 from proxy.shadow.comparer import RouteComparer
-from proxy.shadow.decoders import decoders
 from proxy.shadow.extra_reads import ExtraReads
+from proxy.shadow.plugins import ComparePlugins
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.window import WindowState, digest_with
 from proxy.upstreams.port import Upstream
+from proxy.wire.decoders import decoders
 
 MOST_LEARNED = 10_000
 """Windows of an earlier life that are kept until their route is asked for."""
@@ -66,6 +67,7 @@ class ShadowTable:
         self._known: dict[str, Backend] = {}
         self._routes: dict[str, ComparedRoute] = {}
         self._decoders = decoders()
+        self._plugins = ComparePlugins(settings.plugins)
         self._digest = digest_with(settings.key)
         self._learned: dict[tuple[str, str], Mapping[str, Any]] = {}
 
@@ -119,6 +121,7 @@ class ShadowTable:
             self._decoders,
             faults_of(plan.route),
             plan.new.build_header,
+            self._plugins.reader(policy.compare),
         )
         if before is not None and before.window == window:
             state = before.state  # another sample or weight takes nothing from what was learned
@@ -180,7 +183,8 @@ class ShadowTable:
         )
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the processes of plugins."""
+        self._plugins.close()
         for queue in self.queues.values():
             await queue.target.upstream.close()
 

@@ -11,7 +11,7 @@ from control_plane.comparisons.export.cases import Case
 from control_plane.comparisons.export.files import Basis, Format
 from control_plane.comparisons.judged import Judged
 from control_plane.comparisons.preview import MOST_BYTES, Surroundings
-from control_plane.comparisons.previews import excused
+from control_plane.comparisons.previews import excused, refuse_plugin
 from control_plane.comparisons.rules import route_of
 from control_plane.comparisons.stored_pairs import StoredPairs
 from control_plane.comparisons.views import EvidenceViews
@@ -33,8 +33,10 @@ class Exports:
         self._pairs = pairs
 
     async def write(self, form: Format, wanted: Wanted, limit: int) -> str:
-        """Stored pairs of a route as a file. Raises `ApiProblem` 404."""
+        """Stored pairs of a route as a file. Raises `ApiProblem` 404, 409."""
         route = route_of(self._state.current, wanted.route)
+        if form is Format.PYTEST:
+            refuse_plugin(route)
         rows = await self._pairs.whole(wanted, limit, MOST_BYTES)
         if not rows:
             raise not_found(f"stored comparison of route {route.id!r} with these filters", "any")

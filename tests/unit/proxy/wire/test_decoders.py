@@ -8,7 +8,7 @@ import brotli
 import pytest
 import zstandard
 
-from proxy.shadow.decoders import decoders
+from proxy.wire.decoders import decoders
 
 DECODERS = decoders()
 PACK = {"br": brotli.compress, "zstd": zstandard.compress}
