@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from typing import Any
 
 from mangum import Mangum
@@ -29,6 +30,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+_MARGIN_S = 2.0
+"""Kept back of an invocation's time."""
 _NO_STREAM = {
     "type": "urn:figway:problem:no_stream",
     "title": "Streams are not served here",
@@ -56,12 +59,18 @@ class Serverless:
     def handle(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event; one of a schedule does a round of the tasks."""
         if "requestContext" not in event:
-            return self.loop.run_until_complete(self._round())
+            left_s = context.get_remaining_time_in_millis() / 1_000
+            return self.loop.run_until_complete(self._round(left_s - _MARGIN_S))
         asyncio.set_event_loop(self.loop)
         return self._mangum(event, context)
 
-    async def _round(self) -> dict[str, Any]:
-        """What `start_tasks` repeats in a process, once. Raises what a part raises, in the end."""
+    async def _round(self, seconds: float) -> dict[str, Any]:
+        """What `start_tasks` repeats in a process, once. Raises what a part raises, in the end.
+
+        What protects users comes first. Endpoints that hang take what is left of the time, and no
+        more: a function that is killed at its limit would lose the rest of its work.
+        """
+        until = time.monotonic() + seconds
         services = self.services
         before = now_ms() - services.settings.forget_instance_hours * 3_600_000
 
@@ -72,13 +81,13 @@ class Serverless:
         rounds: dict[str, Callable[[], Awaitable[object]]] = {
             "kill switch": services.kill.refresh,
             "refresh": services.publisher.refresh,
+            "rollouts": services.ticker.round,
             "traffic": services.traffic.trim,
             "comparisons": services.comparisons.retention.trim,
             "fleet": forget,
-            "rollouts": services.ticker.round,
-            "events": services.sender.drain,
             "old events": services.webhooks.trim,
             "old figures": services.ticker.trim,
+            "events": partial(services.sender.drain, until),
         }
         failed: list[Exception] = []
         for work in rounds.values():

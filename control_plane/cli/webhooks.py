@@ -71,12 +71,18 @@ def change(
     on: Annotated[
         bool | None, typer.Option("--on/--off", help="Send, or do not.", show_default=False)
     ] = None,
-    rotate: Annotated[bool, typer.Option("--rotate", help="Make a new secret.")] = False,
+    rotate: Annotated[
+        bool,
+        typer.Option("--rotate", help="Make a new secret; for a day the old one signs as well."),
+    ] = False,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Sign with the present secret alone from now on.")
+    ] = False,
     reason: Why = "",
 ) -> None:
     """Change what an endpoint is told, switch it on or off, or give it a new secret."""
     context = shared(ctx)
-    body: dict[str, Any] = {"enabled": on, "rotate_secret": rotate}
+    body: dict[str, Any] = {"enabled": on, "rotate_secret": rotate, "drop_old_secret": drop_old}
     if types is not None:
         body["types"] = [] if types == "none" else [part.strip() for part in types.split(",")]
     made, _ = context.api().call(

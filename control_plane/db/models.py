@@ -223,6 +223,8 @@ class ReportRow(Base):
     boot: Mapped[str] = mapped_column(String(64), primary_key=True)
     sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     at_ms: Mapped[BigInt]
+    serves: Mapped[str | None] = mapped_column(String(64))
+    """ETag of the table that a sandbox serves; none for proxies that acknowledge."""
 
     __table_args__ = (Index("reports_seen_at", "at_ms"),)
 

@@ -109,6 +109,9 @@ class WebhookEndpointRow(Base):
     form: Mapped[str] = mapped_column(String(20))
     """`standard`, `cloudevents` or `slack`."""
     secret: Mapped[str] = mapped_column(String(200))
+    old_secret: Mapped[str | None] = mapped_column(String(200))
+    """The secret before the last rotation, which signs as well until `old_until_ms`."""
+    old_until_ms: Mapped[int | None] = mapped_column(BigInteger)
     types: Mapped[Document]
     """JSON list of event types, each exact or ending in `*`; empty for none."""
     disabled_ms: Mapped[int | None] = mapped_column(BigInteger)

@@ -39,6 +39,8 @@ from figway.rollout.state import RolloutState, load_since
 
 BLOCK_MS = 600_000
 """Guards look at each ten minutes of a step by themselves too."""
+_SANDBOX_MS = 120_000
+"""A sandbox that was not heard of for longer is frozen or gone: it serves nobody."""
 _SILENT_MS = 600_000  # a proxy that is not heard of for longer is gone
 _RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than this
 _SKEW_MS = 300_000  # a proxy whose clock is ahead reports into buckets that are still to come
@@ -155,6 +157,10 @@ class Observer:
                     found.breakers[breaker.route] = max(known, open_ms)
         for key in set(self._open_since) - opened:
             del self._open_since[key]
+        # A sandbox acknowledges nothing, as a frozen one could not: its reports say what it serves.
+        sandboxes = await traffic.sandboxes(connection, now - _SANDBOX_MS)
+        found.live += sum(sandboxes.values())
+        found.current += sandboxes.get(snapshot.etag, 0)
         return found
 
     def _open_ms(self, fleet: FleetSeen, route: str, state: RolloutState | None, now: int) -> int:

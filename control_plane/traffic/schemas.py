@@ -97,6 +97,9 @@ class ReportIn(Described, BaseModel):
     boot: Annotated[str, Field(min_length=1, max_length=64)]
     sequence: Annotated[int, Field(ge=0, lt=2**63, strict=True)]
     """Numbers the reports of one boot."""
+    serves: Annotated[str, Field(max_length=64)] = ""
+    """ETag of the table that a function's sandbox serves, as sandboxes send no acknowledgements;
+    empty for proxies that do."""
     from_ms: Count
     to_ms: Count
     series: Annotated[list[SeriesIn], Field(max_length=50_000)] = []

@@ -64,7 +64,7 @@ class TrafficService:
         at = report.to_ms if abs(now - report.to_ms) < _SKEW_MS else now
         async with self._database.write() as connection:
             if not await store.first_time(
-                self._database, connection, report.boot, report.sequence, now
+                self._database, connection, report.boot, report.sequence, now, report.serves
             ):
                 return False
             merged = [

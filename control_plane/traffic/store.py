@@ -38,14 +38,34 @@ class Span(NamedTuple):
 
 
 async def first_time(
-    database: Database, connection: AsyncConnection, boot: str, sequence: int, now: int
+    database: Database,
+    connection: AsyncConnection,
+    boot: str,
+    sequence: int,
+    now: int,
+    serves: str = "",
 ) -> bool:
-    """Note a report; False if it was noted before."""
+    """Note a report; False if it was noted before. `serves` is the table of a sandbox."""
     if database.is_postgres:
         # Merging reads, then writes: one control plane at a time, or counts would be lost.
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    statement = database.insert(ReportRow).values(boot=boot, sequence=sequence, at_ms=now)
+    statement = database.insert(ReportRow).values(
+        boot=boot, sequence=sequence, at_ms=now, serves=serves or None
+    )
     return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
+
+
+async def sandboxes(connection: AsyncConnection, since_ms: int) -> dict[str, int]:
+    """The sandboxes of functions that were heard of since then: how many serve which table (ETag),
+    by the newest report of each."""
+    turn = func.row_number().over(partition_by=ReportRow.boot, order_by=ReportRow.sequence.desc())
+    told = (
+        select(ReportRow.serves, turn.label("turn"))
+        .where(ReportRow.at_ms >= since_ms, ReportRow.serves.is_not(None))
+        .subquery()
+    )
+    query = select(told.c.serves, func.count()).where(told.c.turn == 1).group_by(told.c.serves)
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 # -- single buckets ----------------------------------------------------------------------------

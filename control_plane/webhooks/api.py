@@ -64,7 +64,12 @@ async def change_webhook(
     """Change what an endpoint is told, switch it on or off, or give it a new secret."""
     entry = actor.entry("webhook.change", f"webhook {webhook}", reason[:500])
     made = await services.webhooks.change(
-        webhook, entry, types=body.types, enabled=body.enabled, rotate=body.rotate_secret
+        webhook,
+        entry,
+        types=body.types,
+        enabled=body.enabled,
+        rotate=body.rotate_secret,
+        drop_old=body.drop_old_secret,
     )
     return endpoint_secret(made) if body.rotate_secret else endpoint_out(made)
 

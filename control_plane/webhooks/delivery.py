@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import math
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -113,7 +114,8 @@ class Sender:
             return Delivered(None, f"could not be sent: {type(error).__name__}")
 
     async def _send(self, endpoint: WebhookEndpoint, event: OutgoingEvent) -> Delivered:
-        ready = message(endpoint.form, event, endpoint.secret, int(time.time()))
+        now = now_ms()
+        ready = message(endpoint.form, event, endpoint.secrets_at(now), now // 1_000)
         return await self.post(endpoint.url, ready.headers, ready.body, TIMEOUT_S)
 
     async def post(
@@ -173,18 +175,21 @@ class Sender:
         if endpoint.disabled_ms is not None:
             why = f"the endpoint {endpoint.id} is switched off: {endpoint.disabled_why}"
             return CheckResult("hold", why)
-        body, now = orjson.dumps(dict(question)), int(time.time())
+        body, now = orjson.dumps(dict(question)), now_ms()
         # An id of its own: a receiver that drops repeats must not drop the next question.
-        ready = signed(endpoint.secret, f"check_{uuid4().hex}", now, body)
+        ready = signed(endpoint.secrets_at(now), f"check_{uuid4().hex}", now // 1_000, body)
         sent = await self.post(url, ready.headers, body, _CHECK_TIMEOUT_S)
         if sent.status == 200:
             return CheckResult("pass", "HTTP 200")
         return CheckResult("breach" if sent.status == 409 else "hold", sent.error)
 
-    async def drain(self) -> int:
-        """Rounds until nothing is due, where they come seldom; how many were sent."""
+    async def drain(self, until: float = math.inf) -> int:
+        """Rounds until nothing is due, where they come seldom; how many were sent. None begins
+        that could last longer than `until`, monotonic seconds."""
         sent = 0
         for _ in range(_MOST_ROUNDS):
+            if time.monotonic() + TIMEOUT_S > until:
+                break
             found = await self.round()
             sent += found
             if not found:

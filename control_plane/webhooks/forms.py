@@ -7,7 +7,7 @@ incoming webhooks carry their secret in the URL, and are not signed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,17 +34,18 @@ class OutgoingEvent:
         return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def message(form: str, event: OutgoingEvent, secret: str, timestamp: int) -> SignedMessage:
-    """An event in one of the forms; `timestamp` (seconds) is that of this attempt."""
-    return _FORMS[form](event, secret, timestamp)
+def message(form: str, event: OutgoingEvent, keys: Sequence[str], timestamp: int) -> SignedMessage:
+    """An event in one of the forms, signed with each of `keys`; `timestamp` (seconds) is that of
+    this attempt."""
+    return _FORMS[form](event, keys, timestamp)
 
 
-def _standard(event: OutgoingEvent, secret: str, timestamp: int) -> SignedMessage:
+def _standard(event: OutgoingEvent, keys: Sequence[str], timestamp: int) -> SignedMessage:
     body = {"type": event.type, "timestamp": event.time, "data": dict(event.data)}
-    return signed(secret, event.id, timestamp, orjson.dumps(body))
+    return signed(keys, event.id, timestamp, orjson.dumps(body))
 
 
-def _cloudevents(event: OutgoingEvent, secret: str, timestamp: int) -> SignedMessage:
+def _cloudevents(event: OutgoingEvent, keys: Sequence[str], timestamp: int) -> SignedMessage:
     body = {
         "specversion": "1.0",
         "id": event.id,
@@ -56,15 +57,15 @@ def _cloudevents(event: OutgoingEvent, secret: str, timestamp: int) -> SignedMes
         "data": dict(event.data),
     }
     kind = "application/cloudevents+json; charset=utf-8"
-    return signed(secret, event.id, timestamp, orjson.dumps(body), kind)
+    return signed(keys, event.id, timestamp, orjson.dumps(body), kind)
 
 
-def _slack(event: OutgoingEvent, secret: str, timestamp: int) -> SignedMessage:
+def _slack(event: OutgoingEvent, keys: Sequence[str], timestamp: int) -> SignedMessage:
     body = orjson.dumps({"text": plain_text(event)})
     return SignedMessage({"content-type": "application/json", "user-agent": "figway"}, body)
 
 
-_FORMS: Mapping[str, Callable[[OutgoingEvent, str, int], SignedMessage]] = {
+_FORMS: Mapping[str, Callable[[OutgoingEvent, Sequence[str], int], SignedMessage]] = {
     "standard": _standard,
     "cloudevents": _cloudevents,
     "slack": _slack,

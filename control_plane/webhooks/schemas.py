@@ -32,7 +32,10 @@ class EndpointChange(Described, BaseModel, extra="forbid"):
     types: Types | None = None
     enabled: StrictBool | None = None
     rotate_secret: StrictBool = False
-    """Make a new secret; the answer shows it once."""
+    """Make a new secret; the answer shows it once. For a day messages are signed with both, so that
+    the receiver can change over."""
+    drop_old_secret: StrictBool = False
+    """Sign with the present secret alone from now on, as when the one before has leaked."""
 
 
 class EndpointOut(Described, BaseModel):
@@ -44,6 +47,8 @@ class EndpointOut(Described, BaseModel):
     types: list[str]
     enabled: bool
     disabled_why: str
+    old_secret_until_ms: int | None = None
+    """Until when the secret before the last rotation signs as well."""
     created_ms: int
     created_by: str
 
@@ -63,6 +68,7 @@ def endpoint_out(found: WebhookEndpoint) -> EndpointOut:
     return EndpointOut(
         id=found.id, url=url, form=found.form, types=list(found.types),
         enabled=found.disabled_ms is None, disabled_why=found.disabled_why,
+        old_secret_until_ms=found.old_until_ms,
         created_ms=found.created_ms, created_by=found.created_by,
     )  # fmt: skip
 

@@ -54,6 +54,8 @@ TYPES: Mapping[str, str] = {
 }
 """Every type of event, and what it tells."""
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+OLD_SECRET_MS = 24 * 3_600_000
+"""How long the secret before a rotation signs as well."""
 _KEEP_MS = 30 * 24 * 3_600_000
 
 
@@ -158,8 +160,10 @@ class WebhookService:
         types: Sequence[str] | None = None,
         enabled: bool | None = None,
         rotate: bool = False,
+        drop_old: bool = False,
     ) -> WebhookEndpoint:
-        """Change what it is told, switch it on or off, or give it a new secret."""
+        """Change what it is told, switch it on or off, or give it a new secret. The one before
+        signs as well for a day, unless it is dropped."""
         found = await self.get(endpoint_id)
         if types is not None:
             _check_types(types)
@@ -169,7 +173,10 @@ class WebhookService:
         if enabled is False:
             found = replace(found, disabled_ms=now_ms(), disabled_why=entry.reason or "by hand")
         if rotate:
-            found = replace(found, secret=new_secret())
+            until = now_ms() + OLD_SECRET_MS
+            found = replace(found, secret=new_secret(), old_secret=found.secret, old_until_ms=until)
+        if drop_old:
+            found = replace(found, old_secret=None, old_until_ms=None)
         async with self._database.write() as connection:
             await store.put_endpoint(self._database, connection, found)
             await audit.record(connection, entry, now=now_ms())

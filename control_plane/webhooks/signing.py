@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _SECRET_BYTES = 32
@@ -35,15 +36,21 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def signed(
-    secret: str, message_id: str, timestamp: int, body: bytes, kind: str = "application/json"
+    keys: Sequence[str],
+    message_id: str,
+    timestamp: int,
+    body: bytes,
+    kind: str = "application/json",
 ) -> SignedMessage:
-    """A body with the headers of Standard Webhooks."""
+    """A body with the headers of Standard Webhooks: one signature for each secret, so that a
+    receiver may change over while both are in use."""
+    signatures = " ".join(signature(key, message_id, timestamp, body) for key in keys)
     return SignedMessage(
         {
             "content-type": kind,
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
-            "webhook-signature": signature(secret, message_id, timestamp, body),
+            "webhook-signature": signatures,
             "user-agent": "figway",
         },
         body,

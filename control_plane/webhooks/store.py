@@ -29,6 +29,15 @@ class WebhookEndpoint:
     disabled_why: str = ""
     created_ms: int = 0
     created_by: str = ""
+    old_secret: str | None = None
+    """The secret before the last rotation, which signs as well until `old_until_ms`."""
+    old_until_ms: int | None = None
+
+    def secrets_at(self, now: int) -> tuple[str, ...]:
+        """The secrets that sign at this moment, the present one first."""
+        if self.old_secret and self.old_until_ms is not None and now < self.old_until_ms:
+            return self.secret, self.old_secret
+        return (self.secret,)
 
     def wants(self, event_type: str) -> bool:
         """Whether it is told of this type."""
@@ -143,7 +152,7 @@ async def endpoint(connection: AsyncConnection, endpoint_id: str) -> WebhookEndp
 
 def _endpoint(row: Row[Any]) -> WebhookEndpoint:
     fields = ("id", "url", "form", "secret", "disabled_ms", "disabled_why", "created_ms",
-              "created_by")  # fmt: skip
+              "created_by", "old_secret", "old_until_ms")  # fmt: skip
     return WebhookEndpoint(
         **{name: getattr(row, name) for name in fields}, types=tuple(orjson.loads(row.types))
     )
@@ -157,7 +166,8 @@ async def put_endpoint(
         "url": found.url, "form": found.form, "secret": found.secret,
         "types": orjson.dumps(list(found.types)).decode(), "disabled_ms": found.disabled_ms,
         "disabled_why": found.disabled_why[:200], "created_ms": found.created_ms,
-        "created_by": found.created_by[:200],
+        "created_by": found.created_by[:200], "old_secret": found.old_secret,
+        "old_until_ms": found.old_until_ms,
     }  # fmt: skip
     statement = database.insert(WebhookEndpointRow).values(id=found.id, **columns)
     await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=columns))

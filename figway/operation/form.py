@@ -69,6 +69,8 @@ def _values_of_parts(body: bytes, media: ContentType, names: FieldNames) -> list
     found = []
     for part in parts(body, media, complete=True):
         disposition = _disposition(part)
+        if _is_nested(part):
+            raise Unread(UnreadReason.AMBIGUOUS)  # some readers find fields within it
         if not names.has(_name(disposition)):
             continue
         if not part.whole:
@@ -81,6 +83,11 @@ def _values_of_parts(body: bytes, media: ContentType, names: FieldNames) -> list
             raise Unread(UnreadReason.MEDIA_TYPE)
         found.append(_text(part.body))
     return found
+
+
+def _is_nested(part: Part) -> bool:
+    """Whether a part has parts of its own (RFC 2388, 4.2)."""
+    return "multipart/" in part.headers.get("content-type", "").lower()
 
 
 _PLAIN = frozenset({"binary", "8bit", "7bit"})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import unquote_to_bytes
 from xml.parsers import expat
 
 from figway.message.http import RequestHead
@@ -51,8 +52,8 @@ def read(head: RequestHead, body: bytes, *, complete: bool) -> tuple[Operation, 
 def _root(body: bytes, media: ContentType, *, complete: bool) -> tuple[ContentType, bytes, bool]:
     """The root part of an MTOM message (RFC 2387, 3.2): what `start` names, or the first."""
     start = media.parameters.get("start", "")
-    named = rb"(?i)\ncontent-id:[ \t]*" + re.escape(start.encode("latin-1"))
-    if start and len(re.findall(named, body)) > 1:
+    named = [_content_id(found) for found in _CONTENT_ID(body)]
+    if start and named.count(_content_id(start.encode("latin-1"))) > 1:
         raise Unread(UnreadReason.AMBIGUOUS)
     for part in parts(body, media, complete=complete):
         if start and part.headers.get("content-id", "") != start:
@@ -64,6 +65,14 @@ def _root(body: bytes, media: ContentType, *, complete: bool) -> tuple[ContentTy
         own = media_type(part.headers.get("content-type", "").encode("latin-1"))
         return own, part.body, part.whole
     raise Unread(UnreadReason.ABSENT if complete else UnreadReason.TOO_LONG)
+
+
+_CONTENT_ID = re.compile(rb"(?i)\ncontent-id[ \t]*:([^\r\n]*)").findall
+
+
+def _content_id(value: bytes) -> bytes:
+    """An id without what some readers leave out: brackets, quotes, escapes, case."""
+    return unquote_to_bytes(value.strip()).strip(b"<>\"' \t").lower()
 
 
 _PLAIN = frozenset({"binary", "8bit", "7bit"})

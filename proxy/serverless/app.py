@@ -164,6 +164,8 @@ class ServerlessProxy:
         if queue is not None:
             batch = None
             if not queue.resting:
+                served = self.table.served
+                self.reports.serves = "" if served is None else served.etag
                 batch = self.reports.due(time.time(), queue.book.take, urgent=urgent)
             queue.flush(batch, self.reports.told)
         await self._within(self._settle_ms, self._settled(queue))

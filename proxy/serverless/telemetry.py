@@ -87,6 +87,8 @@ class Reports:
         self._sequence = 0
         self._from = 0.0
         self._events: list[dict[str, Any]] = []
+        self.serves = ""
+        """ETag of the table that this sandbox serves; nobody here acknowledges it otherwise."""
         self._sending: dict[str, Any] | None = None
 
     def event(self, event: dict[str, Any]) -> None:
@@ -110,6 +112,7 @@ class Reports:
             self._sending = {
                 "instance": self._instance,
                 "boot": self._boot,
+                "serves": self.serves,
                 "sequence": self._sequence,
                 "from_ms": int(self._from * 1_000),
                 "to_ms": int(now * 1_000),

@@ -104,7 +104,7 @@ class ComparePlugin:
             try:
                 self._process = subprocess.Popen(  # noqa: S603  a name that the operator gave
                     [sys.executable, "-P", "-m", "proxy.shadow.plugin_process", self._name],
-                    stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                     env=_environment(os.environ),
                 )  # fmt: skip
             except OSError:

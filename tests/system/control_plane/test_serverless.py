@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from control_plane.serverless import Serverless
@@ -22,7 +25,7 @@ from tests.support.serverless.pooler import Pooler
 
 ADMIN = "fgw_abcdefgh_" + "a" * 40
 PROXY = "fgw_abcdefgi_" + "b" * 40
-CONTEXT = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 10_000)
+CONTEXT = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 60_000)
 SCHEDULE = {"source": "aws.events", "detail-type": "Scheduled Event"}
 
 
@@ -151,8 +154,6 @@ def test_a_schedule_does_the_rounds(sandboxes: Make, database: str) -> None:
     assert status in (200, 204), shown
 
     async def execute(statement: str) -> int:
-        from sqlalchemy import text
-
         async with one.services.database.write() as connection:
             result = await connection.execute(text(statement))
             return int(result.scalar_one()) if result.returns_rows else 0
@@ -211,6 +212,110 @@ def test_a_schedule_moves_rollouts_and_sends_events(sandboxes: Make) -> None:
     assert ask(one, "GET", "/api/v1/rollouts/a")[1]["phase"] == "completed"
     assert len(heard) == 2
     there.close()
+
+
+ROUTE = {"id": "a", "match": {"path": "/a"}, "stage": "legacy", "new": "new"}
+PLAN = {"target": {"route": "a"}, "steps": [{"stage": "shadow"}, {"weight": "5%"},
+                                            {"weight": "25%"}, {"stage": "new"}],
+        "gates": {"parity": False, "errors": False, "latency": False}, "warmup": "0s",
+        "stale_after": "1h"}  # fmt: skip
+
+
+def started(one: Serverless) -> None:
+    """A rollout that has begun, and an endpoint that is told of it and is not there."""
+    hook = {"id": "hook", "url": "http://127.0.0.1:1/", "types": ["figway.rollout.*"]}
+    for path, body in (
+        ("webhooks", hook), ("backends", {"id": "new", "side": "new", "url": "http://new.example"}),
+        ("routes", ROUTE), ("rollouts/a/start", {"reason": "go", "plan": PLAN}),
+    ):  # fmt: skip
+        status, shown = ask(one, "POST", f"/api/v1/{path}", body)
+        assert status in (200, 201), shown
+
+
+def reported(one: Serverless, boot: str, sequence: int, serves: str) -> None:
+    """A sandbox of the proxy hands in its counters, and says what it serves."""
+    report = {"instance": f"lambda {boot}", "boot": boot, "sequence": sequence, "from_ms": 1,
+              "to_ms": 2, "series": [], "events": [], "serves": serves}  # fmt: skip
+    assert ask(one, "POST", "/api/v1/reports", report, key=PROXY)[0] == 200
+
+
+def moves(one: Serverless) -> list[str]:
+    """Where the timeline says that the routes were led, oldest first."""
+    found = ask(one, "GET", "/api/v1/rollouts/a/timeline")[1]["items"]
+    return [reason["text"] for entry in reversed(found) for reason in entry["reasons"]
+            if reason["code"] == "moved"]  # fmt: skip
+
+
+def test_an_installation_of_functions_alone_walks_its_rollouts(sandboxes: Make) -> None:
+    """No sandbox of a proxy acknowledges anything: its reports say which table it serves. A step
+    waits until each that is heard of serves the newest one, or has been frozen for two minutes."""
+    (one,) = sandboxes(1)
+    started(one)
+    one.handle(SCHEDULE, CONTEXT)
+    waits = ask(one, "GET", "/api/v1/rollouts/a")[1]
+    assert (waits["waiting_for"], waits["reasons"][0]["code"]) == ("proxies", "proxies_none")
+    first = ask(one, "GET", "/api/v1/table", key=PROXY)[1]["etag"]
+    reported(one, "s1", 1, first)
+    reported(one, "s2", 1, first)
+    one.handle(SCHEDULE, CONTEXT)
+    assert ask(one, "GET", "/api/v1/rollouts/a")[1]["stands"] == "shadow"
+    second = ask(one, "GET", "/api/v1/table", key=PROXY)[1]["etag"]
+    reported(one, "s1", 2, second)
+    one.handle(SCHEDULE, CONTEXT)
+    waits = ask(one, "GET", "/api/v1/rollouts/a")[1]
+    assert waits["reasons"][0]["text"] == "1 of 2 proxies serve the newest table"
+    reported(one, "s2", 3, second)
+    reported(one, "s2", 2, first)  # a message that was late: the newer one counts
+    one.handle(SCHEDULE, CONTEXT)
+    assert ask(one, "GET", "/api/v1/rollouts/a")[1]["stands"] == "5 %"
+
+    async def frozen() -> None:
+        async with one.services.database.write() as connection:
+            await connection.execute(
+                text("UPDATE reports_seen SET at_ms = at_ms - 121000 WHERE boot = 's2'")
+            )
+
+    reported(one, "s1", 3, ask(one, "GET", "/api/v1/table", key=PROXY)[1]["etag"])
+    one.loop.run_until_complete(frozen())
+    one.handle(SCHEDULE, CONTEXT)
+    assert moves(one) == ["to shadow", "to 5 %", "to 25 %"]
+
+
+def test_schedules_that_come_twice_late_or_at_once_do_nothing_twice(sandboxes: Make) -> None:
+    """The platform promises at least one event, not one: two sandboxes get the same at the same
+    moment, again and again. Each step is one revision, one line, one event."""
+    made = sandboxes(2)
+    one, _ = made
+    started(one)
+    stood = []
+    for sequence in range(1, 7):
+        serves = ask(one, "GET", "/api/v1/table", key=PROXY)[1]["etag"]
+        reported(one, "s1", sequence, serves)
+        with ThreadPoolExecutor(2) as threads:
+            rounds = [threads.submit(each.handle, SCHEDULE, CONTEXT) for each in made]
+            assert all("rollouts" in ended.result()["done"] for ended in rounds)
+        for each in made:
+            each.handle(SCHEDULE, CONTEXT)  # once more, late
+        stood.append(ask(one, "GET", "/api/v1/rollouts/a")[1]["stands"])
+    assert stood[:4] == ["shadow", "5 %", "25 %", "new"]
+    assert moves(one) == ["to shadow", "to 5 %", "to 25 %", "to new"]
+    assert ask(one, "GET", "/api/v1/rollouts/a")[1]["phase"] == "completed"
+    events = ask(one, "GET", "/api/v1/out-events")[1]["items"]
+    types = Counter(event["type"] for event in events)
+    assert (types["figway.rollout.moved"], types["figway.rollout.completed"]) == (4, 1)
+    audit = ask(one, "GET", "/api/v1/audit")[1]["items"]
+    assert sum(entry["actor"] == "rollout:a" for entry in audit) == 4
+
+
+def test_an_endpoint_that_hangs_takes_no_time_from_the_rest(sandboxes: Make) -> None:
+    """A schedule with eight seconds left begins no round of deliveries that may last ten; trimming
+    and rollouts are done all the same."""
+    (one,) = sandboxes(1)
+    started(one)
+    little = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 8_000)
+    assert one.handle(SCHEDULE, little)["done"][-1] == "events"
+    found = ask(one, "GET", "/api/v1/deliveries")[1]["items"]
+    assert not any(delivery["attempts"] for delivery in found)
 
 
 @pytest.mark.postgres

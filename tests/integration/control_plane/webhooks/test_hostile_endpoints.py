@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -210,3 +211,71 @@ async def test_no_question_is_a_repeat_of_another(control: Control) -> None:
 def test_urls_of_endpoints_are_not_logged() -> None:
     """Those of Slack hold a secret; the client would log each."""
     assert logging.getLogger("httpx").getEffectiveLevel() > logging.INFO
+
+
+async def test_a_name_that_comes_to_mean_metadata_is_not_connected_to(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules of addresses hold at each attempt: the name was harmless when it was added, and when
+    the first event went out."""
+    async with peer(b"HTTP/1.1 204 X\r\n\r\n") as (port, heads):
+        meant = ["127.0.0.1"]
+        loop = asyncio.get_running_loop()
+        real = loop.getaddrinfo
+
+        async def lookup(host: str, *given: Any, **more: Any) -> Any:
+            if host != "hooks.example":
+                return await real(host, *given, **more)
+            return [(2, 1, 6, "", (address, port)) for address in meant]
+
+        monkeypatch.setattr(loop, "getaddrinfo", lookup)
+        await _add(control, "moves", f"http://hooks.example:{port}/", ["figway.test"])
+        await control.post("/webhooks/moves/test", None)
+        assert (await _sent(control, "moves"))["status"] == "delivered"
+        for addresses in (
+            ["169.254.169.254"],
+            ["127.0.0.1", "::ffff:169.254.169.254"],
+            ["fe80::1"],
+        ):
+            meant[:] = addresses
+            await control.post("/webhooks/moves/test", None)
+            refused = await _sent(control, "moves")
+            assert (refused["status"], refused["last_status"]) == ("waiting", None)
+            assert "link-local or metadata" in refused["last_error"]
+        assert len(heads) == 1
+
+
+async def test_many_that_hang_take_turns_with_those_that_answer(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty endpoints hang, ten answer: in as few rounds as there are twenties of endpoints, each
+    has had its turn."""
+    monkeypatch.setattr(delivery, "TIMEOUT_S", 0.2)
+    await control.services.sender.close()
+    async with (
+        peer(b"", hangs=True) as (slow, hung),
+        peer(b"HTTP/1.1 204 X\r\n\r\n") as (well, got),
+    ):
+        for number in range(50):
+            port = well if number % 5 == 4 else slow
+            await _add(control, f"e{number:02}", f"http://127.0.0.1:{port}/", ["figway.test"])
+            await control.post(f"/webhooks/e{number:02}/test", None)
+        await until(lambda: _round(control, lambda: len(got) == 10 and len(hung) >= 40))
+        done = (await control.get("/deliveries", limit=100))["items"]
+    assert sum(one["status"] == "delivered" for one in done) == 10
+    assert all(one["attempts"] for one in done)
+
+
+async def _round(control: Control, done: Callable[[], bool]) -> bool:
+    await control.services.sender.round()
+    return done()
+
+
+async def test_a_sender_with_little_time_begins_no_round(control: Control) -> None:
+    """A function is killed at its limit: what could last longer waits for the next schedule."""
+    async with peer(b"HTTP/1.1 204 X\r\n\r\n") as (port, heads):
+        await _add(control, "hook", f"http://127.0.0.1:{port}/", ["figway.test"])
+        sender = control.services.sender
+        assert await sender.drain(time.monotonic() + delivery.TIMEOUT_S - 1) == 0
+        await control.post("/webhooks/hook/test", None)
+        await until(lambda: _round(control, lambda: len(heads) == 1))

@@ -261,6 +261,14 @@ def test_soap_with_attachments() -> None:
     assert said(read(SOAP, other, RELATED), SOAP) == "media_type"
 
 
+@pytest.mark.parametrize("also", [b"root", b"<ROOT>", b"<%72oot>", b'"<root>"', b" <root> "])
+def test_a_root_that_two_parts_may_be(also: bytes) -> None:
+    """Readers compare ids with or without brackets, case and escapes, and take the first or the
+    last of two that are equal."""
+    twice = ATTACHED.replace(b"<image>", also).replace(b"noise", envelope(b"<Delete/>")) + b"--\r\n"
+    assert said(read(SOAP, twice, RELATED), SOAP) == "ambiguous"
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -382,6 +390,7 @@ SEARCH = part(b"q", b"1") + part(b"action", b"search") + b"--b1--\r\n"
         (SEARCH, MULTIPART + b"; xboundary=b"),
         (SEARCH, MULTIPART + b"; boundary*0=b"),
         (SEARCH, MULTIPART + b"; charset=ibm037"),
+        (SEARCH.replace(b'"q"', b'"q"\r\nContent-Type: multipart/mixed; boundary=in'), MULTIPART),
         (SEARCH.replace(b'"action"', b'"action"\r\nContent-Type: a/b; charset=utf-16'), MULTIPART),
     ],
 )

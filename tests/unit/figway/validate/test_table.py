@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from figway.compare.plugin_names import plugin_names
 from figway.model.backend import (
     Backend,
     BackendKind,
@@ -37,6 +38,7 @@ from figway.model.table import (
 )
 from figway.model.words import Side
 from figway.validate.address import is_link_local
+from figway.validate.plugins import unnamed_plugins
 from figway.validate.table import CODES, Finding, Severity, validate, validate_change
 from tests.support.tables import LEGACY, NEW, on, route, table
 from tests.unit.figway.validate import aws_cases, policy_cases
@@ -260,6 +262,8 @@ CASES: list[tuple[str, Table]] = [
     ("rule_invalid", one(comparison=ComparisonPolicy(rules=(rule(absolute=0.1),)))),
     ("rule_duplicate", one(comparison=ComparisonPolicy(rules=(rule(), rule())))),
     ("compared_header_invalid", one(comparison=ComparisonPolicy(headers=("ETag",)))),
+    ("compare_plugin_invalid", one(comparison=ComparisonPolicy(compare="shop_compare"))),
+    ("compare_plugin_invalid", one(comparison=ComparisonPolicy(compare="os; import x:y"))),
     ("noise_sample_range", one(comparison=ComparisonPolicy(noise_sample=10_001))),
     (
         "overrule_invalid",
@@ -303,8 +307,8 @@ def test_each_code(code: str, broken: Table) -> None:
 
 def test_every_code_is_produced_by_a_case() -> None:
     of_tables = {code for code in CODES if not code.startswith("rollout_")}
-    of_traffic = {"reads_sets_cookie", "reads_answers_201"}
-    assert {code for code, _ in CASES} | {"split_reshuffled"} == of_tables - of_traffic
+    elsewhere = {"reads_sets_cookie", "reads_answers_201", "compare_plugin_unnamed"}
+    assert {code for code, _ in CASES} | {"split_reshuffled"} == of_tables - elsewhere
 
 
 @EACH
@@ -460,3 +464,19 @@ def test_other_addresses(host: str) -> None:
 
 def test_an_allowance_permits_a_link_local_address() -> None:
     assert validate(backend(url="http://169.254.169.254", allow_link_local=True)) == []
+
+
+def test_a_plugin_that_no_worker_runs_is_warned_of() -> None:
+    """Its pairs could not be compared; the table is no worse for it, and is not refused."""
+    named = one(comparison=ComparisonPolicy(compare="shop.compare:booking"))
+    assert unnamed_plugins(named, ["shop.compare:booking"]) == []
+    [found] = unnamed_plugins(named, ["shop.compare:other"])
+    assert (found.code, found.severity) == ("compare_plugin_unnamed", Severity.WARNING)
+    assert unnamed_plugins(SOUND, ()) == []
+
+
+def test_a_setting_names_plugins() -> None:
+    assert plugin_names(" a:b, c.d:e,a:b ,") == ("a:b", "c.d:e")
+    for wrong in ("a", "a:b:c", "a.b", "a:b-c", "../a:b", "a:b;c:d"):
+        with pytest.raises(ValueError, match="write module:function"):
+            plugin_names(wrong)
