@@ -128,7 +128,10 @@ async def test_retention(control: Control) -> None:
                 ),
                 {"step": step},
             )
-        await connection.execute(text("INSERT INTO reports_seen (boot, sequence, at_ms) VALUES ('b', 1, 0)"))
+        await connection.execute(
+            text("INSERT INTO reports_seen (boot, sequence, at_ms) VALUES (:boot, 1, 0)"),
+            {"boot": "b"},
+        )
     await control.services.traffic.trim()
     async with database.read() as connection:
         for name in ("traffic", "reports_seen"):
