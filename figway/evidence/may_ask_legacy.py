@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote_plus
 
@@ -67,14 +68,26 @@ def why_not_repeated(
     if method not in _READS and method not in declared:
         return "method"
     names, values = _query(target)
-    refused = _never(target, names | values, request, answer, elapsed_ms)
+    asked, answered = _by_name(request), _by_name(answer)
+    refused = _never(target, names | values, asked, answered, elapsed_ms)
     if refused or reads is LegacyReads.ALLOWED or method not in _READS:
         return refused
     if names & _LIKELY_ONE_TIME:
         return "one_time"
     if status not in _STORABLE:
         return "failed"
-    return _cacheable(request, answer)
+    return _cacheable(asked, answered)
+
+
+_Fields = dict[bytes, list[bytes]]
+"""Values by lower-case name."""
+
+
+def _by_name(headers: Headers) -> _Fields:
+    found: _Fields = {}
+    for name, value in headers:
+        found.setdefault(name.lower(), []).append(value)
+    return found
 
 
 def _query(target: bytes) -> tuple[set[str], set[str]]:
@@ -85,15 +98,14 @@ def _query(target: bytes) -> tuple[set[str], set[str]]:
 
 
 def _never(
-    target: bytes, words: set[str], request: Headers, answer: Headers, elapsed_ms: float
+    target: bytes, words: set[str], request: _Fields, answer: _Fields, elapsed_ms: float
 ) -> Refusal:
-    if _values(request, b"upgrade"):
+    if b"upgrade" in request:
         return "upgrade"
-    if any(b"text/event-stream" in value.lower() for value in _values(answer, b"content-type")):
+    types = (*answer.get(b"content-type", ()), *request.get(b"accept", ()))
+    if any(b"text/event-stream" in value.lower() for value in types):
         return "event_stream"
-    if any(b"text/event-stream" in value.lower() for value in _values(request, b"accept")):
-        return "event_stream"
-    if _values(answer, b"set-cookie"):
+    if b"set-cookie" in answer:
         return "sets_cookies"
     path = target.partition(b"?")[0].decode("latin-1").lower()
     if words & _POLLS or elapsed_ms > LONG_POLL_MS:
@@ -103,40 +115,38 @@ def _never(
     return ""
 
 
-def _cacheable(request: Headers, answer: Headers) -> Refusal:
-    control = b",".join(_values(answer, b"cache-control")).decode("latin-1").lower()
+def _cacheable(request: _Fields, answer: _Fields) -> Refusal:
+    control = b",".join(answer.get(b"cache-control", ())).decode("latin-1").lower()
     directives = {part.partition("=")[0].strip() for part in control.split(",")}
-    if "no-store" in directives or b"*" in _values(answer, b"vary"):
+    if "no-store" in directives or b"*" in answer.get(b"vary", ()):
         return "not_cacheable"
     ages = {name: int(age) for name, age in _AGE.findall(control) if len(age) < 12}
     shared = "public" in directives or ages.get("s-maxage", 0) > 0
     if _personal(request) and ("private" in directives or not shared or _varies(answer)):
         return "credentials"
     kept = shared or ages.get("max-age", 0) > 0
-    validated = bool(_values(answer, b"etag") or _values(answer, b"last-modified"))
+    validated = b"etag" in answer or b"last-modified" in answer
     return "" if kept or validated else "not_cacheable"
 
 
-def _personal(request: Headers) -> bool:
+def _personal(request: _Fields) -> bool:
     """Whether a request says who asks: other cookies than Figway's own, or credentials."""
-    if _values(request, b"authorization") or _values(request, b"proxy-authorization"):
+    if b"authorization" in request or b"proxy-authorization" in request:
         return True
     return any(
         part.partition(b"=")[0].strip() not in (b"", _OWN_COOKIE)
-        for value in _values(request, b"cookie")
+        for value in request.get(b"cookie", ())
         for part in value.split(b";")
     )
 
 
-def _varies(answer: Headers) -> bool:
-    names = {
-        name.strip().lower() for value in _values(answer, b"vary") for name in value.split(b",")
-    }
-    return bool(names & {b"cookie", b"authorization", b"*"})
+def _varies(answer: _Fields) -> bool:
+    return not _varying(answer.get(b"vary", ())).isdisjoint((b"cookie", b"authorization", b"*"))
 
 
-def _values(headers: Headers, wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name.lower() == wanted]
+def _varying(values: Iterable[bytes]) -> set[bytes]:
+    """The names that Vary lists."""
+    return {name.strip().lower() for value in values for name in value.split(b",")}
 
 
 # -- natural repeats ---------------------------------------------------------------------------
@@ -148,6 +158,20 @@ _NOT_PART = re.compile(
     rb"|cache-control|pragma|sec-.*|dnt|priority|content-length|referer|date|te|figway-.*"
     rb"|upgrade-insecure-requests|idempotency-key"
 )
+_LONGEST_NAME = 64
+"""Bytes of a header name of which it is remembered whether it is left out."""
+
+
+@lru_cache(1_024)
+def _says_nothing(name: bytes) -> bool:
+    return _NOT_PART.fullmatch(name) is not None
+
+
+def _left_out(name: bytes) -> bool:
+    """Whether a header says nothing of what is asked for; `name` in lower case."""
+    if len(name) > _LONGEST_NAME:
+        return _NOT_PART.fullmatch(name) is not None
+    return _says_nothing(name)
 
 
 def repeat_key(method: str, target: bytes, request: Headers, body: bytes, answer: Headers) -> bytes:
@@ -156,21 +180,16 @@ def repeat_key(method: str, target: bytes, request: Headers, body: bytes, answer
     Headers that say nothing of what is asked for (trace ids, a browser's hints) are left out,
     unless the answer names them in Vary.
     """
-    varies = {
-        name.strip().lower() for value in _values(answer, b"vary") for name in value.split(b",")
-    }
-    told = sorted(
-        (name.lower(), value)
-        for name, value in request
-        if name.lower() in varies or not _NOT_PART.fullmatch(name.lower())
-    )
+    varies = _varying(value for name, value in answer if name.lower() == b"vary")
+    lowered = [(name.lower(), value) for name, value in request]
+    told = sorted(pair for pair in lowered if pair[0] in varies or not _left_out(pair[0]))
     lines = [method.encode(), target, *(b"%b: %b" % pair for pair in told), b"", body]
     return b"\n".join(lines)
 
 
 def signed_in(request: Headers) -> bool:
     """Whether a request brings credentials or cookies of its own."""
-    return _personal(request)
+    return _personal(_by_name(request))
 
 
 def stripped(headers: Headers, names: Iterable[bytes]) -> Headers:

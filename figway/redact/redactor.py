@@ -23,6 +23,10 @@ from figway.redact.paths import hide_in_path
 from figway.redact.policy import RedactionPolicy
 
 LEAST_KEY = 16
+LONGEST_CLEAN = 200
+"""Characters of a text that is remembered as one without secrets."""
+MOST_CLEAN = 1_000
+"""Such texts: 0.3 MB at most."""
 
 _NONCE = re.compile(r"'nonce-([^']*)'")
 _DONE = re.compile(r"\[redacted:[a-z_]{1,20}:[0-9a-f]{8}\]")
@@ -55,6 +59,8 @@ class Redactor:
             raise ValueError(f"a redaction key has {LEAST_KEY} bytes or more, not {len(key)}")
         self._key = key
         self.policy = policy or RedactionPolicy()
+        self._clean: set[str] = set()
+        """Short texts that hold no secret: headers and members repeat from answer to answer."""
 
     def hide(self, kind: str, secret: str) -> str:
         """The placeholder for a secret. What is one already stays as it is."""
@@ -78,6 +84,16 @@ class Redactor:
         """Text with what looks secret in it hidden: by the policy's patterns, by pairs, by
         looks.
         """
+        if text in self._clean:
+            return text
+        found = self._search(text)
+        if found == text and len(text) <= LONGEST_CLEAN:
+            if len(self._clean) >= MOST_CLEAN:
+                self._clean.clear()
+            self._clean.add(text)
+        return found
+
+    def _search(self, text: str) -> str:
         for pattern in self.policy.patterns:
             text = substitute(pattern, lambda found: self.hide("pattern", found), text)
         text = hide_secrets(text, self.hide)

@@ -25,6 +25,9 @@ LIMITS = Limits()
 LEARNED = "(learned) "
 """Begins the name of what no person wrote."""
 MOST_LOOSE = 64
+SHORT_HEADS = 8_192
+"""Bytes of two header sections that are compared in no time."""
+_LABELS = (b"content-type", b"content-encoding", "content-type", "content-encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,12 @@ class RouteComparer:
         found = compare(legacy, new, rules, context)
         return _without_order(found) if unordered else found
 
+    def at_once(self, one: Answer, other: Answer) -> bool:
+        """Whether comparing them takes no time: the same body under the same labels."""
+        if self.faults or one.body != other.body:
+            return False
+        return _labels(one) == _labels(other) and _size(one) + _size(other) <= SHORT_HEADS
+
     def _rules(self, unordered: frozenset[str]) -> RuleSet:
         if not unordered:
             return self.rules
@@ -118,6 +127,14 @@ class RouteComparer:
     def redacted(self, answer: Answer) -> dict[str, Any]:
         """An answer without its secrets, as it is stored."""
         return answer_to_store(answer, self.redactor, self.decoders, LIMITS)
+
+
+def _labels(answer: Answer) -> list[bytes | str]:
+    return [value for name, value in answer.headers if name.lower() in _LABELS]
+
+
+def _size(answer: Answer) -> int:
+    return sum(len(name) + len(value) for name, value in answer.headers)
 
 
 def _without_order(found: Comparison) -> Comparison:

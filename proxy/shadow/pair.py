@@ -10,7 +10,7 @@ from figway.compare.answer import Answer
 from figway.compare.verdict import Comparison
 from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.seen import Seen
-from figway.evidence.window import MORE, Entries, entries_of
+from figway.evidence.window import MORE, NO_DIFFERENCE, Entries, entries_of
 from proxy.capture.message import Captured
 
 
@@ -73,6 +73,8 @@ class Pair:
         """Its signature."""
         if self.comparison.beyond:
             return MORE
+        if not self.seen:
+            return NO_DIFFERENCE
         marks: dict[str, set[Mark]] = {}
         for item, mark in self.found:
             marks.setdefault(item.field, set()).add(mark)

@@ -225,9 +225,9 @@ class Pairs:
         if conditional and pair.new.status == 304:
             pair.comparison = Comparison("match")
         else:
-            captured = pair.captured
-            work = partial(compared.comparer.compare, captured, pair.legacy, pair.new)
-            pair.comparison = await self.thread.do(work)
+            pair.comparison = await self.thread.compare(
+                compared.comparer, pair.captured, pair.legacy, pair.new
+            )
             await self._in_any_order(compared, pair)
         pair.since = now_ms()
         self._built(compared, pair)
@@ -248,9 +248,9 @@ class Pairs:
             path for path in orders if any(one.startswith(f"{path}[*]") for one in elements)
         )
         if pair.unordered:
-            legacy, new = pair.legacy, pair.new
-            work = partial(compared.comparer.compare, pair.captured, legacy, new, pair.unordered)
-            pair.comparison = await self.thread.do(work)
+            pair.comparison = await self.thread.compare(
+                compared.comparer, pair.captured, pair.legacy, pair.new, pair.unordered
+            )
 
     def _built(self, compared: ComparedRoute, pair: Pair) -> None:
         new = compared.plan.new

@@ -87,8 +87,7 @@ class Replayer:
         except NotReplayable as why:
             found = {"verdict": "not_replayable", "reason": str(why), "differences": []}
             return {"example": example["id"], **found}
-        work = partial(compared.comparer.compare, captured, legacy, new)
-        comparison = await self._thread.do(work)
+        comparison = await self._thread.compare(compared.comparer, captured, legacy, new)
         took = legacy.elapsed_ms + new.elapsed_ms
         pair = Pair(captured, legacy, new, comparison, now_ms(), slack_ms=took)
         if pair.comparison.verdict in COMPARED:

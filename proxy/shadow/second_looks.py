@@ -14,7 +14,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import Any, Protocol
 
 from figway.compare.answer import Answer
@@ -72,8 +72,7 @@ async def changes_between(
     thread: CompareThread, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
 ) -> Changes | None:
     """How two answers to its request differ; None where they cannot be compared."""
-    work = partial(compared.comparer.compare, pair.captured, one, other, pair.unordered)
-    found = await thread.do(work)
+    found = await thread.compare(compared.comparer, pair.captured, one, other, pair.unordered)
     return changes(found) if found.verdict in COMPARED else None
 
 
@@ -319,8 +318,8 @@ class SecondLooks:
     async def _compare(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
     ) -> Comparison:
-        work = partial(compared.comparer.compare, pair.captured, one, other, pair.unordered)
-        return await self._thread.do(work)
+        comparer, unordered = compared.comparer, pair.unordered
+        return await self._thread.compare(comparer, pair.captured, one, other, unordered)
 
     # -- waiting -------------------------------------------------------------------------------
 
@@ -450,5 +449,6 @@ def _key(pair: Pair) -> bytes:
     ).digest()
 
 
+@lru_cache(1_024)
 def _short(route: str) -> bytes:
     return hashlib.blake2b(route.encode(), digest_size=16).digest()

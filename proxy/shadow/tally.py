@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from figway.compare.answer import Answer, header_values
+from figway.compare.answer import Answer, RawHeader, header_values
 from figway.compare.differences import Difference
 from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
@@ -72,7 +72,8 @@ class Tally:
         row = self._row(captured)
         row.drop(reason)
         if captured.side == "legacy":
-            self._evidence(row, captured).seen_shapes.add(_shape(captured, None))
+            shape = _shape(captured, None, signed_in(captured.headers))
+            self._evidence(row, captured).seen_shapes.add(shape)
 
     def built(self, captured: Captured, build: str) -> None:
         """This build of new answered."""
@@ -108,7 +109,8 @@ class Tally:
         captured, comparison = pair.captured, pair.comparison
         evidence = self._evidence(row, captured)
         evidence.seen_at(captured.at_ms, captured.at_ms)
-        shape = _shape(captured, pair.legacy)
+        who = signed_in(captured.headers)
+        shape = _shape(captured, pair.legacy, who)
         evidence.seen_shapes.add(shape)
         side = _FAILED.get(ended)
         if side is not None:
@@ -119,7 +121,6 @@ class Tally:
             self._sketch(evidence, compared.state, pair)
         if rated or side == "new":
             evidence.shapes.add(shape)
-            who = signed_in(captured.headers)
             name = request_hash(captured.method, captured.target, captured.body, who)
             evidence.request(name, captured.at_ms)
         if ended == "unconfirmed":
@@ -234,15 +235,18 @@ def _sketched(
     sketch.count(*seen.readings, apart_ms, state.digest)
 
 
-def _shape(captured: Captured, legacy: Answer | None) -> Shape:
-    """By legacy's answer; by the served one where there is no pair."""
+def _shape(captured: Captured, legacy: Answer | None, who: bool) -> Shape:
+    """By legacy's answer; by the served one where there is no pair. `who`: signed in."""
     if legacy is None or legacy.failure is not None:
-        status, headers = captured.status, header_values(captured.answer_headers)
+        status, media = captured.status, _media_type(captured.answer_headers)
     else:
-        status, headers = legacy.status, header_values(legacy.headers)
-    media = headers.get("content-type", [""])[-1]
-    who = signed_in(captured.headers)
+        status, media = legacy.status, _media_type(legacy.headers)
     return shape_of(captured.method, captured.target, status, media, who)
+
+
+def _media_type(headers: Iterable[RawHeader]) -> str:
+    types = (pair for pair in headers if pair[0].lower() in (b"content-type", "content-type"))
+    return header_values(types).get("content-type", [""])[-1]
 
 
 def _why(pair: Pair) -> str:
