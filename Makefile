@@ -169,7 +169,7 @@ api-fuzz: $(VENV)/.dev ## Hold every answer of the admin API to its description:
 
 outage: $(VENV)/.dev ## Kill new under load, and draw what happened
 	@$(BIN)/python -m bench.outage --strict --json docs/images/outage.json --picture docs/images/outage.svg
-	@$(BIN)/python -m bench.outage_rates --strict --json docs/results/outage_rates.json
+	@$(BIN)/python -m bench.outage_rates --strict
 
 storm: $(VENV)/.dev ## 50 flips a second under load: make storm [SECONDS=30]
 	@$(BIN)/python -m tests.suites.soak.storm --seconds $(or $(SECONDS),30)
@@ -199,7 +199,7 @@ lock: $(VENV)/.dev ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--group compile -c requirements/dev.lock -o requirements/compile.lock
 
-reference: $(VENV)/.dev ## Write docs/reference/settings.md, docs/reference/cli.md and the states in the architecture page from the code
+reference: $(VENV)/.dev ## Write docs/reference/ (settings, commands, table, codes, API) and the states in the architecture page from the code
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/state_diagram.py
 

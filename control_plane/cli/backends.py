@@ -14,7 +14,7 @@ from control_plane.cli.changing import (
     Timeout,
     Wait,
     Yes,
-    delete_item,
+    add_removal,
     put_item,
 )
 from control_plane.cli.client import at
@@ -30,6 +30,7 @@ BackendId = Annotated[str, typer.Argument(help="The backend's id.")]
 
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
+    add_removal(backends, "backends", "Delete a backend; refused while a route needs it.")
     app.add_typer(backends, name="backends", rich_help_panel=panel)
 
 
@@ -205,25 +206,3 @@ def _merged(fields: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-@backends.command("rm")
-def remove_backend(
-    ctx: typer.Context,
-    backend: BackendId,
-    reason: Reason = "",
-    wait: Wait = False,
-    timeout: Timeout = 30.0,
-    yes: Yes = False,
-    force: Force = False,
-) -> None:
-    """Delete a backend; refused while a route needs it."""
-    delete_item(
-        shared(ctx),
-        "backends",
-        backend,
-        reason=reason,
-        wait=wait,
-        timeout=timeout,
-        consent=Consent(yes, force, reason),
-    )

@@ -13,8 +13,8 @@ from control_plane.cli.changing import (
     Timeout,
     Wait,
     Yes,
+    add_removal,
     change,
-    delete_item,
     put_item,
 )
 from control_plane.cli.client import at
@@ -31,6 +31,9 @@ CapabilityId = Annotated[str, typer.Argument(help="The capability's id.")]
 
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
+    add_removal(
+        capabilities, "capabilities", "Delete a capability; refused while a route belongs to it."
+    )
     app.add_typer(capabilities, name="capabilities", rich_help_panel=panel)
 
 
@@ -134,28 +137,6 @@ def flip_capability(
         at("capabilities", capability, "flip"),
         {name: value for name, value in body.items() if value is not None},
         etag="*",
-        wait=wait,
-        timeout=timeout,
-        consent=Consent(yes, force, reason),
-    )
-
-
-@capabilities.command("rm")
-def remove_capability(
-    ctx: typer.Context,
-    capability: CapabilityId,
-    reason: Reason = "",
-    wait: Wait = False,
-    timeout: Timeout = 30.0,
-    yes: Yes = False,
-    force: Force = False,
-) -> None:
-    """Delete a capability; refused while a route belongs to it."""
-    delete_item(
-        shared(ctx),
-        "capabilities",
-        capability,
-        reason=reason,
         wait=wait,
         timeout=timeout,
         consent=Consent(yes, force, reason),

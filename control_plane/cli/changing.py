@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markup import escape
 
 from control_plane.cli.client import Api, at
-from control_plane.cli.context import Shared, command_line, default_reason
+from control_plane.cli.context import Shared, command_line, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import Markup, Output, console, errors, grid, show
 
@@ -35,6 +35,8 @@ Force = Annotated[
     bool,
     typer.Option("--force", help="Also against what the evidence or a proxy says; with --reason."),
 ]
+
+Item = Annotated[str, typer.Argument(help="The id of what is deleted.")]
 
 _POLL = 0.5
 
@@ -235,21 +237,22 @@ def put_item(
     )  # fmt: skip
 
 
-def delete_item(
-    context: Shared,
-    kind: str,
-    item_id: str,
-    *,
-    reason: str,
-    wait: bool,
-    timeout: float,
-    consent: Consent | None = None,
-) -> None:
-    """Delete an item as it is now."""
-    path = at(kind, item_id)
-    _, headers = context.api().call("GET", path)
-    etag = headers["etag"]
-    change(
-        context, "DELETE", path, etag=etag,
-        reason=reason, wait=wait, timeout=timeout, consent=consent,
-    )  # fmt: skip
+def add_removal(group: typer.Typer, kind: str, help: str) -> None:
+    """Give a group of commands its `rm`, which deletes an item as it is now."""
+
+    @group.command("rm", help=help)
+    def remove(
+        ctx: typer.Context,
+        item: Item,
+        reason: Reason = "",
+        wait: Wait = False,
+        timeout: Timeout = 30.0,
+        yes: Yes = False,
+        force: Force = False,
+    ) -> None:
+        context, path = shared(ctx), at(kind, item)
+        _, headers = context.api().call("GET", path)
+        change(
+            context, "DELETE", path, etag=headers["etag"],
+            reason=reason, wait=wait, timeout=timeout, consent=Consent(yes, force, reason),
+        )  # fmt: skip

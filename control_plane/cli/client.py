@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from control_plane.cli import http
 from control_plane.cli.errors import CliError, Exit
@@ -24,7 +26,23 @@ _BY_STATUS = {
 _PROBLEM = "urn:figway:problem:"
 _PRIVATE = "Nothing here"
 """The title of what a proxy's private port answers to a path that it has not."""
-_ITEMS = ("routes", "backends", "capabilities")
+_API = "figway-api"
+"""What every answer of a control plane carries (`control_plane.http.headers`)."""
+_LISTS = {
+    "route": "figway routes list",
+    "backend": "figway backends list",
+    "capability": "figway capabilities list",
+    "revision": "figway revisions",
+    "rollout": "figway rollout list",
+    "webhook": "figway webhooks list",
+    "key": "figway keys list",
+    "change that waits": "figway approvals list",
+    "proxy": "figway fleet",
+    "stored comparison": "figway compare examples ROUTE",
+}
+"""By what is not there, the command that shows what is."""
+_PLURALS = {"route": "routes", "backend": "backends", "capability": "capabilities"}
+_MISSING = re.compile(r"there is no (.+?) '(.*)'")
 _HINTS = {
     401: "Give a key: export FIGWAY_ADMIN_KEY=..., or --key. `figway keys create` makes one.",
     403: "Use a key with a higher role; `figway keys list` shows whose is which.",
@@ -40,8 +58,11 @@ def at(*parts: object) -> str:
     """
     for part in parts:
         if str(part) in ("", ".", "..") or "/" in str(part):
-            noun = str(parts[-2] if part is parts[-1] and parts[1:] else parts[0])
-            raise CliError(f"there is no {noun.rstrip('s')} {str(part)!r}", code=Exit.NOT_FOUND)
+            noun = str(parts[max(parts.index(part) - 1, 0)])
+            noun = {"capabilities": "capability"}.get(noun, noun.rstrip("s"))
+            raise CliError(
+                f"there is no {noun} {str(part)!r}", hint=_listed(noun), code=Exit.NOT_FOUND
+            )
     return "".join(f"/{quote(str(part), safe='')}" for part in parts)
 
 
@@ -66,6 +87,7 @@ class Api:
                 hint="Look at FIGWAY_ADMIN_KEY, --key, or the key file; `fgw_` begins every key.",
                 code=Exit.FORBIDDEN,
             )
+        self._has_key = key != ""
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
             self._client = http.ApiClient(self.url, headers, timeout)
@@ -111,8 +133,8 @@ class Api:
                 timeout=timeout,
             )
         if answer.status >= 400:
-            raise self._meant(path, self._problem(answer))
-        return _decoded(answer), dict(answer.headers)
+            raise self._meant(self._problem(answer))
+        return self._decoded(answer), dict(answer.headers)
 
     def send_document(
         self, path: str, body: bytes, kind: str, *, etag: str = "", **query: Any
@@ -126,7 +148,7 @@ class Api:
             )
         if answer.status >= 400:
             raise self._problem(answer)
-        return _decoded(answer)
+        return self._decoded(answer)
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """The lines of a stream of server-sent events, until it ends."""
@@ -136,6 +158,8 @@ class Api:
         ):
             if answer.status >= 400:
                 raise self._problem(answer)
+            if _API not in answer.headers:
+                raise self._not_ours(answer)
             yield from lines
 
     def _problem(self, answer: http.ApiAnswer) -> CliError:
@@ -147,6 +171,8 @@ class Api:
             return self._not_ours(answer)
         if problem.get("title") == _PRIVATE:
             return self._not_ours(answer)
+        if answer.status == HTTPStatus.UNAUTHORIZED and not self._has_key:
+            problem["detail"] = "no key was given"
         title = problem.get("title") or f"HTTP {answer.status}"
         findings = problem.get("findings") or ()
         detail = "" if findings else problem.get("detail") or ""
@@ -168,22 +194,34 @@ class Api:
             code=Exit.UNREACHABLE,
         )
 
-    def _meant(self, path: str, error: CliError) -> CliError:
-        """With the names that come close, where there is no item of the name that was typed."""
-        kind, _, rest = path.lstrip("/").partition("/")
-        name = unquote(rest.partition("/")[0])
-        if error.code is not Exit.NOT_FOUND or kind not in _ITEMS or not name:
+    def _meant(self, error: CliError) -> CliError:
+        """With the names that come close, where there is nothing of the name that was typed, or
+        with the command that lists what there is."""
+        missing = _MISSING.search(error.message) if error.code is Exit.NOT_FOUND else None
+        if missing is None:
             return error
-        try:
-            ids = [row["item"]["id"] for row in self.pages(f"/{kind}", limit=1_000)]
-        except CliError:
-            return error
-        close = get_close_matches(name, ids, n=3, cutoff=0.5)
+        noun, name = missing.groups()
+        close = get_close_matches(name, self._names(noun), n=3, cutoff=0.5)
         if close:
             error.hint = f"Did you mean {' or '.join(close)}?"
         elif not error.hint:
-            error.hint = f"figway {kind} list shows those that there are."
+            error.hint = _listed(noun)
         return error
+
+    def _names(self, noun: str) -> list[str]:
+        """The ids of all that is of a kind; none where they cannot be had."""
+        try:
+            found = self.pages(f"/{_PLURALS[noun]}", limit=1_000)
+            return [row["item"]["id"] for row in found]
+        except (CliError, KeyError):
+            return []
+
+    def _decoded(self, answer: http.ApiAnswer) -> Any:
+        if _API not in answer.headers:
+            raise self._not_ours(answer)
+        if not answer.content:
+            return None
+        return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
 
     @contextmanager
     def _reachable(self) -> Iterator[None]:
@@ -207,7 +245,6 @@ def _no_url(url: str, why: str) -> CliError:
     )
 
 
-def _decoded(answer: http.ApiAnswer) -> Any:
-    if not answer.content:
-        return None
-    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
+def _listed(noun: str) -> str:
+    """The next step where something is not there; none for what has no list."""
+    return f"{_LISTS[noun]} shows what there is." if noun in _LISTS else ""

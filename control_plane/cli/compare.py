@@ -96,10 +96,9 @@ def _evidence(api: Api, route: str) -> bool:
     evidence = detail["evidence"]
     if evidence is None:
         begin = command_line("shadow", route)
-        console.print(
-            f"Nothing was compared yet of {escape(route)}. In stage legacy nothing is: "
-            f"{escape(begin)} starts it. Else its next reads are."
-        )
+        in_legacy = detail["stage"] == "legacy"
+        then = f"{escape(begin)} starts it." if in_legacy else "What is copied next is."
+        console.print(f"Nothing was compared yet of {escape(route)}. {then}")
         return False
     _agreement(evidence)
     counts = {**evidence["verdicts"], **{f"dropped {k}": n for k, n in evidence["dropped"].items()}}

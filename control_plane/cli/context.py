@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from control_plane.cli.output import Output
 from control_plane.plain_text import neutral
 
 DEFAULT_URL = "http://127.0.0.1:8070"
+_USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class Shared:
                 why = (isinstance(error, OSError) and error.strerror) or "it is no text"
                 raise CliError(
                     f"the key file {self.key_file} cannot be read: {why}",
+                    hint="Name the file that holds the key: --key-file FILE, or "
+                    "FIGWAY_ADMIN_KEY_FILE.",
                     code=Exit.FORBIDDEN,
                 ) from None
         return Api(self.url, key, timeout=timeout)
@@ -93,6 +97,15 @@ def user_name() -> str:
         except KeyError:
             found = f"user {os.getuid()}"
     return neutral(found)[:100]
+
+
+def exported(url: str, key: str) -> str:
+    """The line that another terminal needs: address, key, and where the command is, unless every
+    terminal finds it."""
+    command = Path(sys.argv[0])
+    folder = (command if command.name == "figway" else Path(sys.executable)).absolute().parent
+    path = "" if str(folder) in _USUAL else f" PATH={shlex.quote(str(folder))}:$PATH"
+    return f"export FIGWAY_ADMIN_URL={url} FIGWAY_ADMIN_KEY={key}{path}"
 
 
 def command_line(*words: object) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from control_plane.cli.addresses import LOOPBACK, free_port
 from control_plane.cli.client import Api
+from control_plane.cli.context import exported
 from control_plane.cli.demo_traffic import visitors
 from control_plane.cli.errors import CliError
 from control_plane.cli.output import console
@@ -209,7 +211,7 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
         f"[bold]Admin key, shown once[/bold]  {key}",
         "",
         "In another terminal:",
-        f"  export PATH=$PWD/.venv/bin:$PATH FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY={key}",
+        f"  {escape(exported(place.admin, key))}",
         "  figway get --watch                            [dim]# both sides, live[/dim]",
         "  figway weight catalogue-search 25% --wait     [dim]# move a quarter of the users[/dim]",
         "  figway compare top catalogue-search           [dim]# what differs, by field[/dim]",

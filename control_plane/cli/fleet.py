@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from control_plane.cli.client import below
+from control_plane.cli.client import at, below
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.output import Markup, Output, console, show
 from control_plane.cli.times import ago, clock
@@ -152,6 +152,8 @@ def _series(context: Shared, route: str, minutes: int, step: int) -> None:
     found = context.api().get(
         "/traffic", route=route, step=step, **{"from": until - minutes * 60_000, "to": until}
     )
+    if not found["points"] and route != "-":
+        context.api().get(at("routes", route))  # says so where there is no such route
     if context.output is not Output.TABLE:
         show(found, context.output)
         return

@@ -146,6 +146,11 @@ def _whole(response: http.client.HTTPResponse) -> ApiAnswer:
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        reason = str(error.reason or "").replace("_", " ").lower()
+        return f"no TLS connection ({reason}); is it http:// instead of https://?"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

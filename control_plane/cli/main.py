@@ -40,6 +40,7 @@ from control_plane.cli import (
 from control_plane.cli.client import Api
 from control_plane.cli.context import DEFAULT_URL, Shared, asked_for, is_default
 from control_plane.cli.errors import CliError, Exit
+from control_plane.cli.help_text import unwrap
 from control_plane.cli.output import Output, errors
 from control_plane.cli.words import shared_first
 
@@ -112,8 +113,9 @@ def main() -> None:
     """Run the command line; errors become one line, a next step, and a documented exit code."""
     completion.prepare()
     try:
-        words = shared_first(sys.argv[1:], typer.main.get_command(app))
-        code = app(args=words, prog_name="figway", standalone_mode=False)
+        command = unwrap(typer.main.get_command(app))
+        words = shared_first(sys.argv[1:], command)
+        code = command.main(args=words, prog_name="figway", standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else Exit.OK)
     except CliError as error:

@@ -25,7 +25,7 @@ def register(app: typer.Typer, panel: str) -> None:
 
 def revisions(
     ctx: typer.Context,
-    number: Annotated[int | None, typer.Argument(help="Show this one whole.")] = None,
+    number: Annotated[int | None, typer.Argument(min=1, help="Show this one whole.")] = None,
     touches: Annotated[
         str, typer.Option(help="Only those that changed it, such as 'route orders'.")
     ] = "",
@@ -55,7 +55,9 @@ def undo(
     ctx: typer.Context,
     number: Annotated[
         int | None,
-        typer.Argument(help="The revision to take back; the newest that stands when left out."),
+        typer.Argument(
+            min=1, help="The revision to take back; the newest that stands when left out."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option(help="Even if the same was changed again since; that is lost then.")
@@ -117,7 +119,7 @@ def _step(
 
 def restore(
     ctx: typer.Context,
-    number: Annotated[int, typer.Argument(help="The revision to go back to.")],
+    number: Annotated[int, typer.Argument(min=1, help="The revision to go back to.")],
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,

@@ -19,7 +19,7 @@ from control_plane.cli.changing import (
     Timeout,
     Wait,
     Yes,
-    delete_item,
+    add_removal,
     put_item,
 )
 from control_plane.cli.client import Api, at
@@ -44,6 +44,11 @@ RouteId = Annotated[str, typer.Argument(help="The route's id.")]
 
 def register(app: typer.Typer, panel: str) -> None:
     """Add the commands to `app`."""
+    add_removal(
+        routes,
+        "routes",
+        "Delete a route: its requests go to legacy, as what no route matches does.",
+    )
     app.add_typer(routes, name="routes", rich_help_panel=panel)
     app.command("get", rich_help_panel=panel)(get)
 
@@ -167,28 +172,6 @@ def set_route(
         route,
         merged(fields, settings(setting or [])),
         {"match": "--path"},
-        reason=reason,
-        wait=wait,
-        timeout=timeout,
-        consent=Consent(yes, force, reason),
-    )
-
-
-@routes.command("rm")
-def remove_route(
-    ctx: typer.Context,
-    route: RouteId,
-    reason: Reason = "",
-    wait: Wait = False,
-    timeout: Timeout = 30.0,
-    yes: Yes = False,
-    force: Force = False,
-) -> None:
-    """Delete a route: its requests go to legacy, as what no route matches does."""
-    delete_item(
-        shared(ctx),
-        "routes",
-        route,
         reason=reason,
         wait=wait,
         timeout=timeout,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -171,7 +173,8 @@ def apply(
     api = context.api()
     body, kind = _document(file)
     how = {"merge": str(merge).lower(), "stages": "keep" if keep_stages else "file"}
-    planned = api.send_document("/table/apply", body, kind, dry_run="true", **how)
+    with _named(file):
+        planned = api.send_document("/table/apply", body, kind, dry_run="true", **how)
     _print_changes(planned)
     _print_moves(planned)
     if dry_run or not planned["changed"]:
@@ -218,7 +221,20 @@ def diff(
 
 def _checked(api: Api, file: Path, *, merge: bool = False) -> Any:
     body, kind = _document(file)
-    return api.send_document("/table/validate", body, kind, merge=str(merge).lower())
+    with _named(file):
+        return api.send_document("/table/validate", body, kind, merge=str(merge).lower())
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Say of which file the control plane speaks, where it cannot read what it was sent."""
+    try:
+        yield
+    except CliError as error:
+        if error.findings and error.findings[0]["path"].startswith("$"):
+            name = "standard input" if str(file) == "-" else file
+            error.message = f"{name} cannot be read as a table"
+        raise
 
 
 def _part_check(file: Path) -> str:
@@ -231,7 +247,11 @@ def _document(file: Path) -> tuple[bytes, str]:
     try:
         body = file.read_bytes()
     except OSError as error:
-        raise CliError(f"{file} cannot be read: {error.strerror}", code=Exit.USAGE) from None
+        raise CliError(
+            f"{file} cannot be read: {error.strerror}",
+            hint="`figway init FILE` begins a table file, `figway export` prints the whole table.",
+            code=Exit.USAGE,
+        ) from None
     return body, "application/json" if file.suffix == ".json" else "application/yaml"
 
 

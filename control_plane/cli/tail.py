@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from control_plane.cli.client import at
 from control_plane.cli.context import shared
 from control_plane.cli.output import Output, console
 from control_plane.cli.times import clock
@@ -40,6 +41,8 @@ def tail(
     context = shared(ctx)
     api = context.api()
     found = api.get("/decisions", route=route, limit=limit)
+    if not found["items"] and route not in ("*", "-"):
+        api.get(at("routes", route))  # says so where there is no such route
     _print(reversed(found["items"]), context.output)
     try:
         while follow:

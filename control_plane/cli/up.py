@@ -23,7 +23,7 @@ from control_plane.cli.addresses import (
     check_url_of_legacy,
 )
 from control_plane.cli.client import Api
-from control_plane.cli.context import command_line
+from control_plane.cli.context import command_line, exported
 from control_plane.cli.dry_look import dry_look
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
@@ -100,8 +100,10 @@ def alone(state: Path) -> Iterator[None]:
         private(state)
         lock = (state / "lock").open("a")
     except OSError as error:
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "it is a file" if is_file else error.strerror
         raise CliError(
-            f"the state folder {state} cannot be used: {error.strerror}",
+            f"the state folder {state} cannot be used: {why}",
             hint="Choose another with --state FOLDER.",
         ) from None
     with lock:
@@ -349,12 +351,12 @@ def _welcome(place: Place, legacy: str, key: str) -> str:
     ]
     if key:
         lines += [f"[bold]Admin key, shown once[/bold]  {key}", ""]
-        lines += ["Next:", f"  export FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY={key}"]
+        lines += ["Next:", f"  {escape(exported(place.admin, key))}"]
     else:
         database = escape(f"sqlite:///{place.database}")
         lines += ["Next, with the key that the first start showed. Should it be lost:"]
         lines += [f"  figway keys create ME --role admin --database {database}", ""]
-        lines += [f"  export FIGWAY_ADMIN_URL={place.admin} FIGWAY_ADMIN_KEY=..."]
+        lines += [f"  {escape(exported(place.admin, '...'))}"]
     lines += [
         "  figway backends set orders-new --side new --url http://127.0.0.1:9000",
         "  figway routes set orders --path '/orders/{rest=**}' --new orders-new",

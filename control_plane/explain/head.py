@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from control_plane.http.problems import invalid
 
+_URL = "write http://host/path, or a path that begins with /"
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -33,10 +35,21 @@ def typed_head(method: str, url: str, headers: list[tuple[str, str]], client: st
     host = next((value for name, value in pairs if name == b"host"), b"")
     target = url
     if found := _ABSOLUTE.fullmatch(url):
+        _check(url)
         host, target = found[1].rpartition("@")[2].encode(), found[2]
         if not target.startswith("/"):
             target = "/" + target
     if not target.startswith("/"):
-        raise invalid("url", "give an absolute URL, or a path that begins with /")
+        raise invalid("url", f"{url!r} is neither a URL nor a path", _URL)
     path, _, query = target.partition("#")[0].partition("?")
     return TypedHead(method, path.encode(), query.encode(), host, client, pairs)
+
+
+def _check(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise invalid("url", f"{url!r} is not a URL: {error}", _URL) from None
+    if not parts.hostname:
+        raise invalid("url", f"{url!r} names no host", _URL)

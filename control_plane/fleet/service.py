@@ -332,7 +332,7 @@ def _summed(snapshot: Snapshot, progress: list[ProxyProgress]) -> Propagation:
 def killed_summary(kill: Kill, revision: int, progress: list[ProxyProgress]) -> Propagation:
     """What proxies do about the kill switch."""
     done = sum(entry.state == "applied" for entry in progress)
-    what = "send everything to legacy" if kill.on else "serve by their routes"
+    what = "send everything to legacy" if kill.on else "serve as the routes say"
     if not progress:
         text = f"no proxy is live; the first will {what}"
     else:

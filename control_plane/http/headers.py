@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+API = "figway-api"
+"""Tells the command line that what answered is a control plane, and no other server."""
+
 _ALWAYS = [
+    (API.encode(), b"v1"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     # Not `no-referrer`: a form of ours would then be sent with `Origin: null` by a host name over

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from control_plane.db.engine import UNAVAILABLE, DatabaseReplaced, OutcomeUnknown, refusal
 from control_plane.http.described import Described
+from control_plane.http.field_words import in_words
 from control_plane.http.limits import PLAIN_TEXT
 
 _log = logging.getLogger(__name__)
@@ -254,11 +255,15 @@ def wrong_fields(error: RequestValidationError | ValidationError) -> ApiProblem:
 
 def _finding(entry: Mapping[str, Any]) -> FindingOut:
     where = [str(part) for part in entry["loc"] if part != "body"]
-    message = str(entry["msg"])
+    message, resolution = in_words(entry)
     if (entry.get("ctx") or {}).get("pattern") == PLAIN_TEXT:
         message = "it holds a character that acts instead of showing, such as a control character"
     return FindingOut(
-        code="invalid_field", severity="error", path=".".join(where) or "body", message=message
+        code="invalid_field",
+        severity="error",
+        path=".".join(where) or "body",
+        message=message,
+        resolution=resolution,
     )
 
 

@@ -28,6 +28,8 @@ from figway.rollout.plan import RolloutPlan
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _MOST_PLANS = 1_000
+_FORM = "`figway export` prints a document of this form, `figway init` begins one"
+_BRACES = "Within braces a value that has some is quoted: {path: '/orders/{id}'}"
 _DEEPEST = 64
 """Collections within each other; a table has a dozen. The C parser recurses on the machine's stack:
 a hundred thousand brackets end the process."""
@@ -91,7 +93,11 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
         table = from_data(Table, data)
     except CodecError as error:
         finding = FindingOut(
-            code="invalid_field", severity="error", path=error.path, message=error.message
+            code="invalid_field",
+            severity="error",
+            path=error.path,
+            message=error.message,
+            resolution=_FORM,
         )
         raise refused([finding], "The table cannot be read") from None
     if table.kill_switch:
@@ -223,11 +229,12 @@ def _parsed(body: bytes, content_type: str) -> Any:
         text = body.decode()
         _scan(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except UnicodeDecodeError as error:
+        raise invalid("$", f"no text in UTF-8 (byte {error.start + 1})", _FORM) from None
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
-        hint = "Within braces a value that has some is quoted: {path: '/orders/{id}'}"
-        raise invalid(
-            "$", f"not YAML: {' '.join(str(error).split())}", hint if b"{" in body else ""
-        ) from None
+        why = " ".join(str(error).replace(' in "<unicode string>",', " at").split())
+        hint = _BRACES if "flow mapping" in why else _FORM
+        raise invalid("$", f"not YAML: {why}", hint) from None
 
 
 def _named_once(pairs: list[tuple[str, Any]]) -> None:

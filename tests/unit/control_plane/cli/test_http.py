@@ -64,7 +64,7 @@ def test_a_call_says_what_the_api_reads(serve: Serve) -> None:
 
 
 def test_lines_of_a_stream(serve: Serve) -> None:
-    url = serve(b"HTTP/1.1 200 OK\r\n\r\ndata: 1\n\ndata: 2\r\n")
+    url = serve(b"HTTP/1.1 200 OK\r\nFigway-Api: v1\r\n\r\ndata: 1\n\ndata: 2\r\n")
     assert list(Api(url, "").lines("/stream")) == ["data: 1", "", "data: 2"]
 
 
@@ -88,6 +88,22 @@ def test_what_is_no_control_plane_is_named(serve: Serve) -> None:
     assert told.value.code is Exit.UNREACHABLE
 
 
+@pytest.mark.parametrize("content", [b'{"path": "/api/v1/routes"}', b"[]", b"<p>hello</p>", b""])
+def test_an_application_that_answers_all_is_no_control_plane(serve: Serve, content: bytes) -> None:
+    """M1: the address of the facade, or of the application, ended in a traceback."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    api = Api(serve(head % len(content) + content), "key")
+    for ask in (
+        lambda: api.get("/routes"),
+        lambda: api.call("POST", "/routes/orders/flip", {}),
+        lambda: api.send_document("/table/apply", b"", "application/yaml"),
+        lambda: list(api.lines("/stream")),
+    ):
+        with pytest.raises(CliError, match="answers 200, and is not a control plane") as told:
+            ask()
+        assert told.value.code is Exit.UNREACHABLE
+
+
 def test_the_metrics_port_is_no_control_plane(serve: Serve) -> None:
     """It answers as the control plane would, of a path that it has not."""
     body = b'{"type":"urn:figway:problem:not_found","title":"Nothing here","status":404}'
@@ -104,7 +120,7 @@ def test_ctrl_c_does_not_deny_what_was_sent(
     """`figway flip --wait`, stopped while it waited, said "nothing was changed"."""
     for method, said in (("GET", "nothing was changed"), ("POST", "may be done all the same")):
         monkeypatch.setattr(Api, "asked_for_change", False)
-        url = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        url = serve(b"HTTP/1.1 200 OK\r\nFigway-Api: v1\r\nContent-Length: 0\r\n\r\n")
 
         def stopped(*_: object, url: str = url, method: str = method) -> list[str]:
             Api(url, "").call(method, "/routes")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import typer
 
+from control_plane.cli.help_text import unwrap
 from control_plane.cli.main import app
 from control_plane.cli.words import shared_first
 
@@ -27,3 +30,14 @@ ROOT = typer.main.get_command(app)
 def test_shared_options_go_to_the_front(typed: str, ordered: str) -> None:
     """All of them, but for what the command itself defines."""
     assert shared_first(typed.split(), ROOT) == ordered.split()
+
+
+def test_help_is_wrapped_by_the_terminal() -> None:
+    """It broke its lines where the source does."""
+    for command in _all(unwrap(typer.main.get_command(app))):
+        assert all("\n" not in part for part in (command.help or "").split("\n\n")), command.name
+
+
+def _all(command: Any) -> list[Any]:
+    inner = getattr(command, "commands", {}).values()
+    return [command, *(one for group in inner for one in _all(group))]
