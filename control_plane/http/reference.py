@@ -31,11 +31,13 @@ def page(document: Mapping[str, Any]) -> str:
         "<p>Described by <a href=/openapi.json>/openapi.json</a> (OpenAPI). Every call below "
         "<code>/api/v1</code> takes <code>Authorization: Bearer fgw_...</code>.</p>",
     ]
-    for tag, found in by_tag(document).items():
-        lines.append(f"<h2>{escape(tag)}</h2><dl>")
+    tags = by_tag(document)
+    lines += [f"<a href=#{escape(tag)}>{escape(tag)}</a> " for tag in tags]
+    for tag, found in tags.items():
+        lines.append(f"<h2 id={escape(tag)}>{escape(tag)}</h2><dl>")
         for method, path, operation in found:
             lines.append(f"<dt><code>{method} {escape(path)}</code></dt>")
-            lines.append(f"<dd>{escape(_text(operation))}{_parameters(operation)}</dd>")
+            lines.append(f"<dd>{escape(_text(operation))}{_list(document, operation)}</dd>")
         lines.append("</dl>")
     return "".join(lines)
 
@@ -44,13 +46,52 @@ def _text(operation: Mapping[str, Any]) -> str:
     return " ".join(str(operation.get("description") or operation.get("summary", "")).split())
 
 
-def _parameters(operation: Mapping[str, Any]) -> str:
+def _list(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
     rows = [
-        f"<li><code>{escape(entry['name'])}</code> ({escape(entry['in'])})"
-        f"{': ' + escape(entry['description']) if entry.get('description') else ''}</li>"
-        for entry in operation.get("parameters", ())
+        f"<li><code>{escape(name)}</code> ({where}){': ' + escape(text) if text else ''}</li>"
+        for name, where, text in _taken(document, operation)
     ]
-    return f"<ul>{''.join(rows)}</ul>" if rows else ""
+    answer = _answer(document, operation)
+    told = f"<p>{escape(answer)}</p>" if answer else ""
+    return (f"<ul>{''.join(rows)}</ul>" if rows else "") + told
+
+
+def _taken(
+    document: Mapping[str, Any], operation: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str]]:
+    """Name, place and meaning of each parameter, then of each field of the body."""
+    for entry in operation.get("parameters", ()):
+        yield entry["name"], entry["in"], entry.get("description", "")
+    schema = _schema(document, operation.get("requestBody", {}))
+    needed = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        where = "body, required" if name in needed else "body"
+        kinds = [field, *field.get("anyOf", ())]
+        words = [word for kind in kinds for word in _named(document, kind).get("enum", ())]
+        one_of = f"One of {', '.join(f'`{word}`' for word in words)}." if words else ""
+        yield name, where, f"{field.get('description', '')} {one_of}".strip()
+
+
+def _answer(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+    """What a call that succeeds is answered with: the status, and the fields of its JSON."""
+    for status, answer in operation.get("responses", {}).items():
+        if status.startswith("2"):
+            fields = ", ".join(f"`{name}`" for name in _schema(document, answer)["properties"])
+            return f"Answers {status}: {fields}." if fields else ""
+    return ""
+
+
+def _schema(document: Mapping[str, Any], holder: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON schema of a body or an answer, looked up where it is named elsewhere."""
+    schema = holder.get("content", {}).get("application/json", {}).get("schema", {})
+    return {"properties": {}, **_named(document, schema)}
+
+
+def _named(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a reference leads to."""
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
 
 
 def markdown(document: Mapping[str, Any]) -> list[str]:
@@ -61,11 +102,13 @@ def markdown(document: Mapping[str, Any]) -> list[str]:
         for method, path, operation in found:
             lines += [f"### `{method} {path}`", "", _text(operation), ""]
             rows = [
-                f"| `{entry['name']}` | {entry['in']} | {_cell(entry.get('description', ''))} |"
-                for entry in operation.get("parameters", ())
+                f"| `{name}` | {where} | {_cell(text)} |"
+                for name, where, text in _taken(document, operation)
             ]
             if rows:
                 lines += ["| parameter | in | |", "|---|---|---|", *rows, ""]
+            if answer := _answer(document, operation):
+                lines += [answer, ""]
     return lines
 
 
