@@ -12,6 +12,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "FIGWAY_"
+_ALL_BUT = 0.9
+"""How alike a name is to the one that was meant."""
 SECRETS = ("control_key", "force_secret", "redact_key")
 
 
@@ -347,6 +350,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError([_line(entry, environ) for entry in error.errors()]) from None
+
+
+def misspelt(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Variables that are no setting of a proxy, each with the one that it all but spells."""
+    environ = os.environ if environ is None else environ
+    known = [variable for variable, _, _ in reference()]
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+    close = ((name, get_close_matches(name, known, 1, _ALL_BUT)) for name in unknown)
+    return [(name, found[0]) for name, found in close if found]
 
 
 def reference() -> list[tuple[str, str, str]]:

@@ -27,7 +27,7 @@ from proxy.processes.state_lock import StateLock
 from proxy.processes.supervisor import Parts, Supervisor
 from proxy.processes.worker_settings import WorkerSettings
 from proxy.request.runtime import FacadeSettings
-from proxy.settings import LogMode, Settings, split_address
+from proxy.settings import LogMode, Settings, misspelt, split_address
 from proxy.tables.check import Checker
 from proxy.tables.last_good import LastGood
 
@@ -81,6 +81,9 @@ async def run_proxy(settings: Settings, sockets: Sockets, log: EventLog, lock: S
         workers=len(sockets.facade),
         version=release(),
     )
+    for name, meant in misspelt():
+        text = f"{name} is no setting and has no effect; did you mean {meant}?"
+        log.warning("setting_unknown", text, variable=name)
     try:
         return await supervisor.run()
     finally:
