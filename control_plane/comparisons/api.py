@@ -53,7 +53,7 @@ _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 _FILE: dict[int | str, dict[str, Any]] = {
-    **documented(404),
+    **documented(404, 409),
     200: {
         "content": {
             "text/x-python": {"schema": {"type": "string"}},

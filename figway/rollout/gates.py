@@ -149,12 +149,27 @@ def _shapes(seen: Observation) -> RolloutJudgement:
 def _serving(
     plan: RolloutPlan, state: RolloutState, seen: Observation
 ) -> Iterator[RolloutJudgement]:
+    if plan.guards.breaker:
+        yield _breakers(seen)
     legacy, new = seen.pooled()
     legacy = compared_with(legacy, new, state)
     if plan.gates.errors is not None:
         yield _errors(plan, legacy, new, seen.new_per_s)
     if plan.gates.latency is not None:
         yield _latency(plan, legacy, new, seen.new_per_s)
+
+
+def _breakers(seen: Observation) -> RolloutJudgement:
+    """Whether new is asked at all. The guard gives a breaker its time in each step; meanwhile
+    nobody else is sent there."""
+    opened = [route.route for route in seen.routes if route.breaker_open_ms > 0]
+    text = "no breaker is open"
+    if opened:
+        text = f"the breaker of route {', '.join(opened)} is open: new is left alone at present"
+    return RolloutJudgement(
+        name="breaker", role="gate", ok=not opened, code="breaker_now", text=text,
+        value=len(opened), bound=0,
+    )  # fmt: skip
 
 
 def compared_with(legacy: CallCounts, new: CallCounts, state: RolloutState) -> CallCounts:
