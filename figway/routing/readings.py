@@ -3,8 +3,12 @@
 One decodes once and another three times, one resolves dots that another takes for a name, one
 merges slashes that another counts. Each of these readings leads somewhere else, so no single one is
 the most lenient: what a second round of decoding makes an innocent path is a guarded one after the
-first. `readings` gives all that differ in structure. What only makes names alike (case, Unicode's
-compatibility forms, further rounds of decoding, parameters) is folded in each of them.
+first. `readings` gives all that differ in structure. What only makes names alike (case, accents,
+Unicode's compatibility forms, further rounds of decoding, parameters) is folded in each of them.
+
+Some readings leave a part out: a URL parser takes what follows two slashes for a host, a front
+controller takes its own name out of a path (`/index.php/orders`), and frameworks take a format from
+the end of one (`/orders.json`).
 """
 
 from __future__ import annotations
@@ -24,6 +28,9 @@ MAX_READINGS: Final = 32
 MAX_SEGMENTS: Final = 128
 """Of a path that has more than one reading."""
 
+MAX_LETTERS: Final = 4_096
+"""Octets of a path that holds others than ASCII: one letter of Unicode may stand for eighteen."""
+
 _ROUNDS: Final = 3
 """How often a path may be decoded on its way through an application."""
 _ESCAPE: Final = re.compile(rb"%(?:[uU]([0-9A-Fa-f]{4})|([0-9A-Fa-f]{2}))")
@@ -36,7 +43,26 @@ _NO_NAME: Final = b"\2"
 _STAND_INS: Final = bytes.maketrans(_SOFT + _HARD, _NO_NAME * 2)
 _ENDS: Final = re.compile(rb"[\0?#]").search
 """What ends a path for some, where it was encoded."""
-_BLANK: Final = b" \t\r\n"
+_BLANK: Final = bytes(range(4, 0x21)) + b"\x7f\x85\xa0+"
+"""What some strip from the ends of a segment, or of a path: white space in any encoding."""
+_LOOKALIKES: Final = str.maketrans(
+    "\u2044\u2215\u2216\u29f5\u29f9\u00a5\u20a9\u0085\u1680\u2028\u2029", "//\\\\\\\\\\    "
+)
+"""What Windows takes for a slash, a backslash or a blank where a code page has no such letter."""
+_UNSEEN: Final = frozenset({"Mn", "Me", "Cf"})
+"""Categories of characters that some comparisons ignore: accents, joiners, soft hyphens."""
+_SCRIPT: Final = re.compile(
+    rb"[^.].*\.(?:php[0-9]?|phtml|f?cgi|pl|py|rb|dll|exe|as[hmp]x|aspx?|jspx?|cfm|do|action)"
+).fullmatch
+_INDEX: Final = re.compile(rb"(?:index|default|home|welcome)\.[a-z0-9]+").fullmatch
+_FORMAT: Final = re.compile(
+    rb"(.+)\.(?:json|xml|html?|xhtml|csv|txt|ya?ml|rss|atom|pdf|do|action)"
+).fullmatch
+ALIASED: Final = re.compile(
+    rb"\.(?:php[0-9]?|phtml|f?cgi|pl|py|rb|dll|exe|as[hmp]x|aspx?|jspx?|cfm|do|action|json|xml|html?"
+    rb"|xhtml|csv|txt|ya?ml|rss|atom|pdf)(?:/|\Z)|/(?:index|default|home|welcome)\.|:\$|\+(?:/|\Z)|/\+"
+).search
+"""Finds what has another reading in a path of plain lower-case letters."""
 
 _Stacks = dict[tuple[bytes, ...], None]
 
@@ -47,12 +73,15 @@ def readings(path: bytes) -> list[tuple[bytes, ...]] | None:
     Literals in them compare with those of `literals_of`.
     """
     text = _text(path)
+    if len(text) > MAX_LETTERS and not text.isascii():
+        return None
     found: _Stacks = {}
     for parts in _split(text):
-        read = _resolve(parts)
-        if read is None or len(found) > MAX_READINGS:
-            return None
-        found.update(read)
+        for fewer in _left_out(parts):
+            read = _resolve(fewer)
+            if read is None or len(found) > MAX_READINGS:
+                return None
+            found.update(read)
     return list(found)
 
 
@@ -63,16 +92,21 @@ def literals_of(segment: bytes) -> list[bytes]:
 
 
 def _text(path: bytes) -> bytes:
-    """Decoded as often as may be, names alike; slashes that were encoded are `_SOFT`."""
+    """Decoded as often as may be, names alike; slashes that were encoded are `_SOFT`. What is
+    longer than `MAX_LETTERS` is only decoded."""
     for _ in range(_ROUNDS):
         decoded = _OVERLONG.sub(_shorten, _ESCAPE.sub(_decode, path))
         if decoded == path:
             break
         path = decoded
-    if path.isascii():
+    if path.isascii() or len(path) > MAX_LETTERS:
         return path.lower()
-    marked = path.replace(b"/", _HARD).decode("utf-8", "surrogateescape")
-    text = unicodedata.normalize("NFKC", marked).casefold().encode("utf-8", "surrogateescape")
+    marked = path.replace(b"/", _HARD).decode("utf-8", "surrogateescape").translate(_LOOKALIKES)
+    letters = unicodedata.normalize("NFKD", marked)
+    unseen = [letter for letter in set(letters) if unicodedata.category(letter) in _UNSEEN]
+    if unseen:
+        letters = letters.translate(str.maketrans("", "", "".join(unseen)))
+    text = letters.upper().casefold().encode("utf-8", "surrogateescape")
     return text.replace(b"/", _SOFT).replace(_HARD, b"/")
 
 
@@ -106,6 +140,26 @@ def _split(text: bytes) -> Iterator[list[bytes]]:
         if parts and parts[-1] == EMPTY:
             del parts[-1]
         yield parts
+
+
+def _left_out(parts: list[bytes]) -> Iterator[list[bytes]]:
+    """The parts, and what is left of them where one is taken for something else."""
+    ways = [parts]
+    if parts and parts[0] == EMPTY:  # `//host/...`, as URL parsers read it
+        host = next((at for at, part in enumerate(parts) if part != EMPTY), len(parts))
+        ways.append(parts[host + 1 :])
+    for way in ways[:]:
+        for at, part in enumerate(way[:16]):
+            name = _name(part)
+            last = at == len(way) - 1
+            if (_INDEX if last else _SCRIPT)(name) is not None:
+                ways.append(way[:at] + way[at + 1 :])
+                break
+    for way in ways[:]:
+        shown = None if not way else _FORMAT(_name(way[-1]))
+        if shown is not None:
+            ways.append([*way[:-1], shown[1]])
+    yield from ways
 
 
 def _resolve(parts: list[bytes]) -> _Stacks | None:
@@ -155,4 +209,6 @@ def _name(part: bytes) -> bytes:
     if end is not None:
         part = part[: end.start()]
     name = part.partition(b";")[0].strip(_BLANK)
-    return name if name == b".." else name.rstrip(b". ")
+    if b":$" in name:  # a stream of NTFS, such as `::$DATA`
+        name = name.partition(b":$")[0].rstrip(b":")
+    return name if name == b".." else name.rstrip(b"." + _BLANK)

@@ -2,9 +2,9 @@
 
 Routes match the path as it was sent. Legacy may read another one from the same bytes: it may
 decode, fold the case, merge slashes, drop a trailing one, resolve dots, strip parameters, take a
-method from a header. A request that no guarded route took, but that read so would meet one, is
-refused: only legacy knows what it would make of it. Guarded are routes with a policy that refuses,
-and retired ones.
+method or a path from a header. A request that no guarded route took, but that read so would meet
+one, is refused: only legacy knows what it would make of it. Guarded are routes with a policy that
+refuses, and retired ones.
 """
 
 from __future__ import annotations
@@ -14,17 +14,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from figway.message.http import RequestHead
-from figway.message.overrides import asked_methods
+from figway.message.overrides import asked_methods, asked_paths
 from figway.message.problem import Problem
 from figway.model.policies import NO_POLICIES
 from figway.model.table import Route, Stage
 from figway.routing.match import Check, compile_conditions, method_rank, normal_host
 from figway.routing.pattern import parse
-from figway.routing.readings import EMPTY, literals_of, readings
+from figway.routing.readings import ALIASED, EMPTY, literals_of, readings
 
 _CANONICAL: Final = re.compile(
     rb"(?:/[a-z0-9_~!$'()*+,=:@-](?:[a-z0-9_~!$'()*+,=:@.-]*[a-z0-9_~!$'()*+,=:@-])?)*/?"
 ).fullmatch
+
+
+_MOST_PATHS: Final = 8
+"""Paths that a request may ask for beside its own."""
+
+
+def _is_plain(path: bytes) -> bool:
+    """Whether a path has one reading."""
+    return _CANONICAL(path) is not None and path[-1:] != b"/" and ALIASED(path) is None
 
 
 def is_guarded(route: Route) -> bool:
@@ -56,19 +65,20 @@ class Guarded:
 
     def refusal(self, head: RequestHead, taken: Route | None) -> Problem | None:
         """Why a request that `taken` took, or no route, is refused; None if it is not."""
-        methods = asked_methods(head)
-        if _CANONICAL(head.path) is not None and head.path[-1:] != b"/" and not methods:
+        methods, paths = asked_methods(head), asked_paths(head)
+        if not methods and not paths and _is_plain(head.path):
             return None
         methods.add(head.method.upper())
-        found = readings(head.path)
-        if found is None:
-            return _TOO_MANY
         own = None if taken is None else _Taken(taken)
-        for segments in found:
-            met = self._met(head, segments, methods, own)
-            if met is not None:
-                return _problem(met)
-        return None
+        for path in (head.path, *paths[:_MOST_PATHS]):
+            found = readings(path)
+            if found is None:
+                return _TOO_MANY
+            for segments in found:
+                met = self._met(head, segments, methods, own)
+                if met is not None:
+                    return _problem(met)
+        return None if len(paths) <= _MOST_PATHS else _TOO_MANY
 
     def _met(
         self, head: RequestHead, segments: Sequence[bytes], methods: set[str], own: _Taken | None

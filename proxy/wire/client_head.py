@@ -16,6 +16,7 @@ import re
 from typing import Final
 
 from figway.message.http import Headers
+from figway.message.overrides import known_as
 from proxy.wire.lines import ACTED_ON, TOKEN
 from proxy.wire.runs import NO_MEMORY, Memory, read_section
 
@@ -354,7 +355,7 @@ def joined(headers: Headers) -> dict[bytes, bytes]:
     RFC 9113, 8.2.3)."""
     index: dict[bytes, bytes] = {}
     for name, value in headers:
-        lowered = name.lower()
+        lowered = known_as(name.lower())
         before = index.get(lowered)
         if before is not None:
             value = before + (b"; " if lowered == b"cookie" else b", ") + value

@@ -14,14 +14,14 @@ from typing import Final
 
 from figway.message.forwarded import is_claim
 from figway.message.headers import HOP_BY_HOP, NOT_CARRIED
-from figway.message.overrides import OVERRIDES
+from figway.message.overrides import OVERRIDES, known_as
 
 TOKEN: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 """Octets of a field name or method (RFC 9110, 5.6.2), for a character class."""
 
 ACTED_ON: Final = (
     HOP_BY_HOP
-    | frozenset(OVERRIDES)
+    | OVERRIDES
     | {
         b"authorization",
         b"content-length",
@@ -75,13 +75,13 @@ _COMMON: Final = bytes(octet if octet >= 0x20 and octet != 0x7F else 0x20 for oc
 
 
 class Name:
-    """A field's name in lower case, and what becomes of its lines: see `Line`. `repeats` says that
-    they are worth keeping."""
+    """A field's name as it is looked up, and what becomes of its lines: see `Line`. `repeats` says
+    that they are worth keeping."""
 
     __slots__ = ("acted_on", "carried", "lowered", "repeats")
 
     def __init__(self, lowered: bytes) -> None:
-        self.lowered = lowered
+        self.lowered = lowered = known_as(lowered)
         claim = is_claim(lowered)
         self.acted_on = claim or lowered in ACTED_ON
         self.carried = not claim and lowered not in NOT_CARRIED

@@ -58,6 +58,13 @@ SPELLINGS = [
     b"/api/%70rivate/..",
     b"/api/%70rivate/x%2f..%2f..%2f..%2fpublic",
     b"/api/%70rivate//..//x",
+    b"//host/api/private/x",
+    b"/\\host/api/private/x",
+    b"/index.php/api/private/x",
+    b"/api/private\xa0/x",
+    b"/api/private:$I30:$INDEX_ALLOCATION/x",
+    b"/api/pr%C4%B1vate/x",
+    b"/api/private.json",
 ]
 
 

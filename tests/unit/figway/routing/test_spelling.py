@@ -81,6 +81,81 @@ def test_a_reading_that_leads_away_hides_none_that_leads_in(target: bytes) -> No
     assert refusal(head_of(target), guard()) is not None
 
 
+ALIASES = {
+    "a URL parser's host": [b"//h/a/b", b"///h/a/b", b"/\\h\\a\\b",
+        b"//u@h:80/a/b?x", b"//h/a/%62"],
+    "a front controller": [b"/index.php/a/b", b"/a/app.fcgi/b", b"/INDEX.PHP/a/b",
+        b"//h/x.jsp/a/b"],
+    "an index": [b"/a/b/index.html", b"/a/b/Default.aspx", b"/a/b/index.php"],
+    "a format": [b"/a/b.json", b"/a/b.XML", b"/a/b.do", b"/index.php/a/b.csv"],
+    "white space of other languages": [b"/a/b\x85", b"/a/b\xa0", b"/a/b%0c", b"/a/b%1f",
+        b"/a/b%C2%A0", b"/a/b%C2%85", b"/a/b%7f", b"/a/b+", b"/a/+b", b"/a/b%E3%80%80",
+        b"/a/b%09."],
+    "streams of NTFS": [b"/a/b::$DATA", b"/a:$i30:$INDEX_ALLOCATION/b", b"/a/b:$data"],
+    "accents": [b"/a%CC%81/b", "/á/b".encode(), b"/%E1%BA%A1/b"],
+    "characters unseen": [b"/a%C2%AD/b", b"/a%E2%80%8B/b", b"/a%EF%BB%BF/b"],
+    "slashes of other code pages": [b"/a%E2%88%95b", b"/a%E2%81%84b", b"/a%C2%A5b",
+        b"/a%E2%82%A9b"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [target for kind in ALIASES.values() for target in kind])
+def test_what_programs_leave_out_or_take_for_the_same(target: bytes) -> None:
+    """W18: parsers, front controllers and file systems serve one page under further names."""
+    assert refusal(head_of(target), guard("/a/b")) is not None
+
+
+def test_letters_that_are_one_in_capitals_are_the_same() -> None:
+    """W18: a dotless i becomes an I."""
+    assert refusal(head_of(b"/adm%C4%B1n"), guard("/admin")) is not None
+    assert refusal(head_of(b"/%C5%BFecret"), guard("/secret")) is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-Original-URL: /a/b",
+        b"X-Rewrite-URL: /a/b?x=1",
+        b"x_original_url: /A/%62",
+        b"X.Original.URL: /a/b",
+        b"X-Original-URI: https://h.example/a/b",
+        b"X-Override-URL: a/b",
+        b"X-HTTP-DestinationURL: http://h/a/b",
+        b"X-Original-URL: /c, /a/b",
+        b"X-Original-URL: " + b"/c," * 20 + b"/a/b",
+    ],
+)
+def test_a_path_that_a_field_asks_for_counts(line: bytes) -> None:
+    """W18: IIS and frameworks behind it serve that path in the place of the target's."""
+    assert refusal(head_of(b"/c", line), guard("/a/b")) is not None
+    assert refusal(head_of(b"/c", line, b"X-Rewrite-URL: /d"), guard("/a/b")) is not None
+
+
+@pytest.mark.parametrize("separator", [b"-", b"_", b".", b"!", b"~"])
+def test_a_method_that_is_asked_for_counts_in_every_spelling_of_cgi(separator: bytes) -> None:
+    """W18: CGI makes every octet that is no letter or digit an underscore."""
+    name = separator.join([b"X", b"HTTP", b"Method", b"Override"])
+    assert refusal(head_of(b"/a", name + b": POST"), guard("/a", "POST")) is not None
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        head_of(b"/a/b.css"),
+        head_of(b"/a/bundle.json"),
+        head_of(b"/index.php/a/c"),
+        head_of(b"/a/b/login.php"),
+        head_of(b"//h/a/c"),
+        head_of(b"/a/b:list"),
+        head_of(b"/c", b"X-Original-URL: /c"),
+        head_of(b"/c", b"X-Original: /a/b"),
+    ],
+    ids=repr,
+)
+def test_what_is_only_like_a_guarded_path_is_let_through(head: RequestHead) -> None:
+    assert refusal(head, guard("/a/b")) is None
+
+
 @pytest.mark.parametrize(
     ("path", "target"),
     [
@@ -116,6 +191,9 @@ def test_more_readings_than_can_be_looked_at_are_refused() -> None:
     assert refusal(head_of(b"/x" + b"/a/.." * 40), guard()) is not None
     assert refusal(head_of(b"/x" + b"/a" * MAX_SEGMENTS + b"//b"), guard()) is not None
     assert refusal(head_of(b"/x" + b"/A" * 2_000), guard()) is None
+    assert refusal(head_of(b"/x" + b"%EF%B7%BA" * 1_500), guard()) is not None
+    assert refusal(head_of(b"/x" + b"\xef\xb7\xba" * 1_500), guard()) is not None
+    assert refusal(head_of(b"/x" + b"%EF%B7%BA" * 60), guard()) is None
     for mixed in (b"/.%2f..%5c;x", b"//..%00", b"/a%3f..", b"/%c0%af%25%32%66"):
         found = readings(mixed * 6)
         assert found is None or len(found) <= 5 * MAX_READINGS
