@@ -2,9 +2,10 @@
 URLs, OpenSearch. An http backend whose requests are signed.
 
 The signature covers the body, so bodies are collected, within what the service takes; but S3 over
-TLS takes bodies unsigned, and gets them as they come. The Host that is signed is the backend's own,
-whatever the policy. A client's Authorization does not go through, as IAM's stands there, nor do its
-X-Amz-* fields: they would be said in the name of the facade.
+TLS takes bodies unsigned, and gets them as they come. A path of S3 is sent in the spelling in which
+it is signed, which names the same object; any other as it came. The Host that is signed is the
+backend's own, whatever the policy. A client's Authorization does not go through, as IAM's stands
+there, nor do its X-Amz-* fields: they would be said in the name of the facade.
 
 Errors of S3 and of API Gateway quote what they refuse: the key's id, the session's token, the
 request as it was signed. Such an answer is no client's business; it is a failure, and where the
@@ -37,7 +38,14 @@ from proxy.upstreams.http import HttpUpstream
 from proxy.upstreams.lambda_event import MAX_PAYLOAD
 from proxy.upstreams.port import Failure, ResponseSink, Sending
 from proxy.wire.message import OutboundRequest, ResponseHead
-from proxy.wire.sigv4 import UNSIGNED_PAYLOAD, Credentials, canonical_query, sign
+from proxy.wire.sigv4 import (
+    NAMES_OBJECTS,
+    UNSIGNED_PAYLOAD,
+    Credentials,
+    canonical_query,
+    object_path,
+    sign,
+)
 
 _MEBIBYTE = 1_048_576
 _MOST = {"lambda": MAX_PAYLOAD, "execute-api": 10 * _MEBIBYTE}
@@ -126,7 +134,11 @@ class SignedUpstream:
         self, request: OutboundRequest, payload: str, credentials: Credentials
     ) -> OutboundRequest:
         own = [(b"Host", self._host), (b"X-Amz-Content-Sha256", payload.encode())]
-        path, _, query = request.target.decode("latin-1").partition("?")
+        target = request.target
+        path, mark, query = target.decode("latin-1").partition("?")
+        if self.service in NAMES_OBJECTS:
+            path = object_path(path)
+            target = f"{path}{mark}{query}".encode("latin-1")
         added = sign(
             credentials,
             method=request.method,
@@ -142,7 +154,7 @@ class SignedUpstream:
         kept = [pair for pair in request.headers if not _is_replaced(pair[0].lower())]
         signed = OutboundRequest(
             request.method,
-            request.target,
+            target,
             [own[0], *kept, own[1], *added],
             has_body=request.has_body,
             content_length=request.content_length,

@@ -1,7 +1,8 @@
 """AWS Signature Version 4: signs one request with its headers (not its query). Pure.
 
 Source: AWS, "Create a signed AWS API request". For the canonical request the path is normalised
-and encoded once more, as every service but S3 wants it; S3 takes it encoded once, as it is.
+and encoded once more, as every service but S3 wants it; S3 takes it encoded once, and no segment
+of it as more than a part of a name (`object_path`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from urllib.parse import quote, unquote_to_bytes
 from figway.message.http import Headers
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+NAMES_OBJECTS = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+"""Services whose paths name objects: encoded once, and not normalised."""
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 """In the place of a body's hash: S3 over TLS takes bodies that are not signed."""
 
@@ -92,13 +95,23 @@ def canonical_query(query: str) -> str:
     return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
 
 
+def object_path(path: str) -> str:
+    """The one spelling of a path that names an object: every octet but the unreserved is encoded,
+    and a slash of the name is a slash ("Signature calculations for the Authorization header").
+
+    Some services sign what they read out of a path and others the path as it came; sent in this
+    spelling, a path is signed alike by both.
+    """
+    return _strict(path, "/-_.~") or "/"
+
+
 def _strict(text: str, safe: str = "-_.~") -> str:
     return quote(unquote_to_bytes(text.encode("latin-1")), safe=safe)
 
 
 def _canonical_path(path: str, service: str) -> str:
-    if service == "s3":
-        return _strict(path, "/-_.~") or "/"
+    if service in NAMES_OBJECTS:
+        return object_path(path)
     return quote(_normal(path).encode("latin-1"), safe="/-_.~")
 
 

@@ -261,3 +261,22 @@ async def test_signed_http_says_nothing_in_the_clients_name() -> None:
     assert b"\r\nx-a: 1\r\n" in head
     assert b"/eu-west-1/s3/aws4_request" in head
     assert head.startswith(b"post /bucket/a%20b.txt http/1.1\r\nhost: 127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("service", "sent"),
+    [("s3", b"/b/x/y%281%29.txt?z=%2f(1)"), ("lambda", b"/b/x%2Fy(1).txt?z=%2f(1)")],
+)
+async def test_a_path_of_s3_is_sent_as_it_is_signed(service: str, sent: bytes) -> None:
+    """Services read an encoded slash in two ways; in the one spelling they all sign the same."""
+    aws = Aws((200, b"ok"))
+    async with Server(aws.play).listen() as server:
+        backend = Backend(
+            id="signed",
+            side=Side.NEW,
+            url=f"http://127.0.0.1:{server.port}",
+            sign=Signing(service=service, region="eu-west-1"),
+        )
+        async with opened(backend) as upstream:
+            await ask(upstream, request(b"x", target=b"/b/x%2Fy(1).txt?z=%2f(1)"))
+    assert aws.heads[0].startswith(b"POST %b HTTP/1.1\r\n" % sent)

@@ -12,8 +12,17 @@ import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from proxy.wire.sigv4 import UNSIGNED_PAYLOAD, Credentials, canonical_query, sign
+from proxy.wire.sigv4 import (
+    NAMES_OBJECTS,
+    UNSIGNED_PAYLOAD,
+    Credentials,
+    canonical_query,
+    object_path,
+    sign,
+)
 
 SUITE = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 S3 = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -107,7 +116,7 @@ def test_the_examples_of_s3() -> None:
 
 def by_botocore(service: str, path: str, query: str, payload: str) -> str:
     """The signature of AWS's own signer for the same request."""
-    base: Any = S3SigV4Auth if service == "s3" else SigV4Auth
+    base: Any = S3SigV4Auth if service in NAMES_OBJECTS else SigV4Auth
 
     class Fixed(base):
         def payload(self, request: Any) -> str:
@@ -165,6 +174,50 @@ def test_keys_of_a_bucket_are_signed_as_they_are_named(path: str) -> None:
     )
     named = path.replace("%2e", ".")  # what needs no escape is signed without one
     assert signature(added) == by_botocore("s3", named, "", EMPTY)
+
+
+_PIECES = st.sampled_from(
+    [
+        "/",
+        ".",
+        "..",
+        "a",
+        "%2F",
+        "%2f",
+        "%2e",
+        "%25",
+        "%20",
+        "+",
+        "(",
+        "=",
+        "~",
+        "%7E",
+        "%C3%A9",
+        "%",
+    ]
+)
+_PATHS = st.lists(_PIECES, max_size=10).map(lambda pieces: "/" + "".join(pieces))
+
+
+@given(path=_PATHS, service=st.sampled_from([*sorted(NAMES_OBJECTS), "execute-api", "lambda"]))
+@example(path="/a%2Fb", service="s3")
+@example(path="/a(1)=b+c.txt", service="s3")
+@example(path="/a%2Fb/../c//", service="execute-api")
+def test_any_path_is_signed_as_awss_own_signer_signs_what_is_sent(path: str, service: str) -> None:
+    """S3 gets its paths in one spelling, encoded once; other services what came, encoded twice."""
+    sent = object_path(path) if service in NAMES_OBJECTS else path
+    added = sign(
+        SUITE,
+        method="GET",
+        path=path,
+        query="",
+        headers=[(b"Host", b"host.example"), (b"X-Amz-Content-Sha256", EMPTY.encode())],
+        body=b"",
+        region="eu-west-1",
+        service=service,
+        amz_date="20150830T123600Z",
+    )
+    assert signature(added) == by_botocore(service, sent, "", EMPTY)
 
 
 def test_an_unsigned_body_is_said_so() -> None:
