@@ -5,6 +5,10 @@ costs nothing. Every `interval_ms` the sweep reads the clock and calls `expired`
 deadline has passed, so a timeout fires up to one interval late. Times are milliseconds of the
 monotonic clock.
 
+A sweep that comes late, as the process got no processor, calls nobody: what came meanwhile is read
+first, or a request that waits in a socket would meet the end of its idle connection. The next one
+calls, late or not.
+
 The sweep also notices when the process was frozen or the clock jumped (a Lambda sandbox between
 two invocations, a suspended machine): `generation` then goes up, and what was idle before is not
 to be trusted any more.
@@ -19,6 +23,9 @@ from typing import Final, Protocol
 
 NEVER: Final = 1 << 62
 """A deadline that does not come."""
+
+_LATE: Final = 3
+"""Intervals between two sweeps that make the second one late."""
 
 FREEZE_MS: Final = 3_000
 """A gap between two looks at the clock that is longer than this was a freeze."""
@@ -44,6 +51,8 @@ class DeadlineTimer:
         "_loop",
         "_monotonic",
         "_offset",
+        "_passed_over",
+        "_ticked_at",
         "_wall",
         "generation",
         "now",
@@ -62,6 +71,8 @@ class DeadlineTimer:
         self._entries: dict[HasDeadline, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._passed_over = False
+        self._ticked_at = 0
         self._offset = wall() - monotonic()
         self.now = int(monotonic() * 1_000)
         self.generation = 0
@@ -83,7 +94,7 @@ class DeadlineTimer:
         """Begin to tick on the running loop. Does nothing when it ticks already."""
         if self._handle is None:
             self._loop = asyncio.get_running_loop()
-            self.read()
+            self._ticked_at = self.read()
             self._handle = self._loop.call_later(self._interval, self._ticked)
 
     def stop(self) -> None:
@@ -113,4 +124,8 @@ class DeadlineTimer:
     def _ticked(self) -> None:
         assert self._loop is not None
         self._handle = self._loop.call_later(self._interval, self._ticked)
-        self.tick()
+        before, self._ticked_at = self._ticked_at, self.read()
+        late = self._ticked_at - before > _LATE * self._interval * 1_000
+        self._passed_over = late and not self._passed_over
+        if not self._passed_over:
+            self.tick()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -140,6 +141,17 @@ def test_a_slow_head_on_a_kept_connection(facade_of: Open, legacy: RawBackend) -
         assert client.answer().status == 408
         assert client.closed()
     assert facade.last(2).problem == "head_timeout"
+
+
+def test_what_came_while_the_process_stood_still_is_read_before_time_is_up(
+    facade_of: Open,
+) -> None:
+    """trap 18: the client was in time, whatever the facade's processor did meanwhile."""
+    facade = facade_of(idle_ms=200)
+    for _ in range(5):
+        facade.loop.call_soon_threadsafe(time.sleep, 0.5)
+        with facade.connect() as client:
+            assert client.get().status == 200
 
 
 def test_a_client_that_takes_nothing_is_cut_off(facade_of: Open, legacy: RawBackend) -> None:

@@ -17,6 +17,7 @@ import h11
 
 from figway.model.backend import Timeouts
 from proxy.request.runtime import FacadeSettings
+from tests.suites.hostile.client import Listener, exchange
 from tests.suites.hostile.mutate import split
 from tests.suites.hostile.ring import Findings, Ring, open_descriptors
 from tests.support.wire import Facade, table_of
@@ -90,14 +91,14 @@ class Answers:
     async def _lane(self, port: int, lane: bytes, cases: Iterator[tuple[str, bytes]]) -> None:
         for number, (name, data) in enumerate(cases):
             self.said[lane] = list(split(data, self.random)) or [b""]
-            got = await _ask(port, b"/hostile/" + lane, b"/victim/" + lane)
-            found = self.findings
+            answer = await _ask(port, b"/hostile/" + lane, b"/victim/" + lane)
+            got, found = answer.got, self.findings
             found.cases += 1
             found.refused += got.startswith(b"HTTP/1.1 50")
-            found.unanswered += not got
+            found.count(answer)
             wrong = unlike(got, lane)
             token = b"%b-%d" % (lane, number)
-            if wrong or not _own(await _ask(port, b"/victim/" + token), token):
+            if wrong or not _own((await _ask(port, b"/victim/" + token)).got, token):
                 self._suspects.append((name, data))
 
     async def _again(self, port: int) -> None:
@@ -109,9 +110,10 @@ class Answers:
         lane = b"again"
         for number, (name, data) in enumerate(self._suspects):
             self.said[lane] = [data]
-            wrong = unlike(await _ask(port, b"/hostile/" + lane, b"/victim/" + lane), lane)
+            answer = await _ask(port, b"/hostile/" + lane, b"/victim/" + lane)
+            wrong = unlike(answer.got, lane)
             token = b"%b-%d" % (lane, number)
-            victim = await _ask(port, b"/victim/" + token)
+            victim = (await _ask(port, b"/victim/" + token)).got
             if wrong or not _own(victim, token):
                 self.findings.wrong.append(f"{name}: {data!r}: {wrong or victim!r}")
 
@@ -121,21 +123,10 @@ def _own(got: bytes, token: bytes) -> bool:
     return got.startswith(b"HTTP/1.1 200 ") and got.endswith(b"\r\n\r\n" + token)
 
 
-async def _ask(port: int, *targets: bytes) -> bytes:
+async def _ask(port: int, *targets: bytes) -> Listener:
     """Everything that comes for some requests on one connection, one after another."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    got = b""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            lines = [b"GET %b HTTP/1.1\r\nHost: a\r\n" % target for target in targets]
-            writer.write(b"\r\n".join(lines) + b"Connection: close\r\n\r\n")
-            while chunk := await reader.read(65_536):
-                got += chunk
-    except (OSError, TimeoutError):
-        pass
-    finally:
-        writer.transport.abort()
-    return got
+    lines = [b"GET %b HTTP/1.1\r\nHost: a\r\n" % target for target in targets]
+    return await exchange(port, [b"\r\n".join(lines) + b"Connection: close\r\n\r\n"], PATIENCE_S)
 
 
 def unlike(got: bytes, lane: bytes) -> str:

@@ -62,6 +62,7 @@ def tell(what: str, door: str, found: Findings, seconds: float, before: int) -> 
         "forwarded": found.forwarded,
         "refused": found.refused,
         "without_an_answer": found.unanswered,
+        "not_waited_for": found.late,
         "wrong": found.wrong[:20],
         "seconds": round(seconds, 1),
         "memory_grown_mb": round(grown / 1e6, 1),

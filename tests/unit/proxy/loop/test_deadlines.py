@@ -100,3 +100,20 @@ async def test_it_ticks_until_it_is_stopped() -> None:
     timer.start()
     await until(lambda: len(entry.calls) > seen)
     timer.stop()
+
+
+async def test_a_late_sweep_lets_what_came_meanwhile_be_read_first() -> None:
+    """Of two late ones in a row the second calls: a busy process has time-outs as well."""
+    clock = Clock()
+    timer = clock.timer()
+    timer.start()
+    due = Entry(10_100)
+    due.then = 10_100
+    timer.add(due)
+    called = []
+    for ms in (50, 400, 400, 400, 50):
+        clock.pass_ms(ms)
+        timer._ticked()
+        called.append(len(due.calls))
+    timer.stop()
+    assert called == [0, 0, 1, 1, 2]
