@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import Any
 
@@ -175,10 +176,37 @@ async def test_tunnels_and_event_streams_take_no_place_of_requests() -> None:
         await until(lambda: "head 101" in told.events)
         stream, heard = client.send(get(b"/events"))
         stream.end()
-        await until(lambda: "head 200" in heard.events)
-        assert (await client.ask()).body == b"room"
-        tunnel.abort()
-        stream.abort()
+        await until(lambda: heard.events != [])
+        request, answered = client.send(get())
+        request.end()
+        await until(lambda: answered.events != [])
+        for sending in (tunnel, stream, request):
+            sending.abort()
+        assert (heard.events[0], answered.events[0]) == ("head 200", "head 200")
+
+
+async def test_a_connection_that_lasts_lets_the_next_in_line_have_its_place() -> None:
+    """W10: a request that waits for the one place gets it when a tunnel has left it."""
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if b"/tunnel" in await peer.head():
+            await go.wait()
+            await peer.say(SWITCH)
+            await peer.hang()
+        await peer.answer(b"room")
+
+    async with against(script, limits=ConnectionLimits(max_connections=1)) as (client, _):
+        tunnel, told = client.send(get(b"/tunnel", upgrade=True))
+        request, answered = client.send(get())
+        request.end()
+        assert client.pool.waiting == 1
+        go.set()
+        await until(lambda: told.events != [])
+        await until(lambda: answered.events != [])
+        for sending in (tunnel, request):
+            sending.abort()
+        assert (told.events[0], answered.events[0]) == ("head 101", "head 200")
 
 
 async def test_lasting_connections_have_a_limit_of_their_own() -> None:
@@ -192,9 +220,11 @@ async def test_lasting_connections_have_a_limit_of_their_own() -> None:
     async with against(script, limits=ConnectionLimits(max_lasting=1)) as (client, _):
         tunnel, told = client.send(get(upgrade=True))
         await until(lambda: "head 101" in told.events)
-        second = await client.ask(get(upgrade=True))
-        assert second.events == ["failed saturated NOTHING"]
+        second, refused = client.send(get(upgrade=True))
+        await until(lambda: refused.events != [])
+        second.abort()
         tunnel.abort()
+        assert refused.events == ["failed saturated NOTHING"]
 
 
 async def test_an_address_that_swallows_packets_costs_little_and_once(
