@@ -246,6 +246,10 @@ class Settings(BaseSettings):
     """Seconds that an idle client connection is kept."""
     write_timeout_s: float = Field(75.0, gt=0, le=3_600)
     """Seconds that a client may take no byte of an answer that waits for it."""
+    half_closed_timeout_s: float = Field(3.0, ge=0, le=86_400)
+    """Seconds that a client which has closed its half of the connection waits for the next piece of
+    its answer; then it counts as gone. 0 takes it for gone at once, as a client that went away
+    looks the same."""
     unrouted_timeout_s: float = Field(0.0, ge=0, le=86_400)
     """Seconds for legacy to begin an answer that no route names, and between two pieces of it; 0
     waits for ever, as without a facade. Legacy's own `head_ms` and `idle_ms`, where they are not

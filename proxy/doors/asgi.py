@@ -12,6 +12,7 @@ That door hands to the native one what has none of the common forms. Under anoth
 - requests are what the server makes of them: HTTP/1.0 answers of unknown length are framed as it
   does it, odd targets are taken or refused as it does, and a lone `?` or a fragment is dropped;
 - upgrades are answered as plain requests;
+- a client that closes its half of the connection counts as gone where the server says so;
 - a login that lives in a connection (NTLM, Negotiate) gets 501: an ASGI scope does not say whose
   connection a request came over;
 - requests over HTTP/2 and HTTP/3 get 505: a server that speaks them cannot be told that an answer

@@ -10,8 +10,10 @@ Its states, and what ends them:
     TUNNEL    either half closed -> CLOSING
     CLOSING   the answer's bytes are gone, or nobody takes them -> closed
 
-A client that closes its half of a connection while it waits counts as gone, as a close and a
-half-close look the same from here. Timeouts are the sweep's business, and so up to a tick late.
+A client that closes its half of a connection while it waits gets its answer, and what it pipelined
+before is answered too (`proxy.doors.half_closed`); one that does so in the middle of a request is
+gone, and over TLS, which has no half-close here, in any state. Timeouts are the sweep's business,
+and so up to a tick late.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from figway.message.forwarded import canonical, said
 from figway.message.headers import Arrival
 from figway.message.http import Headers
 from figway.message.problem import Problem
+from proxy.doors.half_closed import HalfClosed
 from proxy.doors.peer import client_address, is_unbelieved_tls
 from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
 from proxy.loop.deadlines import NEVER
@@ -52,7 +55,7 @@ _WAIT: Final = 3
 _TUNNEL: Final = 4
 _CLOSING: Final = 5
 _FLUSH_MS: Final = 10_000
-"""How long a closing connection may take to send what it has."""
+"""How long the end of a connection that is closed may take."""
 _HEAD_PIECES: Final = 32
 """What a request that the facade answers itself costs of a turn, in pieces of a body."""
 _DISCARD: Final = 1 << 20
@@ -73,6 +76,7 @@ class NativeConnection:
         "_discard",
         "_door",
         "_flow",
+        "_half_closed",
         "_head",
         "_held_back",
         "_keep",
@@ -108,6 +112,7 @@ class NativeConnection:
         self._keep = True
         self._chunked = False
         self._delimited = True
+        self._half_closed: HalfClosed | None = None
         self._held_back = False
         self._body_paused = False
         self._waits = False
@@ -152,7 +157,16 @@ class NativeConnection:
         if self._state == _TUNNEL and self._flow is not None and self._transport.can_write_eof():
             self._flow.body_end()
             return True
-        return False
+        patience = self._door.settings.half_closed_ms
+        transport = self._transport
+        if self._state != _WAIT or not patience or not transport.can_write_eof():
+            return False
+        if self._half_closed is None:
+            progress = 0 if self._flow is None else self._flow.progress
+            self._half_closed = HalfClosed(transport, patience, self._door.timer.now, progress)
+            self._keep = self._keep and self._buffer != b""
+            self._set_deadline()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state = _CLOSING
@@ -246,6 +260,9 @@ class NativeConnection:
 
     def _partial(self, data: bytes) -> None:
         """Keep a head that is not complete, unless it cannot become a good one any more."""
+        if self._half_closed is not None:
+            self._close()
+            return
         settings = self._door.settings
         if not self._buffer and data:
             self.deadline = self._door.timer.now + settings.head_ms
@@ -355,8 +372,7 @@ class NativeConnection:
         self._state = _WAIT
         self._head.expects = False  # it did not wait to be told
         self._buffer = rest
-        if not self._write_paused:
-            self.deadline = NEVER
+        self._set_deadline()
         if rest and not self._busy:
             self._hold_back()
 
@@ -430,7 +446,7 @@ class NativeConnection:
         elif self._keep:
             self._next()
         else:
-            self._close()
+            self._leave()
 
     def flush(self) -> None:
         """Write what was held together."""
@@ -477,8 +493,8 @@ class NativeConnection:
     def _next(self) -> None:
         """Be ready for a request; one that was pipelined is in the buffer."""
         self._state = _HEAD
-        if not self._keep:
-            self._close()
+        if not self._keep or (self._half_closed is not None and not self._buffer):
+            self._leave()
             return
         self._set_deadline()
         if self._busy:
@@ -515,21 +531,33 @@ class NativeConnection:
         self._transport.write(encode(head, b"Connection: close\r\n") + body)
         self._linger()
 
+    def _leave(self) -> None:
+        """Close behind the last answer. What the client sent beyond its request is read first."""
+        if self._buffer or self._held_back:
+            self._linger()
+        else:
+            self._close()
+
     def _linger(self) -> None:
         """Close so that unread bytes do not turn the answer into a reset (RFC 9112, 9.6)."""
         self._state = _CLOSING
         self._buffer = b""
         self._let_go()
-        self.deadline = self._door.timer.now + LINGER_MS
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
+        if not self._transport.can_write_eof():
             self._close()
+            return
+        self._wait_for_flush(LINGER_MS)
+        self._transport.write_eof()
 
     def _close(self) -> None:
         self._state = _CLOSING
-        self.deadline = self._door.timer.now + _FLUSH_MS
+        self._wait_for_flush(_FLUSH_MS)
         self._transport.close()
+
+    def _wait_for_flush(self, ms: int) -> None:
+        """Give a closing connection `ms`, or the client the time that it has to take an answer."""
+        self._left = self._transport.get_write_buffer_size()
+        self.deadline = self._door.timer.now + (self._door.settings.write_ms if self._left else ms)
 
     def _hold_back(self) -> None:
         if not self._held_back and not self._transport.is_closing():
@@ -569,19 +597,31 @@ class NativeConnection:
             self.deadline = self._door.timer.now + settings.idle_ms
         elif self._state in (_LENGTH, _CHUNKED):
             self.deadline = self._door.timer.now + settings.body_ms
+        elif self._half_closed is not None:
+            self.deadline = self._half_closed.look_at(self._door.timer.now)
         else:
             self.deadline = NEVER
 
     def expired(self, now: int) -> None:
         """A timeout passed: abort, answer 408, or close, by state."""
         self.deadline = NEVER
-        if self._state == _CLOSING or self._write_paused:
+        if self._state == _CLOSING:
+            if 0 < self._transport.get_write_buffer_size() < self._left:
+                self._wait_for_flush(_FLUSH_MS)
+            else:
+                self._transport.abort()
+        elif self._write_paused:
             self._transport.abort()
         elif self._state == _HEAD:
             if self._buffer:
                 self._refuse(SLOW_HEAD)
             else:
                 self._close()
+        elif self._flow is not None and self._state == _WAIT and self._half_closed is not None:
+            if self._half_closed.is_gone(now, self._flow.progress):
+                self._transport.abort()
+            else:
+                self._set_deadline()
         elif self._flow is not None:
             self._keep = False
             self._flow.refuse(SLOW_BODY)

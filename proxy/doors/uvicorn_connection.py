@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from figway.message.forwarded import canonical
 from figway.message.problem import Problem
 from proxy.doors.asgi import EXTENSION, AsgiClient
+from proxy.doors.half_closed import HalfClosed
 from proxy.doors.refusals import LINGER_MS, NO_ROOM, SLOW_BODY, SLOW_HEAD
 from proxy.doors.server import GRACE_MS
 from proxy.doors.uvicorn_transport import Gathered, Reading
@@ -79,6 +80,7 @@ class FacadeProtocol(HttpToolsProtocol):
         self._left = 0
         self._chunks: ChunkedBody | None = None
         self._own: ClientConnection | None = None
+        self._half_closed: HalfClosed | None = None
         self._due: Problem | None = None
         self.deadline = NEVER
 
@@ -101,6 +103,22 @@ class FacadeProtocol(HttpToolsProtocol):
         if self._own is not None:
             self._own.close()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # as asyncio's own protocol has it
+        """The client has closed its half: what it has asked for whole is answered."""
+        patience = self._door.runtime.settings.half_closed_ms
+        waits = self._held or not self._idle
+        if not waits or self._over or not (self._reading_head and patience):
+            return False
+        if not self.transport.can_write_eof():
+            return False
+        if self._half_closed is None:
+            now = self._door.runtime.timer.now
+            self._half_closed = HalfClosed(self.transport, patience, now, self._progress)
+            if self._answered is not None and not self._held:
+                self._answered.close = True
+            self._watch()
+        return True
+
     def pause_writing(self) -> None:
         """The client takes no more for now."""
         super().pause_writing()
@@ -116,6 +134,8 @@ class FacadeProtocol(HttpToolsProtocol):
             self._wait(self._door.runtime.settings.body_ms)
         elif self._idle:
             self._wait(self._door.runtime.settings.idle_ms)
+        else:
+            self._watch()
 
     def data_received(self, data: bytes) -> None:
         if self._over:
@@ -163,6 +183,9 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def _partial_head(self, data: bytes) -> bool:
         """A head is not complete: wait for the rest, unless it can no longer become a good one."""
+        if self._half_closed is not None:
+            self.transport.close()
+            return False
         settings = self._door.runtime.settings
         if not self._head_bytes:
             self._wait(settings.head_ms)
@@ -232,6 +255,8 @@ class FacadeProtocol(HttpToolsProtocol):
         if self._write_paused:
             connection.pause_writing()  # the transport has said so, and does not say it twice
         connection.data_received(head + held)
+        if self._half_closed is not None and not connection.eof_received():
+            self.transport.close()
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -271,6 +296,7 @@ class FacadeProtocol(HttpToolsProtocol):
             self._wait(self._door.runtime.settings.idle_ms)
         elif not self._write_paused:
             self.deadline = NEVER
+            self._watch()
         super().on_message_complete()
         if self._asking is not None:
             self._asking.body_came()  # it may be empty, and nobody waits for its first piece
@@ -290,6 +316,8 @@ class FacadeProtocol(HttpToolsProtocol):
             return
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
+        elif self._half_closed is not None and not self._held:
+            self.transport.close()
         elif self._due is None:
             self.flow.resume_reading()
             self._wait(self._door.runtime.settings.idle_ms)  # by the sweep, not by a timer each
@@ -314,6 +342,11 @@ class FacadeProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._over:
             self.transport.close()
+        elif self._half_closed is not None and self._reading_head and not self._idle:
+            if self._half_closed.is_gone(now, self._progress):
+                self.transport.abort()
+            else:
+                self._watch()
         elif self._reading_head and self._head_bytes:
             self._refuse(SLOW_HEAD)
         elif self._reading_head or self._idle:  # or the rest of a body after an early answer
@@ -339,6 +372,16 @@ class FacadeProtocol(HttpToolsProtocol):
         """Give the client so long for what comes next, unless it is slow to take its answer."""
         if not self._write_paused:
             self.deadline = self._door.runtime.timer.now + ms
+
+    def _watch(self) -> None:
+        """Look now and then whether a client that has closed its half still waits."""
+        if self._half_closed is not None and not self._write_paused:
+            self.deadline = self._half_closed.look_at(self._door.runtime.timer.now)
+
+    @property
+    def _progress(self) -> int:
+        client = self._answered
+        return 0 if client is None or client.flow is None else client.flow.progress
 
     def _expect_body(self) -> None:
         """Read from the head how the body is framed."""
@@ -376,8 +419,8 @@ class FacadeProtocol(HttpToolsProtocol):
 
     def _end(self) -> None:
         """The answer was the last one. A body that is still on its way is read and dropped, and so
-        is whatever follows a head that was refused."""
-        more = self.cycle.more_body or self._answered is None
+        is whatever follows the request, or a head that was refused."""
+        more = self.cycle.more_body or self._answered is None or self._held != b""
         if more and not self.transport.is_closing():
             self._over = self._ended = True
             self._linger()

@@ -192,6 +192,7 @@ def _worker_settings(settings: Settings, captures: int) -> WorkerSettings:
         body_ms=int(settings.body_timeout_s * 1000),
         idle_ms=int(settings.idle_timeout_s * 1000),
         write_ms=int(settings.write_timeout_s * 1000),
+        half_closed_ms=int(settings.half_closed_timeout_s * 1000),
         unrouted_ms=int(settings.unrouted_timeout_s * 1000),
         secure=settings.secure,
     )

@@ -231,6 +231,11 @@ class Flow:
             self.deadline = self._exchange.deadline_at = deadline
 
     @property
+    def progress(self) -> int:
+        """Grows with each piece of the answer."""
+        return self._status + self._response_size
+
+    @property
     def awaits_continue(self) -> bool:
         """Whether the backend is to say if the client may go on with its body (100)."""
         return self._continues and self._phase is _TRYING

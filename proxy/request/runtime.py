@@ -90,6 +90,9 @@ class FacadeSettings:
     ever."""
     write_ms: int = 75_000
     """How long a client may take no byte of an answer that waits for it."""
+    half_closed_ms: int = 3_000
+    """How long a client that has closed its half of the connection waits for the next piece of its
+    answer; 0 takes it for gone at once."""
     secure: bool = False
     """End users speak HTTPS although nothing here says so: issued cookies are Secure."""
 

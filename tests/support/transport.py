@@ -12,7 +12,8 @@ class Transport:
     def __init__(self) -> None:
         self.reading = True
         self.written = b""
-        self.closed = False
+        self.closed = self.aborted = False
+        self.unsent = 0
         self.protocol: Any = None
 
     def set_protocol(self, protocol: Any) -> None:
@@ -36,6 +37,9 @@ class Transport:
     def is_closing(self) -> bool:
         return self.closed
 
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
     def can_write_eof(self) -> bool:
         return False
 
@@ -43,4 +47,4 @@ class Transport:
         self.closed = True
 
     def abort(self) -> None:
-        self.closed = True
+        self.closed = self.aborted = True

@@ -83,12 +83,14 @@ def test_a_read_ends_with_its_client_and_a_write_does_not(
 ) -> None:
     """trap 21: the connection of a read is closed at once, that of a whole write is not."""
     new.play = hangs
-    facade = facade_of(table_of(legacy.port, new.port, searching(*reads)))
+    table = table_of(legacy.port, new.port, searching(*reads))
+    facade = facade_of(table, half_closed_ms=100)
     with facade.connect() as client:
         body = b"x" * 9
         head = b"POST /search HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"
         client.send(head + body)
         facade.wait_for(lambda: len(new.requests) == 1)
+    facade.wait_for(lambda: not facade.door.connections)
     if finished:
         assert facade.call(lambda: facade.runtime.in_flight) == 1
     else:

@@ -210,9 +210,10 @@ def held(started: threading.Event, gone: threading.Event) -> object:
     return play
 
 
-def test_a_read_is_cancelled_with_its_client(facade: Facade, legacy: RawBackend) -> None:
+def test_a_read_is_cancelled_with_its_client(facade_of: Open, legacy: RawBackend) -> None:
     """trap 21: the backend sees the connection end, and the record says so."""
     started, gone = threading.Event(), threading.Event()
+    facade = facade_of(half_closed_ms=100)
     legacy.play = held(started, gone)  # type: ignore[assignment]
     client = facade.connect()
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -224,9 +225,10 @@ def test_a_read_is_cancelled_with_its_client(facade: Facade, legacy: RawBackend)
     assert (record.method, record.status) == ("GET", 0)
 
 
-def test_a_write_is_left_to_finish(facade: Facade, legacy: RawBackend) -> None:
+def test_a_write_is_left_to_finish(facade_of: Open, legacy: RawBackend) -> None:
     """trap 21: the backend completes what it began, and the record has its status."""
     started, go = threading.Event(), threading.Event()
+    facade = facade_of(half_closed_ms=100)
 
     def play(peer: Peer, request: Message) -> bool:
         started.set()

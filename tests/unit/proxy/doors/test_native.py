@@ -256,6 +256,21 @@ async def test_a_connection_that_waits_can_end() -> None:
     assert door.connections == {drained.protocol}
 
 
+async def test_a_closing_connection_waits_while_its_client_takes_something() -> None:
+    """trap 18: as long as clients have to take an answer, and again with each piece of it."""
+    stand = Stand(DOWN)
+    line = Line(NativeDoor(stand.runtime))
+    line.transport.unsent = 100
+    line.protocol.data_received(b"GET /down HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    now = stand.runtime.timer.now
+    assert line.protocol.deadline == now + stand.runtime.settings.write_ms
+    line.transport.unsent = 50
+    line.protocol.expired(now)
+    assert (line.transport.closed, line.transport.aborted) == (True, False)
+    line.protocol.expired(now)
+    assert line.transport.aborted
+
+
 async def test_a_trusted_proxy_that_leaves_gives_up_nobody_elses_place() -> None:
     """W19: it was not counted, whoever shares its network was."""
     door = NativeDoor(
