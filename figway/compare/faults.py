@@ -33,6 +33,7 @@ _SERVER_CODES = frozenset(
     {"INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "INTERNAL", "UNAVAILABLE", "SERVICE_UNAVAILABLE",
      "DOWNSTREAM_SERVICE_ERROR", "TIMEOUT", "GATEWAY_TIMEOUT"}
 )  # fmt: skip
+_FAMILIES: Final = ("xml", "json")
 _LONGEST_CODE: Final = 80
 _DEEPEST: Final = 200
 
@@ -80,12 +81,12 @@ def fault_in(
     wanted = frozenset(kinds)
     if not wanted or answer.failure is not None or answer.truncated or not answer.body:
         return None
-    values, media = header_values(answer.headers), _media(answer.headers)
-    codings = content_codings(values.get("content-encoding", []))
+    values = header_values(answer.headers)
+    media, codings = _media(values), content_codings(values.get("content-encoding", []))
     try:
         body = undo_codings(answer.body, codings, decoders or {}, limits or Limits())
     except CompareError:
-        if may_be_fault(answer.headers):
+        if media.family(b"") in _FAMILIES:
             raise FaultUnread from None
         return None
     try:
@@ -96,11 +97,11 @@ def fault_in(
 
 def may_be_fault(headers: Iterable[RawHeader]) -> bool:
     """Whether the media type is one that faults have."""
-    return _media(headers).family(b"") in ("xml", "json")
+    return _media(header_values(headers)).family(b"") in _FAMILIES
 
 
-def _media(headers: Iterable[RawHeader]) -> MediaType:
-    return MediaType.parse(header_values(headers).get("content-type", [""])[-1])
+def _media(values: Mapping[str, list[str]]) -> MediaType:
+    return MediaType.parse(values.get("content-type", [""])[-1])
 
 
 def _fault(family: Family, body: bytes, wanted: frozenset[FaultKind]) -> Fault | None:

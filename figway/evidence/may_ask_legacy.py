@@ -35,6 +35,7 @@ LONG_POLL_MS = 5_000.0
 """An answer that took longer may have been waited for."""
 _READS = frozenset({"GET", "HEAD"})
 _OWN_COOKIE = b"figway_id"
+_CREDENTIALS = frozenset({b"authorization", b"proxy-authorization"})
 _ONE_TIME = frozenset({"code", "ticket", "samlresponse", "logout", "oauth_verifier"})
 _LIKELY_ONE_TIME = frozenset({"token", "otp", "once", "nonce", "state", "key", "hash", "signature"})
 """Too common to be refused where a person has allowed reads."""
@@ -76,7 +77,7 @@ def why_not_repeated(
         return "one_time"
     if status not in _STORABLE:
         return "failed"
-    return _cacheable(asked, answered)
+    return _cacheable(request, answered)
 
 
 _Fields = dict[bytes, list[bytes]]
@@ -115,29 +116,18 @@ def _never(
     return ""
 
 
-def _cacheable(request: _Fields, answer: _Fields) -> Refusal:
+def _cacheable(request: Headers, answer: _Fields) -> Refusal:
     control = b",".join(answer.get(b"cache-control", ())).decode("latin-1").lower()
     directives = {part.partition("=")[0].strip() for part in control.split(",")}
     if "no-store" in directives or b"*" in answer.get(b"vary", ()):
         return "not_cacheable"
     ages = {name: int(age) for name, age in _AGE.findall(control) if len(age) < 12}
     shared = "public" in directives or ages.get("s-maxage", 0) > 0
-    if _personal(request) and ("private" in directives or not shared or _varies(answer)):
+    if signed_in(request) and ("private" in directives or not shared or _varies(answer)):
         return "credentials"
     kept = shared or ages.get("max-age", 0) > 0
     validated = b"etag" in answer or b"last-modified" in answer
     return "" if kept or validated else "not_cacheable"
-
-
-def _personal(request: _Fields) -> bool:
-    """Whether a request says who asks: other cookies than Figway's own, or credentials."""
-    if b"authorization" in request or b"proxy-authorization" in request:
-        return True
-    return any(
-        part.partition(b"=")[0].strip() not in (b"", _OWN_COOKIE)
-        for value in request.get(b"cookie", ())
-        for part in value.split(b";")
-    )
 
 
 def _varies(answer: _Fields) -> bool:
@@ -188,8 +178,17 @@ def repeat_key(method: str, target: bytes, request: Headers, body: bytes, answer
 
 
 def signed_in(request: Headers) -> bool:
-    """Whether a request brings credentials or cookies of its own."""
-    return _personal(_by_name(request))
+    """Whether a request says who asks: credentials, or other cookies than Figway's own."""
+    for name, value in request:
+        lowered = name.lower()
+        if lowered in _CREDENTIALS or (lowered == b"cookie" and _cookies(value)):
+            return True
+    return False
+
+
+def _cookies(value: bytes) -> bool:
+    names = (part.partition(b"=")[0].strip() for part in value.split(b";"))
+    return any(name not in (b"", _OWN_COOKIE) for name in names)
 
 
 def stripped(headers: Headers, names: Iterable[bytes]) -> Headers:
