@@ -23,7 +23,7 @@ def unnamed_plugins(table: Table, names: Collection[str]) -> list[Finding]:
     findings = Findings()
     for route in table.routes.values():
         name = route.comparison.compare
-        if name and name not in names:
+        if is_plugin_name(name) and name not in names:
             findings.warning(
                 "compare_plugin_unnamed",
                 f"routes.{route.id}.comparison.compare",
