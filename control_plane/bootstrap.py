@@ -182,6 +182,7 @@ async def prepare(services: Services) -> ApiKey | None:
     """
     async with prepared(services.database):
         first = await first_keys(services.database, services.settings)
+        await services.auth.learn()
         await services.publisher.load()
         await services.kill.refresh()
         await _follow_adoptions(services)
@@ -246,6 +247,7 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
 
     if database.is_postgres:
         keeper.start("listening for revisions", listen(database.url, hear))
+    keeper.every("learning keys", 30.0, services.auth.learn)
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
     keeper.every("trimming comparisons", 60.0, services.comparisons.retention.trim)
 

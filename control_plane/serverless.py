@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from mangum import Mangum
 
 from control_plane.bootstrap import create_app, make_services, prepare
 from control_plane.clock import now_ms
+from control_plane.db.engine import UNAVAILABLE
 from control_plane.fleet import store as fleet_store
 from control_plane.services import Services
 from control_plane.settings import Settings, SettingsError
@@ -32,6 +34,11 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _MARGIN_S = 2.0
 """Kept back of an invocation's time."""
+_LONGEST_POLL_S = 1.0
+"""The kill switch is not older than that, whatever the settings say of revisions."""
+_ANSWER_S = 1.0
+"""How long a request waits for a database that hangs before it goes on without."""
+
 _NO_STREAM = {
     "type": "urn:figway:problem:no_stream",
     "title": "Streams are not served here",
@@ -112,7 +119,7 @@ class _Fresh:
     def __init__(self, app: App, services: Services, poll_seconds: float) -> None:
         self._app = app
         self._services = services
-        self._poll_s = poll_seconds
+        self._poll_s = min(poll_seconds, _LONGEST_POLL_S)
         self._asked = 0.0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -120,10 +127,15 @@ class _Fresh:
             await _answer(send, _NO_STREAM)
             return
         if abs(time.time() - self._asked) >= self._poll_s:
-            await self._services.kill.refresh()
-            await self._services.publisher.refresh()
-            self._asked = time.time()
+            # Without the database the kill switch still works, and all else says so by itself.
+            with suppress(*UNAVAILABLE):
+                await self._services.database.within(_ANSWER_S, self._refresh())
+                self._asked = time.time()
         await self._app(scope, receive, send)
+
+    async def _refresh(self) -> None:
+        await self._services.kill.refresh()
+        await self._services.publisher.refresh()
 
 
 async def _answer(send: Send, problem: dict[str, Any]) -> None:

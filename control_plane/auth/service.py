@@ -25,6 +25,7 @@ _STALE_MS = 3_600_000  # without the database, a key that was valid lately stays
 _TOUCH_MS = 60_000
 _ANSWER_S = 0.5  # how long a key that was valid lately waits for a database that hangs
 _FIRST_ANSWER_S = 10.0
+_MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ class AuthService:
         expired = row is not None and row.expires_ms is not None and row.expires_ms <= now_ms()
         return row is not None and row.revoked_ms is None and not expired
 
+    async def learn(self) -> None:
+        """Know every key before it is used: an operator whose key comes for the first time while
+        the database is away must be able to press the kill switch."""
+        now = now_ms()
+        async with self._database.read() as connection:
+            rows = await store.usable(connection, _MOST)
+        found = {row.prefix: _checked(row, now) for row in rows}
+        self._checked.clear()
+        self._checked.update(found)
+
     def forget(self, prefix: str) -> None:
         """Check a key anew at its next use."""
         self._checked.pop(prefix, None)
@@ -104,17 +115,16 @@ class AuthService:
         if row is None or row.revoked_ms is not None:
             self.forget(key.prefix)
             return None
-        touched = row.last_used_ms or 0
-        found = _Checked(row.hash, row.name, Role(row.role), row.expires_ms, now, touched)
+        found = _checked(row, now)
         if not hmac.compare_digest(found.hash, key.hash):
             return None
-        if now - touched >= _TOUCH_MS:
+        if now - found.touched_ms >= _TOUCH_MS:
             found.touched_ms = now
             # A disk that is full, or a replica that takes no writes, must not lock anybody out:
             # the kill switch works without either.
             with suppress(*UNAVAILABLE):
                 await self._database.within(_ANSWER_S, self._touch(key.prefix, now))
-        if len(self._checked) > 10_000:
+        if len(self._checked) > _MOST:
             self._checked.clear()
         self._checked[key.prefix] = found
         return found
@@ -147,6 +157,11 @@ class AuthService:
             401, "unauthenticated", "Not authenticated", detail,
             headers={"WWW-Authenticate": challenge},
         )  # fmt: skip
+
+
+def _checked(row: Row[tuple[KeyRow]], now: int) -> _Checked:
+    touched = row.last_used_ms or 0
+    return _Checked(row.hash, row.name, Role(row.role), row.expires_ms, now, touched)
 
 
 async def create_key(

@@ -19,6 +19,13 @@ async def find(connection: AsyncConnection, prefix: str) -> Row[tuple[KeyRow]] |
     return rows.one_or_none()
 
 
+async def usable(connection: AsyncConnection, limit: int) -> Sequence[Row[tuple[KeyRow]]]:
+    """Keys that were not revoked, those used last first."""
+    query = select(KeyRow.__table__).where(KeyRow.revoked_ms.is_(None))
+    rows = await connection.execute(query.order_by(KeyRow.last_used_ms.desc()).limit(limit))
+    return rows.all()
+
+
 async def add(
     database: Database,
     connection: AsyncConnection,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -23,6 +23,8 @@ _BY_STATUS = {
     422: Exit.REFUSED,
     428: Exit.CONFLICT,
 }
+NEXT_S = 2.5
+"""How long a control plane may be silent where another one can be asked."""
 _PROBLEM = "urn:figway:problem:"
 _PRIVATE = "Nothing here"
 """The title of what a proxy's private port answers to a path that it has not."""
@@ -78,8 +80,8 @@ class Api:
     """Whether this process has sent anything that may change something: it cannot be taken back."""
 
     def __init__(self, url: str, key: str, *, timeout: float = 30.0) -> None:
-        self.url = url.rstrip("/")
-        if not self.url.startswith(("http://", "https://")):
+        self._urls = [one.strip().rstrip("/") for one in url.split(",") if one.strip()] or [url]
+        if not all(one.startswith(("http://", "https://")) for one in self._urls):
             raise _no_url(url, "http:// or https:// is missing")
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise CliError(
@@ -90,9 +92,14 @@ class Api:
         self._has_key = key != ""
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
-            self._client = http.ApiClient(self.url, headers, timeout)
+            self._clients = [http.ApiClient(one, headers, timeout) for one in self._urls]
         except ValueError as error:
             raise _no_url(url, str(error)) from None
+
+    @property
+    def url(self) -> str:
+        """The control plane that is asked."""
+        return self._urls[0]
 
     def get(self, path: str, **query: Any) -> Any:
         """GET; the decoded JSON."""
@@ -117,20 +124,26 @@ class Api:
         query: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
+        again: bool = False,
     ) -> tuple[Any, dict[str, str]]:
-        """Any call under /api/v1; the decoded answer (None when empty) and its headers."""
+        """Any call under /api/v1; the decoded answer (None when empty) and its headers. `again`: it
+        may be done twice, so of several control planes the next is asked where one may have done
+        it."""
         content, kind = None, {}
         if body is not None:
             content, kind = json.dumps(body).encode(), {"content-type": "application/json"}
         Api.asked_for_change |= method != "GET"
         with self._reachable():
-            answer = self._client.request(
-                method,
-                f"/api/v1{path}",
-                query=query or {},
-                content=content,
-                headers={**kind, **(headers or {})},
-                timeout=timeout,
+            answer = self._asked(
+                lambda client, most: client.request(
+                    method,
+                    f"/api/v1{path}",
+                    query=query or {},
+                    content=content,
+                    headers={**kind, **(headers or {})},
+                    timeout=most or timeout,
+                ),
+                again=again or method == "GET",
             )
         if answer.status >= 400:
             raise self._meant(self._problem(answer))
@@ -143,8 +156,16 @@ class Api:
         headers = {"content-type": kind, **({"if-match": f'"{etag}"'} if etag else {})}
         Api.asked_for_change |= not path.endswith("/validate")
         with self._reachable():
-            answer = self._client.request(
-                "POST", f"/api/v1{path}", query=query, content=body, headers=headers
+            answer = self._asked(
+                lambda client, most: client.request(
+                    "POST",
+                    f"/api/v1{path}",
+                    query=query,
+                    content=body,
+                    headers=headers,
+                    timeout=most,
+                ),
+                again=path.endswith("/validate"),
             )
         if answer.status >= 400:
             raise self._problem(answer)
@@ -154,13 +175,30 @@ class Api:
         """The lines of a stream of server-sent events, until it ends."""
         with (
             self._reachable(),
-            self._client.stream(f"/api/v1{path}", query) as (answer, lines),
+            self._clients[0].stream(f"/api/v1{path}", query) as (answer, lines),
         ):
             if answer.status >= 400:
                 raise self._problem(answer)
             if _API not in answer.headers:
                 raise self._not_ours(answer)
             yield from lines
+
+    def _asked(
+        self,
+        ask: Callable[[http.ApiClient, float | None], http.ApiAnswer],
+        *,
+        again: bool,
+    ) -> http.ApiAnswer:
+        """What the first control plane answers that does. One that may have done what it was asked
+        is the last, unless it may be done `again`."""
+        while True:
+            others = len(self._clients) > 1
+            try:
+                return ask(self._clients[0], NEXT_S if others and again else None)
+            except http.NoApiAnswer as error:
+                if not others or (error.doubtful and not again):
+                    raise
+            self._clients, self._urls = self._clients[1:], self._urls[1:]
 
     def _problem(self, answer: http.ApiAnswer) -> CliError:
         try:

@@ -49,6 +49,8 @@ def fleet(
     console.print(escape(found["summary"]))
     if found["kill"]["summary"] != "off":
         console.print(f"[red]kill switch {escape(found['kill']['summary'])}[/red]")
+    if found["kill"].get("doubt"):
+        console.print(f"[yellow]{escape(found['kill']['doubt'])}[/yellow]")
     show(found["items"], context.output, _PROXY_COLUMNS, empty="No proxy has reported yet.")
     for proxy in found["items"]:
         if proxy["refused"]:

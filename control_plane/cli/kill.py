@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from control_plane.cli.client import Api
 from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
@@ -21,6 +23,8 @@ kill = typer.Typer(
     "plane down.",
 )
 
+PROMPT_S = 3.0
+"""How long one control plane may take to say that it took a press."""
 _LOCK = "proxy.lock"
 """What a running proxy holds in its state folder (`proxy.processes.state_lock`)."""
 State = Annotated[
@@ -149,17 +153,29 @@ def status(ctx: typer.Context, state: State = None) -> None:
     if found["on"]:
         by = escape(f"{found['actor']}, {ago(found['changed_ms'])}: {found['reason']}")
         console.print(f"[red]on[/red] for the fleet, by {by}")
+    elif found["doubt"]:
+        console.print("off for the fleet, as far as this control plane knows")
     else:
         console.print("off for the fleet")
+    _doubt(found)
     console.print(f"proxies: {escape(api.get('/fleet', limit=1)['kill']['summary'])}")
+
+
+def _doubt(found: Mapping[str, Any]) -> None:
+    """What the control plane does not know."""
+    if found["doubt"]:
+        console.print(f"[yellow]{escape(found['doubt'])}[/yellow]")
 
 
 def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
     """Press it, and say what proxies do. Raises `CliError` 8 where not all of them do."""
-    body = {"on": on, "reason": reason or default_reason()}
-    api = shared(ctx).api(timeout=10.0)
-    made, _ = api.call("POST", "/kill", body, query={"wait": "applied", "timeout": 5})
-    spread = made["propagation"]
+    body: dict[str, Any] = {"on": on, "reason": reason or default_reason()}
+    api = shared(ctx).api(timeout=PROMPT_S)
+    if not on:
+        # A release that hangs somewhere, and is done late, must not undo a press made meanwhile.
+        body["expected"] = api.get("/kill")["number"]
+    made, _ = api.call("POST", "/kill", body, again=True, timeout=PROMPT_S if on else 10.0)
+    spread = _spread(api)
     if not made["changed"]:
         console.print(f"The kill switch was {'on' if on else 'off'} already.")
     console.print(f"Kill switch {'on' if on else 'off'}: {escape(spread['summary'])}.")
@@ -168,6 +184,8 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
             "[yellow]The database has not taken it: the switch is in force from the control "
             "plane's memory, and stored as soon as it can be.[/yellow]"
         )
+    else:
+        _doubt(made)
     console.print(f"[dim]Undo: figway kill {'off' if on else 'on'}[/dim]")
     if not spread["applied"]:
         raise CliError(
@@ -176,6 +194,13 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
             hint=f"{_CUT_OFF[on]} One that is gone for good: figway fleet --forget NAME.",
             code=Exit.NOT_APPLIED,
         )
+
+
+def _spread(api: Api) -> Mapping[str, Any]:
+    """What proxies do about a press, when all do or five seconds have passed."""
+    query = {"timeout": 5}
+    found: Mapping[str, Any] = api.call("GET", "/kill/propagation", query=query, timeout=10.0)[0]
+    return found
 
 
 def _kill_files(state: Path | None) -> list[Path]:

@@ -66,7 +66,12 @@ def _print_version(wanted: bool) -> None:
 def _shared_options(
     ctx: typer.Context,
     admin_url: Annotated[
-        str, typer.Option(envvar="FIGWAY_ADMIN_URL", help="The control plane's address.")
+        str,
+        typer.Option(
+            envvar="FIGWAY_ADMIN_URL",
+            help="The control plane's address. Of several, with commas between them, the next one "
+            "is asked when one does not answer.",
+        ),
     ] = DEFAULT_URL,
     key: Annotated[
         str,

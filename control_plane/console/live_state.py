@@ -69,7 +69,7 @@ class LiveSnapshot:
             )
             for proxy in self.proxies
         )  # fmt: skip
-        stand = (self.kill.on, self.kill.number)
+        stand = (self.kill.on, self.kill.number, bool(self.kill.doubt))
         return self.published.revision, self.published.etag, stand, proxies, self.fault
 
     @property
@@ -86,11 +86,15 @@ class LiveSnapshot:
     @property
     def killed_hosts(self) -> list[str]:
         """Proxies whose own kill file or signal sends everything to legacy."""
-        return [
-            proxy.instance
-            for proxy in self.live_proxies
-            if proxy.kill_file or (any(w.kill for w in proxy.workers) and not self.kill.on)
-        ]
+        return [proxy.instance for proxy in self.live_proxies if _by_its_host(proxy)]
+
+    @property
+    def told_elsewhere(self) -> list[str]:
+        """Proxies that send everything to legacy by a press that is not known here."""
+        if self.kill.on:
+            return []
+        killed = [proxy for proxy in self.live_proxies if proxy.killed or _some_killed(proxy)]
+        return [proxy.instance for proxy in killed if not _by_its_host(proxy)]
 
     def unopened(self, backends: Iterable[str], route: str) -> list[str]:
         """What live proxies cannot open of a route, a line for each kind of trouble."""
@@ -105,6 +109,16 @@ class LiveSnapshot:
             f"{len(names)} of {len(self.live_proxies)} proxies cannot open {kind} {name}: {text}"
             for (kind, name, text), names in found.items()
         ]
+
+
+def _some_killed(proxy: InstanceOut) -> bool:
+    return any(worker.kill for worker in proxy.workers)
+
+
+def _by_its_host(proxy: InstanceOut) -> bool:
+    if proxy.kill is None:  # an older proxy
+        return proxy.kill_file
+    return proxy.kill.file or proxy.kill.signal
 
 
 class LiveState:
@@ -134,12 +148,13 @@ class LiveState:
             if proxy.live:
                 for breaker in proxy.breakers:
                     breakers[breaker.route].append(breaker)
+        kill = self._services.kill
         return LiveSnapshot(
             self._services.state.current,
             self._proxies,
             self._traffic,
             breakers,
-            kill_stand(self._services.kill.current, [p for p in self._proxies if p.live]),
+            kill_stand(kill.current, [p for p in self._proxies if p.live], kill.doubt),
             self._fault,
         )
 

@@ -11,6 +11,7 @@ from control_plane.fleet.schemas import AckIn, FleetOut, Propagation
 from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit
 from control_plane.http.problems import COMMON, documented, not_found
+from control_plane.kill.told import HearsProxies
 from control_plane.publishing.changed import Reason, Timeout
 from control_plane.publishing.state import Snapshot
 from control_plane.services import Svc
@@ -18,7 +19,7 @@ from control_plane.services import Svc
 router = APIRouter(tags=["fleet"], responses=documented(*COMMON))
 
 
-@router.post("/fleet/acks", status_code=204, responses=documented(413))
+@router.post("/fleet/acks", status_code=204, responses=documented(413), dependencies=[HearsProxies])
 async def acknowledge(body: AckIn, _: Proxy, services: Svc, response: Response) -> None:
     """A proxy says what it serves; its heartbeat. The answer's headers say where the kill switch
     stands, and which installation this is."""
@@ -34,7 +35,7 @@ async def get_fleet(_: Viewer, services: Svc, limit: Limit = 100, cursor: Cursor
     rows, following = paging.cut(
         await services.fleet.page(after, limit + 1), limit, lambda row: row.instance
     )
-    found = await services.fleet.overview(services.kill.current)
+    found = await services.fleet.overview(services.kill.current, services.kill.doubt)
     now = services.state.current
     return FleetOut(
         revision=now.revision,

@@ -191,6 +191,8 @@ class KillStandOut(Described, BaseModel):
     number: int
     summary: str
     """`on: 3 of 3 proxies send everything to legacy`"""
+    doubt: str = ""
+    """What this control plane does not know of presses at others; empty where it knows."""
 
 
 class FleetOut(Described, BaseModel):

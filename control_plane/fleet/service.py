@@ -116,8 +116,8 @@ class FleetService:
         """Every proxy that is not stopping, as it last described itself."""
         return [row for row in await self._rows() if not row.ack.stopping]
 
-    async def overview(self, kill: Kill) -> FleetOverview:
-        """How the proxies stand, together."""
+    async def overview(self, kill: Kill, doubt: str = "") -> FleetOverview:
+        """How the proxies stand, together; `doubt` is what is not known of the kill switch."""
         rows = await self.known()
         live = [row for row in rows if self._live_now(row)]
         current = self._state.current
@@ -127,7 +127,7 @@ class FleetService:
         if silent:
             text += f"; silent: {', '.join(silent[:5])}"
         return FleetOverview(
-            len(live), served, text, silent, kill_stand(kill, [row.ack for row in live])
+            len(live), served, text, silent, kill_stand(kill, [row.ack for row in live], doubt)
         )
 
     async def page(self, after: str, limit: int) -> list[InstanceOut]:
@@ -271,8 +271,9 @@ def killed(ack: AckIn) -> bool:
     return ack.kill_file or (bool(ack.workers) and all(worker.kill for worker in ack.workers))
 
 
-def kill_stand(kill: Kill, acks: Sequence[AckIn]) -> KillStandOut:
-    """The kill switch as it was pressed, and what live proxies do about it."""
+def kill_stand(kill: Kill, acks: Sequence[AckIn], doubt: str = "") -> KillStandOut:
+    """The kill switch as it was pressed, and what live proxies do about it. With `doubt` it may
+    have been pressed elsewhere since."""
     done, what = sum(killed(ack) for ack in acks), "send everything to legacy"
     if len(acks) == 1:
         what = _one(what)
@@ -280,9 +281,11 @@ def kill_stand(kill: Kill, acks: Sequence[AckIn]) -> KillStandOut:
         text = f"on: {done} of {proxies(len(acks))} {what}"
     elif done:
         text = f"off here, but {done} of {proxies(len(acks))} {what}"
+    elif doubt:
+        text = f"off as far as is known here: {done} of {proxies(len(acks))} {what}"
     else:
         text = "off"
-    return KillStandOut(on=kill.on, number=kill.number, summary=text)
+    return KillStandOut(on=kill.on, number=kill.number, summary=text, doubt=doubt)
 
 
 def _table_progress(row: StoredInstance, snapshot: Snapshot, later: bool) -> ProxyProgress:

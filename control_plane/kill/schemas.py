@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, StrictBool
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StrictBool
 
 from control_plane.fleet.schemas import Propagation
 from control_plane.http.described import Described
@@ -15,6 +17,9 @@ class KillIn(Described, BaseModel, extra="forbid"):
     on: StrictBool
     """True sends everything to legacy."""
     reason: ReasonField
+    expected: Annotated[int, Field(ge=0, lt=2**63, strict=True)] | None = None
+    """The newest press that you know (`number`). With a newer one nothing is done, and the answer
+    is 409: a release that arrives late undoes no press that was made meanwhile."""
 
 
 class KillOut(Described, BaseModel):
@@ -30,6 +35,9 @@ class KillOut(Described, BaseModel):
     stored: bool = True
     """False: in force from the memory of this control plane, as the database does not answer. It is
     stored as soon as that does."""
+    doubt: str = ""
+    """What this control plane does not know of presses at others, while the database does not
+    answer it; empty where it knows."""
 
 
 class KillChanged(KillOut):

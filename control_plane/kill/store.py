@@ -14,6 +14,10 @@ CHANNEL = "figway_revision"
 """The one that revisions are notified on: who hears it asks for both."""
 
 
+MOST_NUMBER = 2**53
+"""The highest press that a proxy is believed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kill:
     """Where the switch stands, since when, by whom and why."""
@@ -33,9 +37,12 @@ async def load(connection: AsyncConnection) -> Kill:
     return Kill(row.on, row.number, row.changed_ms, row.actor, row.reason)
 
 
-async def put(database: Database, connection: AsyncConnection, kill: Kill) -> int:
+async def put(
+    database: Database, connection: AsyncConnection, kill: Kill, expected: int | None = None
+) -> int:
     """Write a press; its number, one more than the newest. Safe beside another press: the row is
-    locked by the first write."""
+    locked by the first write. With `expected`, 0 and nothing written where another press than that
+    one was the newest."""
     values = {
         "on": kill.on,
         "changed_ms": kill.changed_ms,
@@ -45,15 +52,40 @@ async def put(database: Database, connection: AsyncConnection, kill: Kill) -> in
     statement = database.insert(KillRow).values(id=1, number=kill.number, **values)
     # Above what this control plane has told the proxies already, and above what another has.
     newest = KillRow.number + 1
-    await connection.execute(
+    done = await connection.execute(
         statement.on_conflict_do_update(
             index_elements=["id"],
             set_={**values, "number": _larger(newest, statement.excluded.number)},
+            where=None if expected is None else KillRow.number == expected,
         )
     )
+    if not done.rowcount:
+        return 0
     if database.is_postgres:
         await connection.execute(text("SELECT pg_notify(:channel, 'kill')"), {"channel": CHANNEL})
     return (await load(connection)).number
+
+
+async def put_back(database: Database, connection: AsyncConnection, kill: Kill) -> bool:
+    """Write a press that is in effect and that the database does not have; False where it has a
+    newer one. Safe beside another press, as `put`."""
+    values = {
+        "on": kill.on,
+        "number": kill.number,
+        "changed_ms": kill.changed_ms,
+        "actor": kill.actor[:200],
+        "reason": kill.reason,
+    }
+    done = await connection.execute(
+        database.insert(KillRow)
+        .values(id=1, **values)
+        .on_conflict_do_update(
+            index_elements=["id"], set_=values, where=KillRow.number < kill.number
+        )
+    )
+    if done.rowcount and database.is_postgres:
+        await connection.execute(text("SELECT pg_notify(:channel, 'kill')"), {"channel": CHANNEL})
+    return bool(done.rowcount)
 
 
 def _larger(left: ColumnElement[int], right: ColumnElement[int]) -> ColumnElement[int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
@@ -11,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from control_plane.auth.access import Anyone, Viewer
 from control_plane.http.preconditions import etags, quoted
 from control_plane.http.problems import COMMON, documented
+from control_plane.kill.told import HearsProxies
 from control_plane.publishing.hub import event
 from control_plane.services import Services, Svc
 
@@ -29,6 +32,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         200: {"content": {"application/json": {"schema": {"type": "object"}}}},
         304: {"description": "The table is still the one of If-None-Match."},
     },
+    dependencies=[HearsProxies],
 )
 async def get_table(
     _: Anyone, services: Svc, if_none_match: Annotated[str, Header(max_length=2_000)] = ""
@@ -41,7 +45,12 @@ async def get_table(
     return Response(services.state.encoded(), headers=headers, media_type="application/json")
 
 
-@router.get("/table/stream", response_class=StreamingResponse, responses=_STREAM)
+@router.get(
+    "/table/stream",
+    response_class=StreamingResponse,
+    responses=_STREAM,
+    dependencies=[HearsProxies],
+)
 async def stream_table(actor: Anyone, services: Svc) -> StreamingResponse:
     """Server-sent events: `current` at once, then `revision` for every change.
 
@@ -55,7 +64,7 @@ async def stream_table(actor: Anyone, services: Svc) -> StreamingResponse:
     queue = services.tables.subscribe()
     first = _current(services) + services.kill.event()
     stands = partial(services.auth.stands, actor.prefix)
-    return _streamed(services.tables.stream(queue, first, stands))
+    return _streamed(services.tables.stream(queue, first, stands), services.to_proxies)
 
 
 @router.get("/live", response_class=StreamingResponse, responses=_STREAM, tags=["fleet"])
@@ -79,5 +88,6 @@ def _current(services: Services) -> bytes:
     )
 
 
-def _streamed(body: Any) -> StreamingResponse:
-    return StreamingResponse(body, headers=_HEADERS, media_type="text/event-stream")
+def _streamed(body: Any, says: Mapping[str, str] = MappingProxyType({})) -> StreamingResponse:
+    headers = {**_HEADERS, **says}
+    return StreamingResponse(body, headers=headers, media_type="text/event-stream")

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -66,6 +66,8 @@ class ControlPlane:
         """Told what every answer says beside its content."""
         self.on_left: Callable[[str], None] = lambda url: None
         """Told the URL of the control plane that is called from now on."""
+        self.known: Callable[[], dict[str, str]] = dict
+        """Headers that say which press of the kill switch this proxy heard of last."""
         self._clients = clients
         self._at = 0
         self._calls: set[asyncio.Timeout] = set()
@@ -108,7 +110,7 @@ class ControlPlane:
         Raises `ControlError`."""
         at, asked = self._at, time.monotonic()
         timeout = outbound.Timeout(5.0, read=SILENT_S if self.several else STREAM_IDLE_S)
-        headers = {"accept": "text/event-stream"}
+        headers = {"accept": "text/event-stream", **self.known()}
         try:
             async with self._clients[at].stream(
                 "GET", "/table/stream", headers=headers, timeout=timeout
@@ -117,11 +119,14 @@ class ControlPlane:
                     await response.aread()
                     self._failed(at)
                     raise _refused(response)
-                self.on_notice(of_headers(response.headers, asked, at))
+                first = of_headers(response.headers, asked, at)
+                self.on_notice(first)
                 async for name, data in _events(response):
                     if at != self._at:
                         raise ControlError("another control plane is followed now")
-                    self.on_notice(of_event(name, data, at))
+                    notice = of_event(name, data, at)
+                    whose = notice.installation or first.installation
+                    self.on_notice(replace(notice, installation=whose))
                     yield name, data
         except outbound.HTTPError as error:
             self._hang_up(at)
@@ -172,7 +177,7 @@ class ControlPlane:
         headers: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
     ) -> outbound.Response:
-        headers = dict(headers or {})
+        headers = {**(headers or {}), **self.known()}
         content = None
         if body is not None:
             headers["content-type"] = "application/json"

@@ -50,6 +50,12 @@ def of_headers(headers: Mapping[str, str], asked: float = inf, plane: int = 0) -
     )
 
 
+def to_headers(on: bool, number: int, installation: str) -> dict[str, str]:
+    """What a proxy says of the press that it heard of last, by which a control plane learns of one
+    that it does not know."""
+    return {KILL: "on" if on else "off", NUMBER: str(number), INSTALLATION: installation}
+
+
 def of_event(name: str, data: Mapping[str, Any], plane: int = 0) -> Notice:
     """The notice in an event of the table stream."""
     kill = data if name == "kill" else data.get("kill")

@@ -15,15 +15,12 @@ from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
-from proxy.control.notice import Notice
+from proxy.control.notice import Notice, to_headers
 from proxy.kill.file import LOOK_MS, KillFile
 from proxy.loop.events import EventLog
 from proxy.tables.state_file import read_json, write_json
 
 FILE = "kill-control.json"
-AGREEING = 2
-"""Times in a row that an older number must say `off` before it counts: a database was restored."""
-
 SAID_S = 3.0
 """How long a control plane's word stands against an older one of another."""
 
@@ -32,9 +29,10 @@ class ControlSwitch:
     """The control plane's word on the kill switch, as this proxy heard it last.
 
     `on` of any control plane counts at once. `off` counts from the installation that said `on`,
-    with a number that is not older; an older one counts when it is said again and again. An answer
-    that was asked for before the newer number was heard may have been on its way meanwhile, and
-    says nothing; nor does an older number while another control plane says the newer one.
+    with a number that is newer: who says an older one does not know of the press, which its
+    database lost or never had. It is told (`known`), and takes the press back. An answer that was
+    asked for before the newer number was heard may have been on its way meanwhile, and says
+    nothing; nor does an older number while another control plane says the newer one.
     """
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,7 +45,6 @@ class ControlSwitch:
         number, installation = known.get("number"), known.get("installation")
         self.number = number if isinstance(number, int) else 0
         self.installation = installation if isinstance(installation, str) else ""
-        self._older = 0
         self._said: dict[int, tuple[str, int, float]] = {}
         """By control plane: installation and number that it said last, and when."""
 
@@ -60,7 +57,6 @@ class ControlSwitch:
             return False
         before = (self.on, self.number, self.installation)
         self.on, self.number, self.installation = notice.kill, notice.number, notice.installation
-        self._older = 0
         if before == (self.on, self.number, self.installation):
             return False
         self._since = self._clock()
@@ -84,14 +80,18 @@ class ControlSwitch:
         )
 
     def _counts(self, notice: Notice) -> bool:
-        if notice.kill:
+        if notice.kill or not self.on:
             return True
-        if notice.installation != self.installation and self.on and self.installation:
+        if self.installation and notice.installation != self.installation:
             return False
-        if notice.number >= self.number:
-            return True
-        self._older += 1
-        return self._older >= AGREEING
+        return notice.number > self.number
+
+    @property
+    def known(self) -> dict[str, str]:
+        """What is told to every control plane; nothing before anything was heard."""
+        if not self.number:
+            return {}
+        return to_headers(self.on, self.number, self.installation)
 
     def save(self) -> None:
         """Keep it on disk. Raises OSError."""

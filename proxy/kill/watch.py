@@ -33,6 +33,8 @@ class KillWatch:
         self.on_notice: Callable[[Notice], None] = lambda notice: None
         self.is_needless: Callable[[], bool] = lambda: False
         """Was the one control plane heard of within `ASK_S`? Of several, each is always asked."""
+        self.known: Callable[[], dict[str, str]] = dict
+        """Headers that say which press this proxy heard of last."""
         self._clients = clients
         self._waiting = [0] * len(clients)
 
@@ -55,7 +57,8 @@ class KillWatch:
         asked = time.monotonic()
         self._waiting[plane] += 1
         try:
-            found = await self._clients[plane].get(_PATH, timeout=HANG_S)
+            headers = self.known()
+            found = await self._clients[plane].get(_PATH, headers=headers, timeout=HANG_S)
             if found.status_code not in STRANGERS and not found.has_redirect_location:
                 self.on_notice(of_headers(found.headers, asked, plane))
         except outbound.HTTPError:

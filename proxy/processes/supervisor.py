@@ -134,12 +134,14 @@ class Supervisor:
             store = settings.state_dir / _REPORTS
             reporter = Reporter(control.report, name, parts.boot, store)
             control.on_notice, control.on_left = self.kill.hear, self._left
+            control.known = lambda: self.kill.control.known
             follower = self.tables.follower = Follower(
                 *(control, parts.checker, self.tables, log, settings.poll_s, self.allegiance),
                 on_disk=parts.last_good.path.exists,
             )
             if parts.kill_watch is not None:
                 parts.kill_watch.on_notice = self.kill.hear
+                parts.kill_watch.known = control.known
                 parts.kill_watch.is_needless = partial(follower.stream_heard_within, ASK_S)
             self.acknowledger = Acknowledger(
                 control, lambda: acknowledgement(self), settings.heartbeat_s

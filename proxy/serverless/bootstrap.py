@@ -58,6 +58,7 @@ class Sandbox:
             self.secrets,
             killed=self._killed,
             installation=settings.installation,
+            several=not settings.table_url and len(settings.control_urls) > 1,
         )
         self.app = ServerlessProxy(
             self.timer,

@@ -29,7 +29,8 @@ class LambdaSettings:
 
     facade: FacadeSettings
     control_url: str = ""
-    """FIGWAY_CONTROL_URL: the control plane, asked for the table."""
+    """FIGWAY_CONTROL_URL: the control plane, asked for the table; of several, with commas between
+    them, one is asked, and the next when it does not answer."""
     control_key: str = ""
     """FIGWAY_CONTROL_KEY: its API key of role `proxy`."""
     control_key_secret: str = ""
@@ -76,6 +77,11 @@ class LambdaSettings:
     instance: str = ""
     """FIGWAY_INSTANCE: name in reports; function and log stream when empty."""
 
+    @property
+    def control_urls(self) -> list[str]:
+        """Each of `control_url`."""
+        return self.control_url.split(",") if self.control_url else []
+
 
 def load(environ: Mapping[str, str] | None = None) -> LambdaSettings:
     """Read the settings. Raises `SettingsError`."""
@@ -110,7 +116,7 @@ def load(environ: Mapping[str, str] | None = None) -> LambdaSettings:
         secure=read("SECURE", _flag, False),
     )
     values: dict[str, Any] = {
-        "control_url": read("CONTROL_URL", _url, ""),
+        "control_url": read("CONTROL_URL", _urls, ""),
         "control_key": secret("CONTROL_KEY"),
         "control_key_secret": text("CONTROL_KEY_SECRET"),
         "table_url": read("TABLE_URL", _object_url, ""),
@@ -150,6 +156,13 @@ def _url(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must be an http or https URL")
     return value.rstrip("/")
+
+
+def _urls(value: str) -> str:
+    found = [_url(part.strip()) for part in value.split(",") if part.strip()]
+    if len(set(found)) < len(found):
+        raise ValueError("names one control plane twice")
+    return ",".join(found)
 
 
 def _object_url(value: str) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -28,11 +29,13 @@ from proxy.control.notice import ADOPTS, INSTALLATION, KILL, NUMBER, Notice, of_
 from proxy.kill.switch import ControlSwitch
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
+from proxy.serverless.control import ControlOrigins, Done
 from proxy.serverless.settings import LambdaSettings
 from proxy.tables.check import Checker, RefusedTable, Served, Source
 from proxy.tables.installation import Allegiance
 
-Done = Callable[[Reply], None]
+HANG_S = 2.5
+"""How long a question may be open where another control plane can be asked instead."""
 RETRY_S = (1.0, 30.0)
 """Between two questions after a failure: first, and longest. A control plane that answers, but has
 no table to give, is asked again at the table's maximum age: it may have the kill switch to tell."""
@@ -95,12 +98,12 @@ class ControlSource:
         self._key = settings.control_key
         self._secret = settings.control_key_secret
         self._timer = timer
-        self._source = HttpSource(settings.control_url + "/api/v1/table", timer, self.authorized)
+        self._origins = ControlOrigins(settings.control_urls, timer)
 
     def ask(self, headers: Headers, done: Done) -> Call:
         """See `TableSource`. Without a key yet, the secret is asked for first."""
         if self._key or not self._secret:
-            return self._source.ask(headers, lambda reply: self._asked(reply, done))
+            return self._start(headers, lambda reply: self._asked(reply, done))
         from proxy.aws.api import Service, region_of, secret_value
 
         service = Service("secretsmanager", region_of(self._secret), self._timer)
@@ -115,10 +118,14 @@ class ControlSource:
 
         self._key = read_secret(reply)
         if self._key:
-            chain.call = self._source.ask(headers, done)
+            chain.call = self._start(headers, done)
         else:
             why = reply.error or f"Secrets Manager answers {reply.status}"
             done(Reply(0, error=f"no key for the control plane: {why}"))
+
+    def _start(self, headers: Headers, done: Done) -> Call:
+        sent = [*headers, *self.authorized()]
+        return self._origins.start("GET", "/api/v1/table", sent, None, done)
 
     def _asked(self, reply: Reply, done: Done) -> None:
         if reply.status in (401, 403) and self._secret:
@@ -172,9 +179,10 @@ class SandboxTable:
         *,
         killed: Callable[[bool], None] = lambda on: None,
         installation: str = "",
+        several: bool = False,
     ) -> None:
         """`killed` is told what the control plane says of the kill switch; `installation` is the
-        operator's word on whom to follow."""
+        operator's word on whom to follow; `several`: the source has another place to ask."""
         self.served: Served | None = None
         self.kill = ControlSwitch(None)
         self.allegiance = Allegiance(None, installation)
@@ -193,6 +201,10 @@ class SandboxTable:
         self._retry_at = 0.0
         self._retry_s = RETRY_S[0]
         self._killed = killed
+        self._several = several
+        self._asked_at = inf
+        self._looks = 0
+        """Invocations since the open question was asked."""
         self._foreign = ""
         self._etag = ""
         """The source's own ETag of what was last taken or refused."""
@@ -221,17 +233,31 @@ class SandboxTable:
         Returns at once."""
         self._secrets.look()
         now = self._clock()
+        if self._call is not None:
+            self._give_up_one_that_hangs(now)
+            return
         age = now - self._checked
-        if self._call is not None or 0 <= age < self._max_age_s:
+        if 0 <= age < self._max_age_s:
             return
         if self._retry_at <= now or age < 0:
             self._ask()
+
+    def _give_up_one_that_hangs(self, now: float) -> None:
+        """So that another control plane is asked. An answer that came while the sandbox was frozen
+        is read in the invocation after, so no question is given up in that."""
+        self._looks += 1
+        if self._several and self._looks > 1 and now - self._asked_at > HANG_S:
+            assert self._call is not None
+            self._call.cancel(f"no answer within {HANG_S:g} s")
 
     def _ask(self) -> None:
         if self._source is None:
             return
         self.asked += 1
+        self._asked_at, self._looks = self._clock(), 0
         headers = [(b"If-None-Match", self._etag.encode())] if self._etag else []
+        known = self.kill.known.items()
+        headers += [(name.encode(), value.encode("latin-1")) for name, value in known]
         self._call = self._source.ask(headers, self._told)
 
     @property
@@ -266,7 +292,7 @@ class SandboxTable:
     # -- the answer --------------------------------------------------------------------------
 
     def _told(self, reply: Reply) -> None:
-        self._call = None
+        self._call, self._asked_at = None, inf
         notice = self._hear(reply)
         try:
             if reply.status == 200:

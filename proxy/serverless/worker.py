@@ -27,13 +27,14 @@ import orjson
 from figway.compare.plugin_names import plugin_names
 from figway.routing.compile import CompiledTable
 from proxy.aws.api import Service, fetch_secret, object_path, region_of
-from proxy.aws.calls import Origin, Reply, finished
+from proxy.aws.calls import Reply, finished
 from proxy.aws.secrets import SCHEME, AwsSecrets
 from proxy.capture.message import MAX_MESSAGE, BadMessage, Captured, decode
 from proxy.loop.deadlines import DeadlineTimer
 from proxy.loop.events import EventLog
 from proxy.loop.tasks import TaskKeeper
 from proxy.policies.credentials import Secrets
+from proxy.serverless.control import ControlOrigins
 from proxy.serverless.settings import LambdaSettings, SettingsError, load
 from proxy.serverless.tables import ControlSource, SandboxTable, make_source
 from proxy.shadow.backend_queue import BackendQueue
@@ -82,6 +83,7 @@ class QueueWorker:
             self.log,
             self.secrets,
             installation=settings.installation,
+            several=not settings.table_url and len(settings.control_urls) > 1,
         )
         self._settings = settings
         self._shadow = shadow
@@ -95,7 +97,7 @@ class QueueWorker:
         )
         self._pairs = self._engine.pairs
         self._learned = False
-        self._control = Origin(settings.control_url, self.timer)
+        self._control = ControlOrigins(settings.control_urls, self.timer)
         self._keys = keys
         self._stores: dict[str, Service] = {}
         self.table.start(settings)

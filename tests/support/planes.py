@@ -41,6 +41,18 @@ class Planes:
         self.urls.append(start(process)[0].removesuffix("/api/v1"))
         self.processes.append(process)
 
+    def kill(self, number: int) -> None:
+        """As a crash does: what it has in memory alone is gone."""
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+    def restart(self, number: int) -> None:
+        """Another process in its place, at its address."""
+        url, port = self.urls[number], self.urls[number].rpartition(":")[2]
+        self.add(FIGWAY_ADMIN_LISTEN=f"127.0.0.1:{port}")
+        self.processes[number] = self.processes.pop()
+        assert self.urls.pop() == url
+
     def freeze(self, number: int) -> None:
         """It accepts connections, keeps streams open, and answers nothing."""
         self.processes[number].send_signal(signal.SIGSTOP)

@@ -169,6 +169,11 @@ def _worries(visit: Visit, live: LiveSnapshot, rows: list[RouteRow]) -> list[Wor
     if live.kill.on:
         why = f"the kill switch is {live.kill.summary}"
         found.append(Worry(0, "Kill switch", why, "/console/audit?action=kill.on"))
+    if live.kill.doubt:
+        found.append(Worry(0, "Kill switch", live.kill.doubt, "/console/fleet"))
+    for name in live.told_elsewhere:
+        why = "sends everything to legacy by a press that this control plane does not know"
+        found.append(Worry(0, name, why, "/console/fleet"))
     for name in live.killed_hosts:
         why = "a kill file or signal on its host sends everything to legacy"
         found.append(Worry(0, name, why, "/console/fleet"))

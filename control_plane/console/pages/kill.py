@@ -27,7 +27,11 @@ async def set_kill(visit: Operating) -> Response:
     reason = visit.form.get("reason", "").strip()
     try:
         visit.reason()
-        await press(visit.services, visit.actor, KillIn(on=wanted, reason=reason))
+        seen = visit.form.get("expected", "")
+        expected = int(seen) if not wanted and seen.isascii() and seen.isdecimal() else None
+        await press(
+            visit.services, visit.actor, KillIn(on=wanted, reason=reason, expected=expected)
+        )
     except ApiProblem as error:
         return await visit.page("kill.html", error.status, problem=error)
     response = await progress(visit)
@@ -50,6 +54,7 @@ async def _progress(visit: Visit) -> Response:
         spread=found,
         kill=services.kill.current,
         stored=services.kill.stored,
+        doubt=services.kill.doubt,
         again=waiting and found.ms < 30_000,
     )
 

@@ -42,6 +42,8 @@ class TableServer(ThreadingHTTPServer):
         self.asked = 0
         self.says: dict[str, str] = {}
         """Further headers of every answer: the kill switch, the installation."""
+        self.heard: dict[str, str] = {}
+        """Headers of the last question."""
         self.status = 200
         self.hold = threading.Event()
         self.hold.set()
@@ -101,6 +103,7 @@ class _TableHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked += 1
+        self.server.heard = {name.lower(): value for name, value in self.headers.items()}
         self.server.hold.wait(20)
         known = self.headers.get("If-None-Match") == self.server.etag
         if self.server.status != 200:

@@ -52,6 +52,7 @@ MATRIX: dict[tuple[str, str], Role | None] = {
     ("POST", "/explain"): Role.VIEWER,
     ("GET", "/kill"): Role.VIEWER,
     ("GET", "/kill/notice"): None,
+    ("GET", "/kill/propagation"): Role.VIEWER,
     ("POST", "/kill"): Role.OPERATOR,
     ("POST", "/fleet/acks"): Role.PROXY,
     ("GET", "/fleet"): Role.VIEWER,

@@ -166,3 +166,25 @@ def test_what_was_never_asked_is_not_in_doubt() -> None:
     with pytest.raises(CliError) as told:
         Api(f"http://127.0.0.1:{port}", "key").call("POST", "/kill", {"on": True})
     assert "not known" not in told.value.message
+
+
+def test_of_several_the_next_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B3: the one that was named hangs, or is gone: `kill on` waited for it, and told of the host
+    alone."""
+    monkeypatch.setattr("control_plane.cli.client.NEXT_S", 0.2)
+    good = serve(
+        b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"on":1}'
+    )
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        silent = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        for first in (silent, "http://127.0.0.1:1"):
+            api = Api(f"{first}/, {good}", "key")
+            assert api.call("POST", "/kill", {"on": True}, again=True)[0] == {"on": 1}
+            assert api.url == good, "the rest of the command asks it, too"
+            assert Api(f"{first},{good}", "key").get("/kill") == {"on": 1}
+        asked.clear()
+        with pytest.raises(CliError, match="not known whether"):
+            Api(f"{silent},{good}", "key", timeout=0.2).call("POST", "/routes/a/flip", {})
+        assert not asked, "what may have been done is done nowhere else"
+    with pytest.raises(CliError, match="not a URL"):
+        Api(f"{good},example.org", "key")

@@ -10,16 +10,28 @@ from proxy.control.notice import Notice, of_event, of_headers
 from proxy.kill.switch import SAID_S, ControlSwitch
 
 
-def test_a_restored_database_must_say_off_twice(tmp_path: Path) -> None:
-    """B1: an older number that says `off` may be late; one that says `on` counts at once."""
+def test_a_restored_database_undoes_no_press(tmp_path: Path) -> None:
+    """B1: a control plane that does not know of the press, as it was made in the memory of another
+    or its database was restored, says `off` for as long as it likes; one that says `on` counts at
+    once."""
     switch = ControlSwitch(tmp_path / "kill.json")
     assert switch.hear(Notice(True, 7, "a"))
-    assert not switch.hear(Notice(False, 6, "a"))
-    assert switch.on
-    assert switch.hear(Notice(False, 6, "a"))
+    for number in (6, 6, 6, 7):
+        assert not switch.hear(Notice(False, number, "a"))
+        assert switch.on
+    assert switch.known == {
+        "figway-kill": "on",
+        "figway-kill-number": "7",
+        "figway-installation": "a",
+    }
+    assert switch.hear(Notice(False, 8, "a"))
     assert not switch.on
     assert switch.hear(Notice(True, 2, "a"))
     assert switch.on
+
+
+def test_nothing_is_told_before_anything_was_heard() -> None:
+    assert ControlSwitch(None).known == {}
 
 
 @pytest.mark.parametrize("on", [True, False])
@@ -35,9 +47,9 @@ def test_answers_that_were_on_their_way_change_nothing(on: bool) -> None:
     for asked in (15.0, 19.0, 20.0):
         assert not switch.hear(Notice(not on, 7, "a", asked=asked))
     assert switch.on is on
-    # Asked for afterwards: the database was restored, and is believed as before.
+    # Asked for afterwards: the database was restored. That turns it on, and never off.
     heard = [switch.hear(Notice(not on, 7, "a", asked=21.0 + number)) for number in range(2)]
-    assert (switch.on, any(heard)) == (not on, True)
+    assert (switch.on, any(heard)) == (True, not on)
 
 
 def test_it_is_kept_and_read_again(tmp_path: Path) -> None:
@@ -87,15 +99,12 @@ def test_of_several_control_planes_the_newer_word_stands() -> None:
     assert not switch.on
 
 
-def test_a_restored_database_counts_once_no_control_plane_says_the_newer() -> None:
-    """T1: both were put back; or the one that said the newer is gone."""
+def test_an_older_off_lets_go_of_nothing_when_the_newer_is_said_no_more() -> None:
+    """T1 and B1: the control plane that said the newer is gone, and with it a press that it had in
+    memory alone."""
     now = 10.0
     switch = ControlSwitch(None, lambda: now)
     switch.hear(Notice(True, 8, "a", plane=1))
-    assert not switch.hear(Notice(False, 5, "a", plane=0))
-    heard = [switch.hear(Notice(False, 5, "a", plane=plane)) for plane in (1, 0)]
-    assert (switch.on, any(heard)) == (False, True)
-    switch.hear(Notice(True, 9, "a", plane=1))
     now += SAID_S + 0.1
-    heard = [switch.hear(Notice(False, 5, "a", plane=0)) for _ in range(2)]
-    assert (switch.on, any(heard)) == (False, True)
+    assert not any(switch.hear(Notice(False, 5, "a", plane=0)) for _ in range(3))
+    assert switch.on
