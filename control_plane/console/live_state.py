@@ -84,6 +84,13 @@ class LiveSnapshot:
         return f"{self.current} of {number} {noun} on revision {self.published.revision}{tail}"
 
     @property
+    def all_killed(self) -> bool:
+        """Everything goes to legacy by what live proxies say, whoever pressed it; without a live
+        proxy, by what was pressed."""
+        live = self.live_proxies
+        return all(proxy.killed for proxy in live) if live else self.kill.on
+
+    @property
     def killed_hosts(self) -> list[str]:
         """Proxies whose own kill file or signal sends everything to legacy."""
         return [proxy.instance for proxy in self.live_proxies if _by_its_host(proxy)]

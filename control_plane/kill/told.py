@@ -18,13 +18,13 @@ async def told(
     services: Svc,
     figway_kill: Annotated[
         str,
-        Header(max_length=20, description="From a proxy: `on` or `off`, as it heard last."),
+        Header(description="From a proxy: `on` or `off`, as it heard last."),
     ] = "",
     figway_kill_number: Annotated[
-        str, Header(max_length=20, description="From a proxy: the press that it heard of last.")
+        str, Header(description="From a proxy: the press that it heard of last.")
     ] = "",
     figway_installation: Annotated[
-        str, Header(max_length=64, description="From a proxy: whose press that was.")
+        str, Header(description="From a proxy: whose press that was.")
     ] = "",
 ) -> None:
     """Hear what a proxy says of the kill switch; a press that is not known here is taken back."""
@@ -32,9 +32,8 @@ async def told(
         return
     if figway_installation not in (services.state.installation, *services.adopts):
         return
-    if not (figway_kill_number.isascii() and figway_kill_number.isdecimal()):
-        return
-    number = int(figway_kill_number)
+    digits = figway_kill_number
+    number = int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 20 else 0
     if 0 < number <= MOST_NUMBER:
         reason = f"a proxy had heard press {number}, which this control plane did not know"
         entry = actor.entry("kill.on", "kill switch", reason)

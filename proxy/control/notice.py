@@ -15,6 +15,7 @@ from typing import Any
 
 KILL, NUMBER = "figway-kill", "figway-kill-number"
 INSTALLATION, ADOPTS = "figway-installation", "figway-adopts"
+_MOST = 10**18
 _ID = re.compile(r"[0-9a-zA-Z._-]{1,64}").fullmatch
 
 
@@ -63,7 +64,7 @@ def of_event(name: str, data: Mapping[str, Any], plane: int = 0) -> Notice:
     if not isinstance(kill, Mapping) or not isinstance(kill.get("on"), bool):
         return Notice(installation=installation, plane=plane)
     number = kill.get("number")
-    known = isinstance(number, int) and not isinstance(number, bool) and number >= 0
+    known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _MOST
     pressed = number if known and isinstance(number, int) else 0
     return Notice(kill["on"], pressed, installation, plane=plane)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
-from proxy.control.notice import Notice, to_headers
+from proxy.control.notice import Notice, of_event, to_headers
 from proxy.kill.file import LOOK_MS, KillFile
 from proxy.loop.events import EventLog
 from proxy.tables.state_file import read_json, write_json
@@ -42,9 +42,8 @@ class ControlSwitch:
         self._path = path
         known = read_json(path) if path is not None else {}
         self.on = known.get("on") is True
-        number, installation = known.get("number"), known.get("installation")
-        self.number = number if isinstance(number, int) else 0
-        self.installation = installation if isinstance(installation, str) else ""
+        told = of_event("kill", known)
+        self.number, self.installation = told.number, told.installation
         self._said: dict[int, tuple[str, int, float]] = {}
         """By control plane: installation and number that it said last, and when."""
 

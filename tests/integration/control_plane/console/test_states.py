@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.support import comparing
 from tests.support.console import browser
 from tests.support.control import Control
@@ -44,6 +46,39 @@ async def test_the_kill_switch_of_the_fleet_is_no_file_of_a_host(control: Contro
     assert "a kill file or signal on its host" not in (await visitor.page("/")).text
     page = (await visitor.page("/routes/orders")).text
     assert "● new 0 %" in " ".join(page.split()), "new serves nothing while the switch is on"
+
+
+async def test_the_route_page_says_what_proxies_do(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B1, B3: "everything to legacy, new 0 %" stood there while no proxy did it; and nothing stood
+    there while all did it by their hosts' files, or by a press that is not known here."""
+    await control.seed()
+    monkeypatch.setattr("control_plane.console.live_state._LEAST_S", 0.0)
+    await control.flip(10_000)
+    await control.post("/kill", {"on": True, "reason": "r"})
+    told = {"on": False, "workers": 1, "workers_on": 0, "number": 1}
+    await proxies(control, kill=told, workers=[{"id": 0, "revision": 1}])
+    visitor = await browser(control)
+
+    async def said(path: str) -> str:
+        return " ".join((await visitor.page(path)).text.split())
+
+    page = await said("/routes/orders")
+    assert "on: 0 of 1 proxy sends everything to legacy" in page
+    assert "● new 100 %" in page
+    await control.post("/kill", {"on": False, "reason": "r"})
+    for by in ({"file": True}, {"control": True, "number": 9}):
+        told = {"on": True, "workers": 1, "workers_on": 1, **by}
+        await proxies(control, kill=told, workers=[{"id": 0, "revision": 1, "kill": True}])
+        visitor = await browser(control)
+        page = await said("/routes/orders")
+        assert "Kill switch on everything to legacy" in page
+        assert "● new 0 %" in page
+        home = await said("/")
+        by_host = "a kill file or signal on its host" in home
+        assert by_host is ("file" in by)
+        assert ("by a press that this control plane does not know" in home) is not by_host
 
 
 async def test_a_map_of_five_hundred_routes_can_be_read(control: Control) -> None:

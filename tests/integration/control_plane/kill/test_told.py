@@ -77,6 +77,8 @@ async def test_a_press_that_died_with_its_control_plane_comes_back(
         {"figway-kill": "maybe", "figway-kill-number": "7"},
         {"figway-kill": "on", "figway-kill-number": ""},
         {"figway-kill": "on", "figway-kill-number": "-1"},
+        {"figway-kill": "on" * 500, "figway-kill-number": "7"},
+        {"figway-kill": "on", "figway-kill-number": "7" * 5000, "figway-installation": "7" * 500},
         {"figway-kill": "on", "figway-kill-number": "7.5"},
         {"figway-kill": "on", "figway-kill-number": str(MOST_NUMBER + 1)},
         {"figway-kill": "on", "figway-kill-number": "7", "figway-installation": "another"},

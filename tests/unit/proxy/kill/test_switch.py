@@ -64,6 +64,28 @@ def test_it_is_kept_and_read_again(tmp_path: Path) -> None:
     assert not ControlSwitch(path).on
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"on": true, "number": 1e400, "installation": "a"}',
+        '{"on": true, "number": -3, "installation": "a"}',
+        '{"on": true, "number": 1000000000000000000000000, "installation": "a"}',
+        '{"on": true, "number": 7, "installation": "a\\r\\nX: y"}',
+        '{"on": "yes", "number": {}, "installation": []}',
+    ],
+)
+def test_what_is_kept_is_read_with_care(tmp_path: Path, content: str) -> None:
+    """B1: what it tells every control plane stands in headers: a file that somebody wrote into must
+    not cut the proxy off."""
+    path = tmp_path / "kill.json"
+    path.write_text(content)
+    switch = ControlSwitch(path)
+    assert switch.on is ('"on": true' in content and "1e400" not in content)
+    for value in switch.known.values():
+        assert value.isprintable()
+        assert len(value) < 20
+
+
 @pytest.mark.parametrize("value", ["", "maybe", "1", "true", "on\x00"])
 def test_what_cannot_be_read_is_not_said(value: str) -> None:
     assert of_headers({"figway-kill": value}).kill is None
