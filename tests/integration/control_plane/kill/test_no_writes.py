@@ -14,6 +14,9 @@ from control_plane.auth import service
 from control_plane.kill.service import KillService
 from tests.support.control import Control
 
+OTHERS_END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
 
 @asynccontextmanager
 async def full() -> AsyncIterator[AsyncConnection]:
@@ -56,7 +59,9 @@ async def test_a_replica_that_takes_no_writes(
         await connection.execute(
             text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         )
-    await database.engine.dispose()
+    # Sessions hear of it when they begin. What is checked out at this moment is closed in its turn.
+    async with database.read() as connection:
+        await connection.execute(text(OTHERS_END))
     monkeypatch.setattr(service, "_TOUCH_MS", 0)
     control.services.auth._checked.clear()
     assert (await control.client.get("/routes/orders")).status_code == 200
