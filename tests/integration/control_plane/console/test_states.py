@@ -76,6 +76,7 @@ async def test_the_route_page_says_what_proxies_do(
         assert "Kill switch on everything to legacy" in page
         assert "● new 0 %" in page
         home = await said("/")
+        assert "routes on new by their stage, and on legacy by the kill switch" in home
         by_host = "a kill file or signal on its host" in home
         assert by_host is ("file" in by)
         assert ("by a press that this control plane does not know" in home) is not by_host
