@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from control_plane.db.engine import DatabaseAway
 from control_plane.serverless import Serverless
 from control_plane.settings import Settings, SettingsError
 from tests.support import postgres
@@ -384,3 +385,30 @@ def test_sandboxes_that_start_at_once_share_an_empty_database(pooler: Pooler) ->
 def test_a_function_keeps_no_files() -> None:
     with pytest.raises(SettingsError, match="FIGWAY_DATABASE_URL"):
         Serverless(Settings(database_url=""))
+
+
+def test_without_the_database_the_kill_switch_works(
+    sandboxes: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B1: each request asked the database first, and none was answered while that was away; the
+    press is in the memory of a sandbox, which the proxies carry to the next one."""
+    one, other = sandboxes(2)
+
+    def away() -> None:
+        raise DatabaseAway("refused")
+
+    with monkeypatch.context() as patch:
+        for name in ("read", "write"):
+            patch.setattr(one.services.database, name, away)
+        status, made = ask(one, "POST", "/api/v1/kill", {"on": True, "reason": "it burns"})
+        assert (status, made["on"], made["stored"]) == (200, True, False)
+        assert ask(one, "GET", "/api/v1/kill")[1]["on"]
+        assert ask(one, "POST", "/api/v1/kill", {"on": False, "reason": "r"})[0] == 503
+    heard = {
+        "figway_kill": "on",
+        "figway_kill_number": str(made["number"]),
+        "figway_installation": other.services.state.installation,
+    }
+    assert ask(other, "GET", "/api/v1/kill/notice", key=PROXY, **heard)[0] == 204
+    found = ask(other, "GET", "/api/v1/kill")[1]
+    assert (found["on"], found["stored"]) == (True, True)
