@@ -62,7 +62,8 @@ class LiveSnapshot:
         proxies = tuple(
             (
                 proxy.instance, proxy.live, proxy.revision, proxy.etag, proxy.stopping,
-                proxy.kill_file, proxy.refused is not None, proxy.killed, proxy.silent,
+                proxy.kill_file, _by_its_host(proxy),
+                proxy.refused is not None, proxy.killed, proxy.silent,
                 proxy.foreign, tuple((q.kind, q.id) for q in proxy.quarantine),
                 tuple(worker.kill for worker in proxy.workers),
                 tuple((b.worker, b.route, b.backend, b.state) for b in proxy.breakers),
