@@ -173,7 +173,8 @@ def test_of_several_the_next_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPa
     alone."""
     monkeypatch.setattr("control_plane.cli.client.NEXT_S", 0.2)
     good = serve(
-        b'HTTP/1.1 200 OK\r\nFigway-Api: 1\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{"on":1}'
+        b"HTTP/1.1 200 OK\r\nFigway-Api: 1\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 8\r\n\r\n{"on":1}'
     )
     with socket.create_server(("127.0.0.1", 0)) as hangs:
         silent = f"http://127.0.0.1:{hangs.getsockname()[1]}"
