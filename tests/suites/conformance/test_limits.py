@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from tests.suites.conformance.conftest import Open
 from tests.suites.conformance.tunnels import open_tunnel
 from tests.support.wire import (
     OK,
+    WAIT,
     Client,
     Facade,
     Message,
@@ -148,10 +150,23 @@ def test_what_came_while_the_process_stood_still_is_read_before_time_is_up(
 ) -> None:
     """trap 18: the client was in time, whatever the facade's processor did meanwhile."""
     facade = facade_of(idle_ms=200)
-    for _ in range(5):
-        facade.loop.call_soon_threadsafe(time.sleep, 0.5)
-        with facade.connect() as client:
+    ours, theirs = socket.socketpair()
+    still = threading.Event()
+
+    def stand_still() -> None:
+        theirs.recv(1)
+        still.set()
+        time.sleep(0.6)
+
+    with facade.connect() as client, ours, theirs:
+        facade.wait_for(lambda: len(facade.door.connections) == 1)
+        facade.call(lambda: facade.loop.add_reader(theirs, stand_still))
+        try:
+            ours.send(b"x")
+            assert still.wait(WAIT)
             assert client.get().status == 200
+        finally:
+            facade.call(lambda: facade.loop.remove_reader(theirs))
 
 
 def test_a_client_that_takes_nothing_is_cut_off(facade_of: Open, legacy: RawBackend) -> None:

@@ -19,7 +19,7 @@ from figway.model.backend import Timeouts
 from proxy.request.runtime import FacadeSettings
 from tests.suites.hostile.client import Listener, exchange
 from tests.suites.hostile.mutate import split
-from tests.suites.hostile.ring import Findings, Ring, open_descriptors
+from tests.suites.hostile.ring import Findings, Ring, descriptors_left, open_descriptors
 from tests.support.wire import Facade, table_of
 
 PATIENCE_S = 3.0
@@ -82,9 +82,8 @@ class Answers:
         finally:
             await asyncio.to_thread(facade.stop)
             backend.close()
-            await asyncio.sleep(0.05)
+            now = await descriptors_left(fds + 2)
         assert left == (0, 0), f"connections and requests left: {left}"
-        now = open_descriptors()
         assert now <= fds + 2, f"descriptors: {fds} before, {now} after"
         return self.findings
 
