@@ -18,17 +18,26 @@ def register(app: typer.Typer, panel: str) -> None:
     app.command("control", rich_help_panel=panel)(control)
 
 
-Listen = Annotated[str, typer.Option(help="Address and port.", show_default=False)]
-
-
 def proxy(
-    control: Annotated[str, typer.Option(help="Control plane to follow.", show_default=False)] = "",
-    legacy: Annotated[
-        str, typer.Option(help="Legacy, when there is no control plane.", show_default=False)
+    control: Annotated[
+        str, typer.Option(help="Control plane to follow (FIGWAY_CONTROL_URL).", show_default=False)
     ] = "",
-    listen: Listen = "",
+    legacy: Annotated[
+        str,
+        typer.Option(
+            help="Legacy, when there is no control plane (FIGWAY_LEGACY_URL).", show_default=False
+        ),
+    ] = "",
+    listen: Annotated[
+        str,
+        typer.Option(
+            help="Address and port of the facade (FIGWAY_LISTEN, or 127.0.0.1:8080).",
+            show_default=False,
+        ),
+    ] = "",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes.", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Worker processes (FIGWAY_WORKERS).", show_default=False),
     ] = None,
 ) -> None:
     """Run a proxy: the facade and its workers.
@@ -46,9 +55,20 @@ def proxy(
 
 
 def control(
-    listen: Listen = "",
+    listen: Annotated[
+        str,
+        typer.Option(
+            help="Address and port of the admin API (FIGWAY_ADMIN_LISTEN, or 127.0.0.1:8070).",
+            show_default=False,
+        ),
+    ] = "",
     database: Annotated[
-        str, typer.Option(help="postgresql://... or sqlite:///path", show_default=False)
+        str,
+        typer.Option(
+            help="postgresql://... or sqlite:///path (FIGWAY_DATABASE_URL, or a file in the state "
+            "folder).",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
     """Run a control plane: admin API, console and publishing.
