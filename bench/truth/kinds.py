@@ -69,3 +69,17 @@ def kinds() -> list[Kind]:
         ),
         *(_caused(name, cause) for name, cause in CAUSES.items()),
     ]
+
+
+def chosen(only: str, part: str) -> list[Kind]:
+    """Kinds whose name holds one of the texts `a|b`, or that are `noise` or `real`; of these the
+    part `1/3`."""
+    at, _, of = part.partition("/")
+    found = [kind for kind in kinds() if _named(kind, only)]
+    return found[int(at) - 1 :: int(of)]
+
+
+def _named(kind: Kind, only: str) -> bool:
+    if only in ("noise", "real"):
+        return kind.real is (only == "real")
+    return any(text in kind.name for text in only.split("|"))

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.truth.common_causes import stored_pairs
-from bench.truth.kinds import Kind, kinds
+from bench.truth.kinds import Kind, chosen
 from bench.truth.verdicts import Verdict, Watch
 from bench.truth.world import Truth
 from figway.model.comparison import LegacyReads
@@ -107,18 +107,6 @@ def _result(truth: Truth, verdicts: list[Verdict], reads: LegacyReads) -> dict[s
     }
 
 
-def _chosen(only: str, part: str) -> list[Kind]:
-    at, _, of = part.partition("/")
-    found = [kind for kind in kinds() if _named(kind, only)]
-    return found[int(at) - 1 :: int(of)]
-
-
-def _named(kind: Kind, only: str) -> bool:
-    if only in ("noise", "real"):
-        return kind.real is (only == "real")
-    return any(text in kind.name for text in only.split("|"))
-
-
 def _lines(result: dict[str, Any]) -> Iterator[str]:
     head = {name: value for name, value in result.items() if name != "rows"}
     yield json.dumps(head, indent=2)
@@ -139,7 +127,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=420.0, help="of asking, at most")
     parser.add_argument("--write", type=Path, help="also write the result there")
     given = parser.parse_args()
-    wanted = _chosen(given.only, given.part)
+    wanted = chosen(given.only, given.part)
     reads = LegacyReads(given.reads)
     result = asyncio.run(
         run(wanted, given.requests, given.rate, reads, given.restarts, given.seconds)
