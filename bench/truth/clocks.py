@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import cycle
 
 from bench.truth.answers import Said, Side, as_json, as_text, document
 from bench.truth.differences import Change, Difference, edited
 from bench.truth.noise import Answer
 
 HOUR_S = 3_600.0
+DAY_S = 86_400.0
 Written = Callable[[float], object]
 
 WRITTEN: dict[str, Written] = {
@@ -27,6 +29,19 @@ WRITTEN: dict[str, Written] = {
     "in nanoseconds": lambda at: int(at * 1e9),
     "in ticks of .NET": lambda at: int((at + 62_135_596_800) * 1e7),
     "in a call of Date": lambda at: f"/Date({int(at * 1_000)})/",
+    "in days of Excel": lambda at: round(at / DAY_S + 25_569, 6),
+    "in days of Excel as text": lambda at: f"{at / DAY_S + 25_569:.5f}",
+    "in Julian days": lambda at: at / DAY_S + 2_440_587.5,
+    "as a part of the day": lambda at: round(at / DAY_S % 1, 6),
+    "in microseconds": lambda at: int(at * 1e6),
+    "in 100 nanoseconds since 1601": lambda at: int((at + 11_644_473_600) * 1e7),
+    "by week and day": lambda at: _told(at, "%G-W%V-%uT%H:%M:%SZ"),
+    "by the day of the year": lambda at: _told(at, "%Y-%jT%H:%M:%SZ"),
+    "in seconds as text": lambda at: str(int(at)),
+    "in microseconds as text": lambda at: str(int(at * 1e6)),
+    "in minutes": lambda at: int(at / 60),
+    "in hours with a fraction": lambda at: round(at / 3_600, 4),
+    "in nanoseconds as text": lambda at: str(int(at * 1e9)),
 }
 """By name, a moment of so many seconds since 1970."""
 
@@ -85,7 +100,7 @@ CLOCK_NOISE: dict[str, Answer] = {
 CLOCKS_OFF: dict[str, Difference] = {
     **{
         f"an hour off {name}": Difference(_at(written), _off(written), share)
-        for (name, written), share in zip(WRITTEN.items(), (1.0, 0.04) * 6, strict=True)
+        for (name, written), share in zip(WRITTEN.items(), cycle((1.0, 0.04)), strict=False)
     },
     "a minute off as mail writes it": Difference(
         _at(WRITTEN["as mail writes it"]), _off(WRITTEN["as mail writes it"], 60.0)

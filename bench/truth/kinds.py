@@ -11,7 +11,10 @@ from bench.truth.causes import CAUSES, Cause
 from bench.truth.clocks import CLOCK_NOISE, CLOCKS_OFF
 from bench.truth.differences import DIFFERENCES
 from bench.truth.habits import HABITS
+from bench.truth.moving_lists import IN_MOVING, MOVING
 from bench.truth.noise import NOISE, Answer
+from bench.truth.strangers import STRANGERS
+from bench.truth.strangers_wrong import WRONG
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,13 @@ def kinds() -> list[Kind]:
         *(Kind(name, answer, False, answer) for name, answer in NOISE.items()),
         *(
             Kind(name, answer, False, answer, of_applications=True)
-            for name, answer in {**HABITS, **FURTHER_NOISE, **CLOCK_NOISE}.items()
+            for name, answer in {
+                **HABITS,
+                **FURTHER_NOISE,
+                **CLOCK_NOISE,
+                **MOVING,
+                **STRANGERS,
+            }.items()
         ),
         *(
             Kind(name, found.answer(name), True, found.base, found.asking)
@@ -65,7 +74,13 @@ def kinds() -> list[Kind]:
                 of_applications=True,
                 cause=_CAUSES.get(name, ""),
             )
-            for name, found in {**APPLICATIONS, **AMID_NOISE, **CLOCKS_OFF}.items()
+            for name, found in {
+                **APPLICATIONS,
+                **AMID_NOISE,
+                **CLOCKS_OFF,
+                **IN_MOVING,
+                **WRONG,
+            }.items()
         ),
         *(_caused(name, cause) for name, cause in CAUSES.items()),
     ]

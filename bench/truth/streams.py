@@ -126,7 +126,9 @@ class StreamWorld(EngineWorld):
         asking.world = self
         pairs._asking = pairs._looks._asking = asking
 
-    def answer(self, new: bool, target: str, told: tuple[tuple[str, str], ...], method: str) -> Said:
+    def answer(
+        self, new: bool, target: str, told: tuple[tuple[str, str], ...], method: str
+    ) -> Said:
         """What a side says to a request."""
         path, _, query = target.partition("?")
         side = self.sides[new]

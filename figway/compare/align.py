@@ -8,14 +8,14 @@ instead of a change in every element.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from figway.compare.align_content import matches
 from figway.compare.canonical.json import Value, fingerprint
 from figway.compare.limits import Budget
 
-_IDENTITIES = ("id", "_id", "uuid", "key", "code", "sku", "slug", "reference", "ref", "name", "@id")
+IDENTITIES = ("id", "_id", "uuid", "key", "code", "sku", "slug", "reference", "ref", "name", "@id")
 _MOST_BY_LIKENESS = 50
 _FEW = 2
 
@@ -30,6 +30,18 @@ class Alignment:
     reordered: bool = False
     key: str = ""
     """The member that aligned them, if one did."""
+
+
+def spots(indexes: Sequence[int], length: int) -> Iterator[tuple[int, str]]:
+    """Of elements left over in an array of this length, where each stands: `first` and `last` for
+    those with nothing but others of them before or behind, else `within`."""
+    first, last = 0, len(indexes)
+    while first < last and indexes[first] == first:
+        first += 1
+    while last > first and indexes[last - 1] == length - len(indexes) + last - 1:
+        last -= 1
+    for turn, at in enumerate(indexes):
+        yield at, "first" if turn < first else "last" if turn >= last else "within"
 
 
 def by_position(legacy: Sequence[Value], new: Sequence[Value]) -> Alignment:
@@ -124,7 +136,7 @@ def in_step(legacy: Sequence[Value], new: Sequence[Value]) -> bool:
     first = legacy[0] if len(legacy) == len(new) and legacy else None
     if not isinstance(first, dict):
         return False
-    key = next((key for key in _IDENTITIES if key in first), None)
+    key = next((key for key in IDENTITIES if key in first), None)
     if key is None:
         return False
     left, right = (
@@ -142,7 +154,7 @@ def identity(legacy: Sequence[Value], new: Sequence[Value]) -> str:
     """A member that names the elements of both arrays, uniquely, with half of the names on both
     sides.
     """
-    for key in _IDENTITIES:
+    for key in IDENTITIES:
         left, right = _identities(legacy, key), _identities(new, key)
         if left and right and 2 * len(left & right) >= max(len(left), len(right)):
             return key

@@ -37,6 +37,8 @@ class DifferencePlace:
     legacy: Value
     """The canonical value; None where legacy has none, as the difference's kind tells."""
     new: Value
+    spot: str = ""
+    """Of an element that one list lacks: `first`, `last` or `within`; empty for all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,7 @@ class Findings:
         name: str,
         ignored_by: str | None = None,
         values: tuple[Value, Value] | None = None,
+        spot: str = "",
     ) -> None:
         """One differing pair of values; `values` are those to judge by where `legacy` and `new`
         only describe them."""
@@ -154,7 +157,8 @@ class Findings:
         )
         if difference.field in self._context.noise:
             difference = replace(difference, noise=True)
-        self._keep(difference, legacy, new, values or (legacy, new))
+        left, right = values or (legacy, new)
+        self._keep(difference, legacy, new, DifferencePlace(exact, left, right, spot))
 
     def own_value(self, exact: str, legacy: str, new: str) -> None:
         """A value that is not compared, as each server makes its own: kept to be watched."""
@@ -162,7 +166,7 @@ class Findings:
             self.own_values.append(DifferencePlace(exact, legacy, new))
 
     def _keep(
-        self, difference: Difference, legacy: Value, new: Value, values: tuple[Value, Value]
+        self, difference: Difference, legacy: Value, new: Value, place: DifferencePlace
     ) -> None:
         key = (difference.field, difference.ignored_by)
         group = self._groups.get(key)
@@ -180,7 +184,7 @@ class Findings:
             )
         group.count += 1
         if len(group.places) < self._context.limits.places:
-            group.places.append(DifferencePlace(difference.exact, *values))
+            group.places.append(place)
 
     def _excerpt(self, path: str, value: Value) -> Any:
         kept = _prune(value, _MOST_LEVELS)

@@ -68,12 +68,23 @@ def same_form(legacy: str, new: str) -> bool:
         return False
     left, right = legacy[len(begins[0]) :], new[len(begins[1]) :]
     return (
-        looks_random(left)
-        and looks_random(right)
+        _both_random(left, right)
         and 2 * max(len(left), len(right)) <= 3 * min(len(left), len(right))
         and bool(_HEX.fullmatch(left)) == bool(_HEX.fullmatch(right))
         and not _alike(left, right)
     )
+
+
+def _both_random(left: str, right: str) -> bool:
+    """One in 250 tokens of 32 letters and digits has no digit: beside one that has some, letters of
+    both cases will do."""
+    here, there = looks_random(left), looks_random(right)
+    return (here or _may_be_random(left)) and (there or _may_be_random(right)) and (here or there)
+
+
+def _may_be_random(text: str) -> bool:
+    letters = LEAST <= len(text) <= _LONGEST and text.isascii() and text.isalpha()
+    return letters and _entropy(text) >= 2.8 and 4 * _changes(text) >= len(text) - 1
 
 
 def token_pattern(legacy: str, new: str) -> str:

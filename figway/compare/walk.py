@@ -238,12 +238,12 @@ class Walk:
             one = legacy[here]
             below = rules.into(here, one) if live else NO_RULES
             self.values(one, new[there], below, (trail, here))
-        for at in found.missing:
+        for at, spot in align.spots(found.missing, len(legacy)):
             below = rules.into(at, legacy[at]) if live else NO_RULES
-            self._report("missing", legacy[at], None, below, (trail, at))
-        for at in found.added:
+            self._report("missing", legacy[at], None, below, (trail, at), spot)
+        for at, spot in align.spots(found.added, len(new)):
             below = rules.into(at, new[at]) if live else NO_RULES
-            self._report("added", None, new[at], below, (trail, at))
+            self._report("added", None, new[at], below, (trail, at), spot)
 
     def _report_order(
         self,
@@ -263,7 +263,13 @@ class Walk:
         )
 
     def _report(
-        self, kind: DifferenceKind, legacy: Value, new: Value, rules: RuleNode, trail: Trail
+        self,
+        kind: DifferenceKind,
+        legacy: Value,
+        new: Value,
+        rules: RuleNode,
+        trail: Trail,
+        spot: str = "",
     ) -> None:
         self._findings.add(
             kind,
@@ -273,6 +279,7 @@ class Walk:
             exact=exact(trail),
             name=last_name(trail),
             ignored_by=self._covered(kind, legacy, new, rules, trail) if rules.hits else None,
+            spot=spot,
         )
 
     def _covered(

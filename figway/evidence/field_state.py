@@ -9,12 +9,26 @@ from typing import Literal
 
 from figway.compare.paths import PathError, parse_path
 from figway.compare.rules import ComparisonRule, RuleSet
-from figway.evidence.noise.form_fit import CLOCK_MS, JITTER_TIMES, is_below, within_jitter
+from figway.evidence.noise.form_fit import (
+    CLOCK_MS,
+    JITTER_TIMES,
+    has_tails,
+    is_below,
+    within_jitter,
+)
 from figway.evidence.noise.forms import GROWN, Form
+from figway.evidence.noise.list_changes import ListChanges
 from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.place_looks import DEEP, LATE_ENOUGH, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.noise.seen import BEYOND, place_of_field
-from figway.evidence.noise.sketches import Odd, PlaceSketch, repeats_alone, varies_differently
+from figway.evidence.noise.sketches import (
+    Odd,
+    PlaceSketch,
+    comes_again,
+    is_behind,
+    repeats_alone,
+    varies_differently,
+)
 from figway.evidence.noise.values import VOLATILE
 from figway.evidence.sequential import log_evidence
 from figway.evidence.window import BuildEvidence
@@ -26,6 +40,10 @@ SLOW_SHARE = 0.5
 LATE_AT_MOST = 3
 """Times as often as it varied that legacy may have repeated itself later, where it keeps a value
 for a while."""
+OFTEN_EQUAL = 0.95
+"""Share of the pairs that differ, above which each side counts for itself."""
+BEYOND_ENOUGH = 3
+"""Looks at what legacy never gave, of values that are drawn: chance leads beyond them."""
 ALONE_PAIRS = 20
 ALONE_LOOKS = 3
 STEADY_LOOKS = 20
@@ -41,6 +59,11 @@ _CHOSEN = frozenset({"choice", "presence"})
 _ANEW_LATER = frozenset({"token", "instant", "counter", "text"})
 _ANEW = frozenset({"token", "counter", "number", "text", "mixed"})
 _ANY_INDEX = -1
+
+
+def surely_more(one: int, other: int) -> bool:
+    """Whether one of two comes surely more often than in half of the times."""
+    return one > other and log_evidence(0.5, one, one + other, 1.0, 1.0) >= _SURE
 
 
 def rules_at(rules: RuleSet, path: str) -> tuple[ComparisonRule, ...]:
@@ -82,6 +105,8 @@ class FieldState:
     """All pairs of the window."""
     covered: bool = True
     """Whether the form stands for all positions of the place."""
+    lists: ListChanges | None = None
+    """Of elements that one list lacks: how legacy's lists move; None where they do not."""
 
     @classmethod
     def of(
@@ -108,6 +133,7 @@ class FieldState:
             0 if form is not None or place in evidence.own.places else evidence.own.looks,
             evidence.pairs,
             known is None or "[*]" not in path or known.covers,
+            known.lists if known is not None and known.lists.looks else None,
         )
 
     @property
@@ -128,11 +154,76 @@ class FieldState:
             return plain
         if mark is Mark.COVERED:
             return "excused" if self.any_rule else "unconfirmed"
+        if self.lists is not None:
+            return self._of_element(mark, self.lists)
         if self.explained:
             return "excused"
         return self._counted(mark) if mark is not Mark.YOUNG else "unconfirmed"
 
+    @property
+    def unlike(self) -> str:
+        """How new's values go on otherwise than legacy's, with both figures; empty where alike."""
+        looks, sketch = self.looks, self.sketch
+        if surely_more(looks.faster, looks.slower):
+            return f"new went on further in {looks.faster} looks, legacy in {looks.slower}"
+        if sketch is None or self.form is None:
+            return ""
+        if self._each_time and comes_again(sketch):
+            legacy, new = sketch.again
+            return f"values came again {legacy} times on legacy, {new} times on new"
+        if sketch.pairs <= OFTEN_EQUAL * self.pairs and is_behind(sketch):
+            return (
+                f"new said {sketch.behind} times what legacy had said, legacy {sketch.ahead} times"
+            )
+        return ""
+
+    @property
+    def _each_time(self) -> bool:
+        form = self.form
+        if form is None:
+            return False
+        slots = form.slots.values() if form.kind == "text" else ()
+        return form.always or (form.kind == "text" and all(slot.always for slot in slots))
+
+    def _of_element(self, mark: Mark, lists: ListChanges) -> Outcome:
+        """What one list lacks, of lists that move: by whether legacy lost that very element too."""
+        if mark is Mark.AT_ONCE:
+            return "counts"
+        if mark is Mark.BEYOND:
+            return "counts" if self.looks.beyond >= BEYOND_ENOUGH else "unconfirmed"
+        if mark in (Mark.SETTLED, Mark.SLOW) and self._lost(mark):
+            return "counts"
+        if mark is Mark.UNSTEADY and self._loses_more(lists):
+            return "counts"
+        kept = mark in (Mark.NOT_LOOKED, Mark.YOUNG) and not self._lost(Mark.SETTLED)
+        drawn = lists.returned and mark in (Mark.SETTLED, Mark.SLOW, Mark.UNSTEADY)
+        return "excused" if lists.grown and (kept or drawn) else "unconfirmed"
+
+    def _lost(self, mark: Mark) -> bool:
+        """Whether both sides said the same again surely more often than they turned round."""
+        looks = self.looks
+        sure = looks.settled >= DEEP and surely_more(looks.settled, looks.turned)
+        return sure and (mark is not Mark.SLOW or self._stays_lost)
+
+    @property
+    def _stays_lost(self) -> bool:
+        looks = self.looks
+        return looks.late_same >= LATE_ENOUGH and looks.late_same > looks.late_varied
+
+    def _loses_more(self, lists: ListChanges) -> bool:
+        """Whether new was the odd one surely more often than legacy.
+
+        Of lists that are drawn anew each time, each is the odd one equally often. A list that just
+        moves on is never the odd one: it says so by varying much more often.
+        """
+        looks = self.looks
+        new, legacy = looks.unsteady, looks.turned
+        moves = not lists.returned and surely_more(looks.varied, new)
+        return surely_more(new, legacy if moves else legacy + looks.varied)
+
     def _counted(self, mark: Mark) -> Outcome:
+        if mark is Mark.BEYOND and self.form is not None and has_tails(self.form):
+            return "counts" if self.looks.beyond >= BEYOND_ENOUGH else "unconfirmed"
         if mark in (Mark.BEYOND, Mark.AT_ONCE):
             return "counts"
         if mark is Mark.SETTLED:
@@ -200,7 +291,7 @@ class FieldState:
         if new >= STEADY_UNSTEADY and self.steady >= SURELY_STEADY and not self._varied:
             return True
         legacy = self.looks.varied + self.looks.stale + self.looks.beyond
-        return new > legacy and log_evidence(0.5, new, new + legacy, 1.0, 1.0) >= _SURE
+        return surely_more(new, legacy)
 
     @property
     def explained(self) -> bool:
@@ -220,7 +311,7 @@ class FieldState:
         if kind == "number":
             near = within_jitter(form, sketch.farthest, sketch.relative) and form.looks >= GROWN
             return near and sketch.new.only(form.natures) and not is_below(form, sketch.lowest)
-        if kind in _ANEW_LATER:
+        if kind in _ANEW_LATER and not form.clock.known:
             return self._slow_noise(form, sketch)
         return False
 

@@ -302,7 +302,7 @@ def _standing(
         wavering = marks[Mark.UNSTEADY.value]
         others = sum(marks[mark.value] for mark in _STEADY)
         return "unsteady" if wavering and not others and state.word is None else "real"
-    if state.odd is not None:
+    if state.odd is not None or state.unlike:
         return "varies_differently"
     differing = sum(outcomes.values())
     if outcomes["unconfirmed"] and state.likely_real(pairs, differing):
@@ -326,6 +326,8 @@ _BY_OUTCOME: tuple[tuple[Outcome, FieldStanding], ...] = (
 
 
 def _finding(state: FieldState) -> str:
+    if state.unlike:
+        return state.unlike
     if state.odd is None or state.sketch is None:
         return ""
     odd, sketch = state.odd, state.sketch

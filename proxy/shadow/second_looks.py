@@ -27,6 +27,7 @@ from figway.evidence.noise.seen import Changes, Seen
 from figway.evidence.occurrences import changes, occurrences
 from figway.evidence.recent import Kept, RecentAnswers
 from figway.message.http import is_read
+from figway.model.table import Stage
 from figway.model.words import WEIGHT_SCALE, Side
 from proxy.shadow.asking import Asking, raw_headers
 from proxy.shadow.backend_queue import now_ms
@@ -43,6 +44,9 @@ MOST_HELD = 200
 MOST_HELD_BYTES = 48 * 1024 * 1024
 DEPTH = 4
 """Further looks at a pair at a place that was never settled before."""
+SURELY_BEYOND = 2
+"""Further looks at a value that legacy never gave, of values that are drawn: new may have given it
+twice by chance."""
 AUDIT = WEIGHT_SCALE // 20
 """Share of the pairs that need no look, and get one all the same."""
 LATE_PAIRS = 3
@@ -65,7 +69,7 @@ def mark_at_once(compared: ComparedRoute, pair: Pair) -> None:
         if seen.field in words or seen.path in words:
             pair.marks[at] = Mark.COVERED
         else:
-            pair.marks[at] = knowledge.first(seen, pair.apart_ms, pair.slack_ms)
+            pair.marks[at] = knowledge.first(seen, pair.apart_ms, pair.slack_ms, time.time())
 
 
 async def changes_between(
@@ -223,7 +227,7 @@ class SecondLooks:
         state.natural += 1
         found = changes(own)
         apart = float(pair.captured.at_ms - before.captured.at_ms)
-        state.knowledge.learn(found, apart)
+        state.knowledge.learn(found, apart, pair.captured.at_ms / 1_000)
         self._tally.own(compared, pair.captured, own, natural=True)
         return _Before(found, apart)
 
@@ -238,7 +242,7 @@ class SecondLooks:
         found = await self._changes(compared, waiting, waiting.legacy, repeat.legacy)
         apart = float(repeat.captured.at_ms - waiting.captured.at_ms)
         if found is not None:
-            compared.state.knowledge.learn(found, apart)
+            compared.state.knowledge.learn(found, apart, repeat.captured.at_ms / 1_000)
         await self._apply(compared, waiting, found, new, legacy_now=repeat.legacy, apart_ms=apart)
         waiting.settle(Mark.NOT_LOOKED)
         await self._ends.finish(compared, waiting)
@@ -248,17 +252,22 @@ class SecondLooks:
     async def _look(self, compared: ComparedRoute, pair: Pair) -> None:
         """Ask both sides again, and mark what differs; deeper where a place is new."""
         await self._round(compared, pair, range(len(pair.seen)))
-        for _ in range(DEPTH):
-            knowledge = compared.state.knowledge
+        for turn in range(DEPTH):
             shallow = [
-                at
-                for at, seen in enumerate(pair.seen)
-                if pair.marks[at] in _LASTING and not knowledge.deep(seen.place)
+                at for at in range(len(pair.seen)) if self._shallow(compared, pair, at, turn)
             ]
             if not shallow or not compared.state.reads.spend():
                 break
             await self._round(compared, pair, shallow)
         pair.settle(Mark.NOT_LOOKED)
+
+    @staticmethod
+    def _shallow(compared: ComparedRoute, pair: Pair, at: int, turn: int) -> bool:
+        """Whether one look is not enough to say so of a difference."""
+        knowledge, seen = compared.state.knowledge, pair.seen[at]
+        if pair.marks[at] is Mark.BEYOND:
+            return turn < SURELY_BEYOND and knowledge.has_tails(seen)
+        return pair.marks[at] in _LASTING and not knowledge.deep(seen.place)
 
     async def _round(self, compared: ComparedRoute, pair: Pair, places: Iterable[int]) -> None:
         captured = pair.captured
@@ -273,7 +282,7 @@ class SecondLooks:
             own = await self._compare(compared, pair, pair.legacy, legacy)
             if own.verdict in COMPARED:
                 found = changes(own)
-                compared.state.knowledge.learn(found, _since(pair))
+                compared.state.knowledge.learn(found, _since(pair), time.time())
                 self._tally.own(compared, captured, own, natural=False)
         if found is None:
             pair.why = pair.why or "busy"
@@ -299,7 +308,7 @@ class SecondLooks:
         moved = legacy is not None and any(legacy.near(seen) for seen in pair.seen)
         if moved and legacy_now is not None and new is not None:
             now = await self._changes(compared, pair, legacy_now, new)
-        look = Look(legacy, again, now, before, apart_ms)
+        look = Look(legacy, again, now, before, apart_ms, _served_by_legacy(compared))
         for at in range(len(pair.seen)) if places is None else places:
             if pair.marks[at] is not Mark.COVERED:
                 pair.marks[at] = self._second(compared, pair, pair.seen[at], look)
@@ -398,6 +407,7 @@ class SecondLooks:
             for place in slow:
                 begun[place] = begun.get(place, 0) + 1
             self._late.append(_Late(now_ms() + LATE_MS[0], pair))
+            compared.state.reads.kept += 1
 
     def _look_at_late(self, now: int) -> None:
         for _ in range(len(self._late)):
@@ -405,7 +415,7 @@ class SecondLooks:
             compared = self._compared(late.pair)
             if compared is None:
                 continue
-            if late.due > now or not compared.state.reads.spend():
+            if late.due > now or not compared.state.reads.spend(later=True):
                 self._late.append(late)
                 continue
             self._spawn(self._look_late(compared, late), "late look")
@@ -418,16 +428,34 @@ class SecondLooks:
             own = await self._compare(compared, pair, pair.legacy, legacy)
             if own.verdict in COMPARED:
                 found = changes(own)
-                compared.state.knowledge.learn(found, _since(pair))
+                compared.state.knowledge.learn(found, _since(pair), time.time())
                 last = late.turn == len(LATE_MS) - 1
-                for seen, mark in pair.found:
-                    if mark is Mark.SLOW:
-                        compared.state.knowledge.late(seen, found, last=last)
+                slow = [seen for seen, mark in pair.found if mark is Mark.SLOW]
+                new = await self._new_later(compared, pair, slow)
+                for seen in slow:
+                    compared.state.knowledge.late(seen, found, new, last=last)
                 self._tally.learned(compared, pair.captured)
         late.turn += 1
         if late.turn < len(LATE_MS):
             late.due = now_ms() + LATE_MS[late.turn] - LATE_MS[late.turn - 1]
             self._late.append(late)
+        else:
+            compared.state.reads.kept -= 1
+
+    async def _new_later(
+        self, compared: ComparedRoute, pair: Pair, slow: Iterable[Seen]
+    ) -> Changes | None:
+        """How new's answer has changed since: of elements of lists, it may have what it lacked."""
+        if not any(seen.spot for seen in slow):
+            return None
+        new = await self._asking.again(compared, pair.captured, Side.NEW)
+        self._tally.reads(compared, pair.captured, "new", new is not None)
+        return None if new is None else await self._changes(compared, pair, pair.new, new)
+
+
+def _served_by_legacy(compared: ComparedRoute) -> bool:
+    route = compared.plan.route
+    return route is not None and route.stage is Stage.SHADOW
 
 
 def _since(pair: Pair) -> float:

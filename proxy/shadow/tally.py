@@ -130,7 +130,8 @@ class Tally:
 
     def _sketch(self, evidence: BuildEvidence, state: WindowState, pair: Pair) -> None:
         done: set[str] = set()
-        for seen, mark in pair.found:
+        # Of many elements of a list, one that is not of the form: that is what is to be told of.
+        for seen, mark in sorted(pair.found, key=lambda item: item[1] is Mark.FORM):
             if mark is not Mark.COVERED and seen.place not in done:
                 done.add(seen.place)
                 _sketched(evidence, seen.place, seen, pair.apart_ms, state)

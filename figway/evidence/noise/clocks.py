@@ -51,6 +51,9 @@ _WRITTEN = (
     r"(?P<y>20[0-9]{2})(?P<m>[01][0-9])(?P<d>[0-3][0-9])[T_-]?(?P<H>[0-2][0-9])(?P<M>[0-5][0-9])"
     r"(?P<S>[0-5][0-9])(?P<f>[0-9]{3})?Z?",
 )
+_BY_WEEK = rf"(?P<y>[0-9]{{4}})-?W(?P<w>[0-5][0-9])-?(?P<u>[1-7])[T ]{_TIME}{_ZONE}"
+_BY_DAY = rf"(?P<y>[0-9]{{4}})-?(?P<j>[0-3][0-9]{{2}})T{_TIME}{_ZONE}"
+_OF_ISO = ((re.compile(_BY_WEEK), "%G-%V-%u"), (re.compile(_BY_DAY), "%Y-%j"))
 _PATTERNS = tuple(re.compile(pattern) for pattern in _WRITTEN)
 _TIME_ALONE = re.compile(_TIME)
 _DATE_CALL = re.compile(r"\\?/Date\((-?[0-9]{12,13})(?:[+-][0-9]{4})?\)\\?/")
@@ -60,7 +63,7 @@ _AT_MOST = 64
 
 IN_TEXT = "|".join(
     rf"(?<![0-9A-Za-z.{before}]){_GROUP.sub('(?:', pattern)}(?![0-9A-Za-z:])"
-    for pattern, before in (*((one, "") for one in _WRITTEN), (_TIME, ":"))
+    for pattern, before in (*((one, "") for one in (_BY_WEEK, _BY_DAY, *_WRITTEN)), (_TIME, ":"))
 )
 """Finds them within a text."""
 _IN_TEXT = re.compile(IN_TEXT)
@@ -95,9 +98,24 @@ def written(text: str) -> tuple[str, float] | None:
         if found := pattern.fullmatch(text):
             seconds = _moment(found, number)
             return None if seconds is None else (_layout(text), seconds)
+    for pattern, layout in _OF_ISO:
+        if found := pattern.fullmatch(text):
+            return _by_calendar(found, layout)
     if found := _TIME_ALONE.fullmatch(text):
         return f"{CLOCK}{_layout(text)}", _of_day(found)
     return None
+
+
+def _by_calendar(found: re.Match[str], layout: str) -> tuple[str, float] | None:
+    """A moment by its week (ISO 8601, 5.2.3), or by its day of the year (5.2.2)."""
+    parts = found.groupdict()
+    day = "-".join(parts[name] for name in ("y", "w", "u", "j") if parts.get(name))
+    try:
+        midnight = datetime.strptime(day, layout).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    seconds = midnight.timestamp() + _of_day(found) - _offset(found[0])
+    return _layout(found[0].replace("W", "")), seconds
 
 
 def _layout(text: str) -> str:

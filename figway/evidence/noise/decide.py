@@ -25,7 +25,7 @@ from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.place_looks import DEEP, LATE_ENOUGH, LATE_MS, SETTLED_ENOUGH, PlaceLooks
 from figway.evidence.noise.seen import Changes, Seen, equal
 from figway.evidence.noise.text_forms import differ_in_numbers, read_part, slots
-from figway.evidence.noise.values import NUMBERS, VOLATILE
+from figway.evidence.noise.values import NUMBERS, VOLATILE, Reading
 
 NEW_KNOWN = 20
 """Looks at new alone after which one in twenty is enough."""
@@ -45,6 +45,8 @@ class Look:
     """Legacy's other answer is an earlier one: it cannot tell that nothing moved since."""
     apart_ms: float = 0.0
     """Between legacy's two answers."""
+    alone: bool = False
+    """Users are served by legacy alone: what counts requests goes on no faster on new."""
 
 
 class Knowledge:
@@ -58,11 +60,15 @@ class Knowledge:
         """What was learned since it was told last."""
         self._last: dict[str, tuple[Seen, float]] = {}
         """By place, what was looked at last, and legacy's number there."""
+        self._counted: tuple[Look | None, set[tuple[str, str]]] = None, set()
+        """What was counted of a look."""
         self._digest = digest
 
     # -- what is known without a look ----------------------------------------------------------
 
-    def first(self, seen: Seen, apart_ms: float, slack_ms: float = 0.0) -> Mark | None:
+    def first(
+        self, seen: Seen, apart_ms: float, slack_ms: float = 0.0, now_s: float = 0.0
+    ) -> Mark | None:
         """What can be said of a difference at once; None where it takes a second look.
 
         `apart_ms` is from asking legacy to asking new, `slack_ms` the time that both took.
@@ -75,10 +81,27 @@ class Knowledge:
             fit = fit_of(form, *seen.readings, apart_ms, self._digest, slack_ms)
             if fit == "opaque":
                 return Mark.OPAQUE
+            if seen.spot and known.lists.allows(seen, apart_ms, slack_ms) != "yes":
+                return None
             if fit == "yes" and not (known.repeated and form.always):
                 return Mark.FORM
             return None
-        return Mark.AT_ONCE if self.settled(seen.place) else None
+        if self.settled(seen.place):
+            return Mark.AT_ONCE
+        return Mark.SLOW if self._waits(seen.place) and _may_be_slow(seen, now_s) else None
+
+    def _waits(self, place: str) -> bool:
+        """Whether a place was settled so often that only a later look can tell more: reads that
+        were spent on it would be wanting there."""
+        looks = self.looks.get(place)
+        enough = (
+            looks is not None and looks.slow >= SETTLED_ENOUGH and looks.late_same < LATE_ENOUGH
+        )
+        return enough and not self._varied(place) and place not in self.forms.by_place
+
+    def _varied(self, place: str) -> bool:
+        looks = self.looks[place]
+        return bool(looks.varied or looks.stale or looks.late_varied or looks.unsteady)
 
     def settled(self, place: str) -> bool:
         """Whether a difference at a place counts at once."""
@@ -106,11 +129,16 @@ class Knowledge:
         looks = self.looks.get(place)
         return place in self.forms.by_place or (looks is not None and looks.stale > 0)
 
+    def has_tails(self, seen: Seen) -> bool:
+        """Whether legacy's values at a place are drawn, so that chance may lead beyond them."""
+        known = self.forms.find(seen)
+        return known is not None and has_tails(known.at(seen, self._digest))
+
     # -- after a look --------------------------------------------------------------------------
 
-    def learn(self, legacy: Changes, apart_ms: float) -> None:
-        """Legacy was compared with itself."""
-        self.forms.learn(legacy, apart_ms)
+    def learn(self, legacy: Changes, apart_ms: float, now_s: float = 0.0) -> None:
+        """Legacy was compared with itself; `now_s` is when it gave the later answer."""
+        self.forms.learn(legacy, apart_ms, now_s)
 
     def second(
         self, seen: Seen, look: Look, apart_ms: float, now_s: float, slack_ms: float = 0.0
@@ -120,23 +148,72 @@ class Knowledge:
             return Mark.COVERED
         if look.legacy is None:
             return self._without_legacy(seen, look)
-        if look.legacy.at(seen) is not None:
+        if seen.spot:
+            mark = self._element(seen, look)
+        elif look.legacy.at(seen) is not None:
             mark = self._legacy_varied(seen, look, apart_ms, slack_ms)
         elif look.legacy.near(seen):
             moved = look.now is not None and not _touched(look.now, seen)
             mark = Mark.STALE if moved else Mark.NOT_LOOKED
         else:
             mark = self._legacy_same(seen, look, apart_ms, now_s, slack_ms)
-        self._count(seen.place, mark)
+        if not seen.spot:
+            self._count(seen.place, mark)
+            if look.alone and not look.before:
+                self._count_steps(seen, look)
         if mark is Mark.SLOW:
             self._follow(seen)
         if look.apart_ms >= LATE_MS[0]:
             self._late(seen, look, mark)
         return mark
 
+    def _element(self, seen: Seen, look: Look) -> Mark:
+        """Of an element that one list lacks: whether legacy has lost, or gained, that very one."""
+        legacy, new = look.legacy, look.new
+        assert legacy is not None
+        if not legacy.whole or legacy.moved_above(seen):
+            return Mark.NOT_LOOKED
+        other = "added" if seen.kind == "missing" else "missing"
+        varied = legacy.has(seen.kind, seen)
+        if new is None or not new.whole or new.moved_above(seen) or look.before:
+            return Mark.FORM if varied else Mark.NOT_LOOKED
+        agreed = new.has(other, seen)
+        known = self.forms.find(seen)
+        if known is not None and known.lists.loses_count(seen) and not legacy.resized(seen):
+            if new.resized(seen):
+                return Mark.UNSTEADY
+            self._count_once(look, seen, "beyond")
+            return Mark.BEYOND
+        if varied is None or agreed is None:
+            return Mark.YOUNG
+        if varied:
+            self._count_once(look, seen, "turned" if agreed else "varied")
+            return Mark.FORM
+        if agreed:
+            self._count_once(look, seen, "unsteady")
+            return Mark.UNSTEADY
+        self._count_once(look, seen, "settled")
+        if known is None or known.lists.is_plain(seen):
+            return Mark.SETTLED
+        self._count_once(look, seen, "slow")
+        return Mark.SLOW
+
+    def _count_once(self, look: Look, seen: Seen, name: str) -> None:
+        """Elements that come or go together are one change."""
+        if self._counted[0] is not look:
+            self._counted = look, set()
+        if (seen.place, name) not in self._counted[1]:
+            self._counted[1].add((seen.place, name))
+            for looks in (self._fresh(seen.place), self._known(seen.place)):
+                setattr(looks, name, getattr(looks, name) + 1)
+
     def _late(self, seen: Seen, look: Look, mark: Mark) -> None:
         """A user's repeat is as late as a late look."""
         assert look.legacy is not None
+        if seen.spot:
+            if mark is Mark.SLOW or self._is_slow(seen.place):
+                self.late(seen, look.legacy, look.new, last=look.apart_ms >= LATE_MS[-1])
+            return
         if mark is Mark.SLOW or (look.legacy.at(seen) is not None and self._is_slow(seen.place)):
             self.late(seen, look.legacy, last=look.apart_ms >= LATE_MS[-1])
 
@@ -250,9 +327,17 @@ class Knowledge:
             self._known(seen.place).add(_difference_of(change, seen))
         return Mark.NOT_LOOKED
 
-    def late(self, seen: Seen, legacy: Changes, *, last: bool = False) -> None:
-        """Legacy was looked at once more, some time later; `last`: as late as looks are."""
-        same = not _touched(legacy, seen)
+    def late(
+        self, seen: Seen, legacy: Changes, new: Changes | None = None, *, last: bool = False
+    ) -> None:
+        """Legacy was looked at once more, some time later, and for an element of a list new;
+        `last`: as late as looks are."""
+        if seen.spot:
+            other = "added" if seen.kind == "missing" else "missing"
+            gone = legacy.has(seen.kind, seen)
+            same = gone is False and not (new and new.has(other, seen) is not False)
+        else:
+            same = not _touched(legacy, seen)
         for looks in (self._fresh(seen.place), self._known(seen.place)):
             looks.late_same += same
             looks.late_long += same and last
@@ -280,6 +365,20 @@ class Knowledge:
             looks.ups += number > before[1]
             looks.downs += number < before[1]
             looks.equals += number == before[1]
+
+    def _count_steps(self, seen: Seen, look: Look) -> None:
+        """How far each side's number went on from its first answer to its second."""
+        known = self.forms.find(seen)
+        here = None if look.legacy is None else look.legacy.at(seen)
+        there = None if look.new is None else look.new.at(seen)
+        if known is None or not known.form.counts or here is None or there is None:
+            return
+        legacy, new = step_of(*here.readings), step_of(*there.readings)
+        if legacy is None or new is None:
+            return
+        for looks in (self._fresh(seen.place), self._known(seen.place)):
+            looks.faster += abs(new) > abs(legacy)
+            looks.slower += abs(new) < abs(legacy)
 
     def _known(self, place: str) -> PlaceLooks:
         return _entry(self.looks, place)
@@ -339,6 +438,18 @@ def _number_of(seen: Seen) -> float | None:
         return left.number
     found = slots(left.text, right.text) if left.nature in ("text", "word") else None
     return read_part(found[0][1]).number if found else None
+
+
+def step_of(before: Reading, after: Reading) -> float | None:
+    """How far a number went on, or the first one that differs in a text; None for no number."""
+    if before.nature in NUMBERS and after.nature in NUMBERS:
+        return after.number - before.number
+    texts = {before.nature, after.nature} <= {"text", "word"}
+    found = slots(before.text, after.text) if texts else None
+    if not found:
+        return None
+    one, other = read_part(found[0][1]), read_part(found[0][2])
+    return other.number - one.number if {one.nature, other.nature} <= NUMBERS else None
 
 
 def _said_again(seen: Seen, new: Changes | None) -> bool:

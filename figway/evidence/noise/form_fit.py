@@ -20,6 +20,7 @@ import math
 from typing import Literal
 
 from figway.evidence.noise.clocks import apart_s
+from figway.evidence.noise.day_clocks import seconds_apart
 from figway.evidence.noise.forms import GROWN, Digest, Form, FormKind
 from figway.evidence.noise.text_forms import read_part, slots
 from figway.evidence.noise.values import DECIMAL, NUMBERS, Reading, share_apart
@@ -64,6 +65,8 @@ def fit_of(
         return _presence(form, new, digest)
     if kind == "order":
         return _grown(new.number <= ORDER_TIMES * form.absolute + ORDER_MORE, form.looks >= GROWN)
+    if kind == "instant" and form.clock.known:
+        return _by_clock(form, legacy, new, apart_ms, slack_ms)
     if kind == "instant":
         return _instant(form, legacy, new, apart_ms, slack_ms)
     if kind == "token":
@@ -98,6 +101,14 @@ def _instant(form: Form, legacy: Reading, new: Reading, apart_ms: float, slack_m
     way = apart_s(new.notation, legacy.number, new.number) * 1_000
     near = abs(way - apart_ms) <= JITTER_TIMES * form.spread_ms + CLOCK_MS + slack_ms
     return _grown(near, form.looks >= GROWN or form.spread_ms <= 5 * CLOCK_MS)
+
+
+def _by_clock(form: Form, legacy: Reading, new: Reading, apart_ms: float, slack_ms: float) -> Fit:
+    way = seconds_apart(form.clock.known, legacy, new)
+    if way is None:
+        return "no"
+    most = JITTER_TIMES * 1_000 * form.clock.spread_s + CLOCK_MS + slack_ms
+    return _grown(abs(way * 1_000 - apart_ms) <= most, form.looks >= GROWN)
 
 
 def _written(form: Form, new: Reading) -> Fit:
@@ -238,6 +249,8 @@ def in_words(form: Form) -> str:
         tokens = form.tokens
         span = f"{tokens.low}" if tokens.low == tokens.high else f"{tokens.low} to {tokens.high}"
         return f"a token of {span} characters ({' '.join(sorted(tokens.alphabet)[:8])})"
+    if kind == "instant" and form.clock.known:
+        return f"a clock of {form.clock.known}"
     if kind == "instant":
         near = (JITTER_TIMES * form.spread_ms + CLOCK_MS) / 1_000
         return f"an instant within {near:.3g} s of the time between the askings"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from figway.evidence.noise.clocks import apart_s
+from figway.evidence.noise.day_clocks import DayClock
 from figway.evidence.noise.text_forms import read_part, slots
 from figway.evidence.noise.values import NUMBERS, Nature, Reading, alphabet, share_apart
 
@@ -38,7 +39,8 @@ MOST_NOTATIONS = 8
 GROWN = 8
 """Variations after which the range of a number, of lengths or of moments is taken for whole."""
 LEAST_TOKEN = 4
-_LONGEST_PREFIX = 8
+_LONGEST_PREFIX, _LONGEST_PATH = 8, 80
+"""Characters of a beginning that are kept, also up to the last `/` of a path."""
 _TELLING_PREFIX = 3
 _BASE62 = frozenset({"0-9", "a-f", "g-z", "A-F", "G-Z"})
 _BASE64 = frozenset({"+", "/"})
@@ -68,7 +70,7 @@ class Lengths:
         self.characters = min(1 << 20, self.characters + len(text))
         self.alphabet |= alphabet(text)
         self.kinds |= {reading.notation}
-        self.prefix = text[:_LONGEST_PREFIX] if self.prefix is None else _common(self.prefix, text)
+        self.prefix = _begin(text) if self.prefix is None else _common(self.prefix, text)
 
     @property
     def _sure_prefix(self) -> str:
@@ -141,14 +143,26 @@ class Form:
     """The body is one value here: what varies has no form."""
     turned: bool = False
     """It went from one value to another and, another time, back: it does not just move on."""
+    clock: DayClock = field(default_factory=DayClock)
+    """Of numbers: which clock they may be."""
     ways: set[str] = field(default_factory=set, compare=False)
     """From which values to which it went, while that is of use; not told."""
 
     # -- learning ----------------------------------------------------------------------------
 
-    def learn(self, before: Reading, after: Reading, apart_ms: float, digest: Digest) -> None:
-        """Legacy gave `before`, and `after` so many milliseconds later."""
+    def learn(
+        self,
+        before: Reading,
+        after: Reading,
+        apart_ms: float,
+        digest: Digest,
+        now_s: float = 0.0,
+    ) -> None:
+        """Legacy gave `before`, and `after` so many milliseconds later: at `now_s`, if that is
+        known."""
         self.looks += 1
+        if now_s:
+            self.clock.learn(after, now_s)
         self.natures |= {before.nature, after.nature}
         if self.order:
             self.absolute = max(self.absolute, after.number)
@@ -166,7 +180,7 @@ class Form:
             self._learn_numbers(before.number, after.number)
         if not self.turned:
             self._learn_way(digest(before.text), digest(after.text))
-        self._learn_slots(before, after, apart_ms, digest)
+        self._learn_slots(before, after, apart_ms, digest, now_s)
 
     def _learn_way(self, before: str, after: str) -> None:
         self.turned = f"{after}>{before}" in self.ways
@@ -186,7 +200,7 @@ class Form:
         self.falling = self.falling and step < 0
 
     def _learn_slots(
-        self, before: Reading, after: Reading, apart_ms: float, digest: Digest
+        self, before: Reading, after: Reading, apart_ms: float, digest: Digest, now_s: float
     ) -> None:
         if before.nature not in ("text", "word") or after.nature not in ("text", "word"):
             self.skeleton = self.skeleton and "text" not in (before.nature, after.nature)
@@ -199,7 +213,7 @@ class Form:
             key = digest(left)
             if key in self.slots or len(self.slots) < MOST_SLOTS:
                 form = self.slots.setdefault(key, Form())
-                form.learn(read_part(here), read_part(there), apart_ms, digest)
+                form.learn(read_part(here), read_part(there), apart_ms, digest, now_s)
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -215,7 +229,7 @@ class Form:
             return "none"
         if self.whole or "tree" in natures:
             return "opaque"
-        if natures == {"instant"}:
+        if natures == {"instant"} or self.clock.known:
             return "instant"
         if natures == {"token"}:
             return "choice" if self.chosen and self.turned else "token"
@@ -243,6 +257,14 @@ class Form:
         be a counter of fractions, as of seconds of a processor."""
         whole = self.natures == {"integer"}
         return GROWN if whole or not self.one_way else 2 * GROWN
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is a number that goes on, or a text with one."""
+        kind = self.kind
+        if kind == "text":
+            return any(form.kind == "counter" for form in self.slots.values())
+        return kind == "counter"
 
     def _textual(self) -> FormKind:
         if self.slots and self.skeleton and "token" not in self.natures:
@@ -294,6 +316,7 @@ class Form:
         self.order |= other.order
         self.whole |= other.whole
         self.turned |= other.turned
+        self.clock.merge(other.clock)
         for key, form in other.slots.items():
             if key in self.slots or len(self.slots) < MOST_SLOTS:
                 self.slots.setdefault(key, Form()).merge(form)
@@ -310,6 +333,8 @@ class Form:
         for name, usual in _FLAGS.items():
             if getattr(self, name) is not usual:
                 data[name] = not usual
+        if self.clock != DayClock():
+            data["clock"] = self.clock.to_data()
         if self.tokens.characters:
             data["tokens"] = _tokens_data(self.tokens)
         if self.slots:
@@ -326,6 +351,8 @@ class Form:
             setattr(found, name, float(data.get(name, 0.0)))
         for name, usual in _FLAGS.items():
             setattr(found, name, bool(data.get(name, usual)))
+        if "clock" in data:
+            found.clock = DayClock.from_data(data["clock"])
         if "tokens" in data:
             found.tokens = _tokens_from(data["tokens"])
         found.slots = {key: cls.from_data(value) for key, value in data.get("slots", {}).items()}
@@ -363,6 +390,11 @@ def _tokens_from(data: Mapping[str, Any]) -> Lengths:
         None if data["prefix"] is None else str(data["prefix"]),
         frozenset(map(str, data["kinds"])),
     )
+
+
+def _begin(text: str) -> str:
+    path = text.rfind("/", 0, _LONGEST_PATH) + 1
+    return text[: max(path, _LONGEST_PREFIX)]
 
 
 def _common(one: str, other: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from figway.evidence.noise.forms import GROWN, Digest, Form
+from figway.evidence.noise.list_changes import ListChanges
 from figway.evidence.noise.seen import Changes, Seen
 
 MOST_PLACES = 500
@@ -34,6 +35,8 @@ class PlaceForm:
     """Legacy repeated itself at one element while it varied at another."""
     own: dict[str, Form] = field(default_factory=dict)
     """Of the first positions, by digest, the form of each by itself."""
+    lists: ListChanges = field(default_factory=ListChanges)
+    """Where elements of a list come and go: how."""
 
     def stands_for(self, seen: Seen, digest: Digest) -> bool:
         """Whether the form is that of this position."""
@@ -62,6 +65,8 @@ class PlaceForm:
             data["uncovered"] = True
         if self.own:
             data["own"] = {key: form.to_data() for key, form in self.own.items()}
+        if self.lists.looks:
+            data["lists"] = self.lists.to_data()
         return data
 
     @classmethod
@@ -74,6 +79,7 @@ class PlaceForm:
             int(data.get("repeated", 0)),
             bool(data.get("uncovered", False)),
             {str(key): Form.from_data(form) for key, form in data.get("own", {}).items()},
+            ListChanges.from_data(data["lists"]) if "lists" in data else ListChanges(),
         )
         return found if data.get("v") == FORMS else cls()
 
@@ -84,6 +90,7 @@ class PlaceForm:
         self.positions |= set(sorted(other.positions - self.positions)[: max(0, room)])
         self.repeated = max(self.repeated, other.repeated)
         self.uncovered |= other.uncovered
+        self.lists.merge(other.lists)
         for key, form in other.own.items():
             if key in self.own or len(self.own) < MOST_OWN:
                 self.own.setdefault(key, Form()).merge(form)
@@ -99,31 +106,35 @@ class LegacyForms:
         """Forms of positions, of all places."""
         self._digest = digest
 
-    def learn(self, changes: Changes, apart_ms: float) -> None:
-        """Legacy differed from itself so."""
+    def learn(self, changes: Changes, apart_ms: float, now_s: float = 0.0) -> None:
+        """Legacy differed from itself so; its later answer is of `now_s`, if that is known."""
         for seen in changes.by_exact.values():
             if seen.ignored_by is None:
-                self._learn(seen, apart_ms)
+                self._learn(seen, apart_ms, now_s)
+        for elements in changes.lists():
+            known = self.by_place.get(elements[0].place)
+            if known is not None and elements[0].ignored_by is None:
+                known.lists.learn(elements, abs(apart_ms), self._digest)
 
-    def _learn(self, seen: Seen, apart_ms: float) -> None:
+    def _learn(self, seen: Seen, apart_ms: float, now_s: float) -> None:
         place = seen.place
         known = self.by_place.get(place)
         if known is None:
             if len(self.by_place) >= MOST_PLACES:
                 return
             known = self.by_place[place] = PlaceForm()
-        self._take_in(known.form, seen, apart_ms)
+        self._take_in(known.form, seen, apart_ms, now_s)
         if seen.in_set:
-            self._learn_position(known, seen, apart_ms)
+            self._learn_position(known, seen, apart_ms, now_s)
         self.changed.add(place)
 
-    def _take_in(self, form: Form, seen: Seen, apart_ms: float) -> None:
+    def _take_in(self, form: Form, seen: Seen, apart_ms: float, now_s: float) -> None:
         form.presence |= seen.place.endswith("|presence")
         form.order |= seen.kind == "order"
         form.whole |= seen.whole
-        form.learn(*seen.readings, apart_ms, self._digest)
+        form.learn(*seen.readings, apart_ms, self._digest, now_s)
 
-    def _learn_position(self, known: PlaceForm, seen: Seen, apart_ms: float) -> None:
+    def _learn_position(self, known: PlaceForm, seen: Seen, apart_ms: float, now_s: float) -> None:
         position = self._digest(seen.exact)
         if len(known.positions) < MOST_POSITIONS:
             known.positions.add(position)
@@ -132,7 +143,7 @@ class LegacyForms:
                 return
             self._own += 1
             known.own[position] = Form()
-        self._take_in(known.own[position], seen, apart_ms)
+        self._take_in(known.own[position], seen, apart_ms, now_s)
 
     def find(self, seen: Seen) -> PlaceForm | None:
         """The form that stands for a position."""

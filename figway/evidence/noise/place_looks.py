@@ -43,6 +43,13 @@ class PlaceLooks:
     new_varied: int = 0
     new_agreed: int = 0
     """... and its second answer agreed with legacy's."""
+    faster: int = 0
+    """Where numbers go one way: looks in which new's went on further than legacy's in the same
+    time, though only legacy has users (`slower`: less far)."""
+    slower: int = 0
+    turned: int = 0
+    """Of elements that one list lacks: each side turned to what the other said. Of lists that are
+    drawn anew each time, as many are turned as are settled."""
 
     @property
     def of_the_time(self) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from figway.compare.align import IDENTITIES
 from figway.compare.canonical.json import Value, fingerprint, same
 from figway.evidence.noise.values import ABSENT, Reading, read, read_header
 
@@ -49,6 +50,32 @@ class Seen:
     alone: bool = True
     """Of a value that one side lacks: no other stands in its stead, as where elements that differ
     on both sides are held against each other."""
+    spot: str = ""
+    """Of an element that one list lacks: `first`, `last` or `within`."""
+    together: int = 0
+    """Of these, how many its list lacks or has besides."""
+    uneven: bool = False
+    """Not as many are lacking as there are besides."""
+
+    @property
+    def name(self) -> str:
+        """What an element is known by on either side: by its `id` or the like, else by itself."""
+        value, key = self._value, self.named_by
+        if key and isinstance(value, dict):
+            return f"{key}={fingerprint(value[key])}"
+        return fingerprint(value)
+
+    @property
+    def named_by(self) -> str:
+        """The member that an element is known by; empty for none."""
+        value = self._value
+        if not isinstance(value, dict):
+            return ""
+        return next((key for key in IDENTITIES if isinstance(value.get(key), str | int)), "")
+
+    @property
+    def _value(self) -> Value:
+        return self.one if self.kind == "missing" else self.other
 
     @property
     def place(self) -> str:
@@ -96,10 +123,11 @@ class Changes:
     """Where one side's second answer differs from its first."""
 
     def __init__(self, seen: Iterable[Seen], *, whole: bool = True) -> None:
+        self.seen = list(seen)
         self.by_exact: dict[str, Seen] = {}
         self.whole = whole
         """Every change is listed; else what is not listed may have changed too."""
-        for item in seen:
+        for item in self.seen:
             self.by_exact.setdefault(item.exact, item)
 
     def at(self, seen: Seen) -> Seen | None:
@@ -110,9 +138,49 @@ class Changes:
         """The same, told from the second answer to the first."""
         turned = (
             replace(item, one=item.other, other=item.one, kind=_TURNED.get(item.kind, item.kind))
-            for item in self.by_exact.values()
+            for item in self.seen
         )
         return Changes(turned, whole=self.whole)
+
+    def lists(self) -> Iterable[list[Seen]]:
+        """By list, the elements that came and went."""
+        found: dict[str, list[Seen]] = {}
+        for item in self.seen:
+            if item.spot:
+                found.setdefault(list_of(item.exact), []).append(item)
+        return found.values()
+
+    def resized(self, element: Seen) -> bool:
+        """Whether the list of an element has become longer or shorter."""
+        here = list_of(element.exact)
+        return any(item.uneven and list_of(item.exact) == here for item in self.seen if item.spot)
+
+    def moved_above(self, element: Seen) -> bool:
+        """Whether what the list of an element stands in has changed, so that it is no longer where
+        it was, or the list as a whole."""
+        here = list_of(element.exact)
+        return any(
+            item.exact == here or _above(item.exact, here) or item.exact == "status"
+            for item in self.seen
+            if item.kind != "order"
+        )
+
+    def has(self, kind: str, element: Seen) -> bool | None:
+        """Whether the list of an element gained (`added`) or lost (`missing`) this very one; None
+        where that cannot be told."""
+        here, unclear = list_of(element.exact), False
+        for item in self.seen:
+            if not item.exact.startswith(f"{here}["):
+                continue
+            if item.spot and list_of(item.exact) == here:
+                if item.kind == kind and item.name == element.name:
+                    return True
+            elif item.kind in ("changed", "type"):  # held against each other by their places
+                named = _named(item, here, element.named_by, gone=kind == "missing")
+                if named == element.name:
+                    return True
+                unclear |= named is None
+        return None if unclear else False
 
     def near(self, seen: Seen) -> bool:
         """Whether something above or below the place has changed, so that it moved.
@@ -122,6 +190,8 @@ class Changes:
         exact = seen.exact
         if not self.whole or ("status" in self.by_exact and exact != "status"):
             return exact not in self.by_exact
+        if seen.kind == "order":
+            return any(_above(other, exact) or _is_element(other, exact) for other in self.by_exact)
         within = seen.kind not in _WHOLE or not seen.alone
         return any(
             other != exact and (_above(other, exact) or (within and _above(exact, other)))
@@ -129,7 +199,29 @@ class Changes:
         )
 
 
+def _named(item: Seen, here: str, key: str, *, gone: bool) -> str | None:
+    """The name of an element that another stands in the place of now, or (not `gone`) of that
+    other; empty where it is still the same, None where that cannot be told."""
+    _, _, member = item.exact[len(here) :].partition("]")
+    name = fingerprint(item.one if gone else item.other)
+    if not member:
+        return name
+    if not key:
+        return None
+    return f"{key}={name}" if member == f".{key}" else ""
+
+
 _TURNED = {"missing": "added", "added": "missing"}
+
+
+def list_of(exact: str) -> str:
+    """The list in which an element stands: `$.items` for `$.items[3]`."""
+    return exact[: exact.rfind("[")]
+
+
+def _is_element(one: str, other: str) -> bool:
+    """Whether a place is an element of a list; what is within elements moves none of them."""
+    return one.startswith(f"{other}[") and one.endswith("]") and list_of(one) == other
 
 
 def _above(one: str, other: str) -> bool:

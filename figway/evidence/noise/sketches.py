@@ -82,16 +82,31 @@ class PlaceSketch:
     """Which values legacy and new gave, until they turned."""
     unlike: int = 0
     """Pairs of texts that differ in more than slots."""
+    again: list[int] = field(default_factory=lambda: [0, 0])
+    """Times that a side gave a value again after others: [legacy, new]."""
+    behind: int = 0
+    """Pairs in which new says what legacy said before, and legacy something that is new;
+    (`ahead`) the other way round."""
+    ahead: int = 0
+    backward: int = 0
+    """Pairs in which new was asked first."""
+    _last: list[str] = field(default_factory=lambda: ["", ""], compare=False)
 
     def count(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> None:
         """Take in one differing pair of values."""
         self.pairs += 1
+        self.backward += apart_ms < 0
         self.legacy.count(legacy)
         self.new.count(new)
-        for side, reading in enumerate((legacy, new)):
-            entry = self.values.get(key := digest(reading.text))
+        keys = digest(legacy.text), digest(new.text)
+        self._order({keys[0]}, {keys[1]}, forward=apart_ms >= 0)
+        for side, key in enumerate(keys):
+            entry = self.values.get(key)
             if entry is None and len(self.values) < MOST_VALUES:
                 entry = self.values[key] = [0, 0]
+            elif entry is not None and entry[side] and self._last[side] != key:
+                self.again[side] += 1
+            self._last[side] = key
             (self.others if entry is None else entry)[side] += 1
         if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
             self._went({f"{digest(legacy.text)}>{digest(new.text)}"})
@@ -106,6 +121,18 @@ class PlaceSketch:
             self.relative = max(self.relative, share_apart(new.number, legacy.number))
             self.lowest = min(self.lowest, new.number)
 
+    def _order(self, legacy: set[str], new: set[str], *, forward: bool) -> None:
+        """Which side says now what the other said before."""
+        if len(self.values) + len(legacy | new) > MOST_VALUES:
+            return
+        none = (0, 0)
+        fresh = [all(not sum(self.values.get(key, none)) for key in keys) for keys in (legacy, new)]
+        old_new = any(self.values.get(key, none)[0] for key in new)
+        old_legacy = any(self.values.get(key, none)[1] for key in legacy)
+        behind, ahead = old_new and fresh[0], old_legacy and fresh[1]
+        self.behind += behind if forward else ahead
+        self.ahead += ahead if forward else behind
+
     def _went(self, ways: set[str]) -> None:
         self.ways |= set(sorted(ways)[: MOST_WAYS - len(self.ways)])
         known = self.ways | ways
@@ -119,6 +146,16 @@ class PlaceSketch:
             self._went(other.ways)
         if other.turned:
             self.turned, self.ways = True, set()
+        if self.pairs:
+            sides = [{key for key, entry in other.values.items() if entry[side]} for side in (0, 1)]
+            self._order(sides[0], sides[1], forward=2 * other.backward <= other.pairs)
+            for side, keys in enumerate(sides):
+                self.again[side] += sum(self.values.get(key, (0, 0))[side] > 0 for key in keys)
+        for side in (0, 1):
+            self.again[side] += other.again[side]
+        self.behind += other.behind
+        self.ahead += other.ahead
+        self.backward += other.backward
         self.pairs += other.pairs
         self.legacy.add(other.legacy)
         self.new.add(other.new)
@@ -172,6 +209,10 @@ class PlaceSketch:
             "relative": self.relative,
             **({"lowest": self.lowest} if self.lowest else {}),
             **({"unlike": self.unlike} if self.unlike else {}),
+            **({"again": self.again} if any(self.again) else {}),
+            **({"behind": self.behind} if self.behind else {}),
+            **({"ahead": self.ahead} if self.ahead else {}),
+            **({"backward": self.backward} if self.backward else {}),
             **({"turned": True} if self.turned else {}),
             **({"ways": sorted(self.ways)} if self.ways else {}),
         }
@@ -195,6 +236,10 @@ class PlaceSketch:
             relative=float(data["relative"]),
             lowest=float(data.get("lowest", 0.0)),
             unlike=int(data.get("unlike", 0)),
+            again=[int(number) for number in data.get("again", (0, 0))],
+            behind=int(data.get("behind", 0)),
+            ahead=int(data.get("ahead", 0)),
+            backward=int(data.get("backward", 0)),
             turned=bool(data.get("turned", False)),
             ways=set(map(str, data.get("ways", ())[:MOST_WAYS])),
         )
@@ -231,6 +276,21 @@ def varies_differently(sketch: PlaceSketch, alpha: float = ALPHA) -> Odd | None:
         ((uneven(item.legacy, item.new), item) for item in tested), key=lambda item: item[0]
     )
     return odd if evidence >= math.log(len(tested) / alpha) else None
+
+
+def comes_again(sketch: PlaceSketch) -> bool:
+    """Whether new gives values again surely more often than legacy does: of values that are drawn,
+    or counted, anew each time."""
+    legacy, new = sketch.again
+    return new > legacy and uneven(legacy, new) >= math.log(1 / ALPHA)
+
+
+def is_behind(sketch: PlaceSketch) -> bool:
+    """Whether new says what legacy said before, surely more often than the other way round: new was
+    asked later, so of data that moves on it is to be ahead."""
+    return sketch.behind > sketch.ahead and uneven(sketch.behind, sketch.ahead) >= math.log(
+        1 / ALPHA
+    )
 
 
 STILL_PAIRS = 20

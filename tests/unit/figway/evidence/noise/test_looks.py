@@ -142,7 +142,7 @@ def test_what_may_be_slow_noise_never_counts_at_once() -> None:
     same = Look(Changes(()), Changes(()))
     for _ in range(40):
         assert knowledge.second(seen, same, 20.0, 0.0) is Mark.SLOW
-    assert knowledge.first(seen, 20.0) is None
+    assert knowledge.first(seen, 20.0) is Mark.SLOW
     for _ in range(2):
         knowledge.late(seen, Changes(()))
     assert knowledge.first(seen, 20.0) is Mark.AT_ONCE
