@@ -159,6 +159,18 @@ def _any(rows: Rows, side: Side) -> None:
         del rows[side.chance.randrange(len(rows))]
 
 
+def _first_twice(rows: Rows, side: Side) -> None:
+    rows[:0] = [dict(row) for row in rows[:1]]
+
+
+def _foreign(rows: Rows, side: Side) -> None:
+    rows[:] = [*rows[1:], {"id": 4_711, "title": "Foreign", "score": 1}]
+
+
+def _half(rows: Rows, side: Side) -> None:
+    del rows[3:]
+
+
 def _old(rows: Rows, side: Side) -> None:
     """Without what came last, as from a copy that is behind."""
     del rows[:2]
@@ -185,9 +197,7 @@ IN_MOVING: dict[str, Difference] = {
     ),
     "two rows behind in a feed": _wrong("a feed that gains one in ten seconds", _old, 0.1),
     "a row lost from a queue": _wrong("a queue of work", lambda rows, side: _one_in(rows, 5)),
-    "the first of a queue taken twice": _wrong(
-        "a queue of work", lambda rows, side: rows.insert(0, dict(rows[0])) if rows else None, 0.05
-    ),
+    "the first of a queue taken twice": _wrong("a queue of work", _first_twice, 0.05),
     "a log that lost its beginning": _wrong(
         "a log that grows", lambda rows, side: rows.pop(0), 0.1
     ),
@@ -196,9 +206,7 @@ IN_MOVING: dict[str, Difference] = {
     "four of forty": _wrong("five of forty, others each time", lambda rows, side: rows.pop(), 0.05),
     "a foreign one among five of forty": _wrong(
         "five of forty, others each time",
-        lambda rows, side: (
-            rows.append({"id": 4_711, "title": "Foreign", "score": 1}) or rows.pop(0)
-        ),
+        _foreign,
         0.05,
     ),
     "the last of a list with advertisements lost": _wrong(
@@ -214,7 +222,7 @@ IN_MOVING: dict[str, Difference] = {
     ),
     "half of a list that is empty now and then": _wrong(
         "a list that is empty now and then",
-        lambda rows, side: rows.__delitem__(slice(3, None)),
+        _half,
         0.05,
     ),
 }

@@ -320,7 +320,7 @@ WRONG: dict[str, Difference] = {
     "always from the cache": _d(traced, with_header("X-Cache-Status", "HIT")),
     "a total amid traces": _d(traced, _rows(lambda d: d.update(total=d["total"] + 0.01)), 0.01),
     "one stock too much": _d(stock, _rows(lambda d: d.update(left=d["left"] + 1))),
-    "a stock that stands still": _d(stock, _rows(lambda d: d.update(left=900))),
+    "a stock that stands still": _d(stock, _rows(lambda d: d.update(left=9_000))),
     "two each for five": _d(stock, _rows(lambda d: d.update(per_order=2)), 0.01),
     "closed for some": _d(hours, _rows(lambda d: d.update(open=False)), 0.02),
     "closing in another zone": _d(

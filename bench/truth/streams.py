@@ -31,6 +31,7 @@ from bench.truth.verdicts import Verdict, Watch
 from bench.truth.world import numbers
 from figway.compare.answer import Answer
 from figway.evidence.comparing import evidence_window
+from figway.evidence.window import BuildEvidence
 from figway.message.http import Headers
 from figway.model.comparison import LegacyReads
 from proxy.capture.message import Captured
@@ -63,7 +64,7 @@ class Clock:
         return self.now
 
 
-class _Selector(selectors.DefaultSelector):
+class _Selector(selectors.SelectSelector):
     def __init__(self, clock: Clock) -> None:
         super().__init__()
         self._clock = clock
@@ -158,6 +159,11 @@ class StreamWorld(EngineWorld):
         self.engine.tally.came("1:1", found)
         self.engine.pairs.take(found)
 
+    @property
+    def told(self) -> dict[str, BuildEvidence]:
+        """Its evidence, as of the first route of a fixture."""
+        return {"k0": self.evidence[""]} if "" in self.evidence else {}
+
     async def ticking(self) -> None:
         """What the worker does ten times a second."""
         while True:
@@ -198,12 +204,11 @@ async def _stream(
             world.killed()
         if turn % every == every - 1:
             world.take()
-            watch.look({"k0": world.evidence.get("")} if world.evidence else {})
+            watch.look(world.told)
     await asyncio.sleep(SETTLE_S)
     ticking.cancel()
     world.take()
-    if world.evidence:
-        watch.look({"k0": world.only})
+    watch.look(world.told)
     if world.faults:
         raise RuntimeError(f"{kind.name}: {world.faults[0]}")
     untried = {kind.name} if kind.real and not world.sides[1].state.get("wrong") else set()

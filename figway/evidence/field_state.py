@@ -182,8 +182,9 @@ class FieldState:
         form = self.form
         if form is None:
             return False
-        slots = form.slots.values() if form.kind == "text" else ()
-        return form.always or (form.kind == "text" and all(slot.always for slot in slots))
+        if form.kind == "text":
+            return all(slot.always for slot in form.slots.values())
+        return form.always
 
     def _of_element(self, mark: Mark, lists: ListChanges) -> Outcome:
         """What one list lacks, of lists that move: by whether legacy lost that very element too."""
@@ -357,6 +358,8 @@ class FieldState:
         looks, sketch = self.looks, self.sketch
         if sketch is None or differing < ALONE_PAIRS or 10 * differing < 8 * pairs:
             return False
+        if self.form is not None:
+            return False  # legacy was seen to vary here
         if looks.new_same < 5 or 20 * looks.new_varied > looks.new_same:
             return False
         return not (set(sketch.legacy.natures) & VOLATILE and sketch.new.only(VOLATILE))

@@ -5,6 +5,8 @@
     place_looks     outcomes of second looks at one place: settled, wavering, varied
     forms, text_forms, values, clocks
                     the form in which legacy varies at a place, learned from legacy asked twice
+    list_changes    how a list moves on legacy: what may come and go, and what not
+    day_clocks      numbers that are moments: days of Excel, Julian days, parts of a day
     legacy_forms    those forms by place, and the positions that each stands for
     form_fit        whether what new says lies within such a form
     sketches        both sides of a place beside each other: do they vary alike

@@ -102,12 +102,12 @@ class PlaceSketch:
         self._order({keys[0]}, {keys[1]}, forward=apart_ms >= 0)
         for side, key in enumerate(keys):
             entry = self.values.get(key)
-            if entry is None and len(self.values) < MOST_VALUES:
-                entry = self.values[key] = [0, 0]
-            elif entry is not None and entry[side] and self._last[side] != key:
+            if entry is None:
+                entry = self._room(key)
+            elif entry[side] and self._last[side] != key:
                 self.again[side] += 1
             self._last[side] = key
-            (self.others if entry is None else entry)[side] += 1
+            entry[side] += 1
         if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
             self._went({f"{digest(legacy.text)}>{digest(new.text)}"})
         if {legacy.nature, new.nature} <= _TEXTS:
@@ -161,9 +161,7 @@ class PlaceSketch:
         self.new.add(other.new)
         for key, numbers in sorted(other.values.items(), key=lambda item: -sum(item[1])):
             entry = self.values.get(key)
-            if entry is None and len(self.values) < MOST_VALUES:
-                entry = self.values[key] = [0, 0]
-            into = self.others if entry is None else entry
+            into = self._room(key) if entry is None else entry
             into[0] += numbers[0]
             into[1] += numbers[1]
         self.others[0] += other.others[0]
@@ -174,6 +172,16 @@ class PlaceSketch:
         self.relative = max(self.relative, other.relative)
         self.lowest = min(self.lowest, other.lowest)
         self.unlike += other.unlike
+
+    def _room(self, key: str) -> list[int]:
+        """Where a value is counted that is new: the oldest of those that came once goes for it."""
+        if len(self.values) >= MOST_VALUES:
+            once = next((name for name, entry in self.values.items() if sum(entry) == 1), None)
+            if once is None:
+                return self.others
+            gone = self.values.pop(once)
+            self.others = [self.others[0] + gone[0], self.others[1] + gone[1]]
+        return self.values.setdefault(key, [0, 0])
 
     def distinct(self, side: int) -> int:
         """How many different values a side gave, at least; `side` is 0 for legacy, 1 for new."""

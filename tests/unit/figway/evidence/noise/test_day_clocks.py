@@ -37,7 +37,7 @@ def learned(write: Callable[[float], object], looks: int = 24) -> Form:
 
 @pytest.mark.parametrize("write", WRITTEN.values(), ids=WRITTEN)
 def test_an_hour_off_is_beyond_a_clock_that_counts_days(write: Callable[[float], object]) -> None:
-    """Issue B: as a number alone, an hour is a small step of a counter."""
+    """As a number alone, an hour is a small step of a counter."""
     form, later = learned(write), NOW + 2_000
     now = fit_of(form, read(write(later)), read(write(later + 1)), 1_000.0, digest)
     off = fit_of(form, read(write(later)), read(write(later + 3_601)), 1_000.0, digest)

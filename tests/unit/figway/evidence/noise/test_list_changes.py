@@ -50,7 +50,7 @@ def of_a_feed(looks: int = 20) -> Knowledge:
 
 
 def test_where_an_element_stands_is_told() -> None:
-    """Issue A: an element that is gone from within is not one that moved out."""
+    """An element that is gone from within is not one that moved out."""
     spots = {seen.exact: seen.spot for seen in differing([9, 8, 7, 6, 5, 4, 3], [8, 6, 5, 4])}
     assert spots == {"$.rows[0]": "first", "$.rows[2]": "within", "$.rows[6]": "last"}
 
