@@ -66,7 +66,7 @@ def _kept(seconds: float) -> Change:
     """New keeps its answer for a while: it is behind."""
 
     def changed(said: Said, side: Side, number: int) -> Said:
-        return side.kept(f"answer {number}", seconds, lambda: said)  # type: ignore[no-any-return]
+        return side.kept(f"answer {number}", seconds, lambda: said)
 
     return changed
 

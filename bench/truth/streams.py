@@ -37,6 +37,7 @@ from figway.model.comparison import LegacyReads
 from proxy.capture.message import Captured
 from proxy.shadow.asking import Asking
 from proxy.shadow.backend_queue import BackendQueue
+from proxy.shadow.thread import CompareThread
 from tests.support.shadow_engine import EngineWorld, route_of
 from tests.support.shadow_engine import Said as Reply
 
@@ -76,10 +77,11 @@ class _Selector(selectors.SelectSelector):
         return found
 
 
-class _AtOnce:
-    """Stands for the thread that compares."""
+class _AtOnce(CompareThread):
+    """No thread."""
 
-    waiting = 0
+    def __init__(self) -> None:
+        self.waiting = 0
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it now."""
@@ -122,7 +124,7 @@ class StreamWorld(EngineWorld):
         """A worker, without a thread of its own."""
         super().make()
         pairs = self.engine.pairs
-        pairs.thread = self.engine.thread = pairs._looks._thread = _AtOnce()  # type: ignore[assignment]
+        pairs.thread = self.engine.thread = pairs._looks._thread = _AtOnce()
         asking = _Asking(self.engine.table, pairs._asking._settings)
         asking.world = self
         pairs._asking = pairs._looks._asking = asking

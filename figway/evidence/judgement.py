@@ -326,10 +326,8 @@ _BY_OUTCOME: tuple[tuple[Outcome, FieldStanding], ...] = (
 
 
 def _finding(state: FieldState) -> str:
-    if state.unlike:
-        return state.unlike
     if state.odd is None or state.sketch is None:
-        return ""
+        return state.unlike
     odd, sketch = state.odd, state.sketch
     return (
         f"legacy {sketch.text(0)}, new {sketch.text(1)}; "

@@ -11,7 +11,7 @@ from figway.compare.answer import Answer, Context
 from figway.compare.rules import RuleSet
 from figway.compare.verdict import compare
 from figway.evidence.field_state import FieldState
-from figway.evidence.noise import Knowledge, Look
+from figway.evidence.noise.decide import Knowledge, Look
 from figway.evidence.noise.legacy_forms import PlaceForm
 from figway.evidence.noise.list_changes import ListChanges
 from figway.evidence.noise.marks import Mark
