@@ -12,19 +12,23 @@ from control_plane.auth.roles import Role
 from control_plane.kill.store import MOST_NUMBER
 from control_plane.services import Svc
 
+_LONGEST = 200
+"""Characters of what a proxy says."""
+
 
 async def told(
     actor: Anyone,
     services: Svc,
     figway_kill: Annotated[
         str,
-        Header(description="From a proxy: `on` or `off`, as it heard last."),
+        Header(description="From a proxy: `on` or `off`, as it heard last.", max_length=_LONGEST),
     ] = "",
     figway_kill_number: Annotated[
-        str, Header(description="From a proxy: the press that it heard of last.")
+        str,
+        Header(description="From a proxy: the press that it heard of last.", max_length=_LONGEST),
     ] = "",
     figway_installation: Annotated[
-        str, Header(description="From a proxy: whose press that was.")
+        str, Header(description="From a proxy: whose press that was.", max_length=_LONGEST)
     ] = "",
 ) -> None:
     """Hear what a proxy says of the kill switch; a press that is not known here is taken back."""

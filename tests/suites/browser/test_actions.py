@@ -258,7 +258,7 @@ def test_the_kill_switch(visit: Visit, system: System) -> None:
     assert system.served_by("/search") == "new"
     for serves, banner, says in (
         ("legacy", 1, "1 of 1 proxy sends everything to legacy"),
-        ("new", 0, "1 of 1 proxy serves by"),
+        ("new", 0, "1 of 1 proxy serves as the routes say"),
     ):
         tab_to(page, "#kill")
         page.keyboard.press("Enter")
