@@ -29,7 +29,8 @@ SHORT_HEADS = 8_192
 """Bytes of two header sections that are compared in no time."""
 SHORT_BODY = 16_384
 """Bytes of a body that is searched for a fault in no time."""
-_LABELS = (b"content-type", b"content-encoding", "content-type", "content-encoding")
+_TYPE = (b"content-type", "content-type")
+_CODING = (b"content-encoding", "content-encoding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,10 @@ class RouteComparer:
         not packed where it is searched for faults."""
         if one.body != other.body or _size(one) + _size(other) > SHORT_HEADS:
             return False
-        labels = _labels(one)
-        if self.faults and (len(one.body) > SHORT_BODY or len(labels) > 1):
+        types, codings = _labels(one, _TYPE), _labels(one, _CODING)
+        if self.faults and (codings or len(one.body) > SHORT_BODY):
             return False
-        return labels == _labels(other)
+        return types == _labels(other, _TYPE) and codings == _labels(other, _CODING)
 
     def _rules(self, unordered: frozenset[str]) -> RuleSet:
         if not unordered:
@@ -135,8 +136,8 @@ class RouteComparer:
         return answer_to_store(answer, self.redactor, self.decoders, LIMITS)
 
 
-def _labels(answer: Answer) -> list[bytes | str]:
-    return [value for name, value in answer.headers if name.lower() in _LABELS]
+def _labels(answer: Answer, names: tuple[bytes, str]) -> list[bytes | str]:
+    return [value for name, value in answer.headers if name.lower() in names]
 
 
 def _size(answer: Answer) -> int:
