@@ -26,7 +26,7 @@ LEAST_KEY = 16
 LONGEST_CLEAN = 200
 """Characters of a text that is remembered as one without secrets."""
 MOST_CLEAN = 1_000
-"""Such texts: 0.3 MB at most."""
+"""Such texts: 1 MB at most, where each character takes four bytes."""
 
 _NONCE = re.compile(r"'nonce-([^']*)'")
 _DONE = re.compile(r"\[redacted:[a-z_]{1,20}:[0-9a-f]{8}\]")
