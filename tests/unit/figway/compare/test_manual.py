@@ -7,7 +7,7 @@ from pathlib import Path
 
 from figway.compare.headers.not_compared import LEFT_OUT, NOT_COMPARED
 
-PAGE = (Path(__file__).parents[4] / "docs/concepts/agreement.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[4] / "docs/reference/comparison.md").read_text(encoding="utf-8")
 
 
 def test_the_manual_lists_what_is_not_compared() -> None:
