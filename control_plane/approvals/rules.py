@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import orjson
 
+from figway.model.backend import Backend
 from figway.model.change import Change, Kind, changes_to_data
 from figway.model.codec import content_hash
 from figway.model.share import basis_points
@@ -120,14 +121,32 @@ def approvals_needed(rules: ChangeRules, before: Table, after: Table) -> Needed 
 
 def _further(before: Table, after: Table) -> Iterator[Route]:
     """Routes that come to stand further from legacy, or that stand there for other requests or
-    with another new."""
+    with another new: another backend, or one that leads elsewhere."""
+    elsewhere = set(_elsewhere(before, after))
     for route in after.routes.values():
         known = before.routes.get(route.id)
-        if known is route:
+        if known is route and route.new not in elsewhere:
             continue
         others = known is not None and (known.match, known.new) != (route.match, route.new)
-        if others or exposure(route) > exposure(known):
+        if others or route.new in elsewhere or exposure(route) > exposure(known):
             yield route
+
+
+_LEADS = ("kind", "url", "urls", "function", "region", "endpoint_url", "aws", "stream")
+"""Fields of a backend that say where its requests go."""
+
+
+def _elsewhere(before: Table, after: Table) -> Iterator[str]:
+    if before.backends is after.backends:
+        return
+    for name, found in after.backends.items():
+        known = before.backends.get(name)
+        if known is not None and known is not found and _leads(known) != _leads(found):
+            yield name
+
+
+def _leads(backend: Backend) -> tuple[object, ...]:
+    return tuple(getattr(backend, name) for name in _LEADS)
 
 
 def change_hash(before: Table, changes: Iterable[Change]) -> str:
@@ -144,6 +163,10 @@ def change_hash(before: Table, changes: Iterable[Change]) -> str:
             meant.update({name: before.backends.get(name) for name in (route.new, route.legacy)})
         if entry.kind is Kind.ROUTE and entry.id in before.routes:
             stood[entry.id] = str(placement_of(before.routes[entry.id]))
+        if entry.kind is Kind.BACKEND:
+            served = (route for route in before.routes.values() if route.new == entry.id)
+            stood.update({route.id: str(placement_of(route)) for route in served})
+            meant[entry.id] = before.backends.get(entry.id)
         plain.append(entry)
     backends = [Change(Kind.BACKEND, name, found) for name, found in sorted(meant.items()) if found]
     parts = [changes_to_data(plain), stood, changes_to_data(backends)]

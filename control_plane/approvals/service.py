@@ -76,14 +76,18 @@ class ApprovalService:
         )  # fmt: skip
 
     async def _others(self, wanted: str, actor: str) -> list[str]:
-        starter = ""
-        if actor.startswith("rollout:"):
-            starter = await self._starter(actor.removeprefix("rollout:"))
+        starter = await self._started_by(actor)
         async with self._database.read() as connection:
             found = await store.approvers(connection, wanted)
         own = {person_of(actor), person_of(starter)}
         others = {person_of(name): name for name in found}
         return [name for person, name in others.items() if person not in own]
+
+    async def _started_by(self, actor: str) -> str:
+        """Who started the rollout that asks; empty if a person asks."""
+        if not actor.startswith("rollout:"):
+            return ""
+        return await self._starter(actor.removeprefix("rollout:"))
 
     async def _ask(
         self,
@@ -105,10 +109,23 @@ class ApprovalService:
                 await self._emit(connection, "figway.approval.needed", wanted[:12], told)
 
     async def ride(self, connection: AsyncConnection, new: NewRevision) -> None:
-        """A rider of the publisher: a change that was made has spent its approvals."""
-        wanted = change_hash(new.base.table, new.changes)
-        if await store.request(connection, wanted) is not None:
-            await store.settle(connection, wanted, "made", new.after.revision)
+        """A rider of the publisher: a change that was made has spent its approvals. Raises
+        `ApiProblem` 409 where one was taken away since the publisher asked."""
+        before, after = new.base.table, new.after.table
+        wanted = change_hash(before, new.changes)
+        # First: whoever rejects it at this moment is waited for.
+        await store.made(connection, wanted, new.after.revision)
+        needed = approvals_needed(await store.rules(connection), before, after)
+        if needed is not None:
+            found = await store.approvers(connection, wanted)
+            people = {person_of(name) for name in found} - {person_of(new.entry.actor)}
+            if len(people) < needed.need:
+                raise conflict(
+                    f"{needed.why}: an approval was taken away, or the rules were changed, while "
+                    "the change was made; make it again to ask anew",
+                    "approval_required",
+                )
+        await store.forget_approvals(connection, wanted)
 
     # -- people --------------------------------------------------------------------------------
 
@@ -143,10 +160,14 @@ class ApprovalService:
             raise conflict(f"this change is {found.status}", "change_not_open")
         if same_person(found.actor, entry.actor):
             raise conflict("whoever asks for a change cannot approve it", "own_change")
+        if same_person(await self._started_by(found.actor), entry.actor):
+            raise conflict("whoever started a rollout cannot approve its moves", "own_change")
         async with self._database.write() as connection:
-            await store.approve(
+            noted = await store.approve(
                 self._database, connection, found.hash, entry.actor, entry.reason, now_ms()
             )
+            if not noted:
+                raise conflict("this change does not wait any more", "change_not_open")
             await audit.record(connection, entry, now=now_ms())
         return await self.request(found.hash)
 
@@ -156,7 +177,8 @@ class ApprovalService:
         if found.status != "open":
             raise conflict(f"this change is {found.status}", "change_not_open")
         async with self._database.write() as connection:
-            await store.settle(connection, found.hash, "rejected")
+            if not await store.reject(connection, found.hash):
+                raise conflict("this change does not wait any more", "change_not_open")
             await audit.record(connection, entry, now=now_ms())
         return await self.request(found.hash)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.approvals.rules import ChangeRules, parse_rules, rules_to_data
@@ -110,23 +110,48 @@ async def approvers(connection: AsyncConnection, change: str) -> tuple[str, ...]
 
 async def approve(
     database: Database, connection: AsyncConnection, change: str, actor: str, note: str, now: int
-) -> None:
-    """Note an approval; a second one by the same person is the first."""
+) -> bool:
+    """Note an approval; a second one by the same person is the first. False if the change does not
+    wait any more: made or rejected meanwhile, it has no approvals to be kept for another time."""
+    # A write: whoever settles the request at the same time waits for this transaction, or this one
+    # for theirs.
+    waits = await connection.execute(
+        update(ChangeRequestRow).where(*_open(change)).values(status="open")
+    )
+    if not waits.rowcount:
+        return False
     statement = database.insert(ChangeApprovalRow).values(
         hash=change, actor=actor[:200], at_ms=now, note=note
     )
     await connection.execute(statement.on_conflict_do_nothing())
+    return True
 
 
-async def settle(
-    connection: AsyncConnection, change: str, status: str, revision: int | None = None
-) -> None:
-    """A request was made, or rejected: its approvals are spent."""
+def _open(change: str) -> tuple[ColumnElement[bool], ...]:
+    return ChangeRequestRow.hash == change, ChangeRequestRow.status == "open"
+
+
+async def reject(connection: AsyncConnection, change: str) -> bool:
+    """Reject a request that waits; False if it does not any more."""
+    done = await connection.execute(
+        update(ChangeRequestRow).where(*_open(change)).values(status="rejected")
+    )
+    if done.rowcount:
+        await forget_approvals(connection, change)
+    return bool(done.rowcount)
+
+
+async def made(connection: AsyncConnection, change: str, revision: int) -> None:
+    """A change was made: nobody waits for it, if anybody did."""
     await connection.execute(
         update(ChangeRequestRow)
         .where(ChangeRequestRow.hash == change)
-        .values(status=status, revision=revision)
+        .values(status="made", revision=revision)
     )
+
+
+async def forget_approvals(connection: AsyncConnection, change: str) -> None:
+    """They are spent, or count for nothing any more."""
     await connection.execute(
         ChangeApprovalRow.__table__.delete().where(ChangeApprovalRow.hash == change)  # type: ignore[attr-defined]
     )

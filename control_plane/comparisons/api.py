@@ -118,9 +118,9 @@ async def get_compared(
 ) -> RouteDetail:
     """All evidence on a route: the current window, those before it, verdicts over time.
 
-    Other backends or rules that people write, another build of new, and a restart by hand start a
-    new window, as old pairs say nothing about what runs now; another weight does not. The last hour
-    by default.
+    Other requests that the route matches, other backends or rules that people write, another build
+    of new, and a restart by hand start a new window, as old pairs say nothing about what runs now;
+    another weight does not. The last hour by default.
     """
     if step % 60:
         raise invalid("step", "use a multiple of 60")

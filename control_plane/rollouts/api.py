@@ -111,6 +111,7 @@ async def start_rollout(rollout: str, body: StartIn, actor: Operator, services: 
     """Begin where the routes stand. 409 when it moves already, or another moves one of its
     routes."""
     entry = actor.entry("rollout.start", f"rollout {rollout}", body.reason)
+    await services.rollouts.refuse_moving(rollout)
     if body.plan is not None:
         await services.rollouts.plans.put_plan(_plan(rollout, body.plan), entry)
     return rollout_out(await services.rollouts.start(rollout, entry, entry.actor))

@@ -23,7 +23,9 @@ from control_plane.publishing.state import Snapshot, TableState
 from control_plane.rollouts.ports import EvidenceSource
 from control_plane.traffic import store as traffic
 from control_plane.traffic.sums import Sums, of_row
-from figway.model.table import Route
+from figway.evidence.comparing import what_answers
+from figway.model.codec import content_hash, to_data
+from figway.model.table import Route, Table
 from figway.rollout.hours import is_open, opens_at
 from figway.rollout.latency import slower_than, threshold_us
 from figway.rollout.lint import comparable, routes_of
@@ -120,6 +122,7 @@ class Observer:
             reports_age_ms=age, hours_open=opened, hours_next=following, reference=reference,
             block=block_of(plan, state, now),
             new_per_s=_new_per_s(loads.values(), state, now),
+            subject=subject_of(routes, snapshot.table),
         )  # fmt: skip
 
     async def pairs_per_s(self, plan: RolloutPlan) -> float:
@@ -311,6 +314,16 @@ def left_out(fleet: FleetSeen, routes: Iterable[Route]) -> str:
         if touched & by_id.keys():
             return f"{instance} leaves out {part.kind} {part.id}: {part.text or part.code}"
     return ""
+
+
+def subject_of(routes: Iterable[Route], table: Table) -> str:
+    """Names what is judged: the requests of these routes, and what of new answers them."""
+    return content_hash(
+        {
+            route.id: [to_data(route.match), what_answers(table.backends.get(route.new))]
+            for route in routes
+        }
+    )
 
 
 def block_of(plan: RolloutPlan, state: RolloutState | None, now: int) -> int:

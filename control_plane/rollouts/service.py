@@ -64,8 +64,7 @@ class RolloutService(RolloutReader):
     async def start(self, rollout: str, entry: AuditEntry, person: str) -> StoredRollout:
         """Begin, where the routes stand. Raises `ApiProblem`: 404, 422, 409 if it moves already."""
         found = await self.get(rollout)
-        if found.active:
-            raise conflict(f"rollout {rollout} is {found.phase} already", "rollout_moves")
+        _refuse_active(found)
         await self.plans.refuse_errors(found.plan)
         seen = await self._seen(found.plan, None)
         state = begin(found.plan, seen, person)
@@ -77,6 +76,12 @@ class RolloutService(RolloutReader):
             return await self._mover.keep(found, outcome, seen, "start", entry)
         except Outrun:
             raise _outrun() from None
+
+    async def refuse_moving(self, rollout: str) -> None:
+        """Raises `ApiProblem` 409 while it moves: nothing of what comes with a start is kept."""
+        found = await self.known(rollout)
+        if found is not None:
+            _refuse_active(found)
 
     async def tell(
         self, rollout: str, kind: EventKind, entry: AuditEntry, person: str
@@ -124,7 +129,7 @@ class RolloutService(RolloutReader):
             return None
 
     async def _followed(self, found: StoredRollout, state: RolloutState) -> StoredRollout:
-        seen = await self._observer.look(found.plan, state)
+        seen = await self._look(found.plan, state)
         if seen is None:
             return await self._gone(found)
         seen = await self._guarded(found, seen)
@@ -146,10 +151,16 @@ class RolloutService(RolloutReader):
         return await self._mover.keep(found, outcome, None, "tick", entry)
 
     async def _seen(self, plan: RolloutPlan, state: RolloutState | None) -> Observation:
-        seen = await self._observer.look(plan, state)
+        seen = await self._look(plan, state)
         if seen is None:
             raise conflict(f"{plan.scope} has no routes", "rollout_target_unknown")
         return seen
+
+    async def _look(self, plan: RolloutPlan, state: RolloutState | None) -> Observation | None:
+        """What is seen by a table that is at least as new as the state, which was read before: one
+        that another control plane moved on would look as if a person had moved the routes."""
+        await self._publisher.refresh()
+        return await self._observer.look(plan, state)
 
     async def _guarded(self, found: StoredRollout, seen: Observation) -> Observation:
         """With what the guards' webhook says, where there is one and users are on new. Where
@@ -193,6 +204,12 @@ class RolloutService(RolloutReader):
             "weight": seen.placement.weight,
             "routes": [route.route for route in seen.routes],
         }
+
+
+def _refuse_active(found: StoredRollout) -> None:
+    if found.active:
+        ways = "resume or abort it" if found.phase == "paused" else "abort it to begin anew"
+        raise conflict(f"rollout {found.plan.id} is {found.phase}: {ways}", "rollout_moves")
 
 
 def _stands_still(before: StoredRollout, now: StoredRollout) -> bool:

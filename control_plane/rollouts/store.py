@@ -101,15 +101,20 @@ async def everything(connection: AsyncConnection, *, active: bool = False) -> li
 
 
 def _stored(row: Row[Any]) -> StoredRollout | None:
-    """A row; None, and a line in the log, where its plan cannot be read."""
-    plan, findings = parse_plan(orjson.loads(row.plan))
-    if plan is None:
-        _log.error("the plan of rollout %s cannot be read: %s", row.id, findings[0].message)
+    """A row; None, and a line in the log, where it cannot be read: written by a later release, or
+    by hand. It harms no other rollout."""
+    try:
+        plan, findings = parse_plan(orjson.loads(row.plan))
+        if plan is None:
+            raise ValueError(findings[0].message)
+        state = state_from_data(orjson.loads(row.state)) if row.state else None
+        look = orjson.loads(row.look)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _log.error("rollout %s cannot be read: %s: %s", row.id, type(error).__name__, error)
         return None
-    state = state_from_data(orjson.loads(row.state)) if row.state else None
     return StoredRollout(
-        plan, state, row.version, row.phase_ms, row.created_ms, row.created_by,
-        orjson.loads(row.look), row.looked_ms,
+        plan, state, row.version, row.phase_ms, row.created_ms, row.created_by, look,
+        row.looked_ms,
     )  # fmt: skip
 
 

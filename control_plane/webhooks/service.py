@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -164,23 +163,25 @@ class WebhookService:
     ) -> WebhookEndpoint:
         """Change what it is told, switch it on or off, or give it a new secret. The one before
         signs as well for a day, unless it is dropped."""
-        found = await self.get(endpoint_id)
+        columns: dict[str, Any] = {}
         if types is not None:
             _check_types(types)
-            found = replace(found, types=tuple(types))
-        if enabled is True:
-            found = replace(found, disabled_ms=None, disabled_why="")
-        if enabled is False:
-            found = replace(found, disabled_ms=now_ms(), disabled_why=entry.reason or "by hand")
+            columns["types"] = types
+        if enabled is not None:
+            why = "" if enabled else (entry.reason or "by hand")[:200]
+            columns |= {"disabled_ms": None if enabled else now_ms(), "disabled_why": why}
         if rotate:
-            until = now_ms() + OLD_SECRET_MS
-            found = replace(found, secret=new_secret(), old_secret=found.secret, old_until_ms=until)
-        if drop_old:
-            found = replace(found, old_secret=None, old_until_ms=None)
+            columns |= {"secret": new_secret(), "old_until_ms": now_ms() + OLD_SECRET_MS}
         async with self._database.write() as connection:
-            await store.put_endpoint(self._database, connection, found)
+            changed = await store.change_endpoint(connection, endpoint_id, **columns)
+            if drop_old:
+                changed = await store.change_endpoint(
+                    connection, endpoint_id, old_secret=None, old_until_ms=None
+                )
+            if changed is None:
+                raise not_found("webhook", endpoint_id)
             await audit.record(connection, entry, now=now_ms())
-        return found
+        return changed
 
     async def delete(self, endpoint_id: str, entry: AuditEntry) -> None:
         """Forget an endpoint. Raises `ApiProblem` 404."""

@@ -173,6 +173,21 @@ async def put_endpoint(
     await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=columns))
 
 
+async def change_endpoint(
+    connection: AsyncConnection, endpoint_id: str, **columns: Any
+) -> WebhookEndpoint | None:
+    """Change these columns, and leave the others to whoever changes them at the same time; None if
+    there is none of that id (any more). A new `secret` keeps the one before as the old one."""
+    if "secret" in columns:
+        columns["old_secret"] = WebhookEndpointRow.secret
+    if "types" in columns:
+        columns["types"] = orjson.dumps(list(columns["types"])).decode()
+    statement = update(WebhookEndpointRow).where(WebhookEndpointRow.id == endpoint_id)
+    if columns:
+        await connection.execute(statement.values(**columns))
+    return await endpoint(connection, endpoint_id)
+
+
 async def delete_endpoint(connection: AsyncConnection, endpoint_id: str) -> bool:
     """Forget an endpoint with its deliveries; False if it was not there."""
     await connection.execute(

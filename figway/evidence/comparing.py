@@ -106,7 +106,7 @@ def _window(route: Route | None, legacy: Backend | None, new: Backend | None) ->
     return content_hash(
         {
             "since": 0 if route is None else route.evidence_since,
-            "backends": [_what_answers(legacy), _what_answers(new)],
+            "backends": [what_answers(legacy), what_answers(new)],
             "rules": to_data(rules_that_compare(policy)),
             "headers": list(policy.headers),
             **_named_faults(route),
@@ -117,7 +117,8 @@ def _window(route: Route | None, legacy: Backend | None, new: Backend | None) ->
     )
 
 
-def _what_answers(backend: Backend | None) -> dict[str, object] | None:
+def what_answers(backend: Backend | None) -> dict[str, object] | None:
+    """The fields of a backend on which its answers depend; None where there is none."""
     if backend is None:
         return None
     return {name: value for name, value in to_data(backend).items() if name not in _SAME_ANSWERS}

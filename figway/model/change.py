@@ -153,8 +153,8 @@ def apply(table: Table, changes: Iterable[Change]) -> Table:
 def dated(before: Table, changes: Iterable[Change], revision: int) -> tuple[Change, ...]:
     """`changes` with each route's `evidence_since` set.
 
-    It is `revision` where the route is new, or its backends or the rules that compare it differ
-    from `before`; else what it was.
+    It is `revision` where the route is new, or what it matches, its backends or the rules that
+    compare it differ from `before`; else what it was.
     """
     return tuple(_dated(before, change, revision) for change in changes)
 
@@ -174,7 +174,7 @@ def _what_is_compared(route: Route) -> tuple[object, ...]:
     rules = [rule for rule in route.comparison.rules if rule.kind is not RuleKind.IGNORE]
     policy = route.comparison
     settings = policy.headers, policy.html, policy.null_equals, policy.compare, route.faults
-    return route.legacy, route.new, rules, settings
+    return route.match, route.legacy, route.new, rules, settings
 
 
 def diff(before: Table, after: Table) -> tuple[Change, ...]:

@@ -191,7 +191,7 @@ class Route(Strict):
     faults: FaultKind = FaultKind.AUTO
     """Which answers are faults: rated and compared as answers, whatever their status."""
     evidence_since: int = 0
-    """The revision that began the present evidence: its last flip, rule or backend. Set by the
+    """The revision that began the present evidence: its last match, rule or backend. Set by the
     control plane."""
     description: str = ""
 

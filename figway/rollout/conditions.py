@@ -236,9 +236,16 @@ def _by_person(look: Look) -> Reason:
 def _closed(look: Look) -> tuple[Reason, ...]:
     found = [gate.reason for gate in look.gates if not gate.ok]
     if look.state.build_ms and look.state.build_ms >= look.state.since_ms:
-        text = f"new was deployed again, as build {look.state.build}: its evidence begins anew"
-        found.insert(0, Reason(code="build_changed", text=text))
+        found.insert(0, _anew(look.state))
     return tuple(found)
+
+
+def _anew(state: RolloutState) -> Reason:
+    if state.anew == "subject":
+        text = "the backend of new, or what its routes match, was changed: evidence begins anew"
+        return Reason(code="subject_changed", text=text)
+    text = f"new was deployed again, as build {state.build}: its evidence begins anew"
+    return Reason(code="build_changed", text=text)
 
 
 def _proxies(look: Look) -> Reason:

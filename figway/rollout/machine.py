@@ -16,6 +16,7 @@ from figway.rollout.judging import RolloutJudgement
 from figway.rollout.observation import Observation
 from figway.rollout.plan import Placement, RolloutPlan
 from figway.rollout.state import (
+    Anew,
     EventKind,
     Move,
     Reason,
@@ -104,7 +105,7 @@ def begin(plan: RolloutPlan, seen: Observation, actor: str) -> RolloutState:
     """The state of a rollout that starts now: at the step that the routes stand in already."""
     fresh = RolloutState(
         started_by=actor, since_ms=seen.now_ms, looked_ms=seen.now_ms, build=seen.build,
-        reference=seen.reference,
+        subject=seen.subject, reference=seen.reference,
     )  # fmt: skip
     return _anchored(plan, fresh, seen)
 
@@ -194,17 +195,24 @@ def _looked(plan: RolloutPlan, state: RolloutState, seen: Observation) -> Rollou
     )
     if plan.observe and not state.ended and seen.placement != state.expected:
         state = _anchored(plan, state, seen)
-    if seen.build and seen.build != state.build:
-        # The first build that is heard of is no change.
-        at = seen.now_ms if state.build else state.build_ms
-        state = (
-            replace(state, build=seen.build, build_ms=at)
-            if not state.build
-            else replace(
-                state, build=seen.build, build_ms=at, approved_step=-1, approved_by="", held_ms=0
-            )
-        )
-    return state
+    return _anew(state, seen)
+
+
+def _anew(state: RolloutState, seen: Observation) -> RolloutState:
+    """Another build of new, another backend or other requests: nothing of that was held or approved
+    yet. The first that is heard of is no change."""
+    build, subject = seen.build or state.build, seen.subject or state.subject
+    known = replace(state, build=build, subject=subject)
+    changed: Anew = ""
+    if state.build and build != state.build:
+        changed = "build"
+    if state.subject and subject != state.subject:
+        changed = "subject"
+    if not changed:
+        return known
+    return replace(
+        known, build_ms=seen.now_ms, anew=changed, approved_step=-1, approved_by="", held_ms=0
+    )
 
 
 # -- moving ------------------------------------------------------------------------------------

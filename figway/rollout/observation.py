@@ -141,6 +141,9 @@ class Observation:
     """Which ten minutes of the step it is, from 1: guards look at each block by itself too."""
     new_per_s: float | None = None
     """Requests a second that new serves at present; None where that is not known yet."""
+    subject: str = ""
+    """Names what is judged: which requests its routes take, and the backends of new that answer
+    them. Another name is another subject; empty where it is not known."""
 
     @property
     def placement(self) -> Placement:

@@ -13,6 +13,9 @@ from figway.rollout.plan import Placement, RolloutPlan
 Waiting = Literal["", "data", "hold", "approval", "window", "proxies", "webhook", "kill", "table"]
 
 
+Anew = Literal["", "build", "subject"]
+
+
 class RolloutPhase(StrEnum):
     """The states of the machine."""
 
@@ -89,8 +92,12 @@ class RolloutState:
     started_by: str = ""
     build: str = ""
     """The build of new at the last look."""
+    subject: str = ""
+    """What was judged at the last look (`Observation.subject`)."""
     build_ms: int = 0
-    """When another build was first seen; 0 if never."""
+    """When another build or subject was first seen; 0 if never."""
+    anew: Anew = ""
+    """Which of the two it was."""
     reference: Reference | None = None
     attempts: int = 1
     paused_by: tuple[Reason, ...] = ()
@@ -137,7 +144,13 @@ def state_to_data(state: RolloutState) -> dict[str, Any]:
 
 
 def state_from_data(data: dict[str, Any]) -> RolloutState:
-    """The state of its JSON form; unknown members are let pass, missing ones are defaults."""
+    """The state of its JSON form; unknown members are let pass, missing ones are defaults.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is the form of no state.
+    """
+    if not isinstance(data, dict):
+        raise TypeError("is no mapping")
     known = {name: data[name] for name in RolloutState.__dataclass_fields__ if name in data}
     state = RolloutState(**known)
     expected: dict[str, Any] = known.get("expected", {"stage": "legacy"})

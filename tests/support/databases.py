@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from tests.support import postgres
 from tests.support.control import Control, control_plane
 
 OpenControl = Callable[..., AbstractAsyncContextManager[Control]]
+CopyOf = Callable[[str], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +97,26 @@ def migrated_url(
     template: str = request.getfixturevalue("migrated_template")
     with postgres.database(request.getfixturevalue("postgres_server"), template) as url:
         yield url
+
+
+@pytest.fixture
+def copy_of(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> CopyOf:
+    """Copies a database that nobody has open: as a backup does, or to try one thing many times."""
+
+    @contextmanager
+    def copied(url: str) -> Iterator[str]:
+        if database_kind == "postgres":
+            made = postgres.database(request.getfixturevalue("postgres_server"), url)
+            # It runs a loop, and whoever copies may be in one already.
+            with ThreadPoolExecutor(1) as thread:
+                yield thread.submit(made.__enter__).result()
+                thread.submit(made.__exit__, None, None, None).result()
+            return
+        with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+            shutil.copy(url.removeprefix("sqlite:///"), f"{folder}/copy.sqlite3")
+            yield f"sqlite:///{folder}/copy.sqlite3"
+
+    return copied
 
 
 @pytest.fixture

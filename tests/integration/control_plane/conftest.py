@@ -2,6 +2,7 @@
 
 from tests.support.databases import (
     control,
+    copy_of,
     database_kind,
     database_url,
     migrated_file,
@@ -14,6 +15,7 @@ from tests.support.databases import (
 
 __all__ = [
     "control",
+    "copy_of",
     "database_kind",
     "database_url",
     "migrated_file",

@@ -230,3 +230,101 @@ async def test_a_beginning_that_may_mean_another_change_names_none(control: Cont
         answer = await control.client.get(f"/approvals/{name}")
         assert answer.status_code == 404, name
     assert (await control.get(f"/approvals/{wanted[:8]}"))["hash"] == wanted
+
+
+@pytest.mark.parametrize(
+    "field", [{"url": "http://127.0.0.1:66"}, {"urls": ["http://127.0.0.1:66"]}], ids=str
+)
+async def test_a_backend_that_leads_elsewhere_needs_what_its_routes_need(
+    control: Control, field: dict[str, Any]
+) -> None:
+    """Users of an approved new come to another one by an edit of its backend alone. Timeouts and
+    words lead nowhere else; a backend of routes at legacy exposes nobody."""
+    await _prepared(control)
+    await control.client.put("/change-rules", json={"approvals": [{"need": 1, "stages": ["new"]}]})
+    plain = {"timeouts": {"head_ms": 900}, "description": "x"}
+    assert (await control.client.patch("/backends/fn", json=plain, headers=EDIT)).is_success
+    assert (await control.client.patch("/backends/spare", json=field, headers=EDIT)).is_success
+    answer = await control.client.patch("/backends/fn", json=field, headers=EDIT)
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (
+        409, "approval_required",
+    )  # fmt: skip
+    wanted = (await control.get("/approvals"))["items"][0]["hash"]
+    async with await control.client_of(Role.OPERATOR) as other:
+        await other.post(f"/approvals/{wanted}/approve", json={"reason": "ok"})
+        # Another route came to be served by it: not what was approved.
+        back = {"stage": "shadow", "reason": "back"}
+        assert (await other.post("/routes/broad/flip", json=back, headers=EDIT)).is_success
+    answer = await control.post(f"/approvals/{wanted}/make", {"reason": "now"})
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (
+        409, "change_outdated",
+    )  # fmt: skip
+
+
+async def test_who_started_a_rollout_is_told_that_an_approval_would_not_count(
+    control: Control,
+) -> None:
+    """409 instead of an approval that is shown and never counted."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await control.client.put(
+        "/change-rules", json={"approvals": [{"need": 1, "stages": ["canary"]}]}
+    )
+    await heard.walk_to("shadow")
+    assert (await heard.tick())["waiting_for"] == "approval"
+    [request] = (await control.get("/approvals"))["items"]
+    answer = await control.post(f"/approvals/{request['hash']}/approve", {"reason": "mine"})
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (409, "own_change")
+    assert (await control.get("/approvals"))["items"][0]["approved_by"] == []
+
+
+async def test_a_change_that_is_rejected_while_it_is_made_is_not_made(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rejection comes after the publisher has asked, and before it has written."""
+    await control.seed()
+    wanted = await _approved(control, {"weight": 2_000})
+    publisher = control.services.publisher
+    commit = publisher._commit
+    answers = []
+
+    async def overtaken(*args: Any) -> Any:
+        answers.append(await control.post(f"/approvals/{wanted}/reject", {"reason": "no"}))
+        return await commit(*args)
+
+    monkeypatch.setattr(publisher, "_commit", overtaken)
+    made = await control.post(f"/approvals/{wanted}/make", {"reason": "go"})
+    assert [answer.status_code for answer in answers] == [200]
+    assert (made.status_code, made.json()["type"].rpartition(":")[2]) == (409, "approval_required")
+    assert (await control.get("/routes/orders"))["stage"] == "legacy"
+    assert (await control.get(f"/approvals/{wanted}"))["status"] == "rejected"
+
+
+async def test_an_approval_that_comes_too_late_is_kept_for_no_other_time(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second person approves while the change is made with the approval of the first. Taken back
+    and asked for again, the change has no approval yet."""
+    await control.seed()
+    wanted = await _approved(control, {"weight": 2_000})
+    service = control.services.approvals
+    read = service.request
+
+    async def overtaken(name: str) -> Any:
+        found = await read(name)
+        monkeypatch.undo()
+        made = await control.post(f"/approvals/{wanted}/make", {"reason": "go"})
+        assert made.status_code == 200, made.text
+        return found
+
+    monkeypatch.setattr(service, "request", overtaken)
+    async with await control.client_of(Role.OPERATOR, "third") as third:
+        late = await third.post(f"/approvals/{wanted}/approve", json={"reason": "ok"})
+    assert (late.status_code, late.json()["type"].rpartition(":")[2]) == (409, "change_not_open")
+    back = {"stage": "legacy", "reason": "back"}
+    assert (await control.client.post("/routes/orders/flip", json=back, headers=EDIT)).is_success
+    again = await control.client.post(
+        "/routes/orders/flip", json={"weight": 2_000, "reason": "x"}, headers=EDIT
+    )
+    assert again.status_code == 409

@@ -149,7 +149,8 @@ async def test_a_rollout_waits_for_the_rules_and_steps_back_through_them(
     found = await heard.tick()
     assert (found["waiting_for"], found["needs_attention"]) == ("approval", True)
     wanted = (await control.get("/approvals"))["items"][0]["hash"]
-    await control.post(f"/approvals/{wanted}/approve", {"reason": "my own rollout"})
+    own = await control.post(f"/approvals/{wanted}/approve", {"reason": "my own rollout"})
+    assert own.status_code == 409
     assert (await heard.tick())["waiting_for"] == "approval"
     async with await control.client_of(Role.OPERATOR) as other:
         await other.post(f"/approvals/{wanted}/approve", json={"reason": "ok"})

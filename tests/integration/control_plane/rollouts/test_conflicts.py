@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from control_plane.auth.roles import Role
 from tests.support.control import ROUTE, Control
-from tests.support.rollouts import PLAN, Heard
+from tests.support.rollouts import PLAN, PROVEN, Heard
 
 EDIT = {"if-match": "*"}
 
@@ -213,3 +214,69 @@ async def test_a_route_that_joins_its_capability_pauses_it(control: Control) -> 
     found = await heard.tick()
     assert found["phase"] == "paused"
     assert "route late is at legacy" in found["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize("word", ["", "pause"])
+async def test_a_start_that_is_refused_keeps_no_plan(control: Control, word: str) -> None:
+    """It comes with another plan, and the rollout moves already, or is paused: 409, and the plan
+    under way is the one that was started."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    if word:
+        assert (await heard.say(word)).status_code == 200
+    other = {**PLAN, "steps": [{"stage": "shadow"}, {"weight": "90%"}]}
+    answer = await control.post("/rollouts/orders/start", {"reason": "again", "plan": other})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:figway:problem:rollout_moves")
+    found = await control.get("/rollouts/orders")
+    assert [step["stands"] for step in found["steps"]] == ["shadow", "5 %", "25 %", "new"]
+    kinds = [e["kind"] for e in (await control.get("/rollouts/orders/timeline"))["items"]]
+    assert kinds.count("planned") == 1
+
+
+async def test_its_backend_leads_elsewhere_under_way(control: Control) -> None:
+    """Another address is another new: what was held and approved was so of the one before. It says
+    so, and a field that no answer depends on begins nothing anew."""
+    await control.seed()
+    heard = Heard(control)
+    steps: list[dict[str, Any]] = [
+        {"stage": "shadow"}, {"weight": "5%", "approve": True}, {"stage": "new"},
+    ]  # fmt: skip
+    await heard.start(steps=steps)
+    await heard.walk_to("5 %")
+    await heard.tick()
+    async with await control.client_of(Role.OPERATOR) as other:
+        approved = await other.post("/rollouts/orders/approve", json={"reason": "ok"})
+        assert approved.status_code == 200, approved.text
+    words = {"description": "the same function", "limits": {"max_connections": 7}}
+    await control.client.patch("/backends/fn", json=words, headers=EDIT)
+    await control.client.patch("/backends/fn", json={"url": "http://127.0.0.1:9007"}, headers=EDIT)
+    heard.evidence.says = replace(PROVEN, rated=3)
+    found = await heard.tick()
+    assert (found["waiting_for"], found["reasons"][0]["code"]) == ("data", "subject_changed")
+    heard.evidence.says = PROVEN
+    assert (await heard.tick())["waiting_for"] == "approval"
+    async with await control.client_of(Role.OPERATOR) as other:
+        await other.post("/rollouts/orders/approve", json={"reason": "of this one too"})
+    await control.client.patch("/backends/fn", json={"description": "words"}, headers=EDIT)
+    await heard.walk_to("new")
+
+
+async def test_other_requests_than_those_that_were_compared(control: Control) -> None:
+    """Its route comes to match other paths at 5 %: what was compared, held and approved was of the
+    ones before. The table says from when on pairs count."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start(steps=[{"stage": "shadow"}, {"weight": "5%", "hold": "1h"}, {"stage": "new"}])
+    await heard.walk_to("5 %")
+    await heard.tick()
+    stood = await control.get("/routes/orders")
+    other = {"match": {"path": "/payments/{id}"}}
+    answer = await control.client.patch("/routes/orders", json=other, headers=EDIT)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["revision"] > stood["evidence_since"]
+    since = (await control.get("/routes/orders"))["evidence_since"]
+    assert since == control.services.state.current.revision
+    found = await heard.tick()
+    assert (found["held_ms"], found["waiting_for"]) == (0, "hold")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.control import Control
+from tests.support.control import ROUTE, Control
 from tests.support.rollouts import PLAN, STEPS, Heard
 
 STRANGE: list[tuple[dict[str, Any], str]] = [
@@ -113,3 +113,31 @@ async def test_a_plan_that_cannot_be_read_any_more_harms_itself_only(control: Co
     await heard.walk_to("shadow")
     listed = (await control.get("/rollouts"))["items"]
     assert [entry["id"] for entry in listed] == ["orders"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["state = '{\"phase\": \"levitating\"}'", "state = '[]'", "state = '{'", "look = 'no'",
+     "plan = 'null'", "plan = ''", "state = '{\"expected\": 5}'"],
+)  # fmt: skip
+async def test_a_row_that_cannot_be_read_harms_itself_only(control: Control, column: str) -> None:
+    """As after going back to an earlier release, which does not know a later one's words: others
+    are listed, looked at and move, and nothing answers 500."""
+    await control.seed()
+    answer = await control.post("/routes", {**ROUTE, "id": "other", "match": {"path": "/other"}})
+    assert answer.status_code == 201
+    plan = {**PLAN, "target": {"route": "other"}}
+    started = await control.post("/rollouts/broken/start", {"reason": "x", "plan": plan})
+    assert started.status_code == 200, started.text
+    heard = Heard(control)
+    await heard.start()
+    from sqlalchemy import text
+
+    async with control.services.database.write() as connection:
+        await connection.execute(text(f"UPDATE rollouts SET {column} WHERE id = 'broken'"))
+    await heard.walk_to("5 %")
+    assert control.services.ticker.failing == {}
+    assert [entry["id"] for entry in (await control.get("/rollouts"))["items"]] == ["orders"]
+    assert (await control.client.get("/rollouts/broken")).status_code == 404
+    for path in ("/metrics", "/routes", "/table/export"):
+        assert (await control.client.get(path)).status_code == 200, path

@@ -223,6 +223,38 @@ async def test_no_step_is_done_twice(migrated_url: str) -> None:
         assert steps == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("word", ["promote", "breach"])
+async def test_a_move_that_the_other_has_not_heard_of_is_nobodys_flip(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """One control plane moves the route, and the other looks at once: what that one holds in memory
+    is a table that is gone, and nobody has moved anything by hand."""
+    async with (
+        control_plane(migrated_url, **SLOW) as first,
+        control_plane(migrated_url, **SLOW) as second,
+    ):
+        await first.seed()
+        heard = Heard(first)
+        Heard(second)
+        await heard.start()
+        await heard.walk_to("25 %")
+        await heard.proxy()
+        await second.services.publisher.refresh()
+        before = second.services.state.current
+        if word == "promote":
+            await heard.report()
+            assert (await heard.say("promote")).status_code == 200
+        else:
+            await heard.tick(legacy=75, new=0, failed=40)
+        second.services.state.replace(before, {}, "")  # as if it had heard of nothing
+        assert await second.services.rollouts.tick("orders") is not None
+        found = await second.get("/rollouts/orders")
+        assert (found["phase"], found["waiting_for"]) in (
+            ("waiting", "proxies"), ("stepping_back", "proxies"),
+        )  # fmt: skip
+        assert await heard.stands() == ("new" if word == "promote" else "5 %")
+
+
 async def test_a_control_plane_dies_between_every_two_steps(migrated_url: str) -> None:
     """Each look is made by a control plane that has just started: no step lost or done twice."""
     async with control_plane(migrated_url, **SLOW) as control:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -86,3 +88,31 @@ async def test_each_attempt_is_signed_for_its_own_moment(
         assert first["webhook-id"] == second["webhook-id"]
         passed = int(second["webhook-timestamp"]) - int(first["webhook-timestamp"])
         assert 3 * 3_600 <= passed < 3 * 3_600 + 60
+
+
+async def test_what_others_change_at_the_same_time_stays(control: Control) -> None:
+    """One changes the types, one rotates, one switches it off, all at once: each word holds, and
+    no secret that was shown once is gone again."""
+    async with receiver() as there:
+        await _add(control, there.url, types=["figway.test"])
+        bodies = ({"types": ["figway.*"]}, {"rotate_secret": True}, {"enabled": False})
+        answers = await asyncio.gather(
+            *(control.client.patch("/webhooks/hook", json=body) for body in bodies)
+        )
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        kept = await control.services.webhooks.get("hook")
+        assert kept.secret == answers[1].json()["secret"]
+        assert (kept.types, kept.disabled_ms is not None) == (("figway.*",), True)
+
+
+async def test_an_endpoint_that_is_deleted_meanwhile_stays_deleted(control: Control) -> None:
+    """A change that was on its way does not bring it back, with a secret that nobody has."""
+    async with receiver() as there:
+        for _ in range(5):
+            await _add(control, there.url, types=["figway.test"])
+            changed, deleted = await asyncio.gather(
+                control.client.patch("/webhooks/hook", json={"types": ["figway.*"]}),
+                control.client.delete("/webhooks/hook"),
+            )
+            assert (changed.status_code in (200, 404), deleted.status_code) == (True, 204)
+            assert (await control.get("/webhooks"))["items"] == []
