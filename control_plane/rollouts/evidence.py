@@ -55,7 +55,11 @@ class PairRate:
 
     def noted(self, rated: int, at: float) -> float | None:
         """Note so many pairs at `at`, monotonic seconds; the rate since the earliest that was noted
-        in the last ten minutes, None in the first half minute. Fewer pairs are another window's."""
+        in the last ten minutes, None in the first half minute. Fewer pairs are another window's,
+        and the time before the first pair of all says nothing of the rate: the route was not
+        compared yet."""
+        if len(self._noted) > 1 and self._noted[-1][1] == 0 < rated:
+            self._noted = deque([self._noted[-1]])
         if self._noted and rated < self._noted[-1][1]:
             self._noted.clear()
         if not self._noted or at - self._noted[-1][0] >= _LEAST_S / 10:

@@ -15,9 +15,10 @@ from control_plane.audit import store as audit
 from control_plane.audit.entry import AuditEntry
 from control_plane.clock import now_ms
 from control_plane.db.engine import Database
+from control_plane.http.problems import conflict
 from control_plane.publishing.hub import Hub, event
 from control_plane.publishing.service import Confirm, Publisher
-from control_plane.publishing.state import Snapshot
+from control_plane.publishing.state import Snapshot, TableState
 from control_plane.publishing.store import NewRevision
 from control_plane.rollouts import store
 from control_plane.rollouts.store import Outrun, StoredRollout, TimelineEntry
@@ -46,8 +47,16 @@ Emit = Callable[[AsyncConnection, str, str, Mapping[str, Any]], Awaitable[None]]
 class Mover:
     """Keeps where rollouts stand, and moves their routes."""
 
-    def __init__(self, database: Database, publisher: Publisher, live: Hub, emit: Emit) -> None:
+    def __init__(
+        self,
+        database: Database,
+        state: TableState,
+        publisher: Publisher,
+        live: Hub,
+        emit: Emit,
+    ) -> None:
         self._database = database
+        self._state = state
         self._publisher = publisher
         self._live = live
         self._emit = emit
@@ -114,6 +123,8 @@ class Mover:
     ) -> StoredRollout:
         now = now_ms()
         look = look_of(outcome, seen)
+        if not found.active and not outcome.state.ended:
+            await self._alone(connection, found.plan)
         kept = await store.put_state(connection, found, outcome.state, now, look)
         await self._point(connection, found.plan.id, look, now)
         if kind == "tick" and new is None and not is_news(found, outcome):
@@ -131,6 +142,21 @@ class Mover:
             connection, event_type(outcome, kind), found.plan.id, event_data(found, outcome, told)
         )
         return kept
+
+    async def _alone(self, connection: AsyncConnection, plan: RolloutPlan) -> None:
+        """Raises `ApiProblem` 409 where another rollout moves one of its routes: asked in the
+        transaction of whatever begins it, as two may begin at the same moment."""
+        await store.begin_in_turn(self._database, connection)
+        table = self._state.current.table
+        mine = {route.id for route in routes_of(plan.scope, table)}
+        for other in await store.everything(connection, active=True):
+            shared = mine.intersection(route.id for route in routes_of(other.plan.scope, table))
+            if other.plan.id != plan.id and shared:
+                raise conflict(
+                    f"rollout {other.plan.id} moves route {min(shared)} already: "
+                    "abort that one, or let it end",
+                    "rollout_overlap",
+                )
 
     async def _point(
         self, connection: AsyncConnection, rollout: str, look: Mapping[str, Any], now: int

@@ -57,7 +57,7 @@ class RolloutService(RolloutReader):
         self._publisher = publisher
         self._observer = observer
         self._check = check
-        self._mover = Mover(database, publisher, live, emit)
+        self._mover = Mover(database, state, publisher, live, emit)
 
     # -- people --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engine import Database
-from control_plane.db.rollout_models import RolloutEventRow, RolloutPointRow, RolloutRow
+from control_plane.db.rollout_models import LeaseRow, RolloutEventRow, RolloutPointRow, RolloutRow
 from figway.model.codec import content_hash
 from figway.rollout.parsing import parse_plan, plan_to_data
 from figway.rollout.plan import RolloutPlan
@@ -100,6 +100,14 @@ async def everything(connection: AsyncConnection, *, active: bool = False) -> li
     return [one for one in found if one is not None]
 
 
+async def active(connection: AsyncConnection) -> tuple[list[StoredRollout], set[str]]:
+    """All rollouts that move by id, and the ids of those that cannot be read."""
+    query = select(RolloutRow.__table__).where(RolloutRow.phase.not_in(_OVER))
+    rows = (await connection.execute(query.order_by(RolloutRow.id))).all()
+    found = [one for one in map(_stored, rows) if one is not None]
+    return found, {row.id for row in rows} - {one.plan.id for one in found}
+
+
 def _stored(row: Row[Any]) -> StoredRollout | None:
     """A row; None, and a line in the log, where it cannot be read: written by a later release, or
     by hand. It harms no other rollout."""
@@ -167,6 +175,15 @@ async def put_state(
 
 def _stands(state: RolloutState) -> tuple[object, ...]:
     return state.phase, state.step, state.waiting_for, state.attempts
+
+
+async def begin_in_turn(database: Database, connection: AsyncConnection) -> None:
+    """Let nobody else begin a rollout until this transaction has ended: whoever comes here next
+    waits for it, and sees what it wrote."""
+    statement = database.insert(LeaseRow).values(name="rollouts begin", owner="", until_ms=0)
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_={"until_ms": 0})
+    )
 
 
 async def remove(connection: AsyncConnection, stored: StoredRollout) -> bool:

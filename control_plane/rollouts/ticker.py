@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 
 from control_plane.clock import now_ms
 from control_plane.db import leases
@@ -18,6 +19,7 @@ LEASE_MS = 15_000
 """Another control plane takes over when the one that acts has been silent for so long."""
 _KEEP_POINTS_MS = 14 * 24 * 3_600_000
 _LONGEST_LOOK_S = 30.0
+_UNREADABLE = "it cannot be read from the database"
 
 
 class RolloutTicker:
@@ -50,9 +52,16 @@ class RolloutTicker:
         if not self.acts:
             return
         async with self._database.read() as connection:
-            active = await store.everything(connection, active=True)
+            active, unreadable = await store.active(connection)
+        self._tell_unreadable(unreadable)
         await asyncio.gather(*(self._look(found.plan.id) for found in active))
         await self._watch()
+
+    def _tell_unreadable(self, rollouts: AbstractSet[str]) -> None:
+        told = {name for name, why in self.failing.items() if why == _UNREADABLE}
+        for name in told - rollouts:
+            del self.failing[name]
+        self.failing |= dict.fromkeys(rollouts, _UNREADABLE)
 
     async def _look(self, rollout: str) -> None:
         try:

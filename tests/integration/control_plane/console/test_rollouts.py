@@ -7,7 +7,7 @@ import re
 from tests.support.console import Browser
 from tests.support.control import Control
 from tests.support.databases import OpenControl
-from tests.support.rollouts import Heard
+from tests.support.rollouts import PLAN, Heard
 
 
 async def _visited(control: Control) -> tuple[Heard, Browser]:
@@ -38,6 +38,19 @@ async def test_a_rollouts_page_says_where_it_stands_and_why(open_control: OpenCo
         assert "waiting for data" in listed.text
         home = await browser.page("/")
         assert "by itself" in home.text
+        await heard.say("pause")
+        home = await browser.page("/")
+        assert "by itself" not in home.text, "nothing moves it now"
+        assert "rollout paused" in home.text
+
+
+async def test_a_plan_that_was_not_begun_says_how(open_control: OpenControl) -> None:
+    """In the list, and on its page where its buttons would be."""
+    async with open_control(rollout_seconds=60) as control:
+        _, browser = await _visited(control)
+        await control.client.put("/rollouts/orders", json=PLAN)
+        for path in ("/rollouts", "/rollouts/orders"):
+            assert "figway rollout start orders" in (await browser.page(path)).text, path
 
 
 async def test_complaint_12_a_failed_rollout_is_in_needs_attention_with_its_age(

@@ -280,3 +280,41 @@ async def test_other_requests_than_those_that_were_compared(control: Control) ->
     assert since == control.services.state.current.revision
     found = await heard.tick()
     assert (found["held_ms"], found["waiting_for"]) == (0, "hold")
+
+
+async def test_two_rollouts_of_one_route_begin_at_once(control: Control) -> None:
+    """Both find nobody who moves it, and one of them is the first: the other is refused, whichever
+    it is."""
+    await control.seed()
+    for _ in range(4):
+        answers = await asyncio.gather(
+            *(
+                control.post(f"/rollouts/{name}/start", {"reason": "go", "plan": PLAN})
+                for name in ("one", "two", "three")
+            )
+        )
+        statuses = Counter(answer.status_code for answer in answers)
+        assert statuses[200] == 1, [answer.text for answer in answers]
+        assert set(statuses) <= {200, 409, 422}
+        moving = [e["id"] for e in (await control.get("/rollouts"))["items"] if e["phase"] in (
+            "pending", "running", "waiting")]  # fmt: skip
+        assert len(moving) == 1
+        await control.post(f"/rollouts/{moving[0]}/abort", {"reason": "again"})
+
+
+async def test_a_retry_of_what_another_moves_by_now_is_refused(control: Control) -> None:
+    """Aborted, and another rollout took the route over: two would move it."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    await heard.say("abort")
+    other = {"reason": "go", "plan": PLAN}
+    assert (await control.post("/rollouts/other/start", other)).status_code == 200
+    answer = await heard.say("retry")
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (
+        409, "rollout_overlap",
+    )  # fmt: skip
+    assert (await control.get("/rollouts/orders"))["phase"] == "aborted"
+    await control.post("/rollouts/other/abort", {"reason": "over"})
+    assert (await heard.say("retry")).status_code == 200

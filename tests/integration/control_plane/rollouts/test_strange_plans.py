@@ -136,8 +136,14 @@ async def test_a_row_that_cannot_be_read_harms_itself_only(control: Control, col
     async with control.services.database.write() as connection:
         await connection.execute(text(f"UPDATE rollouts SET {column} WHERE id = 'broken'"))
     await heard.walk_to("5 %")
-    assert control.services.ticker.failing == {}
+    assert control.services.ticker.failing == {"broken": "it cannot be read from the database"}
+    assert "figway_rollout_looks_failing 1" in (await control.client.get("/metrics")).text
     assert [entry["id"] for entry in (await control.get("/rollouts"))["items"]] == ["orders"]
     assert (await control.client.get("/rollouts/broken")).status_code == 404
     for path in ("/metrics", "/routes", "/table/export"):
         assert (await control.client.get(path)).status_code == 200, path
+    assert (await control.client.delete("/rollouts/broken")).status_code == 404
+    async with control.services.database.write() as connection:
+        await connection.execute(text("DELETE FROM rollouts WHERE id = 'broken'"))
+    await heard.tick()
+    assert control.services.ticker.failing == {}

@@ -70,6 +70,19 @@ def test_the_rate_is_that_of_the_last_minutes() -> None:
     assert rate.noted(65, 1_070.0) == pytest.approx(1.0)
 
 
+def test_the_time_before_the_first_pair_makes_no_rate_low() -> None:
+    """A route is known for four minutes when its rollout leads it to the shadow: what was "about 42
+    minutes" took two."""
+    rate = PairRate()
+    for at in range(0, 240, 5):
+        found = rate.noted(0, float(at))
+    assert found == 0.0
+    assert rate.noted(15, 240.0) is None, "too soon to tell"
+    for at in range(245, 300, 5):
+        found = rate.noted(15 + 3 * (at - 240), float(at))
+    assert found == pytest.approx(3.0, rel=0.1)
+
+
 async def test_a_route_that_was_never_compared_says_so_in_time() -> None:
     """At first nothing is known of it; later, that no pairs arrive."""
 
