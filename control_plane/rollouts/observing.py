@@ -45,6 +45,7 @@ _SANDBOX_MS = 120_000
 """A sandbox that was not heard of for longer is frozen or gone: it serves nobody."""
 _SILENT_MS = 600_000  # a proxy that is not heard of for longer is gone
 _RECENT_MS = 50 * 60_000  # buckets of ten seconds are kept a little longer than this
+_AHEAD_MS = 15_000  # so far ahead another control plane of the installation may be
 _SKEW_MS = 300_000  # a proxy whose clock is ahead reports into buckets that are still to come
 _MINUTE_MS = 60_000
 _FIRST_MS = 15_000  # a report of ten seconds, and its way
@@ -161,7 +162,7 @@ class Observer:
         for key in set(self._open_since) - opened:
             del self._open_since[key]
         # A sandbox acknowledges nothing, as a frozen one could not: its reports say what it serves.
-        sandboxes = await traffic.sandboxes(connection, now - _SANDBOX_MS)
+        sandboxes = await traffic.sandboxes(connection, now - _SANDBOX_MS, now + _AHEAD_MS)
         found.live += sum(sandboxes.values())
         found.current += sandboxes.get(snapshot.etag, 0)
         return found
@@ -176,7 +177,9 @@ class Observer:
     ) -> int | None:
         """Age of the newest report. Where they come seldom, as there is little traffic, ten times
         the usual pause between two is no staleness."""
-        newest = (await connection.execute(select(func.max(ReportRow.at_ms)))).scalar_one()
+        # What a clock that was ahead has dated later than now says nothing of how fresh it is.
+        query = select(func.max(ReportRow.at_ms)).where(ReportRow.at_ms <= now + _AHEAD_MS)
+        newest = (await connection.execute(query)).scalar_one()
         if newest is None:
             return None
         age = max(0, now - int(newest))
@@ -361,7 +364,8 @@ async def _reference(
 async def _pause(connection: AsyncConnection, now: int) -> float:
     """The usual time between two reports of the last day, in milliseconds."""
     query = select(func.max(ReportRow.at_ms), func.min(ReportRow.at_ms), func.count())
-    row = (await connection.execute(query.where(ReportRow.at_ms >= now - DAY_MS))).one()
+    lately = ReportRow.at_ms.between(now - DAY_MS, now + _AHEAD_MS)
+    row = (await connection.execute(query.where(lately))).one()
     return 0.0 if row[0] is None else (int(row[0]) - int(row[1])) / max(1, int(row[2]) - 1)
 
 

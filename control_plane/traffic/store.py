@@ -55,13 +55,17 @@ async def first_time(
     return bool((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
 
 
-async def sandboxes(connection: AsyncConnection, since_ms: int) -> dict[str, int]:
-    """The sandboxes of functions that were heard of since then: how many serve which table (ETag),
-    by the newest report of each."""
+async def sandboxes(connection: AsyncConnection, since_ms: int, until_ms: int) -> dict[str, int]:
+    """The sandboxes of functions that were heard of between the two moments: how many serve which
+    table (ETag), by the newest report of each."""
     turn = func.row_number().over(partition_by=ReportRow.boot, order_by=ReportRow.sequence.desc())
     told = (
         select(ReportRow.serves, turn.label("turn"))
-        .where(ReportRow.at_ms >= since_ms, ReportRow.serves.is_not(None))
+        .where(
+            ReportRow.at_ms >= since_ms,
+            ReportRow.at_ms <= until_ms,
+            ReportRow.serves.is_not(None),
+        )
         .subquery()
     )
     query = select(told.c.serves, func.count()).where(told.c.turn == 1).group_by(told.c.serves)

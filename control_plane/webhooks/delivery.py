@@ -276,4 +276,4 @@ def _seconds(text: str) -> int:
     """A `Retry-After` in seconds, at most a day; 0 for none, and for a date."""
     if not (text.isascii() and text.isdecimal()):
         return 0
-    return min(int(text[:9]), 86_400)
+    return min(int(text[:9]), store.LONGEST_PAUSE_MS // 1_000)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, and_, delete, func, select, update
+from sqlalchemy import Row, and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from control_plane.db.engine import Database
 from control_plane.db.rollout_models import OutEventRow, WebhookDeliveryRow, WebhookEndpointRow
 from control_plane.webhooks.forms import OutgoingEvent
+
+LONGEST_PAUSE_MS = 86_400_000
+"""No delivery waits for longer between two attempts, whatever its endpoint asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,12 +221,19 @@ async def disable(connection: AsyncConnection, endpoint_id: str, why: str, now: 
 
 async def due(connection: AsyncConnection, now: int, limit: int) -> list[WebhookDelivery]:
     """What is to be tried now: the oldest of each endpoint, then the second of each, and so on. One
-    endpoint that is slow, and has much waiting, so keeps no other from its turn."""
+    endpoint that is slow, and has much waiting, so keeps no other from its turn.
+
+    One that is to be tried later than any pause lasts was put there by a clock that was ahead: it
+    is due.
+    """
     row = WebhookDeliveryRow
     turn = func.row_number().over(partition_by=row.endpoint, order_by=(row.next_ms, row.number))
     ready = (
         select(row.__table__, turn.label("turn"))
-        .where(row.status == "waiting", row.next_ms <= now)
+        .where(
+            row.status == "waiting",
+            or_(row.next_ms <= now, row.next_ms > now + LONGEST_PAUSE_MS),
+        )
         .subquery()
     )
     query = select(ready).order_by(ready.c.turn, ready.c.next_ms).limit(limit)

@@ -62,6 +62,9 @@ def test_what_can_be_said_follows_what_it_does(
     assert answer.status_code == 200, answer.text
     page.wait_for_selector("#rollout-words button:has-text('Resume')")
     assert page.input_value("input[name=reason]") == "half a sentence"
+    page.press("input[name=reason]", "Enter")  # says nothing: which word is meant is not plain
+    page.wait_for_timeout(500)
+    assert system.api.get("/rollouts/prices").json()["phase"] == "paused"
     page.click("#rollout-words button:has-text('Resume')")
     page.wait_for_selector("#rollout-words button:has-text('Pause')")
     until(

@@ -257,6 +257,26 @@ async def test_traffic_that_stops_holds_and_goes_on_when_it_comes_back(control: 
         assert await heard.stands() == "25 %"
 
 
+async def test_reports_of_a_clock_that_was_ahead_are_not_fresh(control: Control) -> None:
+    """The clock was a day ahead while the last reports came, and is right again: that nothing comes
+    any more is seen at once, and not in a day. With the next report it goes on."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    with pytest.MonkeyPatch.context() as patch:
+        set_clock(patch, 24 * 3_600_000)
+        await heard.report()
+    with pytest.MonkeyPatch.context() as patch:
+        set_clock(patch, 120_000)
+        await heard.proxy()
+        await control.services.ticker.round()
+        found = await control.get("/rollouts/orders")
+        assert (found["waiting_for"], found["reasons"][0]["code"]) == ("data", "data_stale")
+        await heard.tick()
+        assert await heard.stands() == "25 %"
+
+
 async def _seen_ago(control: Control, instance: str, ms: int) -> None:
     from sqlalchemy import update
 

@@ -15,6 +15,7 @@ from control_plane.webhooks.delivery import WAITS_S, Delivered, Unreachable, out
 from control_plane.webhooks.signing import signature
 from control_plane.webhooks.store import WebhookDelivery
 from tests.support.control import Control
+from tests.support.rollouts import set_clock
 
 
 class Receiver:
@@ -208,6 +209,22 @@ async def test_a_name_that_resolves_to_metadata_is_not_sent_to(
     monkeypatch.setattr(loop, "getaddrinfo", resolved)
     with pytest.raises(Unreachable, match="metadata"):
         await reach("http://innocent.example/")
+
+
+async def test_a_clock_that_was_ahead_delays_no_delivery(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt failed while the clock was 90 days ahead: the next one is not in 90 days."""
+    async with receiver() as there:
+        there.answers = [500]
+        set_clock(monkeypatch, 90 * 24 * 3_600_000)
+        await _add(control, there.url, types=["figway.test"])
+        await control.post("/webhooks/hook/test", None)
+        await _sent(control, there, 1)
+        set_clock(monkeypatch, 0)
+        await _sent(control, there, 2)
+        (first, _), (second, _) = there.heard
+        assert first["webhook-id"] == second["webhook-id"]
 
 
 def test_the_pauses_between_attempts() -> None:
