@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from control_plane.fleet.schemas import InstanceOut
 from control_plane.percent import lower
 from control_plane.publishing.exposure import NOTHING_COMPARED, ExposurePolicy, Proof
+from control_plane.publishing.unopened import LeftOut
 from control_plane.services import Services
 from figway.evidence.comparing import window_of
 from figway.evidence.judgement import Judgement
+from figway.model.change import Kind
 
 
 def exposure_policy(services: Services) -> ExposurePolicy:
@@ -22,16 +25,25 @@ def exposure_policy(services: Services) -> ExposurePolicy:
             for route, found in judged.items()
         }
 
-    async def unopened() -> Mapping[str, str]:
-        return {
-            item.id: f"{item.text} ({proxy.instance})"
+    async def unopened() -> list[LeftOut]:
+        return [
+            LeftOut(proxy.instance, item.id, item.text or item.code)
             for proxy in await services.fleet.all()
             if proxy.live
             for item in proxy.quarantine
-            if item.kind == "backend"
-        }
+            if item.kind == "backend" and _is_of_now(services, proxy, item.id)
+        ]
 
     return ExposurePolicy(evidence, unopened)
+
+
+def _is_of_now(services: Services, proxy: InstanceOut, backend: str) -> bool:
+    """Did the proxy try the backend as it is now? A report that is on its way is of the one before,
+    as long as its table is older than what was last written of the backend."""
+    stored = services.state.stored(Kind.BACKEND, backend)
+    if stored is None:
+        return False
+    return proxy.etag == services.state.current.etag or proxy.revision >= stored.revision
 
 
 def proof_of(found: Judgement, *, of_now: bool = True) -> Proof:

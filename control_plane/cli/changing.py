@@ -125,7 +125,7 @@ def report(context: Shared, api: Api, made: dict[str, Any], *, wait: bool, timeo
     all of them have it."""
     if context.output is Output.TABLE:
         _say(made)
-    spread = _follow(context, api, made["revision"], timeout) if wait else None
+    spread = _followed(context, api, made["revision"], timeout) if wait else None
     if context.output is not Output.TABLE:
         show({**made, "applied": spread["applied"] if spread else None}, context.output)
     if spread is not None and not spread["applied"]:
@@ -157,6 +157,21 @@ def show_warnings(warnings: list[dict[str, Any]]) -> None:
     for warning in warnings:
         where = f"{warning['code']} {warning['path']}"
         console.print(f"  [yellow]{escape(where)}[/yellow]: {escape(warning['message'])}")
+
+
+def _followed(context: Shared, api: Api, revision: int, timeout: float) -> dict[str, Any]:
+    """As `_follow`. What was saved stays so, whatever keeps the rest from being known: an answer
+    that does not come, a key that ended meanwhile. Raises `CliError` 8."""
+    try:
+        return _follow(context, api, revision, timeout)
+    except CliError as error:
+        raise CliError(
+            f"revision {revision} is saved; whether it is served everywhere is not known: "
+            f"{error.message}",
+            hint=error.hint or "See who serves it: figway fleet",
+            code=Exit.NOT_APPLIED,
+            findings=error.findings,
+        ) from None
 
 
 def _follow(context: Shared, api: Api, revision: int, timeout: float) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from difflib import get_close_matches
 from http import HTTPStatus
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
@@ -23,8 +26,10 @@ _BY_STATUS = {
     422: Exit.REFUSED,
     428: Exit.CONFLICT,
 }
-NEXT_S = 2.5
-"""How long a control plane may be silent where another one can be asked."""
+NEXT_S = 0.5
+"""How long a control plane may be silent before another one is asked beside it."""
+LONG_S = 2.5
+"""The same beyond the time that it was asked to wait for proxies."""
 _PROBLEM = "urn:figway:problem:"
 _PRIVATE = "Nothing here"
 """The title of what a proxy's private port answers to a path that it has not."""
@@ -73,6 +78,9 @@ def below(path: str, name: str) -> str:
     return f"{path}/{quote(name, safe='')}"
 
 
+_Ask = Callable[[http.ApiClient], http.ApiAnswer]
+
+
 class Api:
     """Calls the admin API and turns its problems into `CliError`."""
 
@@ -101,6 +109,12 @@ class Api:
         """The control plane that is asked."""
         return self._urls[0]
 
+    def here(self) -> Api:
+        """The same for the control plane alone that answered last: another may not know of it."""
+        found = copy(self)
+        found._clients, found._urls = self._clients[:1], self._urls[:1]
+        return found
+
     def get(self, path: str, **query: Any) -> Any:
         """GET; the decoded JSON."""
         return self.call("GET", path, query=query)[0]
@@ -127,23 +141,25 @@ class Api:
         again: bool = False,
     ) -> tuple[Any, dict[str, str]]:
         """Any call under /api/v1; the decoded answer (None when empty) and its headers. `again`: it
-        may be done twice, so of several control planes the next is asked where one may have done
-        it."""
+        may be done twice, so of several control planes the next is asked besides where one is
+        silent."""
         content, kind = None, {}
         if body is not None:
             content, kind = json.dumps(body).encode(), {"content-type": "application/json"}
         Api.asked_for_change |= method != "GET"
         with self._reachable():
             answer = self._asked(
-                lambda client, most: client.request(
+                lambda client: client.request(
                     method,
                     f"/api/v1{path}",
                     query=query or {},
                     content=content,
                     headers={**kind, **(headers or {})},
-                    timeout=most or timeout,
+                    timeout=timeout,
                 ),
                 again=again or method == "GET",
+                # A call that waits for proxies is silent for so long in good order.
+                patience=_patience(query or {}),
             )
         if answer.status >= 400:
             raise self._meant(self._problem(answer))
@@ -157,13 +173,8 @@ class Api:
         Api.asked_for_change |= not path.endswith("/validate")
         with self._reachable():
             answer = self._asked(
-                lambda client, most: client.request(
-                    "POST",
-                    f"/api/v1{path}",
-                    query=query,
-                    content=body,
-                    headers=headers,
-                    timeout=most,
+                lambda client: client.request(
+                    "POST", f"/api/v1{path}", query=query, content=body, headers=headers
                 ),
                 again=path.endswith("/validate"),
             )
@@ -183,22 +194,49 @@ class Api:
                 raise self._not_ours(answer)
             yield from lines
 
-    def _asked(
-        self,
-        ask: Callable[[http.ApiClient, float | None], http.ApiAnswer],
-        *,
-        again: bool,
-    ) -> http.ApiAnswer:
+    def _asked(self, ask: _Ask, *, again: bool, patience: float = NEXT_S) -> http.ApiAnswer:
         """What the first control plane answers that does. One that may have done what it was asked
-        is the last, unless it may be done `again`."""
+        is the last, unless it may be done `again`: then the next is asked beside one that is
+        silent."""
+        if again and len(self._clients) > 1:
+            return self._first(ask, patience)
         while True:
-            others = len(self._clients) > 1
             try:
-                return ask(self._clients[0], NEXT_S if others and again else None)
+                return ask(self._clients[0])
             except http.NoApiAnswer as error:
-                if not others or (error.doubtful and not again):
+                if len(self._clients) == 1 or error.doubtful:
                     raise
             self._clients, self._urls = self._clients[1:], self._urls[1:]
+
+    def _first(self, ask: _Ask, patience: float) -> http.ApiAnswer:
+        """What comes first of what all of them answer. Whoever was silent, or failed, is not asked
+        again."""
+        clients, urls, asked = self._clients, self._urls, 0
+        answers: SimpleQueue[tuple[int, http.ApiAnswer | BaseException]] = SimpleQueue()
+
+        def run(number: int) -> None:
+            try:
+                answers.put((number, ask(clients[number])))
+            except BaseException as error:  # raised again below
+                answers.put((number, error))
+
+        failed = 0
+        while True:
+            if asked < len(clients):
+                Thread(target=run, args=(asked,), daemon=True).start()
+                asked += 1
+            try:
+                number, found = answers.get(timeout=patience if asked < len(clients) else None)
+            except Empty:
+                continue
+            if isinstance(found, http.ApiAnswer):
+                self._clients = [clients[number], *clients[asked:]]
+                self._urls = [urls[number], *urls[asked:]]
+                return found
+            failed += 1
+            if failed == len(clients) or not isinstance(found, http.NoApiAnswer):
+                self._urls = [urls[number]]
+                raise found
 
     def _problem(self, answer: http.ApiAnswer) -> CliError:
         try:
@@ -273,6 +311,10 @@ class Api:
                 "`figway kill on --local` still sends everything to legacy on this host.",
                 code=Exit.UNREACHABLE,
             ) from None
+
+
+def _patience(query: Mapping[str, Any]) -> float:
+    return LONG_S + float(query["timeout"]) if "timeout" in query else NEXT_S
 
 
 def _no_url(url: str, why: str) -> CliError:

@@ -94,16 +94,20 @@ def _sample(context: Shared, route: str) -> int | None:
 def breaker(
     ctx: typer.Context,
     route: RouteId,
-    force: Annotated[
-        BreakerForce, typer.Argument(help="open: leave new alone; closed: never; none: by itself.")
+    to: Annotated[
+        BreakerForce,
+        typer.Argument(
+            metavar="FORCE", help="open: leave new alone; closed: never; none: by itself."
+        ),
     ],
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
     yes: Yes = False,
+    force: Force = False,
 ) -> None:
     """Force the breaker of a route open or closed, or let it decide again."""
-    body = {"force": force.value, "reason": reason or default_reason()}
+    body = {"force": to.value, "reason": reason or default_reason()}
     change(
         shared(ctx),
         "POST",
@@ -112,7 +116,7 @@ def breaker(
         etag="*",
         wait=wait,
         timeout=timeout,
-        consent=Consent(yes, reason=reason),
+        consent=Consent(yes, force, reason),
     )
 
 

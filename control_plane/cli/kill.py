@@ -15,6 +15,7 @@ from control_plane.cli.context import default_reason, shared
 from control_plane.cli.errors import CliError, Exit
 from control_plane.cli.output import console
 from control_plane.cli.times import ago
+from control_plane.plain_text import neutral
 from control_plane.state_dir import default_state_dir
 
 kill = typer.Typer(
@@ -25,6 +26,7 @@ kill = typer.Typer(
 
 PROMPT_S = 3.0
 """How long one control plane may take to say that it took a press."""
+_MOST_REASON = 500
 _LOCK = "proxy.lock"
 """What a running proxy holds in its state folder (`proxy.processes.state_lock`)."""
 State = Annotated[
@@ -61,6 +63,7 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
     which takes effect within a second and needs nothing else to work. The command then ends with 8,
     as nobody knows what other proxies do.
     """
+    reason = _kept(reason)
     reached = True
     if not local:
         try:
@@ -81,6 +84,18 @@ def on(ctx: typer.Context, local: Local = False, state: State = None, reason: Re
             hint="Repeat it on their hosts, or as soon as the control plane answers.",
             code=Exit.NOT_APPLIED,
         )
+
+
+def _kept(reason: str) -> str:
+    """The reason of a press as it can be kept: nothing that is typed there keeps it from being
+    pressed."""
+    kept = neutral(reason)[:_MOST_REASON]
+    if kept != reason:
+        console.print(
+            "[yellow]The reason is kept in another form, as it was too long or held a "
+            "character that acts.[/yellow]"
+        )
+    return kept
 
 
 def _by_file(state: Path | None, reason: str) -> None:
@@ -197,9 +212,15 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
 
 
 def _spread(api: Api) -> Mapping[str, Any]:
-    """What proxies do about a press, when all do or five seconds have passed."""
-    query = {"timeout": 5}
-    found: Mapping[str, Any] = api.call("GET", "/kill/propagation", query=query, timeout=10.0)[0]
+    """What proxies do about a press, when all do or five seconds have passed, as the control plane
+    says that took it."""
+    try:
+        found: Mapping[str, Any] = api.here().call(
+            "GET", "/kill/propagation", query={"timeout": 5}, timeout=10.0
+        )[0]
+    except CliError as error:
+        text = f"the control plane took it, and what proxies do is not known ({error.message})"
+        return {"applied": False, "summary": text}
     return found
 
 

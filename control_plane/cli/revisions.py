@@ -51,6 +51,16 @@ def revisions(
     )
 
 
+ForceStep = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Even if the same was changed again since; that is lost then. With --reason also "
+        "against what the evidence or a proxy says.",
+    ),
+]
+
+
 def undo(
     ctx: typer.Context,
     number: Annotated[
@@ -59,9 +69,7 @@ def undo(
             min=1, help="The revision to take back; the newest that stands when left out."
         ),
     ] = None,
-    force: Annotated[
-        bool, typer.Option(help="Even if the same was changed again since; that is lost then.")
-    ] = False,
+    force: ForceStep = False,
     yes: Yes = False,
     reason: Reason = "",
     wait: Wait = False,
@@ -72,21 +80,21 @@ def undo(
     Again and again it goes back step by step, and passes over undos. `figway redo` is the way
     forward again. The kill switch is no revision: `figway kill off`.
     """
-    _step(ctx, "undo", number, force, Consent(yes, reason=reason), wait, timeout)
+    consent = Consent(yes, force and bool(reason), reason)
+    _step(ctx, "undo", number, force, consent, wait, timeout)
 
 
 def redo(
     ctx: typer.Context,
-    force: Annotated[
-        bool, typer.Option(help="Even if the same was changed again since; that is lost then.")
-    ] = False,
+    force: ForceStep = False,
     yes: Yes = False,
     reason: Reason = "",
     wait: Wait = False,
     timeout: Timeout = 30.0,
 ) -> None:
     """Take back the newest undo, for as long as nothing else was changed since."""
-    _step(ctx, "redo", None, force, Consent(yes, reason=reason), wait, timeout)
+    consent = Consent(yes, force and bool(reason), reason)
+    _step(ctx, "redo", None, force, consent, wait, timeout)
 
 
 def _step(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from control_plane.cli.changing import Consent, Force, confirmed
 from control_plane.cli.client import Api, at
 from control_plane.cli.context import Shared, default_reason, shared
 from control_plane.cli.errors import CliError, Exit
@@ -141,15 +142,20 @@ def promote(
         typer.Option("--full", help="To the last step at once: for emergencies, by an admin."),
     ] = False,
     reason: Why = "",
+    force: Force = False,
 ) -> None:
-    """Go to the next step without waiting for hold and gates. Guards still hold."""
+    """Go to the next step without waiting for hold and gates. Guards still hold.
+
+    With --full, what a live proxy cannot open takes --force.
+    """
     if full and not reason:
         raise CliError(
             "a full promotion skips every gate: say why",
             hint=f'figway rollout promote {rollout_id} --full --reason "legacy is down"',
             code=Exit.USAGE,
         )
-    _tell(ctx, rollout_id, "promote-full" if full else "promote", reason)
+    consent = Consent(force=force, reason=reason)
+    _tell(ctx, rollout_id, "promote-full" if full else "promote", reason, consent)
 
 
 @rollout.command("abort")
@@ -335,10 +341,16 @@ def _share(share: float | None) -> str:
     return "" if share is None else f"{share * 100:.4g} %"
 
 
-def _tell(ctx: typer.Context, rollout_id: str, word: str, reason: str) -> None:
+def _tell(
+    ctx: typer.Context, rollout_id: str, word: str, reason: str, consent: Consent | None = None
+) -> None:
     context = shared(ctx)
-    body = {"reason": reason or default_reason()}
-    found, _ = context.api().call("POST", at("rollouts", rollout_id, word), body)
+    body, path = {"reason": reason or default_reason()}, at("rollouts", rollout_id, word)
+
+    def send(confirm: str | None) -> Any:
+        return context.api().call("POST", path, body, query={"confirm": confirm})[0]
+
+    found = confirmed(send, consent)
     _said(context, found, f"Rollout {rollout_id} is {found['phase']} at {found['stands']}.")
 
 

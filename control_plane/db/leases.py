@@ -5,18 +5,21 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, delete, or_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_plane.db.clock import shared_ms
 from control_plane.db.engine import Database
 from control_plane.db.rollout_models import LeaseRow
 
 
 async def take(
-    database: Database, connection: AsyncConnection, name: str, owner: str, now: int, ms: int
+    database: Database, connection: AsyncConnection, name: str, owner: str, ms: int
 ) -> bool:
-    """Take or keep a lease for `ms`; False while somebody else holds it.
+    """Take or keep a lease for `ms`, by the clock of the database; False while somebody else holds
+    it.
 
     A lease that reaches further than anybody could have taken it was taken by a clock that was
     ahead: it counts for nothing.
     """
+    now = shared_ms(connection)
     free: ColumnElement[bool] = or_(
         LeaseRow.owner == owner, LeaseRow.until_ms < now, LeaseRow.until_ms > now + 2 * ms
     )

@@ -157,7 +157,7 @@ class FleetService:
                 return
             async with self._database.write() as connection:
                 await self._live_before(connection)
-                await store.put(self._database, connection, ack, now_ms())
+                await store.put(self._database, connection, ack)
             self._known.stored(ack)
 
     async def _read(self, after: str, limit: int) -> list[StoredInstance]:

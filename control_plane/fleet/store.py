@@ -1,20 +1,28 @@
-"""Proxies in the database, so that every control plane sees all of them."""
+"""Proxies in the database, so that every control plane sees all of them.
+
+Times are written by the clock of the database, and told by that of who asks: whichever control
+plane heard of a proxy, all agree on how long ago that was.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, case, delete, func, select
+from sqlalchemy import Row, Select, and_, case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from control_plane.clock import now_ms
+from control_plane.db.clock import shared_ms
 from control_plane.db.engine import Database
 from control_plane.db.models import InstanceRow
 from control_plane.fleet.schemas import AckIn
 
 
-async def put(database: Database, connection: AsyncConnection, ack: AckIn, now: int) -> None:
+async def put(database: Database, connection: AsyncConnection, ack: AckIn) -> None:
     """Keep what a proxy said."""
+    now = shared_ms(connection)
     statement = database.insert(InstanceRow).values(
         instance=ack.instance,
         boot=ack.boot,
@@ -55,22 +63,25 @@ class StoredInstance:
     """When it was first heard to serve what it serves."""
     first_seen_ms: int
     seen_ms: int
+    word: int = 0
+    """Names the last thing that it said: the same however often it is read."""
 
 
 async def page(connection: AsyncConnection, after: str, limit: int) -> list[StoredInstance]:
     """Proxies by name."""
-    query = select(InstanceRow.__table__).where(InstanceRow.instance > after)
+    query = _instances(connection).where(InstanceRow.instance > after)
     rows = await connection.execute(query.order_by(InstanceRow.instance).limit(limit))
-    return [_stored(row) for row in rows.all()]
+    return _stored(rows.all())
 
 
 async def heard_since(connection: AsyncConnection, since_ms: int) -> list[StoredInstance]:
     """Proxies that were heard of since then and are not stopping."""
-    query = select(InstanceRow.__table__).where(
-        InstanceRow.seen_ms >= since_ms, InstanceRow.stopping.is_(False)
+    query = _instances(connection).where(
+        InstanceRow.seen_ms >= shared_ms(connection) - (now_ms() - since_ms),
+        InstanceRow.stopping.is_(False),
     )
     rows = await connection.execute(query.order_by(InstanceRow.instance))
-    return [_stored(row) for row in rows.all()]
+    return _stored(rows.all())
 
 
 async def last_live(connection: AsyncConnection, span_ms: int) -> list[StoredInstance]:
@@ -79,15 +90,29 @@ async def last_live(connection: AsyncConnection, span_ms: int) -> list[StoredIns
     newest = (await connection.execute(query)).scalar_one_or_none()
     if newest is None:
         return []
-    live = select(InstanceRow.__table__).where(
+    live = _instances(connection).where(
         InstanceRow.seen_ms >= newest - span_ms, InstanceRow.stopping.is_(False)
     )
-    return [_stored(row) for row in (await connection.execute(live)).all()]
+    return _stored((await connection.execute(live)).all())
 
 
-def _stored(row: Row[Any]) -> StoredInstance:
-    ack = AckIn.model_validate_json(row.document)
-    return StoredInstance(ack, row.since_ms, row.first_seen_ms, row.seen_ms)
+def _instances(connection: AsyncConnection) -> Select[Any]:
+    return select(InstanceRow.__table__, shared_ms(connection).label("shared_ms"))
+
+
+def _stored(rows: Sequence[Row[Any]]) -> list[StoredInstance]:
+    return [_instance(row, now_ms() - row.shared_ms) for row in rows]
+
+
+def _instance(row: Row[Any], behind_ms: int) -> StoredInstance:
+    """A row whose times are `behind_ms` behind our clock."""
+    return StoredInstance(
+        AckIn.model_validate_json(row.document),
+        row.since_ms + behind_ms,
+        row.first_seen_ms + behind_ms,
+        row.seen_ms + behind_ms,
+        word=row.seen_ms,
+    )
 
 
 async def drop(connection: AsyncConnection, instance: str) -> bool:
@@ -98,4 +123,5 @@ async def drop(connection: AsyncConnection, instance: str) -> bool:
 
 async def forget(connection: AsyncConnection, before_ms: int) -> None:
     """Drop proxies that were not heard of since then."""
-    await connection.execute(delete(InstanceRow).where(InstanceRow.seen_ms < before_ms))
+    before = shared_ms(connection) - (now_ms() - before_ms)
+    await connection.execute(delete(InstanceRow).where(InstanceRow.seen_ms < before))

@@ -20,11 +20,14 @@ MAX_FIELDS = 200
 """Members of an object that is taken as it comes: a patch, the value of a change."""
 Loose = Annotated[dict[str, Any], Field(max_length=MAX_FIELDS)]
 """An object whose members are looked at later."""
-# Controls, bidirectional overrides and invisible characters: they act on a terminal, or hide.
-PLAIN_TEXT = (
-    "^[^\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e"
-    "\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb]*$"
+# Controls, bidirectional overrides and invisible characters: they act on a terminal, or hide. The
+# two joiners show what they join: letters of Persian, parts of emoji.
+_ACTS = (
+    "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u00ad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e"
+    "\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb"
 )
+_JOINED = f"[^\\x00-\\x7f{_ACTS}]"
+PLAIN_TEXT = f"^([^{_ACTS}]|{_JOINED}([\\u200c\\u200d]{_JOINED})+)*$"
 """Text that people write for people: no character that acts instead of showing."""
 ReasonField = Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN_TEXT)]
 """Why; kept in the audit log."""

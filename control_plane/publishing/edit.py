@@ -51,9 +51,12 @@ class Edit:
         """The current table."""
         return self.services.state
 
-    def because(self, reason: str) -> Edit:
-        """The same, for a reason that stood in the body."""
-        return replace(self, reason=reason) if reason else self
+    def because(self, reason: str, default: str = "") -> Edit:
+        """The same, for a reason that stood in the body; for `default` where nobody gave one. What
+        is forced takes a reason of somebody's own."""
+        given = reason or self.reason
+        forced = self.confirm is Confirm.FORCE
+        return replace(self, reason=given or ("" if forced else default))
 
     def entry(self, verb: str, subject: str) -> AuditEntry:
         """What the audit log will say."""

@@ -16,7 +16,7 @@ that the table sends it to.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from control_plane.audit.entry import AuditEntry
 from control_plane.http.problems import ApiProblem, FindingOut
 from control_plane.publishing.service import Confirm, Published
+from control_plane.publishing.unopened import LeftOut, next_step, speaks_of, told
 from figway.model.backend import Backend, BackendKind, is_stream, secret_references
 from figway.model.share import on_new
 from figway.model.table import BreakerForce, Route, Stage, Table
@@ -54,8 +55,8 @@ class Proof:
 
 NOTHING_COMPARED = Proof("not_enough_data", "nothing was compared yet")
 Evidence = Callable[[Iterable[str]], Awaitable[Mapping[str, Proof]]]
-Unopened = Callable[[], Awaitable[Mapping[str, str]]]
-"""Backends that a live proxy cannot open, and why."""
+Unopened = Callable[[], Awaitable[Sequence[LeftOut]]]
+"""What live proxies cannot open of the backends as they are now."""
 
 
 def share(route: Route | None) -> int:
@@ -189,15 +190,23 @@ class ExposurePolicy:
         self._evidence = evidence
         self._unopened = unopened
 
-    async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
-        """Raises `ApiProblem` 409: `confirmation_required` or `force_required`."""
+    async def __call__(
+        self, drafted: Published, entry: AuditEntry, confirm: Confirm, *, gated: bool = False
+    ) -> None:
+        """Raises `ApiProblem` 409: `confirmation_required` or `force_required`. `gated`: other
+        gates judged the evidence; what a proxy cannot open is asked about all the same."""
         if confirm is Confirm.FORCE and not entry.reason.strip():
             raise ApiProblem(
                 422, "reason_required", "A reason is required", "say why this is forced"
             )
         if confirm is Confirm.FORCE:
             return
-        asked, forced = await self.findings(drafted.before.table, drafted.after.table)
+        before, after = drafted.before.table, drafted.after.table
+        asked: list[FindingOut] = []
+        if gated:
+            forced = await self._closed(exposed(before, after), before, after)
+        else:
+            asked, forced = await self.findings(before, after)
         if forced:
             raise _needs("force_required", "This has to be forced", forced + asked, "force")
         if asked and confirm is Confirm.NOTHING:
@@ -212,21 +221,38 @@ class ExposurePolicy:
         if not found:
             return [], spread
         proofs = await self._evidence([entry.route for entry in found])
-        closed = await self._unopened()
         asked: list[FindingOut] = []
-        forced: list[FindingOut] = list(spread)
+        closed = await self._closed(found, before, after)
+        forced = [*spread, *closed]
+        settled = {finding.path for finding in closed}
         for entry in found:
             proof = proofs.get(entry.route, NOTHING_COMPARED)
-            if entry.backend in closed:
-                text = f"a live proxy cannot open {entry.backend}: {closed[entry.backend]}"
-                forced.append(_finding("cannot_open", entry, text))
-            elif not entry.needs_proof:
+            if f"route {entry.route}" in settled:
+                continue
+            if not entry.needs_proof:
                 asked.append(_finding("exposure", entry, ""))
             elif proof.standing == "refuted" and entry.compared and proof.of_now:
                 forced.append(_finding("refuted", entry, proof.text))
             elif doubt := _doubt(entry, proof):
                 asked.append(_finding("unproven", entry, doubt))
         return asked, forced
+
+    async def _closed(
+        self, found: Sequence[Exposed], before: Table, after: Table
+    ) -> list[FindingOut]:
+        """What would be served by a backend that a live proxy cannot open."""
+        closed = speaks_of(await self._unopened() if found else (), before, after)
+        return [
+            FindingOut(
+                code="cannot_open",
+                severity="warning",
+                path=f"route {entry.route}",
+                message=f"{entry.why}; {told(closed[entry.backend])}",
+                resolution=next_step(entry.backend),
+            )
+            for entry in found
+            if entry.backend in closed
+        ]
 
 
 def _doubt(entry: Exposed, proof: Proof) -> str:

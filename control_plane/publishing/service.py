@@ -71,7 +71,9 @@ Check = Callable[[Published, AuditEntry], Awaitable[None]]
 class Policy(Protocol):
     """Asks for a word before a change that exposes users to new."""
 
-    async def __call__(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
+    async def __call__(
+        self, drafted: Published, entry: AuditEntry, confirm: Confirm, *, gated: bool = False
+    ) -> None:
         """Raises `ApiProblem` where it was not said."""
 
     async def findings(
@@ -106,6 +108,7 @@ class Publisher:
         source: str = "api",
         back: bool = False,
         confirm: Confirm = Confirm.NOTHING,
+        gated: bool = False,
         undoes: int | None = None,
         also: Rider | None = None,
     ) -> Published:
@@ -113,7 +116,8 @@ class Publisher:
         409.
 
         `back` says that it leads back to what was: evidence then goes on where it stood. `also`
-        rides along with this change alone. `undoes` is the revision that it takes back.
+        rides along with this change alone. `undoes` is the revision that it takes back. `gated`:
+        gates of its own judged the evidence, as those of a rollout do.
         """
         change_id = uuid4().hex
         made: dict[int, Published] = {}
@@ -128,7 +132,7 @@ class Publisher:
                 drafted = self.draft(make, back=back)
                 if not drafted.changed:
                     return drafted
-                await self._ask(drafted, entry, confirm)
+                await self._ask(drafted, entry, confirm, gated)
                 made[drafted.after.revision] = drafted
                 new = self._new(drafted, entry, source, change_id, undoes)
                 try:
@@ -141,15 +145,17 @@ class Publisher:
         raise conflict("others changed the table at the same time, again and again; try again")
 
     async def allowed(self, make: Make, entry: AuditEntry) -> None:
-        """Ask the checks about a change, without making it. Raises `ApiProblem`."""
+        """Ask about a change whose gates judged the evidence, without making it. Raises
+        `ApiProblem`."""
         drafted = self.draft(make)
         if drafted.changed:
-            for asked in self.checks:
-                await asked(drafted, entry)
+            await self._ask(drafted, entry, Confirm.NOTHING, gated=True)
 
-    async def _ask(self, drafted: Published, entry: AuditEntry, confirm: Confirm) -> None:
+    async def _ask(
+        self, drafted: Published, entry: AuditEntry, confirm: Confirm, gated: bool
+    ) -> None:
         if self.policy is not None:
-            await self.policy(drafted, entry, confirm)
+            await self.policy(drafted, entry, confirm, gated=gated)
         for asked in self.checks:
             await asked(drafted, entry)
 

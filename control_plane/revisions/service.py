@@ -91,7 +91,7 @@ def _out(step: Step | None) -> UndoStepOut | None:
 async def undo(edit: Edit, number: int, body: UndoIn) -> Changed:
     """Take a revision back, as a new one. Raises `ApiProblem`."""
     make = await undo_make(edit.services, number, force=body.force)
-    because = edit.because(body.reason or edit.reason or f"undo {number}")
+    because = edit.because(body.reason, f"undo {number}")
     return await because.publish(
         "revision.undo", f"revision {number}", make, back=True, undoes=number
     )
@@ -114,7 +114,7 @@ async def redo_next(edit: Edit, body: UndoIn) -> Changed:
         raise not_found("undo that could be taken back since the last change", "next")
     _as_expected(body, found.revision)
     make = await undo_make(edit.services, found.revision, force=body.force)
-    because = edit.because(body.reason or edit.reason or f"redo {found.revision}")
+    because = edit.because(body.reason, f"redo {found.revision}")
     subject = f"revision {found.revision}"
     return await because.publish("revision.redo", subject, make, back=True, undoes=found.revision)
 
@@ -131,5 +131,5 @@ def _as_expected(body: UndoIn, number: int) -> None:
 async def restore(edit: Edit, number: int, body: UndoIn) -> Changed:
     """Go back to a whole table, as a new revision. Raises `ApiProblem`."""
     make = await restore_make(edit.services, number)
-    because = edit.because(body.reason or edit.reason or f"back to {number}")
+    because = edit.because(body.reason, f"back to {number}")
     return await because.publish("revision.restore", f"revision {number}", make, back=True)

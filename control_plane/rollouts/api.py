@@ -13,6 +13,8 @@ from control_plane.http import paging
 from control_plane.http.paging import Cursor, Limit, Page
 from control_plane.http.problems import COMMON, EDIT, ApiProblem, documented, refused
 from control_plane.publishing.check import shown as findings_shown
+from control_plane.publishing.edit import Confirmation
+from control_plane.publishing.service import Confirm
 from control_plane.rollouts.schemas import (
     FiguresOut,
     LintOut,
@@ -119,11 +121,16 @@ async def start_rollout(rollout: str, body: StartIn, actor: Operator, services: 
 
 @router.post("/rollouts/{rollout}/promote-full", responses=_EDIT)
 async def promote_rollout_full(
-    rollout: str, body: TellIn, actor: Admin, services: Svc
+    rollout: str,
+    body: TellIn,
+    actor: Admin,
+    services: Svc,
+    confirm: Confirmation = Confirm.NOTHING,
 ) -> RolloutOut:
     """To the last step at once, whatever gates, hold, hours and approvals of the plan say: for
-    emergencies, by an admin. Guards, the kill switch and the rules of changes still hold."""
-    return await _tell(services, rollout, EventKind.PROMOTE_FULL, actor, body.reason)
+    emergencies, by an admin. Guards, the kill switch and the rules of changes still hold; what a
+    live proxy cannot open takes `confirm=force`."""
+    return await _tell(services, rollout, EventKind.PROMOTE_FULL, actor, body.reason, confirm)
 
 
 @router.post("/rollouts/{rollout}/{word}", responses=_EDIT)
@@ -167,10 +174,17 @@ async def rollout_figures(
 
 
 async def _tell(
-    services: Services, rollout: str, kind: EventKind, actor: Actor, reason: str
+    services: Services,
+    rollout: str,
+    kind: EventKind,
+    actor: Actor,
+    reason: str,
+    confirm: Confirm = Confirm.NOTHING,
 ) -> RolloutOut:
     entry = actor.entry(f"rollout.{kind.value}", f"rollout {rollout}", reason)
-    return rollout_out(await services.rollouts.tell(rollout, kind, entry, entry.actor))
+    forced = confirm is Confirm.FORCE
+    tell = services.rollouts.tell
+    return rollout_out(await tell(rollout, kind, entry, entry.actor, forced=forced))
 
 
 def _plan(rollout: str, body: dict[str, Any]) -> RolloutPlan:

@@ -69,8 +69,11 @@ class Mover:
         seen: Observation,
         kind: str,
         entry: AuditEntry,
+        *,
+        forced: bool = False,
     ) -> StoredRollout:
-        """Make the move and keep the state: both in one transaction, or neither."""
+        """Make the move and keep the state: both in one transaction, or neither. Raises
+        `ApiProblem` 409 where a live proxy cannot open what would serve more, unless `forced`."""
         move = outcome.move
         if move is None:
             return await self.keep(found, outcome, seen, kind, entry)
@@ -89,7 +92,8 @@ class Mover:
             move_of(found.plan, move, seen.placement),
             audited,
             source="rollout",
-            confirm=Confirm.FORCE,
+            confirm=Confirm.FORCE if forced else Confirm.NOTHING,
+            gated=True,
             also=also,
         )
         if not published.changed:

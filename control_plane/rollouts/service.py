@@ -84,9 +84,16 @@ class RolloutService(RolloutReader):
             _refuse_active(found)
 
     async def tell(
-        self, rollout: str, kind: EventKind, entry: AuditEntry, person: str
+        self,
+        rollout: str,
+        kind: EventKind,
+        entry: AuditEntry,
+        person: str,
+        *,
+        forced: bool = False,
     ) -> StoredRollout:
-        """Let a person's word happen. Raises `ApiProblem`: 404; 409 with why not.
+        """Let a person's word happen. Raises `ApiProblem`: 404; 409 with why not. `forced`: also
+        where a live proxy cannot open what would serve more.
 
         A look that comes between is no reason to refuse it: it is judged again, unless it would
         lead further than where the person saw the routes stand.
@@ -96,13 +103,18 @@ class RolloutService(RolloutReader):
             if kind not in _SAFE and not _stands_still(said_of, found):
                 break
             try:
-                return await self._told(found, kind, entry, person)
+                return await self._told(found, kind, entry, person, forced)
             except Outrun:
                 found = await self.get(rollout)
         raise _outrun()
 
     async def _told(
-        self, found: StoredRollout, kind: EventKind, entry: AuditEntry, person: str
+        self,
+        found: StoredRollout,
+        kind: EventKind,
+        entry: AuditEntry,
+        person: str,
+        forced: bool,
     ) -> StoredRollout:
         if found.state is None:
             raise conflict(f"rollout {found.plan.id} was never started", "rollout_wrong_state")
@@ -113,7 +125,7 @@ class RolloutService(RolloutReader):
             outcome = step(found.plan, found.state, RolloutEvent(kind=kind, actor=person), seen)
         except RolloutRefusal as error:
             raise conflict(str(error), error.code) from None
-        return await self._mover.apply(found, outcome, seen, kind.value, entry)
+        return await self._mover.apply(found, outcome, seen, kind.value, entry, forced=forced)
 
     # -- looking -------------------------------------------------------------------------------
 

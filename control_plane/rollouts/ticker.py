@@ -44,11 +44,8 @@ class RolloutTicker:
     async def round(self) -> None:
         """Look at every rollout, if this control plane has the lease. One that cannot be looked at
         keeps no other from its turn."""
-        now = now_ms()
         async with self._database.write() as connection:
-            self.acts = await leases.take(
-                self._database, connection, LEASE, self._owner, now, LEASE_MS
-            )
+            self.acts = await leases.take(self._database, connection, LEASE, self._owner, LEASE_MS)
         if not self.acts:
             return
         async with self._database.read() as connection:

@@ -68,9 +68,7 @@ class Sender:
     async def _round(self) -> int:
         now = now_ms()
         async with self._database.write() as connection:
-            mine = await leases.take(
-                self._database, connection, "webhooks", self._owner, now, _LEASE_MS
-            )
+            mine = await leases.take(self._database, connection, "webhooks", self._owner, _LEASE_MS)
             if not mine:
                 return 0
             await store.spread(connection, now)

@@ -77,7 +77,7 @@ class Watcher:
         if abs(now - row.seen_ms) > self._live_ms:
             told = {"proxy": ack.instance, "seen_ms": row.seen_ms, "revision": ack.revision,
                     "text": f"proxy {ack.instance} fell silent without a goodbye"}  # fmt: skip
-            once = f"{ack.instance} {ack.boot} {row.seen_ms}"
+            once = f"{ack.instance} {ack.boot} {row.word}"
             await self._webhooks.emit(
                 connection, "figway.proxy.lost", ack.instance, told, once=once
             )

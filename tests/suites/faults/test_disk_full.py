@@ -46,3 +46,33 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
         )
 
     play(talk, tmp_path)
+
+
+def test_the_disk_is_full_when_the_switch_is_pressed(tmp_path: Path) -> None:
+    """B1: everything goes to legacy all the same; that it would not outlast a restart is said."""
+
+    async def talk(arena: Arena) -> None:
+        pid = arena.proxy.process.pid
+        limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4, limits[1]))
+        arena.control.press(True)
+        await until(lambda: arena.proxy.event("kill_switch"), "it hears of it")
+        seen = await arena.ask()
+        assert seen.side == "legacy"
+        await until(lambda: arena.proxy.event("kill_not_kept"), "it is said")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+        arena.control.press(False)
+        await until(lambda: _serves(arena, "new"), "the routes decide again")
+        arena.control.press(True)
+        await until(lambda: _serves(arena, "legacy"), "it holds")
+        note(
+            "Disk full when the kill switch is pressed",
+            "nothing; everything goes to legacy",
+            "event `kill_not_kept`",
+        )
+
+    play(talk, tmp_path)
+
+
+async def _serves(arena: Arena, side: str) -> bool:
+    return (await arena.ask()).side == side

@@ -200,9 +200,11 @@ class TwoPlanes:
     # -- an operator ---------------------------------------------------------------------------
 
     async def cli(self, *words: str, at: str = "A", stdin: str = "") -> dict[str, Any]:
-        """Run `figway` against a control plane: the command, its exit code, what it printed."""
+        """Run `figway` against a control plane, or several (`A,B`): the command, its exit code,
+        what it printed."""
+        urls = ",".join(self.planes[name] for name in at.split(","))
         environment = clean_environment(
-            FIGWAY_ADMIN_URL=self.planes[at], FIGWAY_ADMIN_KEY=self.keys["admin"], COLUMNS="200"
+            FIGWAY_ADMIN_URL=urls, FIGWAY_ADMIN_KEY=self.keys["admin"], COLUMNS="200"
         )
         asked = {
             "words": words, "environment": environment, "folder": str(self.folder), "input": stdin,

@@ -252,10 +252,11 @@ async def test_what_a_live_proxy_cannot_open_takes_force(control: Control) -> No
     """B1: a flip to it is refused unless forced, and says which proxy and why."""
     await control.seed()
     closed = {"kind": "backend", "id": "fn", "side": "new", "code": "region", "text": "no region"}
-    await control.ack("p-1", 1, "x", quarantine=[closed])
+    now = control.services.state.current
+    await control.ack("p-1", now.revision, now.etag, quarantine=[closed])
     answer = await control.flip(100)
     assert answer.json()["type"] == FORCED
-    assert "no region (p-1)" in answer.text
+    assert "proxy p-1 cannot open backend fn: no region" in answer.text
     assert (await control.flip(100, confirm="force")).status_code == 200
 
 

@@ -71,6 +71,7 @@ async def run(tell: Tell, folder: Path) -> None:
         await _dead_control_plane(tell, system)
         await _restored(tell, system)
         await _refused(tell, system)
+        await _night(tell, system)
         await _hung_new(tell, system)
         await _early_leaving(tell, system)
 
@@ -100,6 +101,15 @@ async def _bad_backend(tell: Tell, system: TwoPlanes) -> None:
         await teller.served(**NEW)
         said = await teller.cli("fleet")
         assert "cannot open backend broken" in said, said
+    async with tell.step("a flip to what proxies cannot open is refused unless forced") as out:
+        teller = Teller(system, out)
+        await teller.cli("flip", "invoices", "legacy", "--wait", says="3 of 3")
+        flip = ("flip", "invoices", "new")
+        closed = {"code": Exit.NOT_CONFIRMED, "says": "p1, p2, p3 cannot open backend broken: "}
+        await teller.cli(*flip, "--yes", **closed)
+        await teller.cli("undo", "--yes", at="B", **closed)
+        await teller.cli(*flip, "--force", "-r", "mended within the hour", "--wait", says="3 of 3")
+        await teller.served("/invoices/1", **LEGACY)
         await teller.cli("flip", "orders", "legacy", "--wait", says="3 of 3")
         await teller.served(**LEGACY)
         await teller.cli("flip", "orders", "new", "--yes", "--wait", says="3 of 3")
@@ -194,6 +204,52 @@ async def _refused(tell: Tell, system: TwoPlanes) -> None:
         await teller.served(**LEGACY)
         await teller.cli("kill", "off", says="3 of 3")
         await teller.served(**NEW)
+
+
+async def _night(tell: Tell, system: TwoPlanes) -> None:
+    local = ("--local", "--state", str(system.folder / "p1"))
+    async with tell.step("half of everything is broken, and one command is typed") as out:
+        teller = Teller(system, out)
+        process = system.group.child("A").process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.to_thread(system.server.kill)
+        press = ("kill", "on", "-r", "it burns")
+        typed = asyncio.create_task(
+            teller.cli(*press, at="A,B", code=Exit.NOT_APPLIED, says="1 of 3 proxies sends")
+        )
+        begun = time.perf_counter()
+        await system.until_sides(p2="legacy")
+        out["p2_on_legacy_ms"] = round((time.perf_counter() - begun) * 1_000)
+        said = await typed
+        assert "The database has not taken it" in said
+        assert "p1" in said
+        assert "p3" in said
+        await teller.served(p1="new", p2="legacy", p3="new")
+        said = await teller.cli("kill", "status", at="A,B", says="on for the fleet")
+        assert "The database has not answered" in said, "what is not known is said"
+        await teller.cli("kill", "on", *local, says="within a second")
+        await teller.served(p1="legacy", p2="legacy", p3="new")
+        await teller.cli("kill", "off", at="A,B", code=Exit.FAILED)
+        await teller.served(p1="legacy", p2="legacy", p3="new")
+    async with tell.step("all of it comes back, and the press holds everywhere") as out:
+        teller = Teller(system, out)
+        await asyncio.to_thread(system.server.start)
+        process.send_signal(signal.SIGCONT)
+        await teller.served(**LEGACY)
+        await _until_said(system, "3 of 3")
+        await teller.cli("kill", "status", says="3 of 3")
+        await teller.cli("kill", "off", *local, says="serves by its routes again")
+        await teller.cli("kill", "off", at="A,B", says="3 of 3")
+        await teller.served(**NEW)
+
+
+async def _until_said(system: TwoPlanes, says: str) -> None:
+    """Each control plane says of the switch what all proxies do."""
+    async with asyncio.timeout(30):
+        for name in "AB":
+            while says not in "".join((await system.cli("kill", "status", at=name))["said"]):
+                await asyncio.sleep(0.2)
 
 
 async def _hung_new(tell: Tell, system: TwoPlanes) -> None:
