@@ -152,7 +152,9 @@ def off(ctx: typer.Context, local: Local = False, state: State = None, reason: R
         return
     for file in left:
         file.unlink(missing_ok=True)
-        console.print(f"{escape(str(file))} is removed: this proxy serves by its routes again.")
+        console.print(
+            f"{escape(str(file))} is removed: this proxy follows the fleet's switch, and its routes."
+        )
     if not left:
         console.print("No kill file is set on this host.")
 

@@ -28,6 +28,10 @@ _BASE = "urn:figway:problem:"
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
+_MOST_SAID = 1_500
+"""Characters of a place or a message."""
+
+
 class FindingOut(Described, BaseModel):
     """One thing that is wrong, or looks wrong, and what to do about it."""
 
@@ -122,6 +126,14 @@ def precondition_required(what: str) -> ApiProblem:
     )
 
 
+def clipped(text: str) -> str:
+    """Text of a bounded length, with its beginning and its end: a name of megabytes is not told
+    back whole."""
+    if len(text) <= _MOST_SAID:
+        return text
+    return f"{text[: _MOST_SAID - 300]} … {text[-250:]}"
+
+
 def refused(findings: Sequence[FindingOut], title: str = "The table would be wrong") -> ApiProblem:
     """422: with what is wrong."""
     count = sum(finding.severity == "error" for finding in findings)
@@ -133,6 +145,7 @@ def refused(findings: Sequence[FindingOut], title: str = "The table would be wro
 
 def invalid(path: str, message: str, resolution: str = "") -> ApiProblem:
     """422: one field of the request is wrong."""
+    path, message = clipped(path), clipped(message)
     finding = FindingOut(
         code="invalid_field", severity="error", path=path, message=message, resolution=resolution
     )

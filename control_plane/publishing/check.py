@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from control_plane.http.problems import FindingOut
+from control_plane.http.problems import FindingOut, clipped
 from figway.model.table import Table
 from figway.validate.plugins import unnamed_plugins
 from figway.validate.table import Finding, Severity, validate, validate_change
@@ -16,8 +16,8 @@ def shown(findings: Iterable[Finding]) -> list[FindingOut]:
         FindingOut(
             code=finding.code,
             severity=finding.severity.value,
-            path=finding.path,
-            message=finding.message,
+            path=clipped(finding.path),
+            message=clipped(finding.message),
             resolution=finding.resolution,
         )
         for finding in findings

@@ -7,6 +7,7 @@ yesterday's file must not send traffic back to what an operator has just switche
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 import orjson
 import yaml
 
-from control_plane.http.problems import ApiProblem, FindingOut, invalid, refused
+from control_plane.http.problems import ApiProblem, FindingOut, clipped, invalid, refused
 from control_plane.publishing.check import shown
 from figway.model.change import SHARES
 from figway.model.codec import CodecError, from_data, to_data
@@ -60,6 +61,10 @@ class TableDocument:
     plans: tuple[RolloutPlan, ...] | None = None
 
 
+_NOUNS = {"routes": "route", "backends": "backend", "capabilities": "capability"}
+_ITEM = re.compile(r"\$\.(?P<kind>routes|backends|capabilities)\[(?P<at>\d+)\]")
+
+
 def export(table: Table, kind: str, plans: Iterable[RolloutPlan] = ()) -> bytes:
     """The table as `yaml` or `json`, with the plans; fields that equal their default are left
     out."""
@@ -95,8 +100,8 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
         finding = FindingOut(
             code="invalid_field",
             severity="error",
-            path=error.path,
-            message=error.message,
+            path=clipped(error.path),
+            message=clipped(error.message) + _whose(error.path, data),
             resolution=_FORM,
         )
         raise refused([finding], "The table cannot be read") from None
@@ -107,6 +112,17 @@ def read(body: bytes, content_type: str, current: Table) -> TableDocument:
             "press it with `figway kill on`, or POST /api/v1/kill",
         )
     return TableDocument(replace(table, kill_switch=current.kill_switch), plans)
+
+
+def _whose(path: str, data: dict[str, Any]) -> str:
+    """The item that a place counts to, by its id: ` (route orders)`. Nobody counts to 250."""
+    found = _ITEM.match(path)
+    if found is None:
+        return ""
+    items, noun = data.get(found["kind"]), _NOUNS[found["kind"]]
+    item = items[int(found["at"])] if isinstance(items, list) else None
+    name = item.get("id") if isinstance(item, dict) else None
+    return f" ({noun} {clipped(name)})" if isinstance(name, str) else ""
 
 
 def written_part(data: dict[str, Any]) -> str:

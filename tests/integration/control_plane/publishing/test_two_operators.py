@@ -13,7 +13,7 @@ from tests.support.control import Control, control_plane
 from tests.support.until import until
 
 ROUNDS = 6
-COMMANDS = (
+COMMANDS: tuple[tuple[str, ...], ...] = (
     ("flip", "orders", "shadow", "--yes"),
     ("undo", "--yes"),
     ("weight", "orders", "25%", "--yes"),

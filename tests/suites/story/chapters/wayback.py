@@ -105,9 +105,9 @@ async def _bad_backend(tell: Tell, system: TwoPlanes) -> None:
         teller = Teller(system, out)
         await teller.cli("flip", "invoices", "legacy", "--wait", says="3 of 3")
         flip = ("flip", "invoices", "new")
-        closed = {"code": Exit.NOT_CONFIRMED, "says": "p1, p2, p3 cannot open backend broken: "}
-        await teller.cli(*flip, "--yes", **closed)
-        await teller.cli("undo", "--yes", at="B", **closed)
+        says, code = "p1, p2, p3 cannot open backend broken: ", Exit.NOT_CONFIRMED
+        await teller.cli(*flip, "--yes", code=code, says=says)
+        await teller.cli("undo", "--yes", at="B", code=code, says=says)
         await teller.cli(*flip, "--force", "-r", "mended within the hour", "--wait", says="3 of 3")
         await teller.served("/invoices/1", **LEGACY)
         await teller.cli("flip", "orders", "legacy", "--wait", says="3 of 3")
@@ -216,7 +216,7 @@ async def _night(tell: Tell, system: TwoPlanes) -> None:
         await asyncio.to_thread(system.server.kill)
         press = ("kill", "on", "-r", "it burns")
         typed = asyncio.create_task(
-            teller.cli(*press, at="A,B", code=Exit.NOT_APPLIED, says="1 of 3 proxies sends")
+            teller.cli(*press, at="A,B", code=Exit.NOT_APPLIED, says="1 of 3 proxies send")
         )
         begun = time.perf_counter()
         await system.until_sides(p2="legacy")
@@ -239,7 +239,7 @@ async def _night(tell: Tell, system: TwoPlanes) -> None:
         await teller.served(**LEGACY)
         await _until_said(system, "3 of 3")
         await teller.cli("kill", "status", says="3 of 3")
-        await teller.cli("kill", "off", *local, says="serves by its routes again")
+        await teller.cli("kill", "off", *local, says="follows the fleet")
         await teller.cli("kill", "off", at="A,B", says="3 of 3")
         await teller.served(**NEW)
 
