@@ -153,7 +153,7 @@ def off(ctx: typer.Context, local: Local = False, state: State = None, reason: R
     for file in left:
         file.unlink(missing_ok=True)
         console.print(
-            f"{escape(str(file))} is removed: this proxy follows the fleet's switch, and its routes."
+            f"{escape(str(file))} is removed: it follows the fleet's switch, and its routes."
         )
     if not left:
         console.print("No kill file is set on this host.")
