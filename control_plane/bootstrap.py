@@ -248,6 +248,8 @@ def start_tasks(services: Services, keeper: TaskKeeper) -> None:
     if database.is_postgres:
         keeper.start("listening for revisions", listen(database.url, hear))
     keeper.every("learning keys", 30.0, services.auth.learn)
+    keeper.start("learning the fleet at first", services.fleet.learn())
+    keeper.every("learning the fleet", 10.0, services.fleet.learn)
     keeper.every("trimming traffic", 60.0, services.traffic.trim)
     keeper.every("trimming comparisons", 60.0, services.comparisons.retention.trim)
 

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from control_plane.auth.roles import Role
 from control_plane.auth.service import Actor
 from control_plane.http.problems import ApiProblem
+from control_plane.http.still_asked import still_asked
 from control_plane.services import Svc
 
 _bearer = HTTPBearer(
@@ -44,7 +45,7 @@ Anyone = Annotated[Actor, Depends(anyone)]
 
 
 def _needs(role: Role) -> Callable[[Actor], Awaitable[Actor]]:
-    async def allowed(actor: Anyone) -> Actor:
+    async def allowed(actor: Anyone, request: Request) -> Actor:
         if not actor.role.may(role):
             raise ApiProblem(
                 403,
@@ -52,6 +53,8 @@ def _needs(role: Role) -> Callable[[Actor], Awaitable[Actor]]:
                 "Not allowed",
                 f"this takes a key of role {role.value}; {actor.name!r} is {actor.role.value}",
             )
+        if role in (Role.OPERATOR, Role.ADMIN):
+            await still_asked(request)
         return actor
 
     return allowed

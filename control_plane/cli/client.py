@@ -98,6 +98,7 @@ class Api:
                 code=Exit.FORBIDDEN,
             )
         self._has_key = key != ""
+        self._awake = False
         headers = {"figway-source": "cli", **({"authorization": f"Bearer {key}"} if key else {})}
         try:
             self._clients = [http.ApiClient(one, headers, timeout) for one in self._urls]
@@ -184,6 +185,8 @@ class Api:
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """The lines of a stream of server-sent events, until it ends."""
+        with self._reachable():
+            self._wake()
         with (
             self._reachable(),
             self._clients[0].stream(f"/api/v1{path}", query) as (answer, lines),
@@ -198,8 +201,10 @@ class Api:
         """What the first control plane answers that does. One that may have done what it was asked
         is the last, unless it may be done `again`: then the next is asked beside one that is
         silent."""
-        if again and len(self._clients) > 1:
-            return self._first(ask, patience)
+        if len(self._clients) > 1:
+            if again:
+                return self._first(ask, patience)
+            self._wake()
         while True:
             try:
                 return ask(self._clients[0])
@@ -207,6 +212,12 @@ class Api:
                 if len(self._clients) == 1 or error.doubtful:
                     raise
             self._clients, self._urls = self._clients[1:], self._urls[1:]
+
+    def _wake(self) -> None:
+        """Find one that answers: what is done once alone, or lasts, is asked of that one."""
+        if len(self._clients) > 1 and not self._awake:
+            self._first(lambda client: client.request("GET", "/live", query={}), NEXT_S)
+            self._awake = True
 
     def _first(self, ask: _Ask, patience: float) -> http.ApiAnswer:
         """What comes first of what all of them answer. Whoever was silent, or failed, is not asked

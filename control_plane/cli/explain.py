@@ -61,7 +61,7 @@ def explain(
     }
     if data is not None:
         _add_body(body, _read(data))
-    found, _ = api.call("POST", "/explain", body)
+    found, _ = api.call("POST", "/explain", body, again=True)
     if if_weight is not None:
         route = found["explanation"]["route_id"]
         if route == "-":
@@ -69,7 +69,7 @@ def explain(
         item = api.get(at("routes", route))
         draft = {**item, "stage": "canary", "weight": basis_points(if_weight)}
         body["changes"] = [{"kind": "route", "id": route, "value": draft}]
-        found, _ = api.call("POST", "/explain", body)
+        found, _ = api.call("POST", "/explain", body, again=True)
     if context.output is not Output.TABLE:
         show(found, context.output)
         return

@@ -45,8 +45,8 @@ Reason = Annotated[
 
 _CUT_OFF = {
     True: "A proxy that is cut off: `figway kill on --local` on its host.",
-    False: "A proxy that is cut off sends everything to legacy until it hears of it. Shown by: "
-    "figway fleet",
+    False: "A proxy that is cut off sends everything to legacy until it hears of it. `figway "
+    "fleet` shows it.",
 }
 
 

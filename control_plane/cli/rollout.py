@@ -189,7 +189,7 @@ def lint(
     # `start` gives a plan its id; without one it is checked under the file's name.
     name = re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._") or "plan"
     plans = [{"id": name, **plan} for plan in _plans(file)]
-    answers = [api.call("POST", "/rollouts/lint", plan)[0] for plan in plans]
+    answers = [api.call("POST", "/rollouts/lint", plan, again=True)[0] for plan in plans]
     if context.output is not Output.TABLE:
         show(answers, context.output)
     for answer in answers if context.output is Output.TABLE else ():

@@ -20,6 +20,7 @@ from control_plane.console.fragment_cache import FragmentCache
 from control_plane.console.live_state import LiveSnapshot, LiveState
 from control_plane.http.preconditions import quoted
 from control_plane.http.problems import ApiProblem, invalid
+from control_plane.http.still_asked import still_asked
 from control_plane.plain_text import is_plain
 from control_plane.publishing.edit import Edit
 from control_plane.publishing.service import Confirm
@@ -159,6 +160,7 @@ def acting(role: Role) -> Callable[..., Awaitable[Visit]]:
                 "Reload the page and try again",
             )
         _need(found, role)
+        await still_asked(found.request)
         return found
 
     return allowed

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from control_plane.console import render
-from control_plane.console.access import Console, LoggedOut
+from control_plane.console.access import Console, LoggedOut, visit
 from control_plane.console.burn_up import BurnUp
 from control_plane.console.fragment_cache import FragmentCache
 from control_plane.console.live_state import LiveState
@@ -36,6 +36,7 @@ from control_plane.console.pages import (
     shadow,
     shadow_rules,
 )
+from control_plane.db.engine import UNAVAILABLE
 from control_plane.http.problems import KNOWN, ApiProblem, meant, wrong_fields
 from control_plane.services import Services
 
@@ -129,7 +130,10 @@ def _handle_errors(app: FastAPI) -> None:
         )
 
     async def known(request: Request, error: Exception) -> Response:
-        return _shown(request, meant(error))
+        problem = meant(error)
+        if problem.status == 503 and request.method == "GET" and not render.is_fragment(request):
+            return await _in_frame(request, problem)
+        return _shown(request, problem)
 
     @app.exception_handler(ValidationError)
     async def form(request: Request, error: ValidationError) -> Response:
@@ -145,6 +149,16 @@ def _handle_errors(app: FastAPI) -> None:
     for kind in (*KNOWN, Exception):
         if kind is not HTTPException:
             app.add_exception_handler(kind, known)
+
+
+async def _in_frame(request: Request, problem: ApiProblem) -> Response:
+    """A page that cannot be made, with the head of every page around the reason: the kill switch,
+    and what is known of the proxies, need no database."""
+    try:
+        found = await visit(request)
+    except (LoggedOut, ApiProblem, *UNAVAILABLE):
+        return _shown(request, problem)
+    return await found.page("problem.html", problem.status, problem=problem)
 
 
 def _shown(request: Request, problem: ApiProblem) -> HTMLResponse:

@@ -162,7 +162,12 @@ class LiveState:
             self._proxies,
             self._traffic,
             breakers,
-            kill_stand(kill.current, [p for p in self._proxies if p.live], kill.doubt),
+            kill_stand(
+                kill.current,
+                [proxy for proxy in self._proxies if proxy.live],
+                kill.doubt,
+                [proxy.instance for proxy in self._proxies if proxy.silent],
+            ),
             self._fault,
         )
 

@@ -220,9 +220,10 @@ class ProxyProgress(Described, BaseModel):
     """How far one proxy is with one revision."""
 
     instance: str
-    state: Literal["applied", "refused", "waiting", "silent", "foreign"]
+    state: Literal["applied", "refused", "waiting", "silent", "foreign", "host"]
     """`silent`: not heard of lately, so nobody knows; `foreign`: it follows another
-    installation."""
+    installation; `host`: the kill switch is off, and its own host keeps it on legacy by a file or a
+    signal."""
     revision: Count
     """What it serves, or served when it was last heard of."""
     seen_ms: Count = 0

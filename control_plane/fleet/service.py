@@ -33,7 +33,7 @@ _POLL_S = 0.25  # how soon an acknowledgement that reached another control plane
 _ANSWER_S = 2.0  # until a database that does not answer is done without
 _MOST = 1_000
 
-State = Literal["applied", "refused", "waiting", "silent", "foreign"]
+State = Literal["applied", "refused", "waiting", "silent", "foreign", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,11 @@ class FleetService:
         if silent:
             text += f"; silent: {', '.join(silent[:5])}"
         return FleetOverview(
-            len(live), served, text, silent, kill_stand(kill, [row.ack for row in live], doubt)
+            len(live),
+            served,
+            text,
+            silent,
+            kill_stand(kill, [row.ack for row in live], doubt, silent),
         )
 
     async def page(self, after: str, limit: int) -> list[InstanceOut]:
@@ -137,6 +141,11 @@ class FleetService:
     async def all(self) -> list[InstanceOut]:
         """Every proxy that is known, at most a thousand."""
         return await self.page("", _MOST)
+
+    async def learn(self) -> None:
+        """Know every proxy before the database is away: who presses the kill switch then must be
+        told of all that did not follow, of those that another control plane heard of as well."""
+        await self._rows()
 
     async def _rows(self, after: str = "", limit: int = _MOST) -> list[StoredInstance]:
         """Proxies by name; where the database does not answer, what this control plane has heard of
@@ -196,6 +205,8 @@ class FleetService:
         async def one(row: StoredInstance) -> ProxyProgress:
             done = killed(row.ack) is kill.on
             state: State = "applied" if done else "waiting"
+            if not done and not kill.on and _by_its_host(row.ack, kill):
+                state = "host"
             return ProxyProgress(
                 instance=row.ack.instance,
                 state=state,
@@ -271,9 +282,19 @@ def killed(ack: AckIn) -> bool:
     return ack.kill_file or (bool(ack.workers) and all(worker.kill for worker in ack.workers))
 
 
-def kill_stand(kill: Kill, acks: Sequence[AckIn], doubt: str = "") -> KillStandOut:
-    """The kill switch as it was pressed, and what live proxies do about it. With `doubt` it may
-    have been pressed elsewhere since."""
+def _by_its_host(ack: AckIn, kill: Kill) -> bool:
+    """Has a proxy heard of the release, and is kept on legacy by its own host?"""
+    if ack.kill is None:
+        return ack.kill_file
+    heard = not ack.kill.control and ack.kill.number >= kill.number
+    return heard and (ack.kill.file or ack.kill.signal)
+
+
+def kill_stand(
+    kill: Kill, acks: Sequence[AckIn], doubt: str = "", silent: Sequence[str] = ()
+) -> KillStandOut:
+    """The kill switch as it was pressed, and what live proxies do about it; what those do that
+    went silent nobody knows. With `doubt` it may have been pressed elsewhere since."""
     done, what = sum(killed(ack) for ack in acks), "send everything to legacy"
     if len(acks) == 1:
         what = _one(what)
@@ -285,6 +306,9 @@ def kill_stand(kill: Kill, acks: Sequence[AckIn], doubt: str = "") -> KillStandO
         text = f"off as far as is known here: {done} of {proxies(len(acks))} {what}"
     else:
         text = "off"
+    if kill.on and silent:
+        more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+        text += f"; {_WORDS['silent']}: {', '.join(silent[:5])}{more}"
     return KillStandOut(on=kill.on, number=kill.number, summary=text, doubt=doubt)
 
 
@@ -358,6 +382,7 @@ _WORDS = {
     "refused": "refused it",
     "silent": "silent (nobody knows what it serves)",
     "foreign": "follows another installation",
+    "host": "kept on legacy by its own host (figway kill off --local there)",
     "waiting": "not yet",
 }
 

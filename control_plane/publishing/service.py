@@ -31,6 +31,8 @@ _PATIENCE_S = 10.0
 """So long a change is tried again while others are faster. Each time one of theirs was made, so in
 the end all are; a number of attempts would leave out whoever has bad luck."""
 _FIND_OUT_S = 10.0  # how long the database is asked what became of an unanswered commit
+_HANGS_S = 5.0
+"""So long a change waits for a database before it says that it hangs."""
 _STREAMED = 500
 """A larger revision is announced without its changes: proxies pull the whole table."""
 
@@ -119,6 +121,8 @@ class Publisher:
         rides along with this change alone. `undoes` is the revision that it takes back. `gated`:
         gates of its own judged the evidence, as those of a rollout do.
         """
+        # Whoever waits for a database that hangs holds the lock: nobody begins to wait for either.
+        await self._database.within(_HANGS_S, self.check())
         change_id = uuid4().hex
         made: dict[int, Published] = {}
         async with self._lock:

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Response
 
 from control_plane.clock import now_ms
 from control_plane.console.access import Viewing, Visit
+from control_plane.db.engine import UNAVAILABLE
 from control_plane.traffic.api import list_events
 
 router = APIRouter()
 _EVENTS = 30
+_PATIENCE_S = 2.0
 
 
 @router.get("/fleet")
@@ -23,5 +25,10 @@ async def show(visit: Viewing, part: str = "") -> Response:
 
 
 async def _context(visit: Visit) -> dict[str, Any]:
-    events = await list_events(visit.actor, visit.services, limit=_EVENTS)
-    return {"events": events.items, "now": now_ms()}
+    """Who the proxies are is known without the database; what they told of is in it."""
+    reading = list_events(visit.actor, visit.services, limit=_EVENTS)
+    try:
+        events = (await visit.services.database.within(_PATIENCE_S, reading)).items
+    except UNAVAILABLE:
+        events = []
+    return {"events": events, "now": now_ms()}

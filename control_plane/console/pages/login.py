@@ -9,10 +9,16 @@ from control_plane.auth.roles import Role
 from control_plane.auth.sessions import SESSION_MS
 from control_plane.console import render
 from control_plane.console.access import COOKIE, Leaving, console, own_origin
+from control_plane.db.engine import UNAVAILABLE
 from control_plane.http.problems import ApiProblem
 
 router = APIRouter()
 _HOME = "/console"
+_PATIENCE_S = 3.0
+_AWAY = (
+    "The database does not answer, so that no session can be begun. The kill switch needs neither: "
+    "figway kill on, with a key."
+)
 
 
 @router.get("/login")
@@ -48,7 +54,10 @@ async def log_in(request: Request) -> Response:
             )
             if actor.role is Role.PROXY:
                 raise ApiProblem(403, "forbidden", "Not for people", "this key is a proxy's")
-            session = await found.sessions.start(actor)
+            session = await found.services.database.within(_PATIENCE_S, found.sessions.start(actor))
+    except UNAVAILABLE:
+        context = {"next": there, "token": "", "expired": False, "wrong": _AWAY}
+        return render.page(request, "login.html", context, 503)
     except ApiProblem as error:
         if error.status != 429:  # beyond that it would be a flood
             await found.sessions.failed(address, error.title)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from control_plane.db.engine import DatabaseAway
 from tests.support import comparing
 from tests.support.console import browser
 from tests.support.control import Control
@@ -163,3 +164,30 @@ async def test_the_audit_log_shows_values_as_a_table_has_them(control: Control) 
     exported = (await visitor.client.get("/console/audit/export.csv")).text
     assert "True" not in exported
     assert "{'" not in exported
+
+
+async def test_without_the_database_the_switch_and_the_fleet_are_there(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B9: every page was a bare "The database does not answer", without the kill switch and without
+    a word of what proxies do."""
+    await control.seed()
+    await proxies(control, kill={"on": True, "workers": 1, "workers_on": 1, "number": 1})
+    visitor = await browser(control)
+    await visitor.page("/")
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise DatabaseAway("refused")
+
+    monkeypatch.setattr(control.services.database, "read", refused)
+    monkeypatch.setattr(control.services.database, "write", refused)
+    for path in ("/audit", "/shadow"):
+        page = await visitor.page(path, 503)
+        assert "The database does not answer" in page.text
+        assert "1 of 1 proxy" in page.text, path
+        assert any(a.get("href") == "/console/kill" for a in page.all("a")), path
+    fleet = await visitor.page("/fleet")
+    assert "p1" in fleet.text
+    done = await visitor.send("/kill", on="1", reason="it burns")
+    assert done.status_code == 200, done.text
+    assert "from the memory of this control plane" in done.text

@@ -12,13 +12,18 @@ from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import update
 
 from control_plane.auth import service as auth
 from control_plane.clock import now_ms
+from control_plane.console.pages import login
+from control_plane.db.models import InstanceRow
 from control_plane.fleet import service as fleet
 from control_plane.kill import service as kill
 from control_plane.kill import store
-from tests.support.control import Control
+from control_plane.publishing import service as publishing
+from tests.support.console import Browser, browser
+from tests.support.control import Control, control_plane
 from tests.support.until import until
 
 TABLES = "kill_switch, api_keys, instances, audit, revisions, items"
@@ -140,3 +145,72 @@ async def test_off_that_nobody_knows_of_is_said_so(
         assert answer.json()["type"] == "urn:figway:problem:outcome_unknown"
         assert control.services.kill.current.on
     await until(lambda: not control.services.kill.current.on, "it was done")
+
+
+async def test_proxies_that_only_another_heard_of_are_named(migrated_url: str) -> None:
+    """B3: half of everything broken: the control plane that the proxies talk to hangs, and so does
+    the database. The other one, which nobody had asked, told of those alone that came over."""
+    async with control_plane(migrated_url) as one:
+        await one.seed()
+        etag = one.services.state.current.etag
+        await one.ack("p1", 1, etag)
+        await one.ack("p2", 1, etag)
+        async with control_plane(migrated_url, key=one.key) as other:
+            await until(lambda: len(other.services.fleet._known.page("", 9)) == 2, "it knows them")
+            async with hanging(other):
+                ack = asyncio.create_task(other.ack("p1", 1, etag, **KILLED))
+                found = await other.client.post(
+                    "/kill",
+                    json={"on": True, "reason": "r"},
+                    params={"wait": "applied", "timeout": 1},
+                )
+                said = found.json()["propagation"]["summary"]
+                assert said == "1 of 2 proxies send everything to legacy; not yet: p2"
+            await asyncio.gather(ack, return_exceptions=True)
+
+
+async def test_silent_ones_are_named_wherever_it_says_on(control: Control) -> None:
+    """B3: `kill status` and the head of every page said "1 of 1", and the other was gone."""
+    await control.seed()
+    etag = control.services.state.current.etag
+    await control.ack("p1", 1, etag, **KILLED)
+    await control.ack("p2", 1, etag)
+    async with control.services.database.write() as connection:
+        older = update(InstanceRow).values(seen_ms=InstanceRow.seen_ms - 600_000)
+        await connection.execute(older.where(InstanceRow.instance == "p2"))
+    await control.post("/kill", {"on": True, "reason": "r"})
+    says = "on: 1 of 1 proxy sends everything to legacy; silent (nobody knows what it serves): p2"
+    assert (await control.get("/fleet"))["kill"]["summary"] == says
+    visitor = await browser(control)
+    assert says in (await visitor.page("/status")).text
+
+
+async def test_a_flip_does_not_wait_for_a_database_that_hangs(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B9: who typed it waited for half a minute, and then did not know whether it was done."""
+    await control.seed()
+    monkeypatch.setattr(publishing, "_HANGS_S", 0.1)
+    if not control.services.database.is_postgres:
+        return  # SQLite reads beside a writer
+    before = control.services.state.current.revision
+    async with hanging(control):
+        answer = await asyncio.wait_for(control.flip(100), 10)
+        assert answer.status_code == 503, answer.text
+        assert "Nothing was changed" in answer.text
+    assert (await control.flip(100)).is_success
+    assert control.services.state.current.revision == before + 1
+
+
+async def test_who_logs_in_meanwhile_is_told_what_works(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B9: the page stood still, and then said that nothing was changed."""
+    await control.seed()
+    monkeypatch.setattr(login, "_PATIENCE_S", 0.1)
+    visitor = Browser(control)
+    async with hanging(control):
+        answer = await asyncio.wait_for(visitor.log_in(control.key), 10)
+        assert answer.status_code == 503
+        assert "figway kill on, with a key" in answer.text
+    await visitor.client.aclose()
