@@ -76,7 +76,16 @@ class Credentials:
     """The credential headers of one backend, or the `password` that it logs in with. `deadline`
     (`HasDeadline`) is for the files."""
 
-    __slots__ = ("_backend", "_gone", "_headers", "_report", "_secrets", "deadline", "password")
+    __slots__ = (
+        "_backend",
+        "_gone",
+        "_headers",
+        "_report",
+        "_secrets",
+        "_told",
+        "deadline",
+        "password",
+    )
 
     def __init__(
         self,
@@ -91,6 +100,7 @@ class Credentials:
         names = [item.header.lower().encode() for item in backend.credentials]
         self._gone = frozenset(map(folded, names))
         self._headers, self.password = self._read()
+        self._told = ""
         self.deadline = 0
 
     def __repr__(self) -> str:
@@ -107,13 +117,16 @@ class Credentials:
         return [pair for pair in headers if folded(pair[0].lower()) not in gone] + self._headers
 
     def expired(self, now: int) -> None:
-        """Read everything again; while that fails, what was read last stays."""
+        """Read everything again; while that fails, what was read last stays. A failure is told
+        once."""
         self.deadline = now + READ_AGAIN_MS
         try:
             self._headers, self.password = self._read()
+            self._told = ""
         except (OSError, ValueError) as error:
-            if self._report is not None:
+            if self._report is not None and self._told != str(error):
                 self._report(f"credentials of {self._backend.id}", error)
+            self._told = str(error)
 
     def _read(self) -> tuple[Headers, str]:
         headers = [

@@ -35,7 +35,7 @@ from proxy.loop.events import EventLog
 from proxy.loop.files import GivenFiles
 from proxy.loop.last_resort import end_within
 from proxy.loop.tasks import TaskKeeper
-from proxy.policies.credentials import Secrets
+from proxy.policies.credentials import BadSecret, Secrets
 from proxy.private.responder import Responder
 from proxy.private.waiting import WithoutTable
 from proxy.processes import entry
@@ -266,7 +266,11 @@ class WorkerProcess:
         return await door.drain(timeout_s)
 
     def report(self, where: str, error: BaseException) -> None:
-        """An exception that should not have been."""
+        """An exception that should not have been; a secret that is gone is none of those."""
+        if isinstance(error, BadSecret):
+            text = f"{error}. What was read last is used on."
+            self.log.error("secret_not_read", text, worker=self._number)
+            return
         self._errors += 1
         self.log.error(
             "unexpected",

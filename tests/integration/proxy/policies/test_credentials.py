@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from figway.model.table import Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.policies.credentials import Credentials, Secrets
+from proxy.processes.worker import Worker
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ShadowTable
 from tests.integration.proxy.policies.conftest import Stand
@@ -70,6 +72,29 @@ def test_a_rotated_file_is_read_again(stand: Stand, secrets: Path) -> None:
     assert len(faults) == 1
     assert SECRET not in repr(credentials)
     assert "fresh" not in str(faults)
+
+
+def test_a_secret_that_is_gone_is_told_once(stand: Stand, secrets: Path) -> None:
+    """L11: the folder was gone, and each worker called it an unexpected error every few seconds."""
+    backend = table(stand, bearer(f"file:{secrets}/legacy")).backends["legacy"]
+    faults: list[BaseException] = []
+    credentials = Credentials(backend, lambda where, error: faults.append(error))
+    for _ in range(2):
+        (secrets / "legacy").unlink()
+        for round_ in range(5):
+            credentials.expired(round_)
+        (secrets / "legacy").write_text(SECRET)
+        credentials.expired(9)
+    assert len(faults) == 2, "once for each time that it went away"
+    told: list[tuple[Any, ...]] = []
+    log = SimpleNamespace(error=lambda *what, **_: told.append(what))
+    worker = SimpleNamespace(log=log, _number=0, _errors=0)
+    Worker.report(cast(Any, worker), "credentials of legacy", faults[0])
+    assert told[0][0] == "secret_not_read"
+    assert "What was read last is used on." in told[0][1]
+    assert worker._errors == 0
+    Worker.report(cast(Any, worker), "somewhere", ValueError("x"))
+    assert (told[1][0], worker._errors) == ("unexpected", 1)
 
 
 @pytest.mark.parametrize(
