@@ -140,10 +140,11 @@ class Api:
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
         again: bool = False,
+        patience: float | None = None,
     ) -> tuple[Any, dict[str, str]]:
         """Any call under /api/v1; the decoded answer (None when empty) and its headers. `again`: it
         may be done twice, so of several control planes the next is asked besides where one is
-        silent."""
+        silent for `patience` seconds."""
         content, kind = None, {}
         if body is not None:
             content, kind = json.dumps(body).encode(), {"content-type": "application/json"}
@@ -160,7 +161,7 @@ class Api:
                 ),
                 again=again or method == "GET",
                 # A call that waits for proxies is silent for so long in good order.
-                patience=_patience(query or {}),
+                patience=_patience(query or {}) if patience is None else patience,
             )
         if answer.status >= 400:
             raise self._meant(self._problem(answer))

@@ -24,6 +24,9 @@ kill = typer.Typer(
     "plane down.",
 )
 
+HURRY_S = 0.25
+"""How long a press waits for one control plane before it is made at the next one, too: where both
+take it, the later one finds it done."""
 PROMPT_S = 3.0
 """How long one control plane may take to say that it took a press."""
 _MOST_REASON = 500
@@ -191,7 +194,8 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
     if not on:
         # A release that hangs somewhere, and is done late, must not undo a press made meanwhile.
         body["expected"] = api.get("/kill")["number"]
-    made, _ = api.call("POST", "/kill", body, again=True, timeout=PROMPT_S if on else 10.0)
+    most, patience = (PROMPT_S, HURRY_S) if on else (10.0, None)
+    made, _ = api.call("POST", "/kill", body, again=True, timeout=most, patience=patience)
     spread = _spread(api)
     if not made["changed"]:
         console.print(f"The kill switch was {'on' if on else 'off'} already.")
