@@ -232,7 +232,7 @@ class Api:
             except BaseException as error:  # raised again below
                 answers.put((number, error))
 
-        failed = 0
+        failed, doubtful = 0, False
         while True:
             if asked < len(clients):
                 Thread(target=run, args=(asked,), daemon=True).start()
@@ -245,10 +245,12 @@ class Api:
                 self._clients = [clients[number], *clients[asked:]]
                 self._urls = [urls[number], *urls[asked:]]
                 return found
-            failed += 1
-            if failed == len(clients) or not isinstance(found, http.NoApiAnswer):
-                self._urls = [urls[number]]
+            if not isinstance(found, http.NoApiAnswer):
                 raise found
+            failed, doubtful = failed + 1, doubtful or found.doubtful
+            if failed == len(clients):
+                self._urls = [", ".join(urls)]
+                raise http.NoApiAnswer(str(found), doubtful=doubtful)
 
     def _problem(self, answer: http.ApiAnswer) -> CliError:
         try:

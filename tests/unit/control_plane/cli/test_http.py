@@ -189,5 +189,8 @@ def test_of_several_the_next_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPa
         with pytest.raises(CliError, match="does not answer"):
             Api(f"{silent},{silent}", "key", timeout=0.2).call("POST", "/routes/a/flip", {})
         assert not asked
+        dead = "http://127.0.0.1:1"
+        with pytest.raises(CliError, match=r"127.0.0.1:1 .*not known whether"):
+            Api(f"{silent},{dead}", "key", timeout=0.5).call("POST", "/kill", {}, again=True)
     with pytest.raises(CliError, match="not a URL"):
         Api(f"{good},example.org", "key")
