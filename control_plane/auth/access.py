@@ -44,7 +44,7 @@ async def anyone(
 Anyone = Annotated[Actor, Depends(anyone)]
 
 
-def _needs(role: Role) -> Callable[[Actor], Awaitable[Actor]]:
+def _needs(role: Role) -> Callable[[Actor, Request], Awaitable[Actor]]:
     async def allowed(actor: Anyone, request: Request) -> Actor:
         if not actor.role.may(role):
             raise ApiProblem(

@@ -16,7 +16,7 @@ from figway.model.table import Route, RouteMatch, Stage, Table
 from figway.model.words import Side
 from figway.routing.compile import compile_table
 from proxy.policies.credentials import Credentials, Secrets
-from proxy.processes.worker import Worker
+from proxy.processes.worker import WorkerProcess
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ShadowTable
 from tests.integration.proxy.policies.conftest import Stand
@@ -89,11 +89,11 @@ def test_a_secret_that_is_gone_is_told_once(stand: Stand, secrets: Path) -> None
     told: list[tuple[Any, ...]] = []
     log = SimpleNamespace(error=lambda *what, **_: told.append(what))
     worker = SimpleNamespace(log=log, _number=0, _errors=0)
-    Worker.report(cast(Any, worker), "credentials of legacy", faults[0])
+    WorkerProcess.report(cast(Any, worker), "credentials of legacy", faults[0])
     assert told[0][0] == "secret_not_read"
     assert "What was read last is used on." in told[0][1]
     assert worker._errors == 0
-    Worker.report(cast(Any, worker), "somewhere", ValueError("x"))
+    WorkerProcess.report(cast(Any, worker), "somewhere", ValueError("x"))
     assert (told[1][0], worker._errors) == ("unexpected", 1)
 
 
