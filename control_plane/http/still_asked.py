@@ -18,10 +18,10 @@ _KILL = "/kill"
 
 
 async def still_asked(request: Request) -> None:
-    """Raises `ApiProblem` 409 `client_gone` for a change whose client closed the connection."""
+    """Raises `ApiProblem` 409 `client_gone` for a change whose client closed the connection. Its
+    body has been read: what is left to receive is a farewell."""
     if request.method in _SAFE or request.url.path.endswith(_KILL):
         return
-    await request.body()  # kept for the endpoint; what is left to receive then is a farewell
     for _ in range(3):  # the end of a connection comes behind its request, in a round of its own
         await asyncio.sleep(0)
     if await request.is_disconnected():
