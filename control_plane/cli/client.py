@@ -186,8 +186,7 @@ class Api:
 
     def lines(self, path: str, **query: Any) -> Iterator[str]:
         """The lines of a stream of server-sent events, until it ends."""
-        with self._reachable():
-            self._wake()
+        self.wake()
         with (
             self._reachable(),
             self._clients[0].stream(f"/api/v1{path}", query) as (answer, lines),
@@ -205,7 +204,7 @@ class Api:
         if len(self._clients) > 1:
             if again:
                 return self._first(ask, patience)
-            self._wake()
+            self.wake()
         while True:
             try:
                 return ask(self._clients[0])
@@ -214,10 +213,12 @@ class Api:
                     raise
             self._clients, self._urls = self._clients[1:], self._urls[1:]
 
-    def _wake(self) -> None:
-        """Find one that answers: what is done once alone, or lasts, is asked of that one."""
+    def wake(self, patience: float = NEXT_S) -> None:
+        """Find one that answers: what is done once alone, or lasts, is asked of that one, and no
+        other finds it when it goes on. Raises `CliError` 7."""
         if len(self._clients) > 1 and not self._awake:
-            self._first(lambda client: client.request("GET", "/live", query={}), NEXT_S)
+            with self._reachable():
+                self._first(lambda client: client.request("GET", "/live", query={}), patience)
             self._awake = True
 
     def _first(self, ask: _Ask, patience: float) -> http.ApiAnswer:

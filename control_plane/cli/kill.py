@@ -25,8 +25,7 @@ kill = typer.Typer(
 )
 
 HURRY_S = 0.25
-"""How long a press waits for one control plane before it is made at the next one, too: where both
-take it, the later one finds it done."""
+"""How long a press waits for one control plane before the next one is asked."""
 PROMPT_S = 3.0
 """How long one control plane may take to say that it took a press."""
 _MOST_REASON = 500
@@ -194,6 +193,9 @@ def _switch(ctx: typer.Context, on: bool, reason: str) -> None:
     if not on:
         # A release that hangs somewhere, and is done late, must not undo a press made meanwhile.
         body["expected"] = api.get("/kill")["number"]
+    else:
+        # One that stands still would press it when it goes on, whatever was pressed since.
+        api.wake(HURRY_S)
     most, patience = (PROMPT_S, HURRY_S) if on else (10.0, None)
     made, _ = api.call("POST", "/kill", body, again=True, timeout=most, patience=patience)
     spread = _spread(api)

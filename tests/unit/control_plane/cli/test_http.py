@@ -182,6 +182,7 @@ def test_of_several_the_next_is_asked(serve: Serve, monkeypatch: pytest.MonkeyPa
             api = Api(f"{first}/, {good}", "key")
             assert api.call("POST", "/kill", {"on": True}, again=True)[0] == {"on": 1}
             assert api.url == good, "the rest of the command asks it, too"
+            Api(f"{first}/, {good}", "key").wake(0.1)
             assert Api(f"{first},{good}", "key").get("/kill") == {"on": 1}
         api = Api(f"{silent},{good}", "key", timeout=5)
         assert api.call("POST", "/routes/a/flip", {})[0] == {"on": 1}, "by one that is awake"
