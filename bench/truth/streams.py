@@ -37,6 +37,8 @@ from figway.model.comparison import LegacyReads
 from proxy.capture.message import Captured
 from proxy.shadow.asking import Asking
 from proxy.shadow.backend_queue import BackendQueue
+from proxy.shadow.sender import Told
+from proxy.shadow.table import ComparedRoute
 from proxy.shadow.thread import CompareThread
 from tests.support.shadow_engine import EngineWorld, route_of
 from tests.support.shadow_engine import Said as Reply
@@ -95,6 +97,17 @@ class _Asking(Asking):
     """Asks the scripts, a while later."""
 
     world: StreamWorld
+
+    def first(
+        self, compared: ComparedRoute, queue: BackendQueue, captured: Captured, told: Told
+    ) -> None:
+        async def ask() -> None:
+            answer = await self._ask(queue, captured)
+            queue.result(answer)
+            queue.leave()
+            told(answer)
+
+        self.world._spawn(ask(), "ask")
 
     async def _ask(
         self,

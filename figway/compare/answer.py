@@ -62,9 +62,12 @@ class Answer:
     """A stream of events that was left before it ended: more would have come."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """Everything beside the two answers and the rules that a comparison depends on."""
+    """Everything beside the two answers and the rules that a comparison depends on.
+
+    Nobody changes it. It is not frozen as one is made for every pair, which would cost thrice.
+    """
 
     facade: str = ""
     """The origin that end users see, such as `https://shop.example`."""
@@ -108,4 +111,15 @@ def header_values(headers: Iterable[RawHeader]) -> dict[str, list[str]]:
         key = name.decode("latin-1").lower() if isinstance(name, bytes) else name.lower()
         text = value.decode("latin-1") if isinstance(value, bytes) else value
         found.setdefault(key, []).append(text.strip(" \t"))
+    return found
+
+
+def values_of(headers: Iterable[RawHeader], name: str) -> list[str]:
+    """The values of the field `name` (in lower case) as `header_values` has them."""
+    names, length = (name, name.encode()), len(name)
+    found: list[str] = []
+    for known, value in headers:
+        if len(known) == length and known.lower() in names:
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            found.append(text.strip(" \t"))
     return found

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+TOO_MUCH_WORK = "too_much_work"
+"""The reason where a comparison takes more steps than it may."""
+
 
 class CompareError(Exception):
     """The pair cannot be compared; `reason` is a short stable name, the text says more."""
@@ -58,7 +61,7 @@ class Budget:
         """
         self.left -= steps
         if self.left < 0:
-            raise CompareError("too_much_work")
+            raise CompareError(TOO_MUCH_WORK)
         if self._clock is not None and self.left < self._next_look:
             self._next_look = self.left - self._LOOK_EVERY
             if self._clock() > self._deadline:

@@ -16,7 +16,7 @@ rated, is said in `figway.evidence`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -25,7 +25,7 @@ from figway.compare.bodies import BodyComparison
 from figway.compare.decode import content_codings, undo_codings
 from figway.compare.differences import Difference, DifferencePlace, Findings, signature
 from figway.compare.event_window import in_common
-from figway.compare.faults import Fault, fault_of
+from figway.compare.faults import Fault, fault_of, says_no_fault
 from figway.compare.head import HeadComparison, media_type
 from figway.compare.limits import Budget, CompareError
 from figway.compare.rules import ComparisonRule, RuleSet
@@ -94,6 +94,35 @@ def compare(
     return replace(found, faults=faults) if any(faults) else found
 
 
+MATCH = Comparison("match")
+"""Of two answers without a difference, of which neither is a fault."""
+
+
+def is_same(one: Answer, other: Answer, left_out: Set[bytes] = frozenset()) -> bool:
+    """Whether two answers are whole and the same to the last byte but for fields named in
+    `left_out` (in lower case): nothing that is compared can tell them apart, so that they match.
+    Statuses from 500 are left to `compare`.
+    """
+    return (
+        one.body == other.body
+        and one.status == other.status < 500
+        and one.failure is None
+        and other.failure is None
+        and not (one.truncated or other.truncated or one.cut or other.cut)
+        and (one.headers == other.headers or _differ_only_in(left_out, one, other))
+    )
+
+
+def _differ_only_in(left_out: Set[bytes], one: Answer, other: Answer) -> bool:
+    """Whether two header sections are the same, line by line, but for values of some fields."""
+    if not left_out or len(one.headers) != len(other.headers):
+        return False
+    for here, there in zip(one.headers, other.headers, strict=True):
+        if here != there and (here[0] != there[0] or here[0].lower() not in left_out):
+            return False
+    return True
+
+
 def _compared(
     legacy: Answer,
     new: Answer,
@@ -123,7 +152,7 @@ Faults = tuple[Fault | None, Fault | None]
 
 
 def _faults(legacy: Answer, new: Answer, context: Context) -> Faults:
-    if not context.faults:
+    if not context.faults or (says_no_fault(legacy) and says_no_fault(new)):
         return None, None
     kinds, decoders, limits = context.faults, context.decoders, context.limits
     return fault_of(legacy, kinds, decoders, limits), fault_of(new, kinds, decoders, limits)

@@ -152,43 +152,54 @@ _LONGEST_NAME = 64
 """Bytes of a header name of which it is remembered whether it is left out."""
 
 
-@lru_cache(1_024)
-def _says_nothing(name: bytes) -> bool:
-    return _NOT_PART.fullmatch(name) is not None
+def _told_as(name: bytes) -> bytes:
+    """A header's name in lower case; empty for one that says nothing of what is asked for."""
+    lowered = name.lower()
+    return b"" if _NOT_PART.fullmatch(lowered) else lowered
 
 
-def _left_out(name: bytes) -> bool:
-    """Whether a header says nothing of what is asked for; `name` in lower case."""
-    if len(name) > _LONGEST_NAME:
-        return _NOT_PART.fullmatch(name) is not None
-    return _says_nothing(name)
+_remembered = lru_cache(1_024)(_told_as)
 
 
-def repeat_key(method: str, target: bytes, request: Headers, body: bytes, answer: Headers) -> bytes:
+def repeat_key(
+    method: str, target: bytes, request: Headers, body: bytes, vary: Iterable[bytes] = ()
+) -> bytes:
     """What two requests share that legacy is to answer alike: the same request by the same user.
 
     Headers that say nothing of what is asked for (trace ids, a browser's hints) are left out,
-    unless the answer names them in Vary.
+    unless the answer names them in Vary, of which `vary` are the values.
     """
-    varies = _varying(value for name, value in answer if name.lower() == b"vary")
-    lowered = [(name.lower(), value) for name, value in request]
-    told = sorted(pair for pair in lowered if pair[0] in varies or not _left_out(pair[0]))
-    lines = [method.encode(), target, *(b"%b: %b" % pair for pair in told), b"", body]
-    return b"\n".join(lines)
+    told = [
+        (lowered, value)
+        for name, value in request
+        if (lowered := (_remembered if len(name) <= _LONGEST_NAME else _told_as)(name))
+    ]
+    varies = _varying(vary)
+    if varies:
+        lines = [(name.lower(), value) for name, value in request]
+        told += [line for line in lines if line[0] in varies and not _told_as(line[0])]
+    told.sort()
+    return b"\n".join([method.encode(), target, *map(b": ".join, told), b"", body])
+
+
+_NAMES_WHO = frozenset(map(len, (*_CREDENTIALS, b"cookie")))
 
 
 def signed_in(request: Headers) -> bool:
     """Whether a request says who asks: credentials, or other cookies than Figway's own."""
     for name, value in request:
-        lowered = name.lower()
-        if lowered in _CREDENTIALS or (lowered == b"cookie" and _cookies(value)):
-            return True
+        if len(name) in _NAMES_WHO:
+            lowered = name.lower()
+            if lowered in _CREDENTIALS or (lowered == b"cookie" and _cookies(value)):
+                return True
     return False
 
 
 def _cookies(value: bytes) -> bool:
-    names = (part.partition(b"=")[0].strip() for part in value.split(b";"))
-    return any(name not in (b"", _OWN_COOKIE) for name in names)
+    for part in value.split(b";"):
+        if part.partition(b"=")[0].strip() not in (b"", _OWN_COOKIE):
+            return True
+    return False
 
 
 def stripped(headers: Headers, names: Iterable[bytes]) -> Headers:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import math
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ EXACT = 4_096
 """Different requests that are counted exactly."""
 _REGISTERS = 1_024
 _INDEX_BITS = 10
+_POWERS = [2.0**-rank for rank in range(65)]
 FREQUENT = 8
 MOST_SHAPES = 64
 MOST_NAMES = 16
@@ -29,20 +31,29 @@ Shape = tuple[str, int, str, tuple[str, ...], bool]
 
 def request_hash(method: str, target: bytes, body: bytes, signed_in: bool) -> str:
     """16 hexadecimal digits that name a request."""
-    found = hashlib.blake2b(digest_size=8)
-    for part in (method.encode(), target, body, b"\1" if signed_in else b"\0"):
-        found.update(len(part).to_bytes(4, "big"))
-        found.update(part)
+    name = method.encode()
+    who = b"\0\0\0\1\1" if signed_in else b"\0\0\0\1\0"
+    told = _LENGTH(len(name)) + name + _LENGTH(len(target)) + target + _LENGTH(len(body))
+    found = hashlib.blake2b(told, digest_size=8)
+    found.update(body)
+    found.update(who)
     return found.hexdigest()
+
+
+_LENGTH = struct.Struct(">I").pack
 
 
 def shape_of(method: str, target: bytes, status: int, content_type: str, signed_in: bool) -> Shape:
     """What kind of request it was, by the answer of the side that served it."""
     media = content_type.partition(";")[0].strip().lower()[:80]
-    query = target.partition(b"?")[2].decode("latin-1")
-    names = {unquote_plus(part.partition("=")[0])[:40] for part in query.split("&") if part}
-    kept = tuple(sorted(names)[:MOST_NAMES])
-    return method[:20], status, media, kept, signed_in
+    query = target.partition(b"?")[2]
+    return method[:20], status, media, _names(query) if query else (), signed_in
+
+
+def _names(query: bytes) -> tuple[str, ...]:
+    parts = query.decode("latin-1").split("&")
+    names = {unquote_plus(part.partition("=")[0])[:40] for part in parts if part}
+    return tuple(sorted(names)[:MOST_NAMES])
 
 
 def shape_text(shape: Shape) -> str:
@@ -104,7 +115,7 @@ class Distinct:
         if self.registers is None:
             return len(self.hashes)
         m = float(_REGISTERS)
-        raw = 0.7213 / (1 + 1.079 / m) * m * m / sum(2.0**-rank for rank in self.registers)
+        raw = 0.7213 / (1 + 1.079 / m) * m * m / sum(map(_POWERS.__getitem__, self.registers))
         empty = self.registers.count(0)
         return round(m * math.log(m / empty) if raw <= 2.5 * m and empty else raw)
 

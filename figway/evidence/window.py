@@ -62,7 +62,7 @@ _WEIGHT = (
 
 def told(entries: Entries) -> str:
     """What a pair with this signature was called when it came to its end."""
-    return ending(frozenset(Mark(mark) for _, mark in entries))
+    return ending(frozenset([Mark(mark) for _, mark in entries]))
 
 
 def signature_hash(entries: Entries) -> str:

@@ -116,7 +116,7 @@ class Arrival:
     `peer` is the address of the connection's other end, `scheme` `http` or `https`, `host` the
     Host as sent. `trusted` says that the peer is a proxy whose X-Forwarded-* and Forwarded are
     kept and added to; from anybody else they are replaced. `host_line` and `lines` are the Host
-    field and the fields that tell a backend of all this, as bytes.
+    field and the fields that tell a backend of all this, as bytes; `fields` are these fields.
     """
 
     peer: str
@@ -125,10 +125,12 @@ class Arrival:
     trusted: bool = False
     host_line: bytes = field(init=False, compare=False, repr=False)
     lines: bytes = field(init=False, compare=False, repr=False)
+    fields: Headers = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         out: Headers = []
         _append_forwarded(out, self, {})
+        object.__setattr__(self, "fields", out)
         object.__setattr__(self, "host_line", b"Host: %b\r\n" % self.host)
         object.__setattr__(self, "lines", b"".join([b"%b: %b\r\n" % pair for pair in out]))
 
@@ -148,12 +150,14 @@ def forward_request(
     traceparent: bytes,
     upgrade: bytes = b"",
     decides: Set[bytes] = frozenset(),
+    without: Set[bytes] = frozenset(),
 ) -> Headers:
     """The header section for `backend`, framing fields excepted.
 
     `authority` is the backend's own host[:port]; `traceparent` is used where the client sent
     none; `upgrade` is the protocol of a tunnel that is asked for, or empty. `decides` are names
-    that the route judges by: like `DECIDING`, they stay although Connection lists them.
+    that the route judges by: like `DECIDING`, they stay although Connection lists them. `without`
+    are names, in lower case, that are left out besides.
     """
     out: Headers = [(b"Host", host_for(backend, arrival.host, authority))]
     listed: list[bytes] | None = None
@@ -167,7 +171,8 @@ def forward_request(
                 else:
                     seen[name] = seen[name] + b", " + pair[1] if name in seen else pair[1]
         elif name not in _SPECIAL:
-            out.append(pair)
+            if name not in without:
+                out.append(pair)
         elif name in _DROPPED:
             if name == b"connection":
                 listed = connection_options(pair[1], listed)
@@ -181,7 +186,10 @@ def forward_request(
     if listed:
         gone = frozenset(listed) - DECIDING - decides
         out = [out[0], *(pair for pair in out[1:] if pair[0].lower() not in gone)]
-    _append_forwarded(out, arrival, seen)
+    if seen:
+        _append_forwarded(out, arrival, seen)
+    else:
+        out += arrival.fields
     if traceparent:
         out.append((b"traceparent", traceparent))
     out.append((b"Figway-Hop", b"%d" % hop))

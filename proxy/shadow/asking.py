@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from figway.compare.answer import Answer
 from figway.evidence.may_ask_legacy import Refusal, why_not_repeated
@@ -10,7 +11,7 @@ from figway.message.http import Headers
 from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.backend_queue import BackendQueue, now_ms
-from proxy.shadow.sender import ask
+from proxy.shadow.sender import Ask, Told, ask, send_copy
 from proxy.shadow.settings import ShadowSettings
 from proxy.shadow.table import ComparedRoute, ShadowTable
 
@@ -19,12 +20,23 @@ OURS = frozenset({"saturated", "throttled"})
 """Failures of an asking that our own limits made, or the platform's on our load: not rated."""
 
 
+@dataclass(frozen=True, slots=True)
+class _First:
+    """A first question under way; `due` is when it has taken too long."""
+
+    ask: Ask
+    queue: BackendQueue
+    due: int
+
+
 class Asking:
     """Sends copies to both sides."""
 
     def __init__(self, table: ShadowTable, settings: ShadowSettings) -> None:
         self._table = table
         self._settings = settings
+        self._under_way: dict[Captured, _First] = {}
+        """What was asked for the first time, the oldest first."""
 
     def refusal(self, compared: ComparedRoute, captured: Captured, legacy: Answer) -> Refusal:
         """Why legacy may not be asked again for this request; empty if it may."""
@@ -41,14 +53,36 @@ class Asking:
             compared.plan.reads,
         )
 
-    async def first(self, queue: BackendQueue, captured: Captured) -> Answer:
-        """Ask in the turn that the queue gave, and give it back."""
-        try:
-            answer = await self._ask(queue, captured)
-            queue.result(answer, self._healthy(captured))
-        finally:
+    def first(
+        self, compared: ComparedRoute, queue: BackendQueue, captured: Captured, told: Told
+    ) -> None:
+        """Ask in the turn that the queue gave; `told` hears of the answer once the turn is given
+        back. Raises what keeps a copy from being made, and keeps the turn then."""
+        plan, under_way = compared.plan, self._under_way
+
+        def answered(answer: Answer) -> None:
+            under_way.pop(captured, None)
+            queue.result(answer, plan.breaker.healthy_statuses)
             queue.leave()
-        return answer
+            told(answer)
+
+        ask = send_copy(queue.target, captured, plan.shadow.body_limit, answered, plan)
+        under_way[captured] = _First(ask, queue, now_ms() + self._settings.timeout_ms)
+
+    def tick(self, now: int) -> None:
+        """End what takes too long; called about ten times a second."""
+        for asked in list(self._under_way.values()):
+            if asked.due > now:
+                return
+            asked.ask.expired()
+
+    def give_up(self) -> list[Captured]:
+        """Give up what was asked for the first time and is not answered: these captures."""
+        under_way, self._under_way = self._under_way, {}
+        for asked in under_way.values():
+            asked.ask.give_up()
+            asked.queue.leave()
+        return list(under_way)
 
     async def again(
         self,

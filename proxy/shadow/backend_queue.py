@@ -8,10 +8,9 @@ wait. A queue that is full drops the newest, one whose backend is left alone dro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 from figway.compare.answer import Answer
@@ -48,6 +47,7 @@ class BackendQueue:
         self._waiting: deque[Captured] = deque()
         self._second: deque[asyncio.Future[None]] = deque()
         self._running = 0
+        self._pumping = False
         self.held = False
         """The comparer is behind: begin nothing new."""
 
@@ -71,7 +71,15 @@ class BackendQueue:
 
     def pump(self) -> None:
         """Begin as much as there is room for."""
-        room = self.limiter.room(now_ms())
+        if self._pumping or not (self._second or self._waiting):
+            return
+        self._pumping = True  # work that ends at once gives its place to the next in this loop
+        try:
+            self._begin(self.limiter.room(now_ms()))
+        finally:
+            self._pumping = False
+
+    def _begin(self, room: int) -> None:
         while self._running < room and self._second:
             turn = self._second.popleft()
             if not turn.done():
@@ -86,9 +94,13 @@ class BackendQueue:
         self._running -= 1
         self.pump()
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[bool]:
-        """A place for a second question; False when there is none in time."""
+    def turn(self) -> Turn:
+        """A place for a second question, to be entered by `async with`."""
+        return Turn(self)
+
+    async def wait_for_turn(self) -> bool:
+        """Wait for a place for a second question, which `leave` gives back; False when there is
+        none in time."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._second.append(turn)
         self.pump()
@@ -97,13 +109,13 @@ class BackendQueue:
                 await turn
         except TimeoutError:
             pass
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
         granted = turn.done() and not turn.cancelled()
         turn.cancel()
-        try:
-            yield granted
-        finally:
-            if granted:
-                self.leave()
+        return granted
 
     def result(self, answer: Answer, healthy: tuple[int, ...] = ()) -> None:
         """How a request went: the limiter learns from it. `healthy` are statuses from 500 that are
@@ -130,3 +142,21 @@ class BackendQueue:
             "why": self.limiter.why,
             "since_ms": self.paused_ms,
         }
+
+
+class Turn:
+    """A place in a queue, as long as it is held; entered, it says whether there was one in time."""
+
+    __slots__ = ("_granted", "_queue")
+
+    def __init__(self, queue: BackendQueue) -> None:
+        self._queue = queue
+        self._granted = False
+
+    async def __aenter__(self) -> bool:
+        self._granted = await self._queue.wait_for_turn()
+        return self._granted
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._granted:
+            self._queue.leave()

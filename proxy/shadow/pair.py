@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from figway.compare.answer import Answer
-from figway.compare.verdict import Comparison
+from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.seen import Seen
-from figway.evidence.window import MORE, NO_DIFFERENCE, Entries, entries_of
+from figway.evidence.window import (
+    MORE,
+    NO_DIFFERENCE,
+    Entries,
+    entries_of,
+    signature_hash,
+    told,
+)
 from proxy.capture.message import Captured
 
 
@@ -28,6 +35,10 @@ class PairStage(StrEnum):
     ENDED = "ended"
 
 
+NOT_COMPARED = Comparison("compare_error", reason="unknown")
+"""Of a pair that is not compared yet."""
+
+
 @dataclass(slots=True)
 class Pair:
     """See the module."""
@@ -35,9 +46,9 @@ class Pair:
     captured: Captured
     legacy: Answer
     new: Answer
-    comparison: Comparison
-    since: int
-    """Monotonic milliseconds at which both answers were there."""
+    comparison: Comparison = NOT_COMPARED
+    since: int = 0
+    """Monotonic milliseconds at which both answers were there, and compared; 0 before."""
     apart_ms: float = 0.0
     """From asking legacy to asking new."""
     slack_ms: float = 0.0
@@ -52,6 +63,8 @@ class Pair:
     """Lists that legacy gives in any order, and that are compared so for this pair."""
     refusal: str = ""
     """Why legacy may not be asked again; empty if it may."""
+    before: Pair | None = None
+    """What was answered to an equal request before, if legacy is to be held against itself."""
 
     @property
     def open(self) -> list[int]:
@@ -79,6 +92,15 @@ class Pair:
         for item, mark in self.found:
             marks.setdefault(item.field, set()).add(mark)
         return entries_of(marks)
+
+    @property
+    def ended(self) -> tuple[str, str]:
+        """What it is called now that it has its marks, and its signature or the reason."""
+        verdict = self.comparison.verdict
+        if verdict not in COMPARED:
+            return verdict, self.comparison.reason
+        entries = self.entries
+        return (told(entries), signature_hash(entries)) if entries else ("match", "")
 
     @property
     def found(self) -> Iterator[tuple[Seen, Mark]]:

@@ -14,8 +14,7 @@ from typing import Any
 
 from figway.compare.answer import Answer
 from figway.compare.event_window import count
-from figway.compare.verdict import COMPARED, Comparison
-from figway.evidence.window import signature_hash, told
+from figway.compare.verdict import COMPARED, MATCH, Comparison
 from figway.model.words import Side
 from proxy.capture.message import Captured
 from proxy.shadow.asking import OURS, Asking
@@ -37,6 +36,9 @@ _NO_TIME = ("worker_busy", "backend_busy")
 """Drops that less reading would have saved the work of."""
 EARLY_MS = 2_000
 """How long a capture waits for the table that it was served under."""
+
+_AGREED = ("match", "")
+"""How a pair without a difference ends, and its signature."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
@@ -115,6 +117,7 @@ class Pairs:
         while self._early and self._early[0][0] <= now:
             self._skip(self._early.popleft()[1], "table_moved")
         self._looks.tick()
+        self._asking.tick(now)
         held = self.thread.waiting >= BEHIND
         for queue in self.table.queues.values():
             queue.held = held
@@ -130,6 +133,8 @@ class Pairs:
                 self._drop(captured, reason)
         while self._early:
             self._drop(self._early.popleft()[1], reason)
+        for captured in self._asking.give_up():
+            self._drop(captured, reason)
         self.hurry()
 
     def hurry(self) -> None:
@@ -137,13 +142,21 @@ class Pairs:
         self._looks.tick(hurry=True)
 
     def begin(self, queue: BackendQueue, captured: Captured) -> None:
-        """A queue has a place for it."""
-        none = Answer(failure="unknown")
-        served = _served(captured)
-        sides = (served, none) if captured.side == Side.LEGACY else (none, served)
-        unknown = Comparison("compare_error", reason="unknown")
-        pair = Pair(captured, *sides, unknown, now_ms())
-        self._spawn(self.guarded(pair, self._work(queue, pair)), "pair")
+        """A queue has a place for it: ask the side that did not serve."""
+        asked_ms = time.time() * 1_000
+        try:
+            compared = self._compared(captured)
+            if compared is not None:
+                compared.state.reads.pair()
+                told = partial(self._answered, compared, captured, asked_ms)
+                self._asking.first(compared, queue, captured, told)
+                return
+        except Exception as error:
+            queue.leave()
+            self._fault(_pair(captured, Answer(failure="unknown"), asked_ms), error)
+            return
+        queue.leave()
+        self._skip(captured, "table_moved")
 
     # -- ending ------------------------------------------------------------------------------
 
@@ -176,37 +189,59 @@ class Pairs:
         except Exception as error:
             if pair.stage is PairStage.ENDED:
                 raise
-            pair.stage = PairStage.ENDED
-            pair.comparison = Comparison("compare_error", reason=type(error).__name__)
-            self._ended(pair.captured)
-            self.tally.compared(None, pair, "compare_error", None)
+            self._fault(pair, error)
+
+    def _fault(self, pair: Pair, error: Exception) -> None:
+        pair.stage = PairStage.ENDED
+        pair.comparison = Comparison("compare_error", reason=type(error).__name__)
+        self._ended(pair.captured)
+        self.tally.compared(None, pair, "compare_error", None)
 
     # -- one pair ----------------------------------------------------------------------------
 
-    async def _work(self, queue: BackendQueue, pair: Pair) -> None:
-        captured = pair.captured
-        compared = self._compared(captured)
-        if compared is None:
-            queue.leave()
-            self.gone(pair)
-            return
-        compared.state.reads.pair()
-        asked_ms = time.time() * 1_000
-        answer = await self._asking.first(queue, captured)
-        took_ms = time.time() * 1_000 - asked_ms
+    def _answered(
+        self, compared: ComparedRoute, captured: Captured, asked_ms: float, answer: Answer
+    ) -> None:
+        """The side that did not serve has answered."""
         if answer.failure in OURS:
-            pair.stage = PairStage.ENDED
             self._drop(captured, "backend_busy")
             return
-        if captured.side == Side.LEGACY:
-            pair.new, pair.apart_ms = answer, asked_ms - captured.at_ms
-        else:
-            pair.legacy, pair.apart_ms = answer, captured.at_ms - asked_ms
-        pair.slack_ms = took_ms + captured.head_us / 1_000
+        pair = _pair(captured, answer, asked_ms)
+        try:
+            self._begun(compared, pair)
+        except Exception as error:
+            if pair.stage is PairStage.ENDED:
+                self._spawn(_raising(error), "pair")  # it is reported
+            else:
+                self._fault(pair, error)
+
+    def _begun(self, compared: ComparedRoute, pair: Pair) -> None:
+        """Both answers are there. A pair that is compared in no time and does not differ, as most
+        are, ends now, without a task of its own, unless something is to be learned from it."""
+        found, work = None, None
+        if not is_not_modified(pair):
+            found = compared.comparer.now(pair.captured, pair.legacy, pair.new)
+        if found is not None and found.verdict == "match" and not found.differences:
+            self._compared_as(compared, pair, found)
+            if pair.before is None:
+                if self._looks.is_curious(compared, pair):
+                    work = self._looked(compared, pair)
+                elif self._quota.take(pair.captured, *_AGREED):
+                    work = self._with_example(compared, pair, _AGREED[0])
+                else:
+                    self._end(compared, pair, _AGREED[0], None)
+                    return
+        self._spawn(self.guarded(pair, work or self._work(compared, pair, found)), "pair")
+
+    async def _looked(self, compared: ComparedRoute, pair: Pair) -> None:
+        await self._looks.look(compared, pair)
+        await self.finish(compared, pair)
+
+    async def _work(self, compared: ComparedRoute, pair: Pair, found: Comparison | None) -> None:
         if is_not_modified(pair) and not pair.new.failure and pair.new.status < 500:
             await self._not_modified(compared, pair)
             return
-        await self._compare(compared, pair)
+        await self._compare(compared, pair, found)
 
     async def _not_modified(self, compared: ComparedRoute, pair: Pair) -> None:
         asking, tally = self._asking, self.tally
@@ -220,37 +255,53 @@ class Pairs:
             self._skip(pair.captured, "not_modified")
 
     async def _compare(
-        self, compared: ComparedRoute, pair: Pair, *, conditional: bool = False
+        self,
+        compared: ComparedRoute,
+        pair: Pair,
+        found: Comparison | None = None,
+        *,
+        conditional: bool = False,
     ) -> None:
+        """Compare it, unless that was done (`found`), and go on by what it came to."""
         if conditional and pair.new.status == 304:
-            pair.comparison = Comparison("match")
-        else:
-            pair.comparison = await self.thread.compare(
-                compared.comparer, pair.captured, pair.legacy, pair.new
-            )
-            await self._in_any_order(compared, pair)
-        pair.since = now_ms()
-        self._built(compared, pair)
+            self._compared_as(compared, pair, MATCH, final=True)
+        elif not pair.since:
+            if found is None:
+                found = await self.thread.compare(
+                    compared.comparer, pair.captured, pair.legacy, pair.new
+                )
+            found = await self._in_any_order(compared, pair, found)
+            self._compared_as(compared, pair, found, final=conditional)
         rated = pair.comparison.verdict in COMPARED
         if not rated or await self._looks.judge(compared, pair, final=conditional):
             await self.finish(compared, pair)
 
-    async def _in_any_order(self, compared: ComparedRoute, pair: Pair) -> None:
+    def _compared_as(
+        self, compared: ComparedRoute, pair: Pair, found: Comparison, *, final: bool = False
+    ) -> None:
+        """Both answers are there, and compared; `final`: it is not looked at once more."""
+        pair.comparison, pair.since = found, now_ms()
+        self._built(compared, pair)
+        if not final and found.verdict in COMPARED:
+            self._looks.look_back(compared, pair)
+
+    async def _in_any_order(
+        self, compared: ComparedRoute, pair: Pair, found: Comparison
+    ) -> Comparison:
         """Compare once more where single elements differ of a list that legacy gives in any order:
         which of them are others is known then."""
-        if pair.comparison.verdict != "mismatch":
-            return
         orders = compared.state.knowledge.forms.orders
-        if not orders:
-            return
-        elements = [item.path for item in pair.comparison.differences]
+        if found.verdict != "mismatch" or not orders:
+            return found
+        elements = [item.path for item in found.differences]
         pair.unordered = frozenset(
             path for path in orders if any(one.startswith(f"{path}[*]") for one in elements)
         )
-        if pair.unordered:
-            pair.comparison = await self.thread.compare(
-                compared.comparer, pair.captured, pair.legacy, pair.new, pair.unordered
-            )
+        if not pair.unordered:
+            return found
+        return await self.thread.compare(
+            compared.comparer, pair.captured, pair.legacy, pair.new, pair.unordered
+        )
 
     def _built(self, compared: ComparedRoute, pair: Pair) -> None:
         new = compared.plan.new
@@ -261,27 +312,46 @@ class Pairs:
 
     async def finish(self, compared: ComparedRoute, pair: Pair) -> None:
         """It has its marks: count it, and keep it as an example if there are few like it."""
-        captured, verdict = pair.captured, pair.comparison.verdict
-        ended: str = verdict
-        named = pair.comparison.reason
-        if verdict in COMPARED:
-            ended = told(pair.entries)
-            named = signature_hash(pair.entries)
-            compared.state.agreed |= captured.method == "GET" and ended == "match"
-        example = None
-        if ended != "skipped" and self._quota.take(captured, ended, named):
-            make = partial(compared.comparer.example, pair, ended, compared.state.build)
-            try:
-                example = await self.thread.do(make)
-            except Exception:  # a body that cannot be redacted is not kept
-                example = None
+        ended, named = pair.ended
+        if ended != "skipped" and self._quota.take(pair.captured, ended, named):
+            await self._with_example(compared, pair, ended)
+        else:
+            self._end(compared, pair, ended, None)
+
+    async def _with_example(self, compared: ComparedRoute, pair: Pair, ended: str) -> None:
+        make = partial(compared.comparer.example, pair, ended, compared.state.build)
+        try:
+            example = await self.thread.do(make)
+        except Exception:  # a body that cannot be redacted is not kept
+            example = None
+        self._end(compared, pair, ended, example)
+
+    def _end(
+        self, compared: ComparedRoute, pair: Pair, ended: str, example: dict[str, Any] | None
+    ) -> None:
+        if ended == "match" and pair.captured.method == "GET":
+            compared.state.agreed = True
         pair.stage = PairStage.ENDED
-        self._ended(captured)
+        self._ended(pair.captured)
         self.tally.compared(compared, pair, ended, example)
+
+
+async def _raising(error: Exception) -> None:
+    raise error
 
 
 def _other(captured: Captured) -> Side:
     return Side(captured.side).other
+
+
+def _pair(captured: Captured, answer: Answer, asked_ms: float) -> Pair:
+    """A capture with the other side's answer, which was asked for at `asked_ms`."""
+    served = _served(captured)
+    took_ms = time.time() * 1_000 - asked_ms
+    slack_ms = took_ms + captured.head_us / 1_000
+    if captured.side == Side.LEGACY:
+        return Pair(captured, served, answer, apart_ms=asked_ms - captured.at_ms, slack_ms=slack_ms)
+    return Pair(captured, answer, served, apart_ms=captured.at_ms - asked_ms, slack_ms=slack_ms)
 
 
 def _served(captured: Captured) -> Answer:

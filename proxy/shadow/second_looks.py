@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
-from figway.compare.answer import Answer
+from figway.compare.answer import Answer, values_of
 from figway.compare.verdict import COMPARED, Comparison
 from figway.evidence.may_ask_legacy import repeat_key
 from figway.evidence.noise.decide import Look
@@ -25,11 +25,11 @@ from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.place_looks import LATE_MS
 from figway.evidence.noise.seen import Changes, Seen
 from figway.evidence.occurrences import changes, occurrences
-from figway.evidence.recent import Kept, RecentAnswers
+from figway.evidence.recent import RecentAnswers
 from figway.message.http import is_read
 from figway.model.table import Stage
 from figway.model.words import WEIGHT_SCALE, Side
-from proxy.shadow.asking import Asking, raw_headers
+from proxy.shadow.asking import Asking
 from proxy.shadow.backend_queue import now_ms
 from proxy.shadow.pair import Pair, PairStage
 from proxy.shadow.table import ComparedRoute, ShadowTable
@@ -139,36 +139,44 @@ class SecondLooks:
     async def judge(self, compared: ComparedRoute, pair: Pair, *, final: bool = False) -> bool:
         """Mark a pair. True: it may end; False: it is held, and `ends` takes it later.
 
-        `final`: it was looked at again already, in a way of its own.
+        `look_back` was called for it, unless it is `final`: it was looked at again already, in a
+        way of its own.
         """
         if final:
             mark_at_once(compared, pair)
             pair.settle(Mark.LOOKED_ONCE)
             return True
-        pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
         before = await self._natural(compared, pair)
         mark_at_once(compared, pair)
         if not pair.open:
-            if self._curious(compared, pair):
-                await self._look(compared, pair)
+            if self.is_curious(compared, pair):
+                await self.look(compared, pair)
             return True
+        self._may_ask(compared, pair)
         if not is_read(pair.captured.method, compared.plan.reads):
             pair.settle(Mark.LOOKED_ONCE)
             return True
         if not pair.refusal and compared.state.reads.spend():
-            await self._look(compared, pair)
+            await self.look(compared, pair)
             return True
         return await self._without_asking(compared, pair, before)
 
-    def _curious(self, compared: ComparedRoute, pair: Pair) -> bool:
+    def is_curious(self, compared: ComparedRoute, pair: Pair) -> bool:
         """Whether a pair that needs no look gets one, to learn from it."""
-        if pair.refusal or not is_read(pair.captured.method, compared.plan.reads):
+        if not compared.sample:
             return False
         lot = secrets.randbelow(WEIGHT_SCALE)
-        wanted = lot < compared.sample
-        if not wanted and compared.sample and _AUDITED & set(pair.marks):
-            wanted = lot < compared.sample + AUDIT
-        return wanted and compared.state.reads.spend()
+        audited = pair.marks and _AUDITED & set(pair.marks)
+        if lot >= (compared.sample + AUDIT if audited else compared.sample):
+            return False
+        if not is_read(pair.captured.method, compared.plan.reads):
+            return False
+        return self._may_ask(compared, pair) and compared.state.reads.spend()
+
+    def _may_ask(self, compared: ComparedRoute, pair: Pair) -> bool:
+        """Whether legacy may be asked again for this pair; it notes why not."""
+        pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
+        return not pair.refusal
 
     async def _without_asking(
         self, compared: ComparedRoute, pair: Pair, before: _Before | None
@@ -198,29 +206,31 @@ class SecondLooks:
 
     # -- natural repeats -----------------------------------------------------------------------
 
-    async def _natural(self, compared: ComparedRoute, pair: Pair) -> _Before | None:
-        """Compare legacy with its answer to an equal request before; None where there is none."""
-        captured = pair.captured
-        if not is_read(captured.method, compared.plan.reads):
-            return None
+    def look_back(self, compared: ComparedRoute, pair: Pair) -> None:
+        """Remember what legacy answered, and find what it answered to an equal request before, if
+        the two are to be compared."""
+        if not is_read(pair.captured.method, compared.plan.reads):
+            return
         key = _key(pair)
         now = now_ms()
         known = self._recent.get(key, now)
         self._recent.put(key, pair, pair.size, now)
-        for waiting in self._by_key.pop(key, ()):
+        for waiting in self._by_key.pop(key, ()) if self._by_key else ():
             if waiting.stage is PairStage.HELD:
                 self._unhold(waiting)
                 work = self._ends.guarded(waiting, self._repeated(waiting, pair))
                 self._spawn(work, "natural repeat")
-        if known is None:
-            return None
-        return await self._own(compared, pair, known)
-
-    async def _own(self, compared: ComparedRoute, pair: Pair, known: Kept[Pair]) -> _Before | None:
-        state, before = compared.state, known.value
         differs = pair.comparison.verdict == "mismatch"
-        if not differs and state.natural >= NATURAL_ALL and secrets.randbelow(10):
+        enough = compared.state.natural >= NATURAL_ALL and not differs
+        if known is not None and not (enough and secrets.randbelow(10)):
+            pair.before = known.value
+
+    async def _natural(self, compared: ComparedRoute, pair: Pair) -> _Before | None:
+        """Compare legacy with its answer to an equal request before; None where there is none."""
+        state, before = compared.state, pair.before
+        if before is None:
             return None
+        pair.before = None  # a chain of pairs would be kept for ever
         own = await self._compare(compared, pair, before.legacy, pair.legacy)
         if own.verdict not in COMPARED:
             return None
@@ -249,7 +259,7 @@ class SecondLooks:
 
     # -- looking -------------------------------------------------------------------------------
 
-    async def _look(self, compared: ComparedRoute, pair: Pair) -> None:
+    async def look(self, compared: ComparedRoute, pair: Pair) -> None:
         """Ask both sides again, and mark what differs; deeper where a place is new."""
         await self._round(compared, pair, range(len(pair.seen)))
         for turn in range(DEPTH):
@@ -377,7 +387,7 @@ class SecondLooks:
 
     async def _looked(self, compared: ComparedRoute, pair: Pair) -> None:
         if pair.open:
-            await self._look(compared, pair)
+            await self.look(compared, pair)
         await self._ends.finish(compared, pair)
 
     async def _given_up(self, compared: ComparedRoute | None, pair: Pair) -> None:
@@ -470,7 +480,7 @@ def _key(pair: Pair) -> bytes:
         captured.target,
         captured.headers,
         captured.body,
-        raw_headers(pair.legacy),
+        [value.encode("latin-1") for value in values_of(pair.legacy.headers, "vary")],
     )
     return hashlib.blake2b(
         text, digest_size=16, person=b"repeat", salt=_short(captured.route)

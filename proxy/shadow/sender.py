@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from time import monotonic_ns
 
 from figway.compare.answer import Answer
@@ -37,17 +38,36 @@ EXECUTED = b"X-Amz-Executed-Version"
 """How a copy's answer carries the version of the function that gave it."""
 
 
+Told = Callable[[Answer], None]
+"""Told how a request was answered, once."""
+
+
 class Ask:
-    """Implements `ResponseSink`; `answered` resolves with the `Answer`, never with an exception.
+    """Implements `ResponseSink`; `told` hears of the `Answer`, which may be a failure.
 
     A body over `cap` bytes is not read on: the connection is given up, and the answer truncated.
     `bodied` is False for an answer to HEAD, whose length is that of a body that does not follow.
     `stream` follows a stream of events, which is left rather than given up.
     """
 
-    def __init__(self, cap: int, *, bodied: bool = True, stream: EventWindow | None = None) -> None:
-        self.answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    __slots__ = (
+        "_began",
+        "_bodied",
+        "_cap",
+        "_head",
+        "_pieces",
+        "_size",
+        "_stream",
+        "_told",
+        "head_us",
+        "sending",
+    )
+
+    def __init__(
+        self, cap: int, told: Told, *, bodied: bool = True, stream: EventWindow | None = None
+    ) -> None:
         self.sending: Sending | None = None
+        self._told: Told | None = told
         self.head_us = 0
         self._cap = cap
         self._bodied = bodied
@@ -91,7 +111,8 @@ class Ask:
     def request_paused(self) -> None:
         """The body was handed over whole; the upstream keeps it."""
 
-    request_resumed = request_paused
+    def request_resumed(self) -> None:
+        """The same."""
 
     def _too_long(self) -> None:
         self._pieces = []
@@ -100,7 +121,7 @@ class Ask:
 
     def expired(self) -> None:
         """It took too long."""
-        if not self.answered.done():
+        if self._told is not None:
             window = self._window()
             if window is not None:
                 self._leave(window)
@@ -121,23 +142,29 @@ class Ask:
         lasted = (monotonic_ns() - self._began) // 1_000 - self.head_us
         self._done(truncated=window.says_nothing(lasted), cut=True)
 
+    def give_up(self) -> None:
+        """Nobody wants the answer any more."""
+        self._told = None
+        self._abort()
+
     def _abort(self) -> None:
         if self.sending is not None:
             self.sending.abort()
 
     def _done(self, *, truncated: bool = False, cut: bool = False) -> None:
-        head = self._head
-        if head is not None and not self.answered.done():
+        head, told = self._head, self._told
+        if head is not None and told is not None:
+            self._told = None
             body, headers = b"".join(self._pieces), tuple(head.headers)
             if head.build:
                 headers += ((EXECUTED, head.build),)
-            answer = Answer(head.status, headers, body, truncated, self.head_us / 1_000, cut=cut)
-            self.answered.set_result(answer)
+            told(Answer(head.status, headers, body, truncated, self.head_us / 1_000, None, cut))
 
     def _fail(self, kind: str) -> None:
-        if not self.answered.done():
+        told, self._told = self._told, None
+        if told is not None:
             elapsed = (monotonic_ns() - self._began) / 1_000_000
-            self.answered.set_result(Answer(elapsed_ms=elapsed, failure=kind))
+            told(Answer(elapsed_ms=elapsed, failure=kind))
 
 
 class EventWindow:
@@ -175,6 +202,29 @@ def _length(headers: Headers) -> int:
     return 0
 
 
+def send_copy(
+    target: LiveBackend,
+    captured: Captured,
+    cap: int,
+    told: Told,
+    plan: Plan | None = None,
+    conditions: Sequence[tuple[bytes, bytes]] = (),
+) -> Ask:
+    """Send the copy of a request to a backend, without a bound on its time; `plan` is its route's,
+    and `conditions` are headers with validators of that backend's own."""
+    streams = plan is not None and plan.shadow.event_streams
+    window = EventWindow.of(captured) if streams else None
+    sink = Ask(cap, told, bodied=captured.method != "HEAD", stream=window)
+    sending = sink.sending = target.upstream.send(
+        outbound(target, captured, plan, conditions), sink
+    )
+    if captured.has_body:
+        if captured.body:
+            sending.write(captured.body)
+        sending.end()
+    return sink
+
+
 async def ask(
     target: LiveBackend,
     captured: Captured,
@@ -183,26 +233,17 @@ async def ask(
     plan: Plan | None = None,
     conditions: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
-    """Send the copy of a request to a backend; `plan` is its route's, and `conditions` are headers
-    with validators of that backend's own."""
-    streams = plan is not None and plan.shadow.event_streams
-    window = EventWindow.of(captured) if streams else None
-    sink = Ask(cap, bodied=captured.method != "HEAD", stream=window)
-    request = outbound(target, captured, plan, conditions)
-    sending = sink.sending = target.upstream.send(request, sink)
-    if captured.has_body:
-        if captured.body:
-            sending.write(captured.body)
-        sending.end()
-    timer = asyncio.get_running_loop().call_later(timeout_s, sink.expired)
-    target.in_flight += 1
+    """Send a copy, and wait for its answer as long as `timeout_s`."""
+    loop = asyncio.get_running_loop()
+    answered: asyncio.Future[Answer] = loop.create_future()
+    sink = send_copy(target, captured, cap, answered.set_result, plan, conditions)
+    timer = loop.call_later(timeout_s, sink.expired)
     try:
-        return await sink.answered
+        return await answered
     finally:
         timer.cancel()
-        target.in_flight -= 1
-        if not sink.answered.done():  # cancelled
-            sending.abort()
+        if not answered.done() or answered.cancelled():
+            sink.give_up()
 
 
 def outbound(
@@ -213,20 +254,18 @@ def outbound(
 ) -> OutboundRequest:
     """The copy as it leaves."""
     policy_plan, reads = (None, ()) if plan is None else (plan.policy_plan, plan.reads)
-    # A validator is one side's own: a copy asks for the whole answer, whatever the client has.
-    headers = [pair for pair in captured.headers if pair[0].lower() not in CONDITIONS]
-    headers += conditions
-    arrival = Arrival(captured.peer, captured.scheme, captured.host, captured.trusted)
-    hop = next((value for name, value in headers if name.lower() == HOP_HEADER), None)
-    parent = b"00-%b-%b-01" % (captured.trace.encode(), os.urandom(8).hex().encode())
+    headers = captured.headers
     out = forward_request(
         headers,
-        arrival,
+        _arrival(captured),
         target.backend,
         authority=target.authority,
-        hop=hops(hop) + 1,
-        traceparent=parent,
+        hop=hops(_first(headers, HOP_HEADER)) + 1,
+        traceparent=b"" if _first(headers, b"traceparent") else _new_trace(captured),
+        # A validator is one side's own: a copy asks for the whole answer, whatever the client has.
+        without=CONDITIONS,
     )
+    out += conditions
     out.append(MARKER)
     if not is_read(captured.method, reads) or target.hands_on:
         out.append(DRY_RUN)
@@ -243,3 +282,27 @@ def outbound(
     if plan is not None:
         request.healthy = plan.breaker.healthy_statuses
     return request
+
+
+def _first(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of a field, its name in lower case."""
+    length = len(name)
+    for known, value in headers:
+        if len(known) == length and known.lower() == name:
+            return value
+    return None
+
+
+def _new_trace(captured: Captured) -> bytes:
+    return b"00-%b-%b-01" % (captured.trace.encode(), os.urandom(8).hex().encode())
+
+
+_LONGEST_HOST = 255
+
+
+def _arrival(captured: Captured) -> Arrival:
+    make = _known_arrival if len(captured.host) <= _LONGEST_HOST else Arrival
+    return make(captured.peer, captured.scheme, captured.host, captured.trusted)
+
+
+_known_arrival = lru_cache(1_024)(Arrival)

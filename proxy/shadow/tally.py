@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from figway.compare.answer import Answer, RawHeader, header_values
+from figway.compare.answer import Answer, values_of
 from figway.compare.differences import Difference
 from figway.compare.faults import Fault
 from figway.compare.rules import rule_data
@@ -14,8 +14,8 @@ from figway.evidence.histogram import bucket_of
 from figway.evidence.may_ask_legacy import signed_in
 from figway.evidence.noise.legacy_forms import MOST_PLACES
 from figway.evidence.noise.marks import Mark
-from figway.evidence.noise.seen import Seen
 from figway.evidence.noise.sketches import PlaceSketch
+from figway.evidence.noise.values import Reading, read_at
 from figway.evidence.occurrences import changes
 from figway.evidence.requests import Shape, request_hash, shape_of
 from figway.evidence.window import OWN, BuildEvidence, add_counts
@@ -97,9 +97,10 @@ class Tally:
         sides = (("legacy", pair.legacy), ("new", pair.new))
         for (side, answer), fault in zip(sides, comparison.faults, strict=True):
             _answered(row, side, answer, fault)
-        excused = pair.excused
-        for item in comparison.differences:
-            row.add_field(_field(item, captured.at_ms, noise=item.field in excused))
+        if comparison.differences:
+            excused = pair.excused
+            for item in comparison.differences:
+                row.add_field(_field(item, captured.at_ms, noise=item.field in excused))
         if example is not None:
             row.examples.append(example)
         if compared is not None:
@@ -118,7 +119,8 @@ class Tally:
         rated = comparison.verdict in COMPARED
         if rated:
             evidence.count(pair.entries, captured.at_ms)
-            self._sketch(evidence, compared.state, pair)
+            if pair.seen or comparison.own_values:
+                self._sketch(evidence, compared.state, pair)
         if rated or side == "new":
             evidence.shapes.add(shape)
             name = request_hash(captured.method, captured.target, captured.body, who)
@@ -134,10 +136,10 @@ class Tally:
         for seen, mark in sorted(pair.found, key=lambda item: item[1] is Mark.FORM):
             if mark is not Mark.COVERED and seen.place not in done:
                 done.add(seen.place)
-                _sketched(evidence, seen.place, seen, pair.apart_ms, state)
+                _sketched(evidence, seen.place, seen.readings, pair.apart_ms, state)
         for at in pair.comparison.own_values:
-            seen = Seen(at.exact, at.exact, "changed", "", at.legacy, at.new)
-            _sketched(evidence, f"{at.exact}{OWN}", seen, pair.apart_ms, state)
+            readings = read_at(at.exact, at.legacy), read_at(at.exact, at.new)
+            _sketched(evidence, f"{at.exact}{OWN}", readings, pair.apart_ms, state)
 
     def own(
         self, compared: ComparedRoute, captured: Captured, own: Comparison, *, natural: bool
@@ -226,28 +228,28 @@ def _field(item: Difference, at_ms: int, *, noise: bool) -> dict[str, Any]:
 
 
 def _sketched(
-    evidence: BuildEvidence, place: str, seen: Seen, apart_ms: float, state: WindowState
+    evidence: BuildEvidence,
+    place: str,
+    readings: tuple[Reading, Reading],
+    apart_ms: float,
+    state: WindowState,
 ) -> None:
     sketch = evidence.sketches.get(place)
     if sketch is None:
         if len(evidence.sketches) >= MOST_PLACES:
             return
         sketch = evidence.sketches[place] = PlaceSketch()
-    sketch.count(*seen.readings, apart_ms, state.digest)
+    sketch.count(*readings, apart_ms, state.digest)
 
 
 def _shape(captured: Captured, legacy: Answer | None, who: bool) -> Shape:
     """By legacy's answer; by the served one where there is no pair. `who`: signed in."""
     if legacy is None or legacy.failure is not None:
-        status, media = captured.status, _media_type(captured.answer_headers)
+        status, types = captured.status, values_of(captured.answer_headers, "content-type")
     else:
-        status, media = legacy.status, _media_type(legacy.headers)
+        status, types = legacy.status, values_of(legacy.headers, "content-type")
+    media = types[-1] if types else ""
     return shape_of(captured.method, captured.target, status, media, who)
-
-
-def _media_type(headers: Iterable[RawHeader]) -> str:
-    types = (pair for pair in headers if pair[0].lower() in (b"content-type", "content-type"))
-    return header_values(types).get("content-type", [""])[-1]
 
 
 def _why(pair: Pair) -> str:

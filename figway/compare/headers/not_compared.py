@@ -32,6 +32,9 @@ NOT_COMPARED: dict[str, tuple[str, ...]] = {
 
 LEFT_OUT = frozenset(name for names in NOT_COMPARED.values() for name in names)
 """All of these names."""
+_DECODING = frozenset({"content-encoding"})
+SAYS_NOTHING = frozenset(name.encode() for name in LEFT_OUT - _DECODING)
+"""Those that say nothing of the body either."""
 OWN_COOKIES = frozenset({"figway_id"})
 """Cookies that the facade sets, and not a backend."""
 # Of a 304 they are those of the 200 that it stands for, and a server may leave them out
@@ -51,7 +54,9 @@ def compared_names(
 
     `wanted` are compared all the same; `connection` are those that a Connection header names.
     """
-    left_out = LEFT_OUT | set(connection)
-    if status == 304:
-        left_out |= _NOT_OF_304
-    return sorted(name for name in present if name in wanted or name not in left_out)
+    left_out = LEFT_OUT | _NOT_OF_304 if status == 304 else LEFT_OUT
+    return sorted(
+        name
+        for name in present
+        if name in wanted or (name not in left_out and name not in connection)
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from figway.compare.align import IDENTITIES
 from figway.compare.canonical.json import Value, fingerprint, same
-from figway.evidence.noise.values import ABSENT, Reading, read, read_header
+from figway.evidence.noise.values import ABSENT, Reading, read, read_at
 
 MOST_ORDERED = 60
 BEYOND = "(more)"
@@ -98,9 +98,8 @@ class Seen:
         """Both values as they read by themselves."""
         if self.kind == "order":
             return read(self.one), Reading("tree", number=inverted_share(self.one, self.other))
-        read_one = read_header if self.path.startswith("header:") else read
-        left = ABSENT if self.kind == "added" else read_one(self.one)
-        right = ABSENT if self.kind == "missing" else read_one(self.other)
+        left = ABSENT if self.kind == "added" else read_at(self.path, self.one)
+        right = ABSENT if self.kind == "missing" else read_at(self.path, self.other)
         return left, right
 
 

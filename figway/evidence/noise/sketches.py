@@ -109,7 +109,7 @@ class PlaceSketch:
             self._last[side] = key
             entry[side] += 1
         if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
-            self._went({f"{digest(legacy.text)}>{digest(new.text)}"})
+            self._went({f"{keys[0]}>{keys[1]}"})
         if {legacy.nature, new.nature} <= _TEXTS:
             self.unlike += slots(legacy.text, new.text) is None
         if legacy.nature == new.nature == "instant":

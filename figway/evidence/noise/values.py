@@ -82,6 +82,11 @@ def read_header(value: object) -> Reading:
     return found
 
 
+def read_at(path: str, value: object) -> Reading:
+    """Read the value at a path of an answer."""
+    return read_header(value) if path.startswith("header:") else read(value)
+
+
 def _number(value: float) -> Reading:
     try:
         number = float(value)

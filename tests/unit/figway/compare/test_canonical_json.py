@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from figway.compare.answer import Context
-from figway.compare.canonical.json import fingerprint, parse_json, same
+from figway.compare.canonical.json import fingerprint, parse_json, same, surely_same
 from figway.compare.verdict import compare
 from tests.support.answers import answer, compare_json, found, json_answer
 from tests.support.thorough import examples
@@ -64,7 +65,35 @@ def test_agrees_with_deepdiff(legacy: Any, new: Any) -> None:
     differs = bool(DeepDiff(strict(legacy), strict(new), ignore_order=False))
     assert (compare_json(legacy, new).verdict == "mismatch") == differs
     assert same(legacy, new) == (not differs)
+    assert surely_same(legacy, new) == (not differs)  # here are no infinities, which it leaves open
     assert (fingerprint(legacy) == fingerprint(new)) == (not differs)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "sure"),
+    [
+        ("[true]", "[1]", False),
+        ('{"a": {"b": [0, false]}}', '{"a": {"b": [false, 0]}}', False),
+        ('{"a": [1.0, 2]}', '{"a": [1, 2.0]}', True),
+        ("[1e400]", "[2e400]", False),
+        ('{"b": 1, "a": [{}]}', '{"a": [{}], "b": 1}', True),
+        ('{"a": 1, "a": 2}', '{"a": 1, "a": 2}', True),
+        ('{"a": true, "a": 2}', '{"a": 1, "a": 2}', False),
+        ("[NaN]", "[NaN]", True),
+    ],
+)
+def test_a_quick_yes_is_given_only_where_it_is_sure(one: str, other: str, sure: bool) -> None:
+    assert surely_same(parse_json(one), parse_json(other)) is sure
+
+
+def test_a_quick_yes_to_deep_and_to_wide_trees_keeps_no_more_than_a_path() -> None:
+    deep = parse_json("[" * 300 + "true" + "]" * 300)
+    wide = parse_json("[" + ",".join(["[]", "1", '{"a":[]}'] * 20_000) + "]")
+    for tree in (deep, wide):
+        tracemalloc.start()
+        assert surely_same(tree, tree)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+        tracemalloc.stop()
 
 
 @settings(max_examples=examples(300))

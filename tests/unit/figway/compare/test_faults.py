@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from figway.compare.answer import Answer, Context
-from figway.compare.faults import Fault, fault_of
+from figway.compare.faults import Fault, fault_of, says_no_fault
 from figway.compare.verdict import compare
 from figway.evidence.comparing import faults_of
 from figway.model.backend import FallbackBudgetPolicy
@@ -87,6 +87,7 @@ def test_what_is_a_fault(answer: Answer, expected: str | None) -> None:
     found = fault_of(answer, ALL)
     assert (found and f"{found}{'!' if found.server else ''}") == expected
     assert fault_of(answer, ()) is None
+    assert found is None or not says_no_fault(answer)
 
 
 def test_a_compressed_fault_and_a_hostile_one() -> None:
@@ -188,3 +189,14 @@ def test_a_time_out_and_another_status_still_count() -> None:
         for at in range(30):
             attempt(breaker, at * 10, status)
         assert breaker.state is not BreakerState.CLOSED
+
+
+def test_only_what_is_read_as_it_is_surely_says_no_fault() -> None:
+    packed = soap("Client")
+    coded = (*packed.headers, (b"Content-Encoding", b"gzip"))
+    assert says_no_fault(FINE)
+    assert not says_no_fault(packed)
+    assert not says_no_fault(errors())
+    assert not says_no_fault(Answer(500, coded, gzip.compress(packed.body)))
+    named = (*FINE.headers, ("content-encoding", "gzip"))
+    assert not says_no_fault(Answer(200, named, FINE.body))
