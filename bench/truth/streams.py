@@ -137,7 +137,7 @@ class StreamWorld(EngineWorld):
         """A worker, without a thread of its own."""
         super().make()
         pairs = self.engine.pairs
-        pairs.thread = self.engine.thread = pairs._looks._thread = _AtOnce()
+        pairs.thread = self.engine.thread = pairs._looks._comparing = _AtOnce()
         asking = _Asking(self.engine.table, pairs._asking._settings)
         asking.world = self
         pairs._asking = pairs._looks._asking = asking

@@ -124,7 +124,7 @@ class SecondLooks:
     ) -> None:
         self._table = table
         self._asking = asking
-        self._thread = thread
+        self._comparing = thread
         self._tally = tally
         self._spawn = spawn
         self._ends = ends
@@ -332,13 +332,13 @@ class SecondLooks:
     async def _changes(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
     ) -> Changes | None:
-        return await changes_between(self._thread, compared, pair, one, other)
+        return await changes_between(self._comparing, compared, pair, one, other)
 
     async def _compare(
         self, compared: ComparedRoute, pair: Pair, one: Answer, other: Answer
     ) -> Comparison:
         comparer, unordered = compared.comparer, pair.unordered
-        return await self._thread.compare(comparer, pair.captured, one, other, unordered)
+        return await self._comparing.compare(comparer, pair.captured, one, other, unordered)
 
     # -- waiting -------------------------------------------------------------------------------
 

@@ -138,9 +138,7 @@ class ResponseHead:
         """The fields, as received: order, case and repetition kept."""
         headers = self._headers
         if headers is None:
-            raw = self.raw or b""
-            headers = _FIELD.findall(raw)
-            if b" \r\n" in raw or b"\t\r\n" in raw:
-                headers = [(name, value.rstrip(b" \t")) for name, value in headers]
+            lines = [line.partition(b":") for line in (self.raw or b"").split(b"\r\n")]
+            headers = [(name, value.strip(b" \t")) for name, colon, value in lines if colon]
             self._headers = headers
         return headers
