@@ -318,3 +318,73 @@ async def test_a_retry_of_what_another_moves_by_now_is_refused(control: Control)
     assert (await control.get("/rollouts/orders"))["phase"] == "aborted"
     await control.post("/rollouts/other/abort", {"reason": "over"})
     assert (await heard.say("retry")).status_code == 200
+
+
+async def test_it_is_started_while_it_is_deleted(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start comes after the deletion has looked, and before it has written: what moves is not
+    forgotten under it."""
+    await control.seed()
+    assert (await control.client.put("/rollouts/orders", json=PLAN)).status_code == 200
+    reader = control.services.rollouts.plans._reader
+    read = reader.get
+
+    async def overtaken(name: str) -> Any:
+        found = await read(name)
+        monkeypatch.undo()
+        started = await control.post("/rollouts/orders/start", {"reason": "go"})
+        assert started.status_code == 200, started.text
+        return found
+
+    monkeypatch.setattr(reader, "get", overtaken)
+    answer = await control.client.delete("/rollouts/orders")
+    assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (409, "rollout_moved")
+    assert (await control.get("/rollouts/orders"))["phase"] == "pending"
+
+
+@pytest.mark.parametrize(("weight", "phase"), [(100, "paused"), (9_000, "superseded")])
+async def test_a_person_flips_between_a_look_and_its_move(
+    control: Control, monkeypatch: pytest.MonkeyPatch, weight: int, phase: str
+) -> None:
+    """The look saw 5 % and was about to go to 25 %: what the person said stands, and the next look
+    sees it."""
+    await control.seed()
+    heard = Heard(control)
+    await heard.start()
+    await heard.walk_to("5 %")
+    await heard.proxy()
+    await heard.report()
+    mover = control.services.rollouts._mover
+    apply = mover.apply
+
+    async def overtaken(*args: Any) -> Any:
+        monkeypatch.undo()
+        assert (await control.flip(weight)).status_code == 200
+        return await apply(*args)
+
+    monkeypatch.setattr(mover, "apply", overtaken)
+    await control.services.ticker.round()
+    assert await heard.stands() == f"{weight / 100:g} %"
+    assert control.services.ticker.failing == {}
+    found = await heard.tick()
+    assert (found["phase"], await heard.stands()) == (phase, f"{weight / 100:g} %")
+
+
+async def test_a_route_that_a_person_took_back_further_stays_there(control: Control) -> None:
+    """One of two routes was taken back to legacy by hand. An abort leads the other to the shadow,
+    and no route further than a person left it."""
+    await control.seed()
+    await control.post("/capabilities", {"id": "shop"})
+    await control.client.patch("/routes/orders", json={"capability": "shop"}, headers=EDIT)
+    late = {**ROUTE, "id": "late", "match": {"path": "/late"}, "capability": "shop"}
+    assert (await control.post("/routes", late)).status_code == 201
+    heard = Heard(control)
+    started = {"reason": "go", "plan": {**PLAN, "target": {"capability": "shop"}}}
+    assert (await control.post("/rollouts/orders/start", started)).status_code == 200
+    await heard.walk_to("5 %")
+    taken = await control.client.patch("/routes/late", json={"stage": "legacy"}, headers=EDIT)
+    assert taken.status_code == 200, taken.text
+    assert (await heard.say("abort")).status_code == 200
+    assert await heard.stands() == "shadow"
+    assert (await control.get("/routes/late"))["stage"] == "legacy"

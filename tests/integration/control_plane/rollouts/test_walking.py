@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -171,7 +171,9 @@ async def test_complaint_13_users_stay_on_their_side(control: Control) -> None:
 # -- several control planes --------------------------------------------------------------------
 
 
-async def test_one_acts_and_another_takes_over(migrated_url: str) -> None:
+async def test_one_acts_and_another_takes_over(
+    migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of two control planes one has the lease; when it stops the other acts at once, when it dies
     within 15 s; a lease taken by a clock that was ahead stops nobody."""
     async with (
@@ -179,9 +181,15 @@ async def test_one_acts_and_another_takes_over(migrated_url: str) -> None:
         control_plane(migrated_url, **SLOW) as second,
     ):
         a, b = first.services.ticker, second.services.ticker
+        looks: list[str] = []
+        for plane in (first, second):
+            monkeypatch.setattr(plane.services.rollouts, "tick", _noting(looks, plane))
+        await first.seed()
+        await Heard(first).start()
         await a.round()
         await b.round()
         assert (a.acts, b.acts) == (True, False)
+        assert looks == [first.key]
         await a.stop()
         await b.round()
         assert b.acts
@@ -190,6 +198,15 @@ async def test_one_acts_and_another_takes_over(migrated_url: str) -> None:
             await connection.execute(update(LeaseRow).values(ahead))
         await b.round()
         assert b.acts
+
+
+def _noting(looks: list[str], plane: Control) -> Callable[[str], Awaitable[None]]:
+    """Notes who looks, and looks at nothing."""
+
+    async def tick(_: str) -> None:
+        looks.append(plane.key)
+
+    return tick
 
 
 async def test_no_step_is_done_twice(migrated_url: str) -> None:
