@@ -12,7 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
+from control_plane.db.models import InstanceRow
 from tests.support import pgbouncer
 from tests.support.comparing import batch, evidenced
 from tests.support.control import Control, control_plane
@@ -196,6 +198,9 @@ async def test_clocks_that_differ(servers: Pair, way: str, monkeypatch: pytest.M
     async with two(servers, way) as (one, other):
         await one.flip(100)
         await one.ack("dead", 1, "x")
+        async with one.services.database.write() as connection:  # the server's clock, too
+            ahead = InstanceRow.seen_ms + clock.ahead_ms
+            await connection.execute(update(InstanceRow).values(seen_ms=ahead))
         await one.post("/kill", {"on": True, "reason": "a test"})
         await asyncio.to_thread(servers.caught_up)
         await asyncio.to_thread(servers.fail_over)
