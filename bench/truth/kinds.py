@@ -10,6 +10,8 @@ from bench.truth.applications import APPLICATIONS
 from bench.truth.causes import CAUSES, Cause
 from bench.truth.clocks import CLOCK_NOISE, CLOCKS_OFF
 from bench.truth.differences import DIFFERENCES
+from bench.truth.further import FURTHER
+from bench.truth.further_wrong import FURTHER_WRONG
 from bench.truth.habits import HABITS
 from bench.truth.moving_lists import IN_MOVING, MOVING
 from bench.truth.noise import NOISE, Answer
@@ -58,6 +60,7 @@ def kinds() -> list[Kind]:
                 **CLOCK_NOISE,
                 **MOVING,
                 **STRANGERS,
+                **FURTHER,
             }.items()
         ),
         *(
@@ -80,6 +83,7 @@ def kinds() -> list[Kind]:
                 **CLOCKS_OFF,
                 **IN_MOVING,
                 **WRONG,
+                **FURTHER_WRONG,
             }.items()
         ),
         *(_caused(name, cause) for name, cause in CAUSES.items()),

@@ -214,7 +214,7 @@ def as_told(row: WindowRecord, now: Now, fields: Sequence[FieldRecord] = ()) -> 
 
 
 def _told_field(record: FieldRecord, now: Now) -> FieldJudgement:
-    state = FieldState.of(record.field, BuildEvidence(), now.rules, now.words)
+    state = FieldState.of(record.field, BuildEvidence(), now.rules, now.words, {})
     ignored = record.differing and record.ignored >= record.differing
     noise = state.word is True or not record.differing or bool(record.self_differing)
     return FieldJudgement(

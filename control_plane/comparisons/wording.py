@@ -34,6 +34,7 @@ MARKS: Mapping[Mark, str] = {
     Mark.AT_ONCE: "counted at once: this place was settled in many looks before",
     Mark.LOOKED_ONCE: "looked at once: a second look is not allowed for writes",
     Mark.FORM: "legacy varies here in this form",
+    Mark.FAR: "legacy counts here; new's number is farther off than legacy's steps",
     Mark.COVERED: "a rule covered it then",
     Mark.STALE: "legacy's data moved on between the two answers",
     Mark.OPAQUE: "legacy varies here in no form that has bounds",

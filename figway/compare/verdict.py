@@ -29,6 +29,7 @@ from figway.compare.faults import Fault, fault_of, says_no_fault
 from figway.compare.head import HeadComparison, media_type
 from figway.compare.limits import Budget, CompareError
 from figway.compare.rules import ComparisonRule, RuleSet
+from figway.compare.tied import TIED, untied
 
 Verdict = Literal[
     "match",
@@ -207,7 +208,7 @@ def _compare(legacy: Answer, new: Answer, rules: RuleSet, context: Context) -> C
             head.charset(*((media_type(side), b"") for side in (left, right)))
     if not findings.total:
         return Comparison("match", own_values=tuple(findings.own_values))
-    differences = findings.all()
+    differences = _untied(findings)
     mismatch = findings.beyond > 0 or any(difference.counts for difference in differences)
     return Comparison(
         "mismatch" if mismatch else "match",
@@ -216,6 +217,16 @@ def _compare(legacy: Answer, new: Answer, rules: RuleSet, context: Context) -> C
         beyond=findings.beyond,
         own_values=tuple(findings.own_values),
     )
+
+
+def _untied(findings: Findings) -> tuple[Difference, ...]:
+    """All that was found, and the values that only legacy repeats at another place."""
+    differences = findings.all()
+    apart = list(untied(differences, findings.own_values))
+    for found in apart:
+        path, exact = (f"{at}['{TIED}']" for at in (found.path, found.exact))
+        findings.add("missing", found.other, None, path=path, exact=exact, name=TIED)
+    return findings.all() if apart else differences
 
 
 def _unreadable(legacy: Answer, new: Answer, context: Context) -> Comparison | None:

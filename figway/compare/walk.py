@@ -16,6 +16,7 @@ from figway.compare.canonical.json import (
     type_name,
 )
 from figway.compare.differences import DifferenceKind, Findings
+from figway.compare.doubled import TWICE, doubled
 from figway.compare.embedded import MOST_NESTED, opened
 from figway.compare.limits import Budget
 from figway.compare.moments import notations
@@ -171,9 +172,25 @@ class Walk:
         if found.reordered:
             self._report_order(legacy, new, rule, trail)
         self._aligned(legacy, new, found, rules, trail)
+        self._twice(legacy, new, found, rules, trail)
         if found.missing and len(legacy) == len(new):
             self._page(found, len(legacy), rules, trail)
         self._arrays_open -= 1
+
+    def _twice(
+        self,
+        legacy: list[Value],
+        new: list[Value],
+        found: Alignment,
+        rules: RuleNode,
+        trail: Trail,
+    ) -> None:
+        """Elements that new's list alone holds twice, among others that differ: see `doubled`."""
+        plain = type(legacy) is list and type(new) is list and trail
+        number = doubled(legacy, new, found, self._budget) if plain else 0
+        if number:
+            below = rules.step(TWICE) if rules.live else NO_RULES
+            self._report("added", None, number, below, (trail, TWICE))
 
     def _page(self, found: Alignment, length: int, rules: RuleNode, trail: Trail) -> None:
         """A page of a list that begins elsewhere although nothing moved: see `page_window`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -29,14 +28,17 @@ from figway.evidence.noise.sketches import (
     repeats_alone,
     varies_differently,
 )
-from figway.evidence.noise.values import VOLATILE
-from figway.evidence.sequential import log_evidence
+from figway.evidence.noise.values import NUMBERS, VOLATILE
+from figway.evidence.shared_numbers import FarPairs, far_pairs
+from figway.evidence.unlike import surely_more, told_by_looks
 from figway.evidence.window import BuildEvidence
 
 Outcome = Literal["excused", "form_alone", "counts", "stale", "opaque", "unconfirmed"]
 
 SLOW_SHARE = 0.5
 """Of the pairs that differ at a number, above which it may be noise that each side keeps."""
+LATE_OFTEN = 12
+"""Late looks that stand for one that is as late as they are made."""
 LATE_AT_MOST = 3
 """Times as often as it varied that legacy may have repeated itself later, where it keeps a value
 for a while."""
@@ -54,16 +56,12 @@ STEADY_UNSTEADY = 5
 """Times that new was the odd one, and legacy never, that are enough where legacy is steady."""
 SURELY_STEADY = 100
 """Looks at legacy alone after which what was not looked at counts as well."""
-_SURE = math.log(1 / 0.05)
+FEW_NUMBERS = 8
+"""Numbers that are chosen from; of more, such as milliseconds, a faster new says other ones."""
 _CHOSEN = frozenset({"choice", "presence"})
 _ANEW_LATER = frozenset({"token", "instant", "counter", "text"})
 _ANEW = frozenset({"token", "counter", "number", "text", "mixed"})
 _ANY_INDEX = -1
-
-
-def surely_more(one: int, other: int) -> bool:
-    """Whether one of two comes surely more often than in half of the times."""
-    return one > other and log_evidence(0.5, one, one + other, 1.0, 1.0) >= _SURE
 
 
 def rules_at(rules: RuleSet, path: str) -> tuple[ComparisonRule, ...]:
@@ -105,12 +103,19 @@ class FieldState:
     """All pairs of the window."""
     covered: bool = True
     """Whether the form stands for all positions of the place."""
+    far: FarPairs | None = None
+    """Of a counter: pairs in which new's is farther off than legacy's steps."""
     lists: ListChanges | None = None
     """Of elements that one list lacks: how legacy's lists move; None where they do not."""
 
     @classmethod
     def of(
-        cls, field: str, evidence: BuildEvidence, rules: RuleSet, words: Mapping[str, bool]
+        cls,
+        field: str,
+        evidence: BuildEvidence,
+        rules: RuleSet,
+        words: Mapping[str, bool],
+        far: Mapping[str, FarPairs],
     ) -> FieldState:
         """The state of a field in a window."""
         path, _, kind = field.rpartition("|")
@@ -133,6 +138,7 @@ class FieldState:
             0 if form is not None or place in evidence.own.places else evidence.own.looks,
             evidence.pairs,
             known is None or "[*]" not in path or known.covers,
+            far.get(place),
             known.lists if known is not None and known.lists.looks else None,
         )
 
@@ -152,6 +158,9 @@ class FieldState:
         plain = _PLAIN.get(mark)
         if plain is not None:
             return plain
+        if mark is Mark.FAR:
+            shared = self.far is not None and self.far.shared(self.looks)
+            return "counts" if shared else "excused"
         if mark is Mark.COVERED:
             return "excused" if self.any_rule else "unconfirmed"
         if self.lists is not None:
@@ -164,14 +173,16 @@ class FieldState:
     def unlike(self) -> str:
         """How new's values go on otherwise than legacy's, with both figures; empty where alike."""
         looks, sketch = self.looks, self.sketch
-        if surely_more(looks.faster, looks.slower):
-            return f"new went on further in {looks.faster} looks, legacy in {looks.slower}"
+        if found := told_by_looks(looks, sketch, self.pairs):
+            return found
         if sketch is None or self.form is None:
             return ""
         if self._each_time and comes_again(sketch):
             legacy, new = sketch.again
             return f"values came again {legacy} times on legacy, {new} times on new"
-        if sketch.pairs <= OFTEN_EQUAL * self.pairs and is_behind(sketch):
+        of_lists = self.lists is not None  # what one lacks is named before what it has besides
+        often = sketch.pairs <= OFTEN_EQUAL * self.pairs and not of_lists
+        if often and is_behind(sketch):
             return (
                 f"new said {sketch.behind} times what legacy had said, legacy {sketch.ahead} times"
             )
@@ -232,7 +243,8 @@ class FieldState:
         if mark is Mark.SLOW:
             return "counts" if self.lasting and self.deep else "unconfirmed"
         if mark is Mark.UNSTEADY:
-            return "counts" if self.deep or self.wavers_more else "unconfirmed"
+            deep = self.deep and (not self.looks.slow or self.lasting)
+            return "counts" if deep or self.wavers_more else "unconfirmed"
         if self.settled:
             return "counts"
         if not self.by_form_alone:
@@ -245,13 +257,16 @@ class FieldState:
         """Whether what differs is kept for longer than noise is.
 
         A value that legacy gives to many requests may be one that it keeps for a while: there it
-        takes looks as late as they are made. A number that differs now and then is none.
+        takes looks as late as they are made. So does a number that differs now and then: each side
+        may keep what it made for this request at one of two moments.
         """
         looks, sketch = self.looks, self.sketch
         same = looks.late_same >= LATE_ENOUGH and not looks.late_varied
         if sketch is None or sketch.legacy.natures.keys() & VOLATILE:
             return same and (looks.late_long > 0 or not self._shared)
-        return same or sketch.pairs <= SLOW_SHARE * self.pairs or not looks.of_the_time
+        if sketch.pairs <= SLOW_SHARE * self.pairs:
+            return not looks.late_varied and (looks.late_long > 0 or looks.late_same >= LATE_OFTEN)
+        return same or not looks.of_the_time
 
     @property
     def _shared(self) -> bool:
@@ -312,6 +327,10 @@ class FieldState:
         if kind == "number":
             near = within_jitter(form, sketch.farthest, sketch.relative) and form.looks >= GROWN
             return near and sketch.new.only(form.natures) and not is_below(form, sketch.lowest)
+        if kind == "text" and all(slot.kind == "number" for slot in form.slots.values()):
+            widest = max(form.slots.values(), key=lambda slot: slot.absolute)
+            near = within_jitter(widest, sketch.farthest, sketch.relative)
+            return near and not sketch.unlike and not is_below(widest, sketch.lowest)
         if kind in _ANEW_LATER and not form.clock.known:
             return self._slow_noise(form, sketch)
         return False
@@ -351,7 +370,7 @@ class FieldState:
 
     @staticmethod
     def _one_repeats(sketch: PlaceSketch) -> bool:
-        return any(max(entry) > max(3, sketch.pairs // 10) for entry in sketch.values.values())
+        return any(max(entry[:2]) > max(3, sketch.pairs // 10) for entry in sketch.values.values())
 
     def likely_real(self, pairs: int, differing: int) -> bool:
         """It differs nearly always, new repeats itself, and nothing here is volatile."""
@@ -375,6 +394,9 @@ def _odd(place: str, form: Form | None, sketch: PlaceSketch | None) -> Odd | Non
         return None
     if place.endswith("|presence") and "[*]" in place:
         return None  # elements come and go on both sides: none of them is the odd one
+    measured = form.natures <= NUMBERS and len(form.values) > FEW_NUMBERS
+    if measured and form.kind == "choice":
+        return repeats_alone(sketch)
     if form.kind in _CHOSEN and (form.turned or sketch.turned):
         return varies_differently(sketch)
     return repeats_alone(sketch) if form.kind in _ANEW else None
@@ -392,4 +414,5 @@ def states(
     fields: Iterable[str], evidence: BuildEvidence, rules: RuleSet, words: Mapping[str, bool]
 ) -> dict[str, FieldState]:
     """The states of fields, by field."""
-    return {field: FieldState.of(field, evidence, rules, words) for field in fields}
+    far = far_pairs(evidence)
+    return {field: FieldState.of(field, evidence, rules, words, far) for field in fields}

@@ -316,7 +316,15 @@ def _standing(
 
 
 _WAITS = (Mark.SLOW, Mark.NOT_LOOKED)
-_STEADY = (Mark.SETTLED, Mark.BEYOND, Mark.AT_ONCE, Mark.LOOKED_ONCE, Mark.SLOW, Mark.NOT_LOOKED)
+_STEADY = (
+    Mark.SETTLED,
+    Mark.BEYOND,
+    Mark.FAR,
+    Mark.AT_ONCE,
+    Mark.LOOKED_ONCE,
+    Mark.SLOW,
+    Mark.NOT_LOOKED,
+)
 _BY_OUTCOME: tuple[tuple[Outcome, FieldStanding], ...] = (
     ("opaque", "not_comparable"),
     ("unconfirmed", "unconfirmed"),

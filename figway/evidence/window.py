@@ -55,6 +55,7 @@ _WEIGHT = (
     Mark.STALE,
     Mark.NOT_LOOKED,
     Mark.YOUNG,
+    Mark.FAR,
     Mark.FORM,
     Mark.COVERED,
 )

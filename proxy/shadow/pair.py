@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from figway.compare.answer import Answer
 from figway.compare.verdict import COMPARED, Comparison
-from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.marks import OF_FORM, Mark
 from figway.evidence.noise.seen import Seen
 from figway.evidence.window import (
     MORE,
@@ -61,6 +61,8 @@ class Pair:
     """Why there was no second look."""
     unordered: frozenset[str] = frozenset()
     """Lists that legacy gives in any order, and that are compared so for this pair."""
+    again: frozenset[str] = frozenset()
+    """Places at which a repeat differs as the request before it did, though legacy has moved on."""
     refusal: str = ""
     """Why legacy may not be asked again; empty if it may."""
     before: Pair | None = None
@@ -112,6 +114,6 @@ class Pair:
     @property
     def excused(self) -> frozenset[str]:
         """The fields that differ in a form that legacy shows, and in nothing else."""
-        forms = {item.field for item, mark in self.found if mark is Mark.FORM}
-        others = {item.field for item, mark in self.found if mark is not Mark.FORM}
+        forms = {item.field for item, mark in self.found if mark in OF_FORM}
+        others = {item.field for item, mark in self.found if mark not in OF_FORM}
         return frozenset(forms - others)

@@ -23,7 +23,7 @@ from figway.compare.answer import Answer
 from figway.compare.decode import MediaType, to_bytes
 from figway.compare.verdict import COMPARED
 from figway.evidence.noise.decide import Look
-from figway.evidence.noise.marks import Mark
+from figway.evidence.noise.marks import OF_FORM, Mark
 from figway.evidence.noise.seen import Seen
 from figway.evidence.occurrences import occurrences
 from figway.evidence.window import signature_hash, told
@@ -189,7 +189,7 @@ def _result(compared: ComparedRoute, pair: Pair, example: str) -> dict[str, Any]
     for at, seen in enumerate(pair.seen):
         if pair.marks[at] in _UNSURE:
             known = compared.state.knowledge.first(seen, pair.apart_ms, pair.slack_ms)
-            if known is Mark.FORM:
+            if known in OF_FORM:
                 pair.marks[at] = known
         if pair.marks[at] is Mark.SLOW:
             pair.marks[at] = Mark.SETTLED
@@ -211,7 +211,7 @@ def _otherwise(compared: ComparedRoute, seen: Seen) -> bool:
         return False
     if any(isinstance(value, str) and _HIDDEN in value for value in (seen.one, seen.other)):
         return False
-    return compared.state.knowledge.first(seen, 0.0) is not Mark.FORM
+    return compared.state.knowledge.first(seen, 0.0) not in OF_FORM
 
 
 def parts(job: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

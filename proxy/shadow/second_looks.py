@@ -49,10 +49,15 @@ SURELY_BEYOND = 2
 twice by chance."""
 AUDIT = WEIGHT_SCALE // 20
 """Share of the pairs that need no look, and get one all the same."""
+EARLY_AUDIT, WELL_LOOKED, MOST_EARLY = WEIGHT_SCALE // 4, 40, 1_000
+"""... until each place was looked at so often, for so many pairs: how far counters go on, and what
+new repeats, shows in looks alone."""
 LATE_PAIRS = 3
-MOST_LATE = 64
+MOST_LATE = 256
+MOST_LATE_BYTES = 16 * 1024 * 1024
 _LASTING = frozenset({Mark.SETTLED, Mark.SLOW})
-_AUDITED = frozenset({Mark.FORM, Mark.AT_ONCE})
+_JUDGED = frozenset({PairStage.HELD, PairStage.LOOKED, PairStage.COMPARED, PairStage.ENDED})
+_AUDITED = frozenset({Mark.FORM, Mark.FAR, Mark.AT_ONCE})
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], object]
 
@@ -99,6 +104,7 @@ class _Before:
 
     changes: Changes
     apart_ms: float
+    pair: Pair
 
 
 @dataclass(slots=True)
@@ -133,6 +139,8 @@ class SecondLooks:
         self._by_key: defaultdict[bytes, list[Pair]] = defaultdict(list)
         self._held_bytes = 0
         self._late: deque[_Late] = deque()
+        self._late_bytes = 0
+        """Of the pairs of late looks, until the last one is taken."""
 
     # -- a pair that was compared --------------------------------------------------------------
 
@@ -148,6 +156,10 @@ class SecondLooks:
             return True
         before = await self._natural(compared, pair)
         mark_at_once(compared, pair)
+        if before is not None and before.pair.stage in _JUDGED:
+            known = compared.state.knowledge
+            at_s = pair.captured.at_ms / 1_000
+            pair.again = known.made_again(before.pair.seen, pair.seen, before.changes, at_s)
         if not pair.open:
             if self.is_curious(compared, pair):
                 await self.look(compared, pair)
@@ -166,8 +178,9 @@ class SecondLooks:
         if not compared.sample:
             return False
         lot = secrets.randbelow(WEIGHT_SCALE)
-        audited = pair.marks and _AUDITED & set(pair.marks)
-        if lot >= (compared.sample + AUDIT if audited else compared.sample):
+        audited = bool(pair.marks) and bool(_AUDITED & set(pair.marks))
+        more = self._audit(compared, pair) if audited else 0
+        if lot >= compared.sample + more and not pair.again:
             return False
         if not is_read(pair.captured.method, compared.plan.reads):
             return False
@@ -177,6 +190,16 @@ class SecondLooks:
         """Whether legacy may be asked again for this pair; it notes why not."""
         pair.refusal = self._asking.refusal(compared, pair.captured, pair.legacy)
         return not pair.refusal
+
+    @staticmethod
+    def _audit(compared: ComparedRoute, pair: Pair) -> int:
+        """Share of such pairs that get a look: more of them while little was seen of a place."""
+        known = compared.state.knowledge
+        audited = (seen.place for seen, mark in pair.found if mark in _AUDITED)
+        few = any(known.looked(place) < WELL_LOOKED for place in audited)
+        early = few and compared.state.early < MOST_EARLY
+        compared.state.early += early
+        return EARLY_AUDIT if early else AUDIT
 
     async def _without_asking(
         self, compared: ComparedRoute, pair: Pair, before: _Before | None
@@ -239,7 +262,7 @@ class SecondLooks:
         apart = float(pair.captured.at_ms - before.captured.at_ms)
         state.knowledge.learn(found, apart, pair.captured.at_ms / 1_000)
         self._tally.own(compared, pair.captured, own, natural=True)
-        return _Before(found, apart)
+        return _Before(found, apart, before)
 
     async def _repeated(self, waiting: Pair, repeat: Pair) -> None:
         """A user made the request of a waiting pair once more."""
@@ -322,6 +345,9 @@ class SecondLooks:
         for at in range(len(pair.seen)) if places is None else places:
             if pair.marks[at] is not Mark.COVERED:
                 pair.marks[at] = self._second(compared, pair, pair.seen[at], look)
+        if pair.again:
+            compared.state.knowledge.clings(pair.seen, pair.again, look)
+            pair.again = frozenset()
         pair.stage = PairStage.LOOKED
         self._plan_late(compared, pair)
 
@@ -413,10 +439,12 @@ class SecondLooks:
             for seen, mark in pair.found
             if mark is Mark.SLOW and begun.get(seen.place, 0) < LATE_PAIRS
         }
-        if slow and not pair.refusal and len(self._late) < MOST_LATE:
+        room = len(self._late) < MOST_LATE and self._late_bytes + pair.size <= MOST_LATE_BYTES
+        if slow and not pair.refusal and room:
             for place in slow:
                 begun[place] = begun.get(place, 0) + 1
             self._late.append(_Late(now_ms() + LATE_MS[0], pair))
+            self._late_bytes += pair.size
             compared.state.reads.kept += 1
 
     def _look_at_late(self, now: int) -> None:
@@ -424,6 +452,7 @@ class SecondLooks:
             late = self._late.popleft()
             compared = self._compared(late.pair)
             if compared is None:
+                self._late_bytes -= late.pair.size
                 continue
             if late.due > now or not compared.state.reads.spend(later=True):
                 self._late.append(late)
@@ -441,7 +470,7 @@ class SecondLooks:
                 compared.state.knowledge.learn(found, _since(pair), time.time())
                 last = late.turn == len(LATE_MS) - 1
                 slow = [seen for seen, mark in pair.found if mark is Mark.SLOW]
-                new = await self._new_later(compared, pair, slow)
+                new = await self._new_later(compared, pair)
                 for seen in slow:
                     compared.state.knowledge.late(seen, found, new, last=last)
                 self._tally.learned(compared, pair.captured)
@@ -451,13 +480,10 @@ class SecondLooks:
             self._late.append(late)
         else:
             compared.state.reads.kept -= 1
+            self._late_bytes -= pair.size
 
-    async def _new_later(
-        self, compared: ComparedRoute, pair: Pair, slow: Iterable[Seen]
-    ) -> Changes | None:
-        """How new's answer has changed since: of elements of lists, it may have what it lacked."""
-        if not any(seen.spot for seen in slow):
-            return None
+    async def _new_later(self, compared: ComparedRoute, pair: Pair) -> Changes | None:
+        """How new's answer has changed since: it may say now what legacy said."""
         new = await self._asking.again(compared, pair.captured, Side.NEW)
         self._tally.reads(compared, pair.captured, "new", new is not None)
         return None if new is None else await self._changes(compared, pair, pair.new, new)

@@ -136,10 +136,10 @@ class Tally:
         for seen, mark in sorted(pair.found, key=lambda item: item[1] is Mark.FORM):
             if mark is not Mark.COVERED and seen.place not in done:
                 done.add(seen.place)
-                _sketched(evidence, seen.place, seen.readings, pair.apart_ms, state)
+                _sketched(evidence, seen.place, seen.readings, pair, state)
         for at in pair.comparison.own_values:
             readings = read_at(at.exact, at.legacy), read_at(at.exact, at.new)
-            _sketched(evidence, f"{at.exact}{OWN}", readings, pair.apart_ms, state)
+            _sketched(evidence, f"{at.exact}{OWN}", readings, pair, state)
 
     def own(
         self, compared: ComparedRoute, captured: Captured, own: Comparison, *, natural: bool
@@ -231,7 +231,7 @@ def _sketched(
     evidence: BuildEvidence,
     place: str,
     readings: tuple[Reading, Reading],
-    apart_ms: float,
+    pair: Pair,
     state: WindowState,
 ) -> None:
     sketch = evidence.sketches.get(place)
@@ -239,7 +239,9 @@ def _sketched(
         if len(evidence.sketches) >= MOST_PLACES:
             return
         sketch = evidence.sketches[place] = PlaceSketch()
-    sketch.count(*readings, apart_ms, state.digest)
+    legacy, new = readings
+    kept = state.kept(place, state.digest(f"{legacy.text}\n{new.text}"), pair.captured.at_ms)
+    sketch.count(legacy, new, pair.apart_ms, state.digest, kept=kept)
 
 
 def _shape(captured: Captured, legacy: Answer | None, who: bool) -> Shape:

@@ -9,6 +9,7 @@
     day_clocks      numbers that are moments: days of Excel, Julian days, parts of a day
     legacy_forms    those forms by place, and the positions that each stands for
     form_fit        whether what new says lies within such a form
+    repeats         requests that users made again: who moved on, and what stays with a request
     sketches        both sides of a place beside each other: do they vary alike
     marks           what is said of one difference, and what that makes of the pair
 

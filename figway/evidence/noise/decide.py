@@ -14,19 +14,21 @@ legacy repeats its value: such a place wants a look of its own for every pair.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from figway.evidence.noise import repeats
 from figway.evidence.noise.form_fit import fit_of, has_tails, in_words, surely_beyond
 from figway.evidence.noise.forms import Digest, Form
 from figway.evidence.noise.legacy_forms import ESTABLISHED, MOST_PLACES, LegacyForms, PlaceForm
 from figway.evidence.noise.marks import Mark
 from figway.evidence.noise.place_looks import DEEP, LATE_ENOUGH, LATE_MS, SETTLED_ENOUGH, PlaceLooks
-from figway.evidence.noise.seen import Changes, Seen, equal
+from figway.evidence.noise.seen import Changes, Seen, equal, touched
 from figway.evidence.noise.text_forms import differ_in_numbers, read_part, slots
 from figway.evidence.noise.values import NUMBERS, VOLATILE, Reading
 
+ONE_MOVE_S = 5.0
 NEW_KNOWN = 20
 """Looks at new alone after which one in twenty is enough."""
 _NOW_S = 86_400.0
@@ -62,6 +64,8 @@ class Knowledge:
         """By place, what was looked at last, and legacy's number there."""
         self._counted: tuple[Look | None, set[tuple[str, str]]] = None, set()
         """What was counted of a look."""
+        self._moved_s: dict[tuple[str, str], float] = {}
+        """By place and count, when it was counted last."""
         self._digest = digest
 
     # -- what is known without a look ----------------------------------------------------------
@@ -83,8 +87,8 @@ class Knowledge:
                 return Mark.OPAQUE
             if seen.spot and known.lists.allows(seen, apart_ms, slack_ms) != "yes":
                 return None
-            if fit == "yes" and not (known.repeated and form.always):
-                return Mark.FORM
+            if fit in ("yes", "far") and not (known.repeated and form.always):
+                return _BY_FIT[fit]
             return None
         if self.settled(seen.place):
             return Mark.AT_ONCE
@@ -120,6 +124,11 @@ class Knowledge:
         looks = self.looks.get(place)
         return looks is not None and looks.settled >= DEEP and looks.settled > looks.unsteady
 
+    def looked(self, place: str) -> int:
+        """How often a place that differed was looked at on both sides."""
+        looks = self.looks.get(place)
+        return 0 if looks is None else looks.settled + looks.varied + looks.unsteady + looks.beyond
+
     def new_is_known(self, place: str) -> bool:
         """Whether new was asked again often enough where legacy cannot be."""
         looks = self.looks.get(place)
@@ -153,7 +162,7 @@ class Knowledge:
         elif look.legacy.at(seen) is not None:
             mark = self._legacy_varied(seen, look, apart_ms, slack_ms)
         elif look.legacy.near(seen):
-            moved = look.now is not None and not _touched(look.now, seen)
+            moved = look.now is not None and not touched(look.now, seen)
             mark = Mark.STALE if moved else Mark.NOT_LOOKED
         else:
             mark = self._legacy_same(seen, look, apart_ms, now_s, slack_ms)
@@ -179,11 +188,14 @@ class Knowledge:
             return Mark.FORM if varied else Mark.NOT_LOOKED
         agreed = new.has(other, seen)
         known = self.forms.find(seen)
-        if known is not None and known.lists.loses_count(seen) and not legacy.resized(seen):
-            if new.resized(seen):
+        if _loses_one(seen, known) and not legacy.resized(seen):
+            again = new.resized(seen)
+            if again and known is not None:
                 return Mark.UNSTEADY
-            self._count_once(look, seen, "beyond")
-            return Mark.BEYOND
+            if not again:
+                mark = Mark.SETTLED if known is None else Mark.BEYOND
+                self._count_once(look, seen, _COUNTED[mark])
+                return mark
         if varied is None or agreed is None:
             return Mark.YOUNG
         if varied:
@@ -327,17 +339,58 @@ class Knowledge:
             self._known(seen.place).add(_difference_of(change, seen))
         return Mark.NOT_LOOKED
 
+    # -- a request that was made again ---------------------------------------------------------
+
+    def made_again(
+        self, before: Sequence[Seen], now: Sequence[Seen], legacy: Changes, now_s: float = 0.0
+    ) -> frozenset[str]:
+        """A request was made again: how both sides differed then and now, and how legacy moved.
+
+        That one side moved is counted once in `ONE_MOVE_S`: what it keeps for all requests moves
+        at once for all of them.
+
+        Returns the places that differ once more though legacy has moved on: a look is to tell
+        whether they cling to the request (`clings`), or are what each side draws.
+        """
+        for place, name in repeats.told(before, now, legacy):
+            if name not in repeats.MOVES or self._moved_anew(place, name, now_s):
+                self._add(place, name)
+        return repeats.differ_twice(before, now, legacy)
+
+    def clings(self, seen: Sequence[Seen], places: Iterable[str], look: Look) -> None:
+        """Both sides were looked at once more, at places of `made_again`."""
+        legacy, new = look.legacy, look.new
+        if legacy is None or new is None or look.before:
+            return
+        for place in places:
+            self._add(place, "clung" if repeats.stands(seen, place, legacy, new) else "loosed")
+
+    def _moved_anew(self, place: str, name: str, now_s: float) -> bool:
+        before = self._moved_s.get((place, name))
+        if before is not None and abs(now_s - before) < ONE_MOVE_S:
+            return False
+        if before is not None or len(self._moved_s) < 4 * MOST_PLACES:
+            self._moved_s[place, name] = now_s
+        return True
+
+    def _add(self, place: str, name: str) -> None:
+        for looks in (self._fresh(place), self._known(place)):
+            setattr(looks, name, getattr(looks, name) + 1)
+
     def late(
         self, seen: Seen, legacy: Changes, new: Changes | None = None, *, last: bool = False
     ) -> None:
-        """Legacy was looked at once more, some time later, and for an element of a list new;
-        `last`: as late as looks are."""
+        """Legacy was looked at once more, some time later, and so was new; `last`: as late as looks
+        are. Where new says now what legacy said, it is as little settled as where legacy varied.
+        """
         if seen.spot:
             other = "added" if seen.kind == "missing" else "missing"
             gone = legacy.has(seen.kind, seen)
             same = gone is False and not (new and new.has(other, seen) is not False)
         else:
-            same = not _touched(legacy, seen)
+            now = None if new is None else new.at(seen)
+            agrees = now is not None and equal(now.other, seen.one)
+            same = not touched(legacy, seen) and not agrees
         for looks in (self._fresh(seen.place), self._known(seen.place)):
             looks.late_same += same
             looks.late_long += same and last
@@ -416,8 +469,10 @@ def _difference_of(change: Seen | None, seen: Seen) -> PlaceLooks:
     return PlaceLooks(new_varied=1, new_agreed=int(equal(change.other, seen.one)))
 
 
-def _touched(changes: Changes, seen: Seen) -> bool:
-    return changes.at(seen) is not None or changes.near(seen)
+def _loses_one(seen: Seen, known: PlaceForm | None) -> bool:
+    """Whether a list has another number of elements than legacy's, of which none was seen to come
+    or go alone: what stands in the place of an element is not the one that is lost."""
+    return seen.uneven if known is None else known.lists.loses_count(seen)
 
 
 def _followed(seen: Seen, change: Seen, new: Changes | None, *, first_alone: bool = False) -> bool:
@@ -473,12 +528,19 @@ def _may_be_slow(seen: Seen, now_s: float) -> bool:
     return max(abs(left.number - now_s), abs(right.number - now_s)) < _NOW_S
 
 
-_BY_FIT = {"yes": Mark.FORM, "no": Mark.BEYOND, "young": Mark.YOUNG, "opaque": Mark.OPAQUE}
+_BY_FIT = {
+    "yes": Mark.FORM,
+    "far": Mark.FAR,
+    "no": Mark.BEYOND,
+    "young": Mark.YOUNG,
+    "opaque": Mark.OPAQUE,
+}
 _COUNTED = {
     Mark.SETTLED: "settled",
     Mark.SLOW: "settled",
     Mark.UNSTEADY: "unsteady",
     Mark.FORM: "varied",
+    Mark.FAR: "varied",
     Mark.BEYOND: "beyond",
     Mark.YOUNG: "varied",
     Mark.STALE: "stale",

@@ -25,8 +25,9 @@ from figway.evidence.noise.forms import GROWN, Digest, Form, FormKind
 from figway.evidence.noise.text_forms import read_part, slots
 from figway.evidence.noise.values import DECIMAL, NUMBERS, Reading, share_apart
 
-Fit = Literal["yes", "no", "young", "opaque"]
-"""`young`: not within what was seen, and too little was seen to say that it is outside."""
+Fit = Literal["yes", "far", "no", "young", "opaque"]
+"""`far`: a counter, farther from legacy's than legacy's steps lead; it may be one of new's own.
+`young`: not within what was seen, and too little was seen to say that it is outside."""
 
 DRAWS_A_VALUE = 8
 """Values drawn for each distinct one after which a choice is taken for whole."""
@@ -149,7 +150,8 @@ def _number(form: Form, kind: FormKind, legacy: Reading, new: Reading) -> Fit:
         return _grown(False, form.looks >= GROWN)
     if kind == "counter":
         most = max(_FREE_COUNTER, 10 * abs(legacy.number), 10 * form.absolute)
-        return "yes" if 0 <= new.number <= most else "no"
+        near = abs(new.number - legacy.number) <= JITTER_TIMES * form.absolute
+        return ("yes" if near else "far") if 0 <= new.number <= most else "no"
     apart = abs(new.number - legacy.number)
     near = within_jitter(form, apart, share_apart(new.number, legacy.number))
     return _grown(near, form.looks >= form.grown)
@@ -216,8 +218,11 @@ def _text(
             fit = fit_of(slot, read_part(here), read_part(there), apart_ms, digest, slack_ms)
         if fit in ("no", "opaque"):
             return "no"
-        worst = fit if fit == "young" else worst
+        worst = max(worst, fit, key=_WORSE.index)
     return worst
+
+
+_WORSE: tuple[Fit, ...] = ("yes", "far", "young")
 
 
 def _mixed(form: Form, new: Reading, digest: Digest) -> Fit:

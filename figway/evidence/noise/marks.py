@@ -21,6 +21,9 @@ class Mark(StrEnum):
     """A second look is not allowed: a write under a dry-run contract."""
     FORM = "f"
     """Legacy varies here in this very form."""
+    FAR = "w"
+    """Legacy counts here, and new's number is farther off than legacy's steps: it may be a counter
+    of its own."""
     COVERED = "g"
     """A rule covered it when it was counted."""
     STALE = "s"
@@ -36,7 +39,8 @@ class Mark(StrEnum):
 
 
 COUNTING = frozenset({Mark.SETTLED, Mark.UNSTEADY, Mark.BEYOND, Mark.AT_ONCE, Mark.LOOKED_ONCE})
-EXCUSED = frozenset({Mark.FORM, Mark.COVERED})
+OF_FORM = frozenset({Mark.FORM, Mark.FAR})
+EXCUSED = OF_FORM | {Mark.COVERED}
 WAITING = frozenset({Mark.NOT_LOOKED, Mark.YOUNG, Mark.SLOW})
 
 Ending = Literal["match", "mismatch", "stale", "not_comparable", "unconfirmed"]

@@ -50,6 +50,21 @@ class PlaceLooks:
     turned: int = 0
     """Of elements that one list lacks: each side turned to what the other said. Of lists that are
     drawn anew each time, as many are turned as are settled."""
+    paced: int = 0
+    """Requests that were made again when legacy had moved on here: both sides agreed then, and
+    agree now (`loosed`: once they did; `clung`: never, and both sides said the same again when they
+    were looked at)."""
+    loosed: int = 0
+    clung: int = 0
+    still: int = 0
+    """Requests on which both sides agreed, and when they were made again legacy had moved on and
+    new had not (`ahead`: new had, and legacy had not)."""
+    ahead: int = 0
+    rested: int = 0
+    """Requests on which the sides differed, and when they were made again legacy said another value
+    and new the same (`went`: another one too; `roamed`: legacy the same, and new another one)."""
+    went: int = 0
+    roamed: int = 0
 
     @property
     def of_the_time(self) -> bool:

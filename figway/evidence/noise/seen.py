@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from figway.compare.align import IDENTITIES
 from figway.compare.canonical.json import Value, fingerprint, same
+from figway.compare.doubled import TWICE
+from figway.compare.tied import TIED
 from figway.evidence.noise.values import ABSENT, Reading, read, read_at
 
 MOST_ORDERED = 60
@@ -191,6 +193,18 @@ class Changes:
             return exact not in self.by_exact
         if seen.kind == "order":
             return any(_above(other, exact) or _is_element(other, exact) for other in self.by_exact)
+        if exact.endswith(_OF_TWO):  # both places vary, and are to vary alike
+            here = exact.removesuffix(_OF_TWO)
+            return any(
+                item.kind != "changed" and (other == here or _above(other, here))
+                for other, item in self.by_exact.items()
+            )
+        if exact.endswith(_OF_A_LIST):  # it is told of the list, whatever stands where in it
+            here = list_of(exact)
+            return any(
+                _above(other, here) or (other == here and item.kind != "order")
+                for other, item in self.by_exact.items()
+            )
         within = seen.kind not in _WHOLE or not seen.alone
         return any(
             other != exact and (_above(other, exact) or (within and _above(exact, other)))
@@ -210,6 +224,8 @@ def _named(item: Seen, here: str, key: str, *, gone: bool) -> str | None:
     return f"{key}={name}" if member == f".{key}" else ""
 
 
+_OF_TWO = f"['{TIED}']"
+_OF_A_LIST = f"['{TWICE}']"
 _TURNED = {"missing": "added", "added": "missing"}
 
 
@@ -225,6 +241,11 @@ def _is_element(one: str, other: str) -> bool:
 
 def _above(one: str, other: str) -> bool:
     return other.startswith(one) and other[len(one) : len(one) + 1] in (".", "[")
+
+
+def touched(changes: Changes, seen: Seen) -> bool:
+    """Whether a place has changed, or moved."""
+    return changes.at(seen) is not None or changes.near(seen)
 
 
 def equal(one: Value, other: Value) -> bool:

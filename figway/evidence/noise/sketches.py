@@ -8,13 +8,13 @@ half are legacy's. That is tested by a bound that holds at every moment (`sequen
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from figway.evidence.noise.clocks import apart_s
 from figway.evidence.noise.forms import Digest
-from figway.evidence.noise.text_forms import slots
+from figway.evidence.noise.text_forms import read_part, slots
 from figway.evidence.noise.values import NUMBERS, Nature, Reading, share_apart
 from figway.evidence.sequential import log_evidence
 
@@ -64,14 +64,15 @@ class PlaceSketch:
     legacy: SideSketch = field(default_factory=SideSketch)
     new: SideSketch = field(default_factory=SideSketch)
     values: dict[str, list[int]] = field(default_factory=dict)
-    """By digest: [times on legacy, times on new]."""
+    """By digest: [times on legacy, times on new, and of each the ones that were kept]: a pair that
+    says what the pair before said a moment ago, as sides that keep a value for a while do."""
     others: list[int] = field(default_factory=lambda: [0, 0])
     """Values that found no room: seldom ones."""
     offset_ms: float = 0.0
     """Sum of what new's moments are later than legacy's, less the time between the askings."""
     moments: int = 0
     farthest: float = 0.0
-    """Most that two numbers were apart, and (`relative`) as a share of the larger."""
+    """Most that two numbers were apart, also in texts; `relative`: as a share of the larger."""
     relative: float = 0.0
     lowest: float = 0.0
     """New's smallest number; 0 where none is below it."""
@@ -92,8 +93,17 @@ class PlaceSketch:
     """Pairs in which new was asked first."""
     _last: list[str] = field(default_factory=lambda: ["", ""], compare=False)
 
-    def count(self, legacy: Reading, new: Reading, apart_ms: float, digest: Digest) -> None:
-        """Take in one differing pair of values."""
+    def count(
+        self,
+        legacy: Reading,
+        new: Reading,
+        apart_ms: float,
+        digest: Digest,
+        *,
+        kept: bool = False,
+    ) -> None:
+        """Take in one differing pair of values. `kept`: the pair before had the same ones a moment
+        ago, which both sides may keep for a while: it is no other draw."""
         self.pairs += 1
         self.backward += apart_ms < 0
         self.legacy.count(legacy)
@@ -108,25 +118,40 @@ class PlaceSketch:
                 self.again[side] += 1
             self._last[side] = key
             entry[side] += 1
+            if kept and entry is not self.others:
+                entry[2 + side] += 1
         if not self.turned and not {legacy.nature, new.nature} & _NEW_EACH_TIME:
             self._went({f"{keys[0]}>{keys[1]}"})
         if {legacy.nature, new.nature} <= _TEXTS:
-            self.unlike += slots(legacy.text, new.text) is None
+            self._texts(legacy.text, new.text)
         if legacy.nature == new.nature == "instant":
             self.moments += 1
             way = apart_s(new.notation, legacy.number, new.number)
             self.offset_ms += way * 1_000 - apart_ms
         elif legacy.nature in NUMBERS and new.nature in NUMBERS:
-            self.farthest = max(self.farthest, abs(new.number - legacy.number))
-            self.relative = max(self.relative, share_apart(new.number, legacy.number))
-            self.lowest = min(self.lowest, new.number)
+            self._numbers(legacy.number, new.number)
+
+    def _texts(self, legacy: str, new: str) -> None:
+        found = slots(legacy, new)
+        self.unlike += found is None
+        for _, here, there in found or ():
+            one, other = read_part(here), read_part(there)
+            if {one.nature, other.nature} <= NUMBERS:
+                self._numbers(one.number, other.number)
+
+    def _numbers(self, legacy: float, new: float) -> None:
+        self.farthest = max(self.farthest, abs(new - legacy))
+        self.relative = max(self.relative, share_apart(new, legacy))
+        self.lowest = min(self.lowest, new)
 
     def _order(self, legacy: set[str], new: set[str], *, forward: bool) -> None:
         """Which side says now what the other said before."""
         if len(self.values) + len(legacy | new) > MOST_VALUES:
             return
         none = (0, 0)
-        fresh = [all(not sum(self.values.get(key, none)) for key in keys) for keys in (legacy, new)]
+        fresh = [
+            all(not sum(self.values.get(key, none)[:2]) for key in keys) for keys in (legacy, new)
+        ]
         old_new = any(self.values.get(key, none)[0] for key in new)
         old_legacy = any(self.values.get(key, none)[1] for key in legacy)
         behind, ahead = old_new and fresh[0], old_legacy and fresh[1]
@@ -162,8 +187,8 @@ class PlaceSketch:
         for key, numbers in sorted(other.values.items(), key=lambda item: -sum(item[1])):
             entry = self.values.get(key)
             into = self._room(key) if entry is None else entry
-            into[0] += numbers[0]
-            into[1] += numbers[1]
+            for at in range(len(into)):
+                into[at] += numbers[at]
         self.others[0] += other.others[0]
         self.others[1] += other.others[1]
         self.offset_ms += other.offset_ms
@@ -176,12 +201,12 @@ class PlaceSketch:
     def _room(self, key: str) -> list[int]:
         """Where a value is counted that is new: the oldest of those that came once goes for it."""
         if len(self.values) >= MOST_VALUES:
-            once = next((name for name, entry in self.values.items() if sum(entry) == 1), None)
+            once = next((name for name, entry in self.values.items() if sum(entry[:2]) == 1), None)
             if once is None:
                 return self.others
             gone = self.values.pop(once)
             self.others = [self.others[0] + gone[0], self.others[1] + gone[1]]
-        return self.values.setdefault(key, [0, 0])
+        return self.values.setdefault(key, [0, 0, 0, 0])
 
     def distinct(self, side: int) -> int:
         """How many different values a side gave, at least; `side` is 0 for legacy, 1 for new."""
@@ -194,7 +219,7 @@ class PlaceSketch:
     @property
     def follows(self) -> bool:
         """Whether new says what legacy said before: it lags, and draws nothing of its own."""
-        both = sum(1 for legacy, new in self.values.values() if legacy and new)
+        both = sum(1 for entry in self.values.values() if entry[0] and entry[1])
         return 4 * both > len(self.values)
 
     def text(self, side: int) -> str:
@@ -209,7 +234,9 @@ class PlaceSketch:
             "pairs": self.pairs,
             "legacy": [self.legacy.natures, self.legacy.low, self.legacy.high],
             "new": [self.new.natures, self.new.low, self.new.high],
-            "values": self.values,
+            "values": {
+                key: entry if any(entry[2:]) else entry[:2] for key, entry in self.values.items()
+            },
             "others": self.others,
             "offset_ms": round(self.offset_ms, 3),
             "moments": self.moments,
@@ -236,7 +263,7 @@ class PlaceSketch:
             pairs=int(data["pairs"]),
             legacy=legacy,
             new=new,
-            values={str(key): [int(one), int(two)] for key, (one, two) in data["values"].items()},
+            values={str(key): _counts(entry) for key, entry in data["values"].items()},
             others=[int(number) for number in data["others"]],
             offset_ms=float(data["offset_ms"]),
             moments=int(data["moments"]),
@@ -251,6 +278,11 @@ class PlaceSketch:
             turned=bool(data.get("turned", False)),
             ways=set(map(str, data.get("ways", ())[:MOST_WAYS])),
         )
+
+
+def _counts(entry: Sequence[Any]) -> list[int]:
+    legacy, new, *kept = map(int, entry)
+    return [legacy, new, *(kept or (0, 0))]
 
 
 def _split(way: str) -> tuple[str, str]:
@@ -273,11 +305,10 @@ def varies_differently(sketch: PlaceSketch, alpha: float = ALPHA) -> Odd | None:
     Holds at every moment: two sides that vary alike are told apart with a chance of at most
     `alpha`, shared among the values that come often enough to be tested.
     """
-    tested = [
-        Odd(key, entry[0], entry[1])
-        for key, entry in sketch.values.items()
-        if sum(entry) >= LEAST_ODD
+    drawn = [
+        Odd(key, entry[0] - entry[2], entry[1] - entry[3]) for key, entry in sketch.values.items()
     ]
+    tested = [item for item in drawn if item.legacy + item.new >= LEAST_ODD]
     if not tested:
         return None
     evidence, odd = max(
@@ -318,7 +349,7 @@ def repeats_alone(sketch: PlaceSketch) -> Odd | None:
     if min(max(sketch.distinct(0), sketch.distinct(1)), sketch.pairs // 2) < STILL_VALUES:
         return None
     often = max(OFTEN_PAIRS, OFTEN_SHARE * sketch.pairs)
-    for key, (legacy, new) in sketch.values.items():
+    for key, (legacy, new, *_) in sketch.values.items():
         other = sketch.distinct(0 if new > legacy else 1)
         if max(legacy, new) >= often and other >= STILL_VALUES and min(legacy, new) * 4 < often:
             return Odd(key, legacy, new)

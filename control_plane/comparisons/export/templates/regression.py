@@ -197,7 +197,7 @@ def conforms(figway: Any, form: Any, place: Any, apart_ms: float) -> bool:
         return new.nature in form.natures
     if form.kind == "text":
         return same_skeleton(figway, form, place)
-    return figway.fit_of(form, legacy, new, apart_ms, str) in ("yes", "young", "opaque")
+    return figway.fit_of(form, legacy, new, apart_ms, str) in ("yes", "far", "young", "opaque")
 
 
 def same_skeleton(figway: Any, form: Any, place: Any) -> bool:

@@ -15,9 +15,9 @@ from figway.model.comparison import LegacyReads
 KINDS = {kind.name: kind for kind in kinds()}
 
 
-def judged(name: str, reads: LegacyReads = LegacyReads.ALLOWED) -> Verdict:
+def judged(name: str, reads: LegacyReads = LegacyReads.ALLOWED, requests: int = 300) -> Verdict:
     kind: Kind = KINDS[name]
-    found = stream(kind, reads, requests=300)
+    found = stream(kind, reads, requests=requests)
     assert found is not None
     return found
 

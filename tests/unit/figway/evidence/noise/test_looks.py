@@ -169,7 +169,7 @@ def test_what_legacy_never_says_is_beyond_also_where_it_repeats_itself() -> None
 
 def test_settled_by_chance_is_not_deep_where_values_come_again() -> None:
     form = learned(lambda: f"{CHANCE.randrange(10, 60)}x", looks=60)
-    sketch = PlaceSketch(pairs=60)
+    sketch = PlaceSketch(pairs=60, farthest=500.0, relative=0.9)
     looks = PlaceLooks(settled=6, varied=50)
     state = FieldState(
         "$.n|changed", "$.n", "changed", "$.n|value", None, "", False, looks, form, sketch, None
