@@ -23,9 +23,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("kill", "off", "-r", "by ana"),
     ("undo", "--yes"),
 )
-SAID = (0, 3, 4, 5, 9)
+SAID = (0, 3, 4, 5, 8, 9)
 """Done; nothing to undo, or no such route any more; somebody was faster; undoing it would make a
-wrong table; asked."""
+wrong table; done, and what proxies do is not known; asked."""
 ANSWERED = (200, 404, 409, 412, 422)
 """The same in the console."""
 
