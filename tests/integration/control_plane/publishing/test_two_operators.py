@@ -12,7 +12,7 @@ from tests.support.console import Browser, Page, browser
 from tests.support.control import Control, control_plane
 from tests.support.until import until
 
-ROUNDS = 6
+ROUNDS = 3
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("flip", "orders", "shadow", "--yes"),
     ("undo", "--yes"),
