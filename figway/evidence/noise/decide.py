@@ -513,8 +513,8 @@ def _said_again(seen: Seen, new: Changes | None) -> bool:
 
 def _may_be_slow(seen: Seen, now_s: float) -> bool:
     """Whether both values could be drawn anew from time to time: tokens, moments of today, numbers,
-    and texts that differ in these alone."""
-    if seen.kind != "changed":
+    and texts that differ in these alone. A status is no number but a word of HTTP's."""
+    if seen.kind != "changed" or seen.path == "status":
         return False
     left, right = seen.readings
     if left.nature in NUMBERS and right.nature in NUMBERS:

@@ -30,7 +30,7 @@ def shifting(request: Request) -> Reply:
     body = {
         "id": str(uuid.uuid4()),
         "views": next(COUNTER),
-        "price": 10,
+        "room": "single",
         "at": f"2026-01-01T00:{next(COUNTER) // 60 % 60:02}:{next(COUNTER) % 60:02}Z",
     }
     return Reply(json.dumps(body).encode())
@@ -39,7 +39,7 @@ def shifting(request: Request) -> Reply:
 def wrong(request: Request) -> Reply:
     found = json.loads(shifting(request).body)
     if request.target.endswith("7"):
-        found["price"] = 11
+        found["room"] = "double"
     return Reply(json.dumps(found).encode())
 
 
@@ -62,7 +62,7 @@ async def test_noise_is_learned_and_a_real_difference_is_still_found(tmp_path: P
         noisy = {item["path"] for row in batches.rows for item in row["noise"]["fields"]}
         assert noisy == {"$.id", "$.views", "$.at"}
         shown = {item["path"] for row in batches.rows for item in row["fields"]}
-        assert shown == {"$.id", "$.views", "$.at", "$.price"}
+        assert shown == {"$.id", "$.views", "$.at", "$.room"}
 
 
 async def test_an_ignore_rule_applies_and_keeps_the_window(tmp_path: Path) -> None:
@@ -102,16 +102,16 @@ async def test_what_new_serves_is_copied_back_to_legacy(tmp_path: Path) -> None:
     async with shadow_world(tmp_path) as w:
         w.policy(from_new=True)
         w.route = replace(w.route, stage=Stage.NEW)
-        w.legacy.script = lambda request: Reply(b'{"a":1}')
-        w.new.script = lambda request: Reply(b'{"a":2}')
+        w.legacy.script = lambda request: Reply(b'{"a":"one"}')
+        w.new.script = lambda request: Reply(b'{"a":"two"}')
         proxy = await w.start()
-        assert (await proxy.get("/r/x")).json() == {"a": 2}
+        assert (await proxy.get("/r/x")).json() == {"a": "two"}
         batches = await w.settled(1)
         assert batches.verdicts == {"mismatch": 1}
         (example,) = batches.examples
         assert example["served"] == "new"
         (difference,) = example["differences"]
-        assert (difference["legacy"], difference["new"]) == (1, 2)
+        assert (difference["legacy"], difference["new"]) == ("one", "two")
 
 
 async def test_the_sample_is_kept_to(tmp_path: Path) -> None:

@@ -91,10 +91,10 @@ async def test_what_legacy_marks_as_storable_is_looked_at_again(tmp_path: Path) 
     async with shadow_world(tmp_path) as w:
         w.route = replace(w.route, shadow=ShadowPolicy())
         w.legacy.script = lambda request: Reply(
-            b'{"a":1}', headers=(("Cache-Control", "public, max-age=60"),)
+            b'{"a":"one"}', headers=(("Cache-Control", "public, max-age=60"),)
         )
         w.new.script = lambda request: Reply(
-            b'{"a":2}', headers=(("Cache-Control", "public, max-age=60"),)
+            b'{"a":"two"}', headers=(("Cache-Control", "public, max-age=60"),)
         )
         proxy = await w.start()
         for number in range(6):

@@ -249,3 +249,10 @@ def test_a_field_that_goes_on_differing_unexplained_keeps_from_proven(
     judged = judge(evidence)
     assert (judged.standing(0.99) == "proven") is not held
     assert any(reason.path == "$.total" for reason in judged.reasons) is held
+
+
+def test_another_status_waits_for_no_later_look() -> None:
+    """404 for 200 is no number that a side keeps for a while."""
+    knowledge = Knowledge(digest)
+    seen = Seen("status", "status", "changed", "status|changed", 200, 404)
+    assert knowledge.second(seen, Look(Changes(()), Changes(())), 20.0, 0.0) is Mark.SETTLED
