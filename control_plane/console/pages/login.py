@@ -16,8 +16,8 @@ router = APIRouter()
 _HOME = "/console"
 _PATIENCE_S = 3.0
 _AWAY = (
-    "The database does not answer, so that no session can be begun. The kill switch needs neither: "
-    "figway kill on, with a key."
+    "The database does not answer, so that no session can be begun. The kill switch needs neither; "
+    "with a key: figway kill on"
 )
 
 

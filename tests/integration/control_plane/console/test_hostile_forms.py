@@ -12,6 +12,8 @@ from control_plane.http.problems import meant
 from tests.support.console import Page, browser
 from tests.support.control import Control
 
+pytestmark = pytest.mark.long
+
 FORMS = {
     "/routes/orders/flip": {"stage": "canary", "percent": "25"},
     "/routes/orders/breaker": {"force": "open"},

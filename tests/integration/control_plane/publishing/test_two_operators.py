@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from control_plane.publishing.store import load
 from tests.support.command_line import Cli, command_line
 from tests.support.console import Browser, Page, browser
 from tests.support.control import Control, control_plane
 from tests.support.until import until
 
+pytestmark = pytest.mark.long
 ROUNDS = 3
 COMMANDS: tuple[tuple[str, ...], ...] = (
     ("flip", "orders", "shadow", "--yes"),

@@ -15,6 +15,8 @@ from control_plane.db.engine import Database
 from tests.support.control import Control
 from tests.support.rollouts import STEPS, Heard, set_clock
 
+pytestmark = pytest.mark.long
+
 BREACHED_MS = 20_000
 
 

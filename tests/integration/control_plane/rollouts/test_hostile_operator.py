@@ -20,6 +20,8 @@ from figway.rollout.plan import placement_of
 from tests.support.control import ROUTE, Control
 from tests.support.rollouts import PLAN, PROVEN, STEPS, Heard, set_clock
 
+pytestmark = pytest.mark.long
+
 FROZEN = {"freezes": [{"id": "all", "reason": "test"}]}
 GUARDED = {"approvals": [{"need": 1, "weight_over": "5%", "stages": ["new"]}]}
 EVIDENCE = [PROVEN, PROVEN, PROVEN, replace(PROVEN, differing=300), ParityCounts(),

@@ -109,8 +109,6 @@ TRANSITIONS: dict[str, tuple[Prepare, str]] = {
     "a delivery": (_to_be_sent, "send"),
 }
 """What comes before, and what the process does that is killed."""
-QUICK = ("a move further", "a step back")
-"""In `make test`; the others in `make test-long`."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +156,10 @@ async def world(request: pytest.FixtureRequest, migrated_url: str, copy_of: Copy
     return World(migrated_url, key, str(person), moment, what, copy_of)
 
 
-def _all() -> list[Any]:
-    return [
-        pytest.param(name, id=name.replace(" ", "_"),
-                     marks=() if name in QUICK else pytest.mark.long)
-        for name in TRANSITIONS
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("world", _all(), indirect=True)
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "world", TRANSITIONS, indirect=True, ids=lambda name: name.replace(" ", "_")
+)
 async def test_killed_at_every_place_in_a_transition(world: World, processes: Forks) -> None:
     """Whoever comes next, a process that starts anew or another that runs already, makes of it what
     would have come of it without the kill."""

@@ -9,6 +9,8 @@ import pytest
 from tests.support.control import ROUTE, Control
 from tests.support.rollouts import PLAN, STEPS, Heard
 
+pytestmark = pytest.mark.long
+
 STRANGE: list[tuple[dict[str, Any], str]] = [
     ({"steps": [{"weight": f"{n / 1000}%"} for n in range(10_000)]}, "10000 steps"),
     ({"steps": [{"stage": "shadow"}, {"weight": "0%"}]}, "too little"),

@@ -16,6 +16,8 @@ from control_plane.webhooks.delivery import reach
 from tests.support.control import Control
 from tests.support.until import until
 
+pytestmark = pytest.mark.long
+
 
 @asynccontextmanager
 async def peer(answer: bytes, *, hangs: bool = False) -> AsyncIterator[tuple[int, list[bytes]]]:

@@ -12,6 +12,8 @@ from bench.truth.streams import stream
 from bench.truth.verdicts import Verdict
 from figway.model.comparison import LegacyReads
 
+pytestmark = pytest.mark.long
+
 KINDS = {kind.name: kind for kind in kinds()}
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.proxy.shadow.test_moving_lists import judged
 
+pytestmark = pytest.mark.long
+
 ENOUGH = 530
 """Requests in which a fault of one in twenty is made again nine times."""
 
