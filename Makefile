@@ -28,7 +28,7 @@ demo-serverless: $(VENV)/.dev ## The shop's whole new side: functions, queues, e
 # Everything once that runs in a test's own process or on its own sockets; of whole systems, faults and the
 # console in a browser a part, which the targets below have whole. The compiled build has targets of its own.
 # Style, types and the browser leave cores unused, and so do tests that wait for processes: side by side.
-test: $(VENV)/.dev ## Lint, strict types, import rules, tests, and a part of the long suites (ten minutes on two cores, installation included)
+test: $(VENV)/.dev ## Lint, strict types, import rules, tests, and a part of the long suites (10 to 15 minutes on two cores, installation included)
 	@$(MAKE) --no-print-directory -j2 test-lint-browser test-quick
 
 test-all: lint ## Everything: all inputs, both databases, all windows, and all tests on the compiled build (an hour)
