@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from figway.compare.answer import Answer
 from figway.evidence.may_ask_legacy import Refusal, why_not_repeated
@@ -39,8 +38,6 @@ class Asking:
         self._settings = settings
         self._under_way: dict[Captured, _First] = {}
         """What was asked for the first time, the oldest first."""
-        self._answers: list[Callable[[], None]] = []
-        """What is to be done with the answers of this turn of the loop."""
 
     def refusal(self, compared: ComparedRoute, captured: Captured, legacy: Answer) -> Refusal:
         """Why legacy may not be asked again for this request; empty if it may."""
@@ -65,24 +62,18 @@ class Asking:
         plan = compared.plan
 
         def work(answer: Answer) -> None:
-            self._under_way.pop(captured, None)
+            if self._under_way.pop(captured, None) is None:
+                return  # it was given up meanwhile
             queue.result(answer, plan.breaker.healthy_statuses)
             queue.leave()
             told(answer)
 
         def answered(answer: Answer) -> None:
             # All that the loop has read comes first: our work is not to be timed as theirs.
-            self._answers.append(partial(work, answer))
-            if len(self._answers) == 1:
-                asyncio.get_running_loop().call_soon(self._work_off)
+            asyncio.get_running_loop().call_soon(work, answer)
 
         ask = send_copy(queue.target, captured, plan.shadow.body_limit, answered, plan)
         self._under_way[captured] = _First(ask, queue, now_ms() + self._settings.timeout_ms)
-
-    def _work_off(self) -> None:
-        answers, self._answers = self._answers, []
-        for work in answers:
-            work()
 
     def tick(self, now: int) -> None:
         """End what takes too long; called about ten times a second."""
@@ -94,7 +85,6 @@ class Asking:
     def give_up(self) -> list[Captured]:
         """Give up what was asked for the first time and is not answered: these captures."""
         under_way, self._under_way = self._under_way, {}
-        self._answers.clear()
         for asked in under_way.values():
             asked.ask.give_up()
             asked.queue.leave()
